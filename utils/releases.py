@@ -1,0 +1,78 @@
+"""The Triton releases a model can be built for, read from triton_releases.csv (sources: docs/releases.md)."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from utils.errors import UsageError
+
+TABLE = Path(__file__).with_name("triton_releases.csv")
+# Bulletins up to August 2026 are fixed in this release; an older one is built only when asked for.
+SECURITY_FLOOR = "26.06"
+# The exporter's own default; a release that accepts less gets what it accepts.
+PREFERRED_OPSET = 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One row. `opset` and `max_ir` are what the release's ONNX Runtime was measured to load."""
+
+    name: str
+    triton: str
+    onnxruntime: str
+    opset: int
+    max_ir: int
+    ubuntu: str
+    python: str
+
+    @property
+    def triton_image(self) -> str:
+        """NVIDIA's image of this release: Triton with all its backends."""
+        return f"nvcr.io/nvidia/tritonserver:{self.name}-py3"
+
+    @property
+    def slim_image(self) -> str:
+        """The small base of the same distribution, so that copied libraries find the C library they were built for."""
+        return f"ubuntu:{self.ubuntu}"
+
+
+@cache
+def usable_releases() -> dict[str, Release]:
+    """Every release whose ONNX Runtime, opset, IR, Ubuntu and Python are known, oldest first."""
+    with TABLE.open(encoding="utf-8", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if _is_complete(row)]
+    return {row["release"]: _release(row) for row in rows}
+
+
+def _is_complete(row: dict[str, str]) -> bool:
+    needed = ("ort_build_py", "max_opset_measured", "max_ir_measured", "ubuntu", "python")
+    return all(row[column] for column in needed)
+
+
+def _release(row: dict[str, str]) -> Release:
+    return Release(
+        name=row["release"],
+        triton=row["triton"],
+        onnxruntime=row["ort_build_py"],
+        opset=min(PREFERRED_OPSET, int(row["max_opset_measured"])),
+        max_ir=int(row["max_ir_measured"]),
+        ubuntu=row["ubuntu"],
+        python=row["python"],
+    )
+
+
+def default_release() -> str:
+    """The newest release known completely."""
+    return list(usable_releases())[-1]
+
+
+def find_release(name: str) -> Release:
+    """The release called `name` ("YY.MM"); UsageError when it is unknown or lacks the ONNX Runtime backend."""
+    releases = usable_releases()
+    if name not in releases:
+        raise UsageError(
+            f"--release {name!r} is not a release this project has measured ONNX Runtime for; "
+            f"choose one of: {', '.join(releases)}"
+        )
+    return releases[name]

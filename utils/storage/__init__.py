@@ -1,0 +1,88 @@
+"""Where models, tokenizers and label maps come from. A storage is one module here and one row in STORAGES.
+
+docs/extending.md shows how to add one.
+"""
+
+import importlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from utils.errors import SourceError, UsageError
+
+# What to take from a model or tokenizer folder. Weights come last and by themselves: everything that can be
+# refused from the small files is refused before a large one is asked for.
+METADATA = ("*.json", "*.txt", "*.model", "*.spm", "*.py")
+WEIGHTS = ("*.safetensors", "*.bin")
+
+# scheme -> module; an import costs nothing until the storage is used.
+STORAGES = {
+    "local": "utils.storage.local",
+    "hf": "utils.storage.hf",
+    "clearml": "utils.storage.clearml",
+    "s3": "utils.storage.s3",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageRef:
+    """A reference as the user writes it: `hf:user/name@v1` is scheme "hf", locator "user/name@v1"."""
+
+    scheme: str
+    locator: str
+
+    def __str__(self) -> str:
+        return self.locator if self.scheme == "local" else f"{self.scheme}:{self.locator}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchedArtifact:
+    """A folder on this disk and the exact revision it is (a commit, a digest, a model id)."""
+
+    path: Path
+    revision: str
+
+
+class Storage(Protocol):
+    """What a storage module offers: two functions. Both raise SourceError, in one sentence that says what to do."""
+
+    def resolve(self, locator: str) -> str:
+        """The exact revision that `locator` stands for now, found without fetching any file."""
+
+    def fetch(self, locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
+        """A folder that holds the files of `revision` whose names match `patterns` (fnmatch, top level).
+
+        `destination` is a private folder for storages that download; one that has its files at hand, or a
+        cache of its own, may return another path, which the caller only reads.
+        """
+
+
+def parse_reference(text: str) -> StorageRef:
+    """`scheme:locator`, or a path. A path that exists wins over an unknown scheme."""
+    match = re.match(r"([a-z][a-z0-9]+):(.+)", text, re.DOTALL)
+    if match and match[1] in STORAGES:
+        locator = match[2].removeprefix("//") if match[1] != "local" else match[2]
+        return StorageRef(scheme=match[1], locator=locator)
+    if match and not Path(text).exists():
+        known = ", ".join(f"{scheme}:" for scheme in STORAGES)
+        raise UsageError(f"{text!r} names no known storage and no path; known storages are {known}")
+    return StorageRef(scheme="local", locator=text)
+
+
+def open_storage(scheme: str) -> Storage:
+    """The module behind a scheme."""
+    return cast(Storage, importlib.import_module(STORAGES[scheme]))
+
+
+__all__ = [
+    "METADATA",
+    "STORAGES",
+    "WEIGHTS",
+    "FetchedArtifact",
+    "SourceError",
+    "Storage",
+    "StorageRef",
+    "open_storage",
+    "parse_reference",
+]
