@@ -1,5 +1,6 @@
 """The edge every command shares: the stdout rule, signals, and errors turned into a line and an exit code."""
 
+import argparse
 import contextlib
 import os
 import signal
@@ -8,9 +9,17 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from utils.errors import FactoryError, Terminated
+from utils.errors import FactoryError, Terminated, UsageError
 
 INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are UsageErrors, one sentence and exit code 2 like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for anything wrong on the command line."""
+        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 def run(command: Callable[[], str]) -> NoReturn:

@@ -44,6 +44,16 @@ class FetchedArtifact:
     revision: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What a build is made from, as asked for. `labels` None: those in the model's config."""
+
+    model: StorageRef
+    tokenizer: StorageRef
+    labels: StorageRef | None
+    fetch_timeout: float
+
+
 class Storage(Protocol):
     """What a storage module offers: two functions. Both raise SourceError, in one sentence that says what to do."""
 
@@ -80,6 +90,7 @@ __all__ = [
     "STORAGES",
     "WEIGHTS",
     "FetchedArtifact",
+    "Sources",
     "SourceError",
     "Storage",
     "StorageRef",

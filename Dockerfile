@@ -1,0 +1,60 @@
+# The served image; the build context is a build tree (build/<name>/<tag>/, made by ./make_triton_image.sh).
+# Nothing is fetched but the base images. BuildKit skips the stages a runtime does not use; the legacy builder works too.
+ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:26.08-py3
+ARG SLIM_IMAGE=ubuntu:24.04
+# slim: only what a CPU needs, on SLIM_IMAGE. full: all of TRITON_IMAGE, for GPUs.
+ARG RUNTIME=slim
+
+FROM ${TRITON_IMAGE} AS triton
+
+# What the served models import, installed for the Python of the base image.
+FROM triton AS wheels
+USER 0
+WORKDIR /build
+COPY requirements-serving.txt ./
+COPY wheelhouse/ ./wheelhouse/
+# A base may have no pip: a wheel is a zip file that Python runs as it stands.
+# Unchecked bytecode: nothing here is ever edited, and no builder is trusted to keep modification times.
+RUN umask 022 \
+ && python3 "$(echo wheelhouse/pip-*.whl)/pip" --isolated install --no-index --no-deps --no-compile --no-cache-dir \
+      --root-user-action=ignore --find-links wheelhouse --target /opt/serving --requirement requirements-serving.txt \
+ && find /opt/serving -depth \( -name tests -o -name include -o -name '*.pyi' -o -name '*.a' \) -exec rm -rf {} + \
+ && rm -rf /opt/serving/bin \
+ && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true)
+COPY deploy/healthcheck.py /opt/serving/
+RUN chmod -R a+rX,go-w /opt/serving
+
+FROM triton AS collected
+USER 0
+WORKDIR /build
+COPY deploy/collect_runtime.sh ./
+RUN bash collect_runtime.sh /rootfs
+
+FROM ${SLIM_IMAGE} AS runtime-slim
+COPY --from=collected /rootfs/ /
+
+FROM triton AS runtime-full
+
+FROM runtime-${RUNTIME} AS serving
+# HOME: uid 1000 may have no entry in /etc/passwd, and /tmp is all that a read-only root leaves to write to.
+ENV PATH=/opt/tritonserver/bin:${PATH} \
+    LD_LIBRARY_PATH=/opt/tritonserver/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} \
+    PYTHONPATH=/opt/serving \
+    PYTHONIOENCODING=utf-8 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONNOUSERSITE=1 \
+    LANG=C.UTF-8 \
+    HOME=/tmp \
+    ORT_DISABLE_TELEMETRY=1
+WORKDIR /opt/tritonserver
+COPY --from=wheels /opt/serving/ /opt/serving/
+USER 1000:1000
+EXPOSE 8000 8001 8002
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+  CMD ["python3", "-I", "-S", "/opt/serving/healthcheck.py"]
+# The base's ENTRYPOINT, if it has one, stays: NVIDIA's checks the driver. 8 s is less than the 10 s of `docker stop`.
+CMD ["tritonserver", "--model-repository=/models", "--disable-auto-complete-config", "--exit-timeout-secs=8", \
+     "--backend-config=python,shm-default-byte-size=1048576"]
+# Last, so that another model re-uses every layer above.
+COPY model_repository/ /models/

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Gathers below DESTINATION what serving on a CPU needs of a full Triton image: the server, its Python and ONNX Runtime
+# backends, python3 with its standard library, and every shared library these load. Runs inside `docker build`.
+# usage: collect_runtime.sh DESTINATION      example: collect_runtime.sh /rootfs
+set -Eeuo pipefail
+export LC_ALL=C
+umask 022
+
+readonly TRITON=/opt/tritonserver
+# glibc's own: the slim base is of the same distribution release and brings them; two glibcs in one process crash.
+readonly GLIBC='^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|thread_db|nss_(files|dns|compat|hesiod))\.so.*|libnsl\.so\.1)$'
+# A library among these that something kept is linked against comes back by way of the closure.
+readonly BACKEND_EXCLUDES=(
+  --exclude='libonnxruntime_providers_[!s]*' --exclude='libopenvino*' --exclude='libtbb*' --exclude='plugins.xml'
+  --exclude='onnxruntime_perf_test' --exclude='onnx_test_runner' --exclude='test' --exclude='tests'
+  --exclude='include' --exclude='*.h' --exclude='__pycache__'
+)
+readonly STDLIB_EXCLUDES=(
+  --exclude='test' --exclude='tests' --exclude='idlelib' --exclude='tkinter' --exclude='turtle*' --exclude='ensurepip'
+  --exclude='lib2to3' --exclude='pydoc_data' --exclude='config-*' --exclude='site-packages' --exclude='dist-packages'
+  --exclude='__pycache__' --exclude='sitecustomize.py' --exclude='EXTERNALLY-MANAGED' --exclude='_tkinter*'
+  --exclude='_test*.so' --exclude='_ctypes_test*' --exclude='_xxtestfuzz*' --exclude='xxlimited*'
+)
+
+die() {
+  echo "ERROR: $1" >&2
+  exit 1
+}
+
+copy_tree() { # SOURCE [TAR_OPTION ...]: keeps the path, the modes and the links
+  local source="$1"
+  shift
+  tar --create --directory=/ "$@" "${source#/}" | tar --extract --no-same-owner --directory="${destination}"
+}
+
+collect_triton() {
+  local part
+  for part in bin/tritonserver backends/python backends/onnxruntime; do
+    [[ -e "${TRITON}/${part}" ]] || die "the base image has no ${TRITON}/${part}: give a full Triton image (-py3) that carries it"
+  done
+  for part in bin/tritonserver backends/python backends/onnxruntime caches LICENSE TRITON_VERSION; do
+    if [[ -e "${TRITON}/${part}" ]]; then
+      copy_tree "${TRITON}/${part}" "${BACKEND_EXCLUDES[@]}"
+    fi
+  done
+}
+
+collect_python() {
+  local found interpreter stdlib
+  mapfile -t found < <(python3 -I -S -c \
+    'import os, sys; print(os.path.realpath(sys.executable), os.path.realpath(os.path.dirname(os.__file__)), sep="\n")')
+  [[ "${#found[@]}" -eq 2 ]] || die "the base image has no working python3, which the Python backend needs"
+  interpreter="${found[0]}" stdlib="${found[1]}"
+  copy_tree "${interpreter}"
+  copy_tree "${stdlib}" "${STDLIB_EXCLUDES[@]}"
+  mkdir -p "${destination}/usr/bin"
+  [[ -e "${destination}/usr/bin/python3" ]] || ln -s "${interpreter}" "${destination}/usr/bin/python3"
+  # Unchecked bytecode is valid whatever a builder does to modification times. -d: the path these files will have.
+  python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -d "${stdlib}" "${destination}${stdlib}" || true
+}
+
+# Copies what a binary is linked against into one folder. Asked of the original: there its RPATH resolves.
+collect_libraries_of() { # BINARY
+  local name path listing
+  listing="$(ldd "$1" 2>/dev/null)" || return 0 # a script, or linked statically
+  while read -r name path; do
+    if [[ "${path}" == not ]]; then
+      [[ "$1" != "${TRITON}"/b* ]] || die "$1 needs ${name}, which the base image does not have"
+      echo "note: $1 stays without ${name}" >&2
+    elif [[ ! "${name}" =~ ${GLIBC} && ! -e "${destination}${path}" && ! -e "${libraries}/${name}" ]]; then
+      cp --dereference "${path}" "${libraries}/${name}"
+    fi
+  done < <(awk '$2 == "=>" && $3 ~ /^(\/|not$)/ { count = split($1, parts, "/"); print parts[count], $3 }' <<<"${listing}")
+}
+
+main() {
+  [[ $# -eq 1 ]] || die "usage: collect_runtime.sh DESTINATION"
+  destination="$1"
+  libraries="${destination}${TRITON}/lib"
+  mkdir -p "${libraries}"
+  collect_triton
+  collect_python
+  local binaries binary
+  mapfile -d '' -t binaries < <(find "${destination}" -type f \( -name '*.so*' -o -perm /111 \) -print0)
+  for binary in "${binaries[@]}"; do
+    collect_libraries_of "${binary#"${destination}"}"
+  done
+  chmod -R a+rX,go-w "${destination}"
+  du -sh "${destination}" >&2
+}
+
+main "$@"

@@ -1,0 +1,49 @@
+"""What every step does with its requests: answer each by itself, so that a bad one costs no other its answer."""
+
+import json
+from pathlib import Path
+
+import triton_python_backend_utils as pb_utils
+
+
+class InvalidInputError(ValueError):
+    """The request is at fault: its client gets 400 and this sentence."""
+
+
+class InvalidResultError(ValueError):
+    """The model is at fault: the client gets 500 and this sentence."""
+
+
+def version_folder(args):
+    """The folder model.py lies in; args are those of `initialize`, so the repository serves at any mount point."""
+    return Path(args["model_repository"], args["model_version"])
+
+
+def read_settings(args):
+    """The step's settings.json as a dict."""
+    return json.loads((version_folder(args) / "settings.json").read_text(encoding="utf-8"))
+
+
+def tensors(args, direction):
+    """{name: numpy dtype} of the step's tensors; `direction` is "input" or "output"."""
+    config = json.loads(args["model_config"])
+    return {tensor["name"]: pb_utils.triton_string_to_numpy(tensor["data_type"]) for tensor in config[direction]}
+
+
+def respond(requests, answer):
+    """One response a request. `answer` takes a request and gives {output name: numpy array}."""
+    return [_respond(request, answer) for request in requests]
+
+
+def _respond(request, answer):
+    try:
+        outputs = answer(request)
+    except InvalidInputError as error:
+        return _failure(error, pb_utils.TritonError.INVALID_ARG)
+    except InvalidResultError as error:
+        return _failure(error, pb_utils.TritonError.INTERNAL)
+    return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
+
+
+def _failure(error, code):
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))

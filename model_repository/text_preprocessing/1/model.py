@@ -1,0 +1,27 @@
+"""Step: texts in, token arrays out, as the graph behind it names and types them."""
+
+import triton_python_backend_utils as pb_utils
+from responses import InvalidInputError, read_settings, respond, tensors, version_folder
+from tokenization import decode_rows, encode, load_tokenizer
+
+
+class TritonPythonModel:
+    """Text preprocessing: BYTES [B, 1] -> integer arrays [B, tokens]."""
+
+    def initialize(self, args):
+        """Loads the frozen tokenizer."""
+        self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", read_settings(args))
+        (self.text_input,) = tensors(args, "input")
+        self.dtypes = tensors(args, "output")
+
+    def execute(self, requests):
+        """Each request is padded to its own longest text only: on a CPU padding costs more than it gains."""
+        return respond(requests, self._answer)
+
+    def _answer(self, request):
+        values = pb_utils.get_input_tensor_by_name(request, self.text_input).as_numpy()
+        try:
+            texts = decode_rows(values, self.text_input)
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from error
+        return encode(self.tokenizer, texts, self.dtypes)

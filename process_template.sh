@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Renders model_repository/ from one context.json into a build tree. See --help.
+set -Eeuo pipefail
+
+main() {
+  local root
+  root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
+  export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
+  exec python3 -m utils.environment utils.process_template "$@"
+}
+
+main "$@"

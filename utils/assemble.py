@@ -1,0 +1,67 @@
+"""Stage 6, second half: configs, component files and artifacts become a model repository."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from utils.check_repository import check_repository
+from utils.errors import RenderError
+from utils.pipeline import Pipeline, Step
+from utils.render import COMPONENTS_ROOT, render_ensemble, render_step
+
+MODEL_VERSION = "1"
+SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.template")
+
+
+def assemble(pipeline: Pipeline, destination: Path) -> Path:
+    """Writes the model repository `destination` (which must not exist yet), whole and checked or not at all."""
+    if destination.exists():
+        raise RenderError(f"{str(destination)!r} exists already; name a folder without a model_repository in it")
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".assemble-", dir=destination.parent) as private:
+        repository = Path(private) / destination.name
+        for step in pipeline.steps:
+            _place_step(pipeline, step, repository / step.model_name)
+        _place_config(repository / pipeline.model_name, render_ensemble(pipeline))
+        (repository / pipeline.model_name / MODEL_VERSION).mkdir()
+        _open_to_all(repository)
+        check_repository(repository, pipeline.model_name)
+        repository.rename(destination)
+    return destination
+
+
+def _place_step(pipeline: Pipeline, step: Step, folder: Path) -> None:
+    _place_config(folder, render_step(pipeline, step))
+    version = folder / MODEL_VERSION
+    source = COMPONENTS_ROOT / step.component / "1"
+    if source.is_dir():
+        # Links in a component (a file it shares with another) become files: the repository stands by itself.
+        shutil.copytree(source, version, ignore=SKIPPED, symlinks=False)
+    version.mkdir(exist_ok=True)
+    for name, path in step.files.items():
+        _place_file(path, version / name)
+    for name, document in step.documents.items():
+        (version / name).write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _place_config(folder: Path, config: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "config.pbtxt").write_text(config, encoding="utf-8")
+
+
+def _place_file(source: Path, destination: Path) -> None:
+    """A second name for the same bytes where the file system can: models are large."""
+    if not source.is_file():
+        raise RenderError(f"{str(source)!r}, which context.json names, does not exist; build the tree anew")
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copyfile(source, destination)
+
+
+def _open_to_all(repository: Path) -> None:
+    """The server runs as another user than the builder, whatever the builder's umask."""
+    for path in [repository, *repository.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)

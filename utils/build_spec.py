@@ -1,0 +1,194 @@
+"""Stage 1: the command line, or a YAML file with the same names, becomes one BuildSpec.
+
+Standard library only (YAML is imported where a file is read): arguments are checked before anything is installed.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils import entry, names
+from utils.errors import UsageError
+from utils.releases import Release, default_release, find_release
+from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
+from utils.storage import Sources, parse_reference
+from utils.tasks import DEFAULT_TASK, Task, find_task
+
+LABELS_FROM_MODEL = "-"
+LARGEST_BATCH = 1024
+DEFAULT_FETCH_TIMEOUT = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSpec:
+    """Everything a build was asked for, checked."""
+
+    sources: Sources
+    model_name: str
+    tag: str
+    max_batch_size: int
+    task: Task
+    release: Release
+    device: str
+    repository: str
+    base_image: str | None
+    slim_image: str | None
+    top_k: int | None
+    max_length: int | None
+    no_image: bool
+    dry_run: bool
+    no_cache: bool
+    no_verify: bool
+    json: bool
+
+    @property
+    def image(self) -> str:
+        """The reference the finished image gets."""
+        return f"{self.repository}:{self.tag}"
+
+    @property
+    def triton_image(self) -> str:
+        """The image Triton is taken from."""
+        return self.base_image or self.release.triton_image
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line of make_triton_image.sh; its --help is the README's option table."""
+    parser = entry.Parser(
+        prog="make_triton_image.sh",
+        usage="%(prog)s MODEL TOKENIZER ID2LABEL [MODEL_NAME] [TAG] [MAX_BATCH_SIZE] [options]",
+        description="Builds a Triton Inference Server image that answers texts with labels, "
+        "and proves that it answers as the PyTorch model does.",
+        epilog="example: ./make_triton_image.sh ./model ./model ./id2label.json topics v1 8",
+        allow_abbrev=False,
+        add_help=True,
+    )
+    source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
+    arguments = parser.add_argument_group("arguments")
+    _add(arguments, "model", "MODEL", f"the fine-tuned model: {source}")
+    _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL")
+    _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for those in the model's config")
+    _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
+    _add(arguments, "tag", "TAG", "the image's tag (default: latest)")
+    _add(arguments, "max_batch_size", "MAX_BATCH_SIZE", "most texts in one batch (default: 4)")
+    options = parser.add_argument_group("options")
+    options.add_argument("--config", metavar="FILE.yaml", help="read arguments and options from a YAML file")
+    options.add_argument("--task", help=f"what the model does (default: {DEFAULT_TASK})")
+    options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
+    options.add_argument("--release", metavar="YY.MM", help=f"Triton release (default: {default_release()})")
+    options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image, not from NVIDIA's")
+    options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
+    options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
+    options.add_argument("--top-k", metavar="K", help="labels in an answer (default: 1; all for multi-label)")
+    options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
+    options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
+    options.add_argument("--no-image", action="store_true", help="stop at the proven model repository; no Docker")
+    options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
+    options.add_argument("--no-cache", action="store_true", help="fetch, download and build everything anew")
+    options.add_argument("--no-verify", action="store_true", help="skip the boot proof of the built server")
+    options.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    options.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _add(group: Any, name: str, metavar: str, text: str) -> None:
+    group.add_argument(name, metavar=metavar, nargs="?", help=text)
+
+
+def parse_arguments(argv: Sequence[str]) -> BuildSpec:
+    """The spec that `argv` asks for; UsageError (exit 2) for anything wrong in it."""
+    given = vars(make_parser().parse_intermixed_args(argv))
+    if given.pop("debug"):
+        os.environ["TRITON_FACTORY_DEBUG"] = "1"
+    config = given.pop("config")
+    values = {name: value for name, value in given.items() if value not in (None, False)}
+    if config is not None:
+        values = {**_read_config(Path(config), known=set(given)), **values}
+    return _spec(values)
+
+
+def _read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
+    """The YAML file's values; names are those of the command line, with `-` or `_`."""
+    try:
+        import yaml
+    except ImportError:
+        return {}  # only before the first set-up; the file is read again after it
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"--config {str(path)!r} cannot be read as YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"--config {str(path)!r} must hold names and values, such as `model: ./model`")
+    values = {str(name).replace("-", "_"): value for name, value in content.items()}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UsageError(
+            f"--config {str(path)!r} has unknown names {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+    return {name: value for name, value in values.items() if value not in (None, False)}
+
+
+def _spec(values: dict[str, Any]) -> BuildSpec:
+    for name in ("model", "tokenizer", "id2label"):
+        if not values.get(name):
+            raise UsageError(f"{name.upper()} is missing; see make_triton_image.sh --help")
+    texts = {name: str(value) for name, value in values.items()}
+    model_name = names.check_model_name(texts.get("model_name", "ensemble_model"))
+    return BuildSpec(
+        sources=_sources(texts),
+        model_name=model_name,
+        tag=names.check_tag(texts.get("tag", "latest")),
+        max_batch_size=_whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH),
+        task=find_task(texts.get("task", DEFAULT_TASK)),
+        release=find_release(texts.get("release", default_release())),
+        device=_device(texts.get("device", DEFAULT_DEVICE)),
+        repository=names.check_repository(texts.get("image", f"tritoned_{model_name}")),
+        base_image=_optional_image("--base-image", texts.get("base_image")),
+        slim_image=_optional_image("--slim-image", texts.get("slim_image")),
+        top_k=_optional_number("--top-k", texts.get("top_k")),
+        max_length=_optional_number("--max-length", texts.get("max_length")),
+        **{flag: _flag(flag, values.get(flag, False)) for flag in FLAGS},
+    )
+
+
+def _sources(texts: dict[str, str]) -> Sources:
+    labels = texts["id2label"]
+    return Sources(
+        model=parse_reference(texts["model"]),
+        tokenizer=parse_reference(texts["tokenizer"]),
+        labels=None if labels == LABELS_FROM_MODEL else parse_reference(labels),
+        fetch_timeout=_whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
+    )
+
+
+FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is {value!r} in the config file; it is true or false")
+    return value
+
+
+def _whole_number(name: str, text: str, *, most: int = 1_000_000) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= most):
+        raise UsageError(f"{name} is {text!r}; it must be a whole number from 1 to {most}")
+    return int(text)
+
+
+def _optional_number(name: str, text: str | None) -> int | None:
+    return None if text is None else _whole_number(name, text)
+
+
+def _optional_image(name: str, text: str | None) -> str | None:
+    return None if text is None else names.check_image(name, text)
+
+
+def _device(text: str) -> str:
+    if text not in RUNTIMES:
+        raise UsageError(f"--device {text!r} is not known; choose one of: {', '.join(RUNTIMES)}")
+    return text

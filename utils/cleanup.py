@@ -1,0 +1,49 @@
+"""Removes build trees this project made, and nothing else. Standard library only: it works in a broken checkout."""
+
+import sys
+from pathlib import Path
+
+from utils import entry
+from utils.build_tree import BUILD, SENTINEL, UNFINISHED, WORK, is_running, remove
+from utils.errors import UsageError
+
+
+def clean(arguments: list[str]) -> str:
+    """Removes the trees of NAME and TAG (all of them without); returns one line a tree removed."""
+    parser = entry.Parser(
+        prog="cleanup.sh",
+        description="Removes build trees below build/ that this project made, and nothing else; images stay.",
+        epilog="example: ./cleanup.sh topics v1",
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="only builds of this model name")
+    parser.add_argument("tag", metavar="TAG", nargs="?", help="only this tag of it")
+    wanted = parser.parse_args(arguments)
+    trees = [tree for tree in _trees() if _matches(tree, wanted.name, wanted.tag)]
+    if wanted.name and not trees:
+        what = ":".join(part for part in (wanted.name, wanted.tag) if part)
+        raise UsageError(f"there is no build of {what!r} below {str(BUILD)!r}; nothing was removed")
+    lines = []
+    for tree in trees:
+        if is_running(tree):
+            lines.append(f"left {tree.relative_to(BUILD.parent)}: a build is running in it")
+            continue
+        remove(tree)
+        lines.append(f"removed {tree.relative_to(BUILD.parent)}")
+    return "\n".join(lines) or "nothing to remove"
+
+
+def _trees() -> list[Path]:
+    """Every folder of ours: finished, unfinished and left by dead builds."""
+    places = ("*/*", f"{UNFINISHED}/*/*", f"{WORK}/*")
+    folders = [path.parent for place in places for path in sorted(BUILD.glob(f"{place}/{SENTINEL}"))]
+    return [folder for folder in folders if not folder.is_symlink()]
+
+
+def _matches(tree: Path, name: str | None, tag: str | None) -> bool:
+    if tree.parent.name == WORK:
+        return name is None
+    return (name is None or tree.parent.name == name) and (tag is None or tree.name == tag)
+
+
+if __name__ == "__main__":
+    entry.run(lambda: clean(sys.argv[1:]))

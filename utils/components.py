@@ -1,0 +1,17 @@
+"""Code of the served components, loaded here so that the build checks the very code that will serve."""
+
+import importlib.util
+from types import ModuleType
+
+from utils.render import COMPONENTS_ROOT
+
+
+def load_shared(name: str) -> ModuleType:
+    """The module model_repository/shared/`name`.py."""
+    file = COMPONENTS_ROOT / "shared" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"served_{name}", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no module at {file}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

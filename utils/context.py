@@ -1,0 +1,86 @@
+"""context.json: the single hand-over between the stages that convert and those that render, prove and build."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.errors import RenderError
+from utils.pipeline import Pipeline, Step
+from utils.tensors import TensorSpec
+
+FORMAT = 1
+CONTEXT_FILE = "context.json"
+GOLDEN_FILE = "golden.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What stages 6 to 8 need. File paths are absolute here, and relative to context.json in the file.
+
+    `docker` holds triton_image, slim_image and runtime; `oci_labels` go on the image as they are.
+    """
+
+    pipeline: Pipeline
+    image: str
+    device: str
+    docker: Mapping[str, str]
+    oci_labels: Mapping[str, str]
+
+
+def write_context(context: Context, folder: Path) -> Path:
+    """Writes `folder`/context.json."""
+    content = {"format": FORMAT, **asdict(context)}
+    for step in content["pipeline"]["steps"]:
+        step["files"] = {name: path.relative_to(folder).as_posix() for name, path in step["files"].items()}
+    path = folder / CONTEXT_FILE
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read_context(path: Path) -> Context:
+    """The context in a file; RenderError (exit 6) when it is not one, naming everything that is missing or wrong."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RenderError(
+            f"context {str(path)!r} cannot be read: {error}; name the context.json of a build tree"
+        ) from error
+    _check_keys(content, path)
+    try:
+        return _context(content, path.parent.resolve())
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise RenderError(f"context {str(path)!r} is not of this project's form ({error!r}); build it anew") from error
+
+
+def _check_keys(content: Any, path: Path) -> None:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise RenderError(f"context {str(path)!r} is not a context.json of format {FORMAT}; build it anew")
+    needed = {"": Context, "pipeline": Pipeline}
+    missing = [f"{at}.{name}".lstrip(".") for at, kind in needed.items() for name in _absent(content, at, kind)]
+    if missing:
+        raise RenderError(f"context {str(path)!r} lacks {', '.join(missing)}; build it anew")
+
+
+def _absent(content: dict[str, Any], at: str, kind: type) -> list[str]:
+    part = content.get(at, {}) if at else content
+    return [name for name in kind.__dataclass_fields__ if name not in part]  # type: ignore[attr-defined]
+
+
+def _context(content: dict[str, Any], folder: Path) -> Context:
+    pipeline = dict(content["pipeline"])
+    pipeline["inputs"] = _tensors(pipeline["inputs"])
+    pipeline["outputs"] = _tensors(pipeline["outputs"])
+    pipeline["steps"] = tuple(_step(step, folder) for step in pipeline["steps"])
+    names = [name for name in Context.__dataclass_fields__ if name != "pipeline"]
+    return Context(pipeline=Pipeline(**pipeline), **{name: content[name] for name in names})
+
+
+def _step(step: dict[str, Any], folder: Path) -> Step:
+    files = {name: folder / path for name, path in step["files"].items()}
+    return Step(**{**step, "inputs": _tensors(step["inputs"]), "outputs": _tensors(step["outputs"]), "files": files})
+
+
+def _tensors(tensors: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name=each["name"], dtype=each["dtype"], dims=tuple(each["dims"])) for each in tensors)

@@ -1,0 +1,146 @@
+"""Stage 4: a PyTorch model and its tokenizer become an ONNX graph and a frozen tokenizer, held against the originals.
+
+Also runs by itself:
+`python utils/convert_to_onnx.py MODEL TOKENIZER ID2LABEL OUTPUT_DIR` (see --help).
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from utils import entry, exporter, original, parity, tokenization
+from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
+from utils.errors import ExportError, SourceError
+from utils.model_config import ModelConfig
+from utils.pipeline import OnnxModel
+from utils.progress import note, stage
+from utils.releases import Release, default_release, find_release
+from utils.sources import fetch_metadata, fetch_model
+from utils.storage import Sources, parse_reference
+from utils.tasks import DEFAULT_TASK, Task, find_task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What a conversion leaves: the graph, the tokenizer, and PyTorch's logits for the golden texts."""
+
+    graph: OnnxModel
+    tokenizer: tokenization.FrozenTokenizer
+    max_length: int | None
+    golden_texts: tuple[str, ...]
+    golden_logits: list[list[float]]
+
+
+def convert(
+    model_folder: Path,
+    tokenizer_folder: Path,
+    destination: Path,
+    *,
+    task: Task,
+    release: Release,
+    max_batch_size: int,
+    max_length: int | None,
+) -> Conversion:
+    """Writes model.onnx and tokenizer.json to `destination` and checks both against the originals.
+
+    Raises SourceError (3), ExportError (4) or ParityError (5). Logits are [texts][labels].
+    """
+    exporter.quieten()
+    config = original.load_config(model_folder)
+    exporter.require_supported(config.model_type, task.export_task)
+    tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
+    original.prepare_padding(tokenizer, config, max_batch_size)
+    model = original.load_model(model_folder, config, task)
+    limit = original.token_limit(tokenizer, model, max_length)
+    frozen = tokenization.freeze(tokenizer, destination, max_length=limit)
+    texts = original.answerable(tokenizer)
+    logits = original.pytorch_logits(model, tokenizer, texts, limit)
+    path = exporter.export(model, destination, export_task=task.export_task, release=release)
+    inputs, outputs, external = exporter.read_graph(path)
+    graph = OnnxModel(path=path, inputs=inputs, outputs=_only(outputs, task.graph_output), external_files=external)
+    count = tokenization.check_parity(frozen, tokenizer, tuple(tensor.name for tensor in inputs))
+    note(f"tokenizer: {count} texts, all ids as {type(tokenizer).__name__} gives them")
+    result = parity.check_logits(graph, frozen, texts, logits, max_batch_size=max_batch_size)
+    note(
+        f"logits against PyTorch on {result.texts} rows of ragged batches: "
+        f"max abs diff {result.max_difference:.1e}, same best label {result.agreement:.1%}"
+    )
+    return Conversion(graph=graph, tokenizer=frozen, max_length=limit, golden_texts=texts, golden_logits=logits)
+
+
+def predict(config: ModelConfig, task: Task) -> OnnxModel:
+    """The tensors a conversion will have, told without weights. Raises what `convert` would for the same config."""
+    exporter.quieten()
+    original_config = original.load_config(config.file.parent)
+    exporter.require_supported(config.model_type, task.export_task)
+    inputs, outputs = exporter.predicted_tensors(original_config, task.export_task, config.head_size)
+    return OnnxModel(path=Path(exporter.GRAPH_FILE), inputs=inputs, outputs=_only(outputs, task.graph_output))
+
+
+def _only(outputs: Any, name: str) -> Any:
+    wanted = tuple(tensor for tensor in outputs if tensor.name == name)
+    if not wanted:
+        raise ExportError(f"the graph has no output {name!r}, only {', '.join(tensor.name for tensor in outputs)}")
+    return wanted
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line of this module run by itself; UsageError (exit 2) for anything wrong in it."""
+    parser = entry.Parser(
+        prog="convert_to_onnx.py",
+        description="Converts a fine-tuned model to ONNX, checks it against PyTorch, and saves model.onnx, "
+        "tokenizer.json and id2label.json to OUTPUT_DIR. Each source is a path, hf:user/name[@revision], "
+        "clearml:<model id> or s3://bucket/prefix.",
+        epilog="example: python utils/convert_to_onnx.py hf:user/model hf:user/model ./id2label.json ./onnx",
+    )
+    parser.add_argument("model", metavar="MODEL", type=parse_reference)
+    parser.add_argument("tokenizer", metavar="TOKENIZER", type=parse_reference)
+    parser.add_argument("id2label", metavar="ID2LABEL", help="label file, or - for the labels in the model's config")
+    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path)
+    parser.add_argument("--task", type=find_task, default=DEFAULT_TASK, help="default: %(default)s")
+    parser.add_argument("--release", metavar="YY.MM", type=find_release, default=default_release())
+    parser.add_argument("--max-length", metavar="TOKENS", type=int, default=None)
+    parser.add_argument("--fetch-timeout", metavar="SECONDS", type=float, default=DEFAULT_FETCH_TIMEOUT)
+    return parser.parse_args(argv)
+
+
+def run(argv: Sequence[str]) -> str:
+    """Fetches, converts and saves; returns the path of the graph."""
+    arguments = parse_arguments(argv)
+    output: Path = arguments.output
+    wanted = Sources(
+        model=arguments.model,
+        tokenizer=arguments.tokenizer,
+        labels=None if arguments.id2label == LABELS_FROM_MODEL else parse_reference(arguments.id2label),
+        fetch_timeout=arguments.fetch_timeout,
+    )
+    with tempfile.TemporaryDirectory() as downloads:
+        with stage("references"):
+            metadata = fetch_metadata(wanted, Path(downloads))
+        with stage("weights"):
+            model_folder = fetch_model(wanted, metadata, Path(downloads))
+        with stage("convert"):
+            conversion = convert(
+                model_folder,
+                metadata.tokenizer.path,
+                output,
+                task=arguments.task,
+                release=arguments.release,
+                max_batch_size=max(parity.BATCH_SIZES),
+                max_length=arguments.max_length,
+            )
+    id2label = {str(index): label for index, label in enumerate(metadata.labels.texts)}
+    (output / "id2label.json").write_text(json.dumps(id2label, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return str(conversion.graph.path)
+
+
+if __name__ == "__main__":
+    entry.run(lambda: run(sys.argv[1:]))

@@ -1,0 +1,123 @@
+"""The one place that knows optimum's ONNX exporter, so that another can take its place."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+from utils.entry import debugging
+from utils.errors import ExportError
+from utils.releases import Release
+from utils.tensors import TRITON_DTYPES, TensorSpec
+
+GRAPH_FILE = "model.onnx"
+
+
+def quieten() -> None:
+    """Keeps the libraries' own advice off the user's terminal; `--debug` lets it through."""
+    if debugging():
+        return
+    warnings.simplefilter("ignore")
+    import optimum.utils.logging
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    optimum.utils.logging.set_verbosity_error()
+    for name in ("torch.onnx", "onnxscript", "optimum", "transformers"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def require_supported(model_type: str, export_task: str) -> None:
+    """ExportError (exit 4) when the exporter has no row for this model type, listing those it has."""
+    supported = supported_types(export_task)
+    if model_type.replace("_", "-") not in {name.replace("_", "-") for name in supported}:
+        raise ExportError(
+            f"the exporter cannot convert model type {model_type!r} for {export_task}; it knows {', '.join(supported)}"
+        )
+
+
+def supported_types(export_task: str) -> list[str]:
+    """Every model type the exporter converts for a task."""
+    import optimum.exporters.onnx.model_configs  # noqa: F401  (fills the registry)
+    from optimum.exporters.tasks import TasksManager
+
+    return sorted(TasksManager.get_supported_model_type_for_task(export_task, exporter="onnx"))
+
+
+def predicted_tensors(
+    config: Any, export_task: str, head_size: int
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """The inputs and outputs an export will have, told from the model's config alone (for --dry-run)."""
+    from optimum.exporters.tasks import TasksManager
+
+    make = TasksManager.get_exporter_config_constructor(
+        exporter="onnx", task=export_task, model_type=config.model_type.replace("_", "-"), library_name="transformers"
+    )
+    onnx_config = make(config)
+    inputs = tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in onnx_config.inputs)
+    outputs = tuple(TensorSpec(name=name, dtype="FP32", dims=(head_size,)) for name in onnx_config.outputs)
+    return inputs, outputs
+
+
+def export(model: Any, destination: Path, *, export_task: str, release: Release) -> Path:
+    """Writes `destination`/model.onnx (and its external data above 2 GB) at the release's opset and IR version."""
+    from optimum.exporters.onnx.convert import onnx_export_from_model
+
+    quieten()
+    destination.mkdir(parents=True, exist_ok=True)
+    try:
+        onnx_export_from_model(
+            model=model,
+            output=destination,
+            task=export_task,
+            opset=release.opset,
+            device="cpu",
+            do_validation=False,  # it only logs a mismatch; utils/parity.py makes it fatal
+        )
+    except Exception as error:  # the exporter, torch and onnx raise whatever they like
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ExportError(
+            f"exporting {type(model).__name__} at opset {release.opset} (Triton {release.name}) failed: {reason}; "
+            "--debug shows the traceback, a newer --release allows a newer opset"
+        ) from error
+    graph = destination / GRAPH_FILE
+    _clamp_ir(graph, release)
+    return graph
+
+
+def _clamp_ir(graph: Path, release: Release) -> None:
+    """The release's ONNX Runtime refuses a graph of a newer IR; the versions differ in what this graph does not use."""
+    import onnx
+
+    model = onnx.load(str(graph), load_external_data=False)
+    if model.ir_version > release.max_ir:
+        model.ir_version = release.max_ir
+        graph.write_bytes(model.SerializeToString())
+
+
+def read_graph(graph: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], tuple[str, ...]]:
+    """Inputs, outputs (batch dimension left out) and the names of external data files of an ONNX graph."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    model = onnx.load(str(graph), load_external_data=False)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = tuple(_tensor(value) for value in model.graph.input if value.name not in constants)
+    outputs = tuple(_tensor(value) for value in model.graph.output)
+    files = {ExternalDataInfo(each).location for each in model.graph.initializer if uses_external_data(each)}
+    return inputs, outputs, tuple(sorted(files))
+
+
+def _tensor(value: Any) -> TensorSpec:
+    kind = value.type.tensor_type
+    if kind.elem_type not in TRITON_DTYPES:
+        raise ExportError(
+            f"the graph's tensor {value.name!r} has ONNX type {kind.elem_type}, which Triton does not carry"
+        )
+    dims = tuple(each.dim_value if each.HasField("dim_value") else -1 for each in kind.shape.dim)
+    if not dims or dims[0] != -1:
+        raise ExportError(
+            f"the graph's tensor {value.name!r} has shape {list(dims)}; its first dimension must be the batch"
+        )
+    return TensorSpec(name=value.name, dtype=TRITON_DTYPES[kind.elem_type], dims=dims[1:])

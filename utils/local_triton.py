@@ -1,0 +1,126 @@
+"""Serves a model repository with a real Triton from PyPI, without Docker. Standard library only."""
+
+import contextlib
+import re
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from utils import environment
+from utils.errors import BootProofError
+from utils.triton_layout import ask, keep_bytecode_apart, lay_out
+from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer
+
+__all__ = ["LocalServer", "lay_out", "serve"]
+
+TRITON = environment.SERVING.folder / "tritonserver"
+SERVICES = ("http", "grpc", "metrics")
+ATTEMPTS = 5
+PLAIN_PATH = re.compile(r"[\w./+@%=-]+", re.ASCII)
+
+
+@contextlib.contextmanager
+def serve(  # noqa: PLR0913
+    model_repository: Path,
+    *,
+    host: str = "127.0.0.1",
+    http_port: int = 0,
+    grpc_port: int = 0,
+    metrics_port: int = 0,
+    log: Path | BinaryIO | None = None,
+    ready_within: float = 60.0,
+) -> Iterator[LocalServer]:
+    """A ready Triton on `model_repository` for the time of the block; port 0 takes a free one.
+
+    `log` is a file, or an open binary stream, that gets what the server writes. Raises BootProofError (with the reason
+    from the log) when the server does not get ready within `ready_within` seconds, or when a port asked for is taken.
+    """
+    python = environment.ensure(environment.SERVING)
+    lay_out(python, TRITON)
+    interpreter = ask(python)
+    keep_bytecode_apart(interpreter, environment.SERVING.folder / "pycache")
+    wanted = dict(zip(SERVICES, (http_port, grpc_port, metrics_port), strict=True))
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
+        models = stack.enter_context(_plain(model_repository.resolve()))
+        triton = stack.enter_context(_plain(TRITON))
+
+        def launch(ports: Mapping[str, int]) -> LocalServer:
+            command = _command(models, triton, host, ports)
+            return LocalServer(command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream)
+
+        server = _start(launch, host, wanted, ready_within)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _plain(folder: Path) -> Iterator[Path]:
+    """`folder`, or a link to it for the time of the block.
+
+    The Python backend starts its stubs by an unquoted shell line: with a space in a path they crash, and Triton waits
+    for them for ever. And their Python takes file names for ASCII.
+    """
+    if PLAIN_PATH.fullmatch(str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="triton-", dir="/tmp") as place:
+        link = Path(place, "link")
+        link.symlink_to(folder)
+        yield link
+
+
+def _start(
+    launch: Callable[[Mapping[str, int]], LocalServer], host: str, wanted: Mapping[str, int], seconds: float
+) -> LocalServer:
+    for attempt in range(1, ATTEMPTS + 1):
+        server = launch(choose_ports(host, wanted))
+        try:
+            server.wait_until_ready(seconds)
+            return server
+        except BaseException as error:
+            server.stop()
+            # Between our look and Triton's bind another program can take a free port: then others are chosen.
+            lost = isinstance(error, BootProofError) and PORT_LOST in server.log_text()
+            if not lost or attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def choose_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
+    """The ports asked for, with a free one for each 0. Raises BootProofError when `host` or a port cannot be had."""
+    chosen = {}
+    with contextlib.ExitStack() as held:  # all at once, so that no port is chosen twice
+        for service, port in wanted.items():
+            try:
+                family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+                probe = held.enter_context(socket.socket(family, kind))
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                # SO_REUSEADDR forgives a connection that lingers, but only listening tells that no other server does.
+                probe.listen()
+            except OSError as error:
+                raise BootProofError(
+                    f"cannot listen on {host}:{port} for {service}: {error.strerror}; "
+                    f"end what listens there, or choose another with --{service}-port (or --host)"
+                ) from error
+            chosen[service] = probe.getsockname()[1]
+    return chosen
+
+
+def _command(model_repository: Path, triton: Path, host: str, ports: Mapping[str, int]) -> list[str]:
+    return [
+        str(triton / "bin/tritonserver"),
+        f"--model-repository={model_repository}",
+        f"--backend-directory={triton / 'backends'}",
+        f"--cache-directory={triton / 'caches'}",
+        "--backend-config=python,shm-default-byte-size=1048576",
+        "--disable-auto-complete-config",
+        f"--exit-timeout-secs={EXIT_SECONDS}",
+        *(f"--{service}-address={host}" for service in SERVICES),
+        *(f"--{service}-port={ports[service]}" for service in SERVICES),
+    ]

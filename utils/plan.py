@@ -1,0 +1,158 @@
+"""What a build will do: the base images it stands on, the labels its image carries, and the plan --dry-run prints."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.build_spec import BuildSpec
+from utils.errors import ImageError
+from utils.model_config import labels_in_answer
+from utils.pipeline import Pipeline
+from utils.progress import note, warn
+from utils.releases import SECURITY_FLOOR
+from utils.runtimes import RUNTIMES
+from utils.sources import Metadata
+from utils.storage import StorageRef
+
+if TYPE_CHECKING:
+    from utils.docker_engine import Engine
+
+TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "tokenizers")
+# The small base of a distribution, by the ID of its os-release.
+SLIM_IMAGES = {"ubuntu": "ubuntu:{}", "debian": "debian:{}-slim"}
+
+
+def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
+    """The `docker` part of context.json: triton_image, slim_image, runtime and the Python wheels are fetched for.
+
+    With an engine the images are pulled, so that a missing one is told before anything slow runs, and asked
+    for their Python; without one the release table answers.
+    """
+    plan = {
+        "triton_image": spec.triton_image,
+        "slim_image": spec.slim_image or spec.release.slim_image,
+        "runtime": RUNTIMES[spec.device].stage,
+        "python": spec.release.python,
+    }
+    if engine is None:
+        return plan
+    engine.pull_if_missing(spec.triton_image)
+    plan["python"] = engine.python_version(spec.triton_image)
+    if plan["runtime"] == "slim":
+        plan.update(_slim_base(spec, engine))
+    note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")
+    return plan
+
+
+def _slim_base(spec: BuildSpec, engine: "Engine") -> dict[str, str]:
+    """The slim base, or, behind a --base-image whose distribution's is not to be had, none: the full image serves."""
+    if spec.slim_image or not spec.base_image:
+        slim = spec.slim_image or spec.release.slim_image
+        engine.pull_if_missing(slim)
+        return {"slim_image": slim}
+    name, number = engine.os_release(spec.base_image)
+    slim = SLIM_IMAGES.get(name, spec.release.slim_image).format(number)
+    try:
+        engine.pull_if_missing(slim)
+    except ImageError as error:
+        warn(f"{error}; building on the whole of {spec.base_image} instead: a larger image, the same answers")
+        return {"runtime": "full"}
+    return {"slim_image": slim}
+
+
+def oci_labels(spec: BuildSpec, metadata: Metadata) -> dict[str, str]:
+    """Labels for the image: what is in it, and what made it."""
+    ours = "triton-image-factory"
+    revisions = {f"{ours}.{name}.revision": revision for name, revision in metadata.revisions.items()}
+    return {
+        "org.opencontainers.image.title": spec.model_name,
+        "org.opencontainers.image.version": spec.tag,
+        "org.opencontainers.image.revision": metadata.revisions["model"],
+        "org.opencontainers.image.base.name": spec.triton_image,
+        f"{ours}.model": _public(spec.sources.model),
+        f"{ours}.tokenizer": _public(spec.sources.tokenizer),
+        **revisions,
+        f"{ours}.task": spec.task.name,
+        f"{ours}.labels": json.dumps(metadata.labels.texts, ensure_ascii=False),
+        f"{ours}.max_batch_size": str(spec.max_batch_size),
+        f"{ours}.triton.release": spec.release.name,
+        f"{ours}.tools": " ".join(f"{tool}=={version(tool)}" for tool in TOOLS),
+    }
+
+
+def _public(reference: StorageRef) -> str:
+    """A local path tells of the builder's machine; its last part is enough to know the model by."""
+    return f"local:{Path(reference.locator).name}" if reference.scheme == "local" else str(reference)
+
+
+def warn_of_old_release(spec: BuildSpec) -> None:
+    """Says so when the asked release lacks published security fixes."""
+    if not spec.base_image and spec.release.name < SECURITY_FLOOR:
+        warn(
+            f"Triton {spec.release.name} lacks security fixes of {SECURITY_FLOOR} (bulletins up to August 2026); "
+            f"build with --release {SECURITY_FLOOR} or newer unless the GPU's driver forbids it"
+        )
+
+
+def describe(spec: BuildSpec, metadata: Metadata, pipeline: Pipeline, docker: Mapping[str, str]) -> dict[str, Any]:
+    """The plan as JSON values: names and revisions, tensors, steps, release, image."""
+    return {
+        "model": {"reference": str(spec.sources.model), "type": metadata.config.model_type},
+        "tokenizer": {"reference": str(spec.sources.tokenizer)},
+        "revisions": metadata.revisions,
+        "labels": {
+            "count": len(metadata.labels.texts),
+            "source": metadata.labels.source,
+            "texts": metadata.labels.texts,
+        },
+        "task": {
+            "name": spec.task.name,
+            "problem_type": metadata.config.problem_type,
+            "top_k": labels_in_answer(metadata.config, spec.top_k),
+        },
+        "release": {
+            "name": spec.release.name,
+            "triton": spec.release.triton,
+            "onnxruntime": spec.release.onnxruntime,
+            "opset": spec.release.opset,
+            "python": docker["python"],
+        },
+        "device": spec.device,
+        "base_images": [docker["triton_image"], *([docker["slim_image"]] if docker["runtime"] == "slim" else [])],
+        "served_model": {
+            "name": pipeline.model_name,
+            "max_batch_size": pipeline.max_batch_size,
+            "inputs": [str(tensor) for tensor in pipeline.inputs],
+            "outputs": [str(tensor) for tensor in pipeline.outputs],
+        },
+        "steps": [
+            {
+                "model": step.model_name,
+                "inputs": [str(tensor) for tensor in step.inputs],
+                "outputs": [str(tensor) for tensor in step.outputs],
+            }
+            for step in pipeline.steps
+        ],
+        "image": None if spec.no_image else spec.image,
+    }
+
+
+def as_text(plan: Mapping[str, Any], indent: str = "") -> str:
+    """The plan for a person: one line a value, nested by indentation."""
+    lines = []
+    for name, value in plan.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{name}:", as_text(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            lines.append(f"{indent}{name}:")
+            lines += [f"{indent}  {_step_line(each)}" for each in value]
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            lines.append(f"{indent}{name}: {shown}")
+    return "\n".join(lines)
+
+
+def _step_line(step: Mapping[str, Any]) -> str:
+    return f"{step['model']}: {', '.join(step['inputs'])} -> {', '.join(step['outputs'])}"

@@ -1,0 +1,34 @@
+"""Renders and assembles a model repository from a context.json: stage 6 by itself."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils import entry
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """context: an existing context.json; output: the folder that gets model_repository/."""
+    parser = entry.Parser(
+        prog="process_template.sh",
+        description="Writes OUTPUT_DIR/model_repository from CONTEXT_JSON and the templates of model_repository/.",
+        epilog="example: ./process_template.sh build/topics/v1/context.json /tmp/again",
+    )
+    parser.add_argument("context", metavar="CONTEXT_JSON", type=Path, help="the context.json of a build tree")
+    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="folder to write to; made if missing")
+    return parser.parse_args(argv)
+
+
+def process(argv: Sequence[str]) -> str:
+    """Returns the path of the model repository it wrote."""
+    arguments = parse_arguments(argv)
+    from utils.assemble import assemble
+    from utils.context import read_context
+
+    context = read_context(arguments.context)
+    return str(assemble(context.pipeline, arguments.output / "model_repository"))
+
+
+if __name__ == "__main__":
+    entry.run(lambda: process(sys.argv[1:]))

@@ -1,0 +1,23 @@
+"""The runtimes an image can have: one row per --device."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """`stage` is the Dockerfile's base stage; `instance_kind` is Triton's KIND_* for the step that runs the graph."""
+
+    device: str
+    stage: str
+    instance_kind: str
+    run_options: tuple[str, ...]
+
+
+RUNTIMES = {
+    runtime.device: runtime
+    for runtime in (
+        Runtime(device="cpu", stage="slim", instance_kind="KIND_CPU", run_options=()),
+        Runtime(device="gpu", stage="full", instance_kind="KIND_GPU", run_options=("--gpus", "all")),
+    )
+}
+DEFAULT_DEVICE = "cpu"

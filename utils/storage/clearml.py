@@ -1,0 +1,99 @@
+"""clearml: a model of a ClearML server by its id, through the SDK.
+
+`Artifact.get()` is never called: it unpickles. The SDK's own endless loops are ended by bounded.py.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from utils.errors import SourceError
+from utils.storage.archive import unpack
+from utils.storage.clearml_api import look_up
+from utils.storage.quiet import silence
+from utils.storage.scrub import scrub
+
+_CONNECT_SECONDS = 10.0
+
+
+def resolve(locator: str) -> str:
+    """The model id itself: a model's file never changes under its id. Checks that the server knows it."""
+    model_id = locator.strip()
+    with silence():
+        look_up(model_id)
+    return model_id
+
+
+def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
+    """The model's archive, extracted below `destination`; the folder that holds its files."""
+    del locator, patterns  # an archive is one piece: the first call brings all of it, a second one finds it there
+    files, complete = destination / "files", destination / "complete"
+    if complete.is_file() and complete.read_text().startswith(f"{revision}\n"):
+        return Path(complete.read_text().splitlines()[1])
+    shutil.rmtree(files, ignore_errors=True)
+    with silence(), _private_cache(destination / "cache"):
+        copy = _download(revision, look_up(revision))
+        # A server on the same disk may name a folder: then there is nothing to open.
+        folder = copy if copy.is_dir() else unpack(copy, files, f"clearml:{revision}")
+    complete.write_text(f"{revision}\n{folder}\n")
+    return folder
+
+
+def _download(model_id: str, uri: str) -> Path:
+    from clearml import InputModel
+
+    _check_reachable(uri)
+    reason: Exception | None = None
+    copy: str | None = None
+    try:
+        copy = InputModel(model_id).get_local_copy(extract_archive=False, raise_on_error=True)
+    except ValueError as error:
+        reason = error
+    if copy is None or not Path(copy).exists():
+        raise SourceError(
+            f"the file of model {model_id!r} cannot be downloaded from {_shown(uri)}; check that it is there and "
+            "that this machine may read it"
+        ) from reason
+    return Path(copy)
+
+
+def _check_reachable(uri: str) -> None:
+    """The SDK would knock at a dead file server for a quarter of an hour."""
+    import requests
+
+    parts = urlsplit(uri)
+    if parts.scheme not in {"http", "https"} or requests.utils.get_environ_proxies(uri):
+        return
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SourceError(
+            f"the file server {parts.hostname}:{port} cannot be reached ({type(error).__name__}); "
+            "check that it runs and that this machine may connect to it"
+        ) from error
+
+
+def _shown(uri: str) -> str:
+    """Without the query, which may be a signature."""
+    return scrub(urlunsplit(urlsplit(uri)._replace(query="", fragment="")))
+
+
+@contextlib.contextmanager
+def _private_cache(folder: Path) -> Iterator[None]:
+    """The SDK's cache is keyed by address and goes stale, so each download has one of its own, gone afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = os.environ.get("CLEARML_CACHE_DIR")
+    os.environ["CLEARML_CACHE_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CLEARML_CACHE_DIR"]
+        else:
+            os.environ["CLEARML_CACHE_DIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,106 @@
+"""Freezes a tokenizer into one tokenizer.json and the settings the served image applies to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.components import load_shared
+from utils.corpus import TOKENIZER_TEXTS
+from utils.errors import ParityError, SourceError
+from utils.original import original_arrays
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenTokenizer:
+    """tokenizer.json and its settings (their form: model_repository/shared/tokenization.py)."""
+
+    file: Path
+    settings: Mapping[str, Any]
+
+
+def load_tokenizer(folder: Path, model_config: Any) -> Any:
+    """The fast tokenizer of a folder, as transformers loads it. SourceError (exit 3) when there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, config=model_config, use_fast=True, local_files_only=True)
+    except Exception as error:  # transformers raises whatever its parsers raise
+        tokenizer = _from_file(folder, error)
+    if not tokenizer.is_fast:
+        raise SourceError(
+            f"the tokenizer {type(tokenizer).__name__} has no fast form, and the image serves tokenizer.json only; "
+            "use a model type whose tokenizer has one"
+        )
+    return tokenizer
+
+
+def _from_file(folder: Path, error: Exception) -> Any:
+    """Folders written by transformers 5 name classes that 4.57 lacks; their tokenizer.json is whole all the same."""
+    from transformers import PreTrainedTokenizerFast
+
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        reason = " ".join(str(error).split())[:300]
+        raise SourceError(f"no tokenizer can be loaded from {str(folder)!r}: {reason}") from error
+    try:
+        return PreTrainedTokenizerFast(tokenizer_file=str(file), **_special_tokens(folder))
+    except Exception as second:
+        reason = " ".join(str(second).split())[:300]
+        raise SourceError(f"{str(file)!r} is not a tokenizer file: {reason}; save the tokenizer again") from second
+
+
+def _special_tokens(folder: Path) -> dict[str, Any]:
+    import json
+
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    wanted = ("pad_token", "cls_token", "sep_token", "unk_token", "mask_token", "bos_token", "eos_token",
+              "model_max_length", "padding_side", "truncation_side", "model_input_names")  # fmt: skip
+    return {name: _content(config[name]) for name in wanted if config.get(name) is not None}
+
+
+def _content(value: Any) -> Any:
+    return value["content"] if isinstance(value, dict) and "content" in value else value
+
+
+def freeze(tokenizer: Any, destination: Path, *, max_length: int | None) -> FrozenTokenizer:
+    """Writes `destination`/tokenizer.json; truncation and padding go into the settings, not into the file."""
+    destination.mkdir(parents=True, exist_ok=True)
+    file = destination / "tokenizer.json"
+    tokenizer.backend_tokenizer.save(str(file))
+    padding = None
+    if tokenizer.pad_token is not None:
+        padding = {
+            "id": tokenizer.pad_token_id,
+            "type_id": tokenizer.pad_token_type_id,
+            "token": tokenizer.pad_token,
+            "side": tokenizer.padding_side,
+        }
+    settings = {"max_length": max_length, "truncation_side": tokenizer.truncation_side, "padding": padding}
+    return FrozenTokenizer(file=file, settings=settings)
+
+
+def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]) -> int:
+    """Holds the served code against the original on every text of the corpus, singly and padded.
+
+    Compares each tensor in `names`; returns the number of texts; ParityError (exit 5) shows the first difference.
+    """
+    served = load_shared("tokenization")
+    fast = served.load_tokenizer(frozen.file, frozen.settings)
+    dtypes = dict.fromkeys(names, "int64")
+    texts = list(TOKENIZER_TEXTS)
+    batches = [[text] for text in texts]
+    if frozen.settings["padding"] is not None:
+        batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]
+    for batch in batches:
+        expected = original_arrays(tokenizer, batch, frozen.settings["max_length"])
+        arrays = served.encode(fast, batch, dtypes)
+        for name in set(names) & (set(expected) | {"token_type_ids"}):
+            wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types
+            if arrays[name].shape != wanted.shape or (arrays[name] != wanted).any():
+                raise ParityError(
+                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {batch[0][:60]!r}: "
+                    f"{arrays[name][0][:12].tolist()} instead of {wanted[0][:12].tolist()}; nothing was built"
+                )
+    return len(texts)
