@@ -20,9 +20,17 @@ RUN umask 022 \
       --root-user-action=ignore --find-links wheelhouse --target /opt/serving --requirement requirements-serving.txt \
  && find /opt/serving -depth \( -name tests -o -name include -o -name '*.pyi' -o -name '*.a' \) -exec rm -rf {} + \
  && rm -rf /opt/serving/bin \
- && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true)
-COPY deploy/healthcheck.py /opt/serving/
-RUN chmod -R a+rX,go-w /opt/serving
+ && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true) \
+ && mkdir -p /rootfs/opt \
+ && mv /opt/serving /rootfs/opt/
+COPY deploy/healthcheck.py deploy/serving_site.py /rootfs/opt/serving/
+# Triton's stub may ignore PYTHONPATH; a site folder it does not (serving_site.py says more).
+RUN umask 022 \
+ && site="/rootfs$(python3 -I -c 'import site; print(site.getsitepackages()[0])')" \
+ && mkdir -p "${site}" \
+ && mv /rootfs/opt/serving/serving_site.py "${site}/" \
+ && echo 'import serving_site' > "${site}/serving.pth" \
+ && find /rootfs -exec chmod a+rX,go-w {} +
 
 FROM triton AS collected
 USER 0
@@ -47,7 +55,7 @@ ENV PATH=/opt/tritonserver/bin:${PATH} \
     HOME=/tmp \
     ORT_DISABLE_TELEMETRY=1
 WORKDIR /opt/tritonserver
-COPY --from=wheels /opt/serving/ /opt/serving/
+COPY --from=wheels /rootfs/ /
 USER 1000:1000
 EXPOSE 8000 8001 8002
 STOPSIGNAL SIGTERM

@@ -18,7 +18,7 @@ if not __package__:  # run as a file: its own folder must not shadow other packa
 
 from utils import entry, exporter, original, parity, tokenization
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
-from utils.errors import ExportError, SourceError
+from utils.errors import ExportError
 from utils.model_config import ModelConfig
 from utils.pipeline import OnnxModel
 from utils.progress import note, stage

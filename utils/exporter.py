@@ -1,6 +1,7 @@
 """The one place that knows optimum's ONNX exporter, so that another can take its place."""
 
 import logging
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -66,24 +67,28 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release)
 
     quieten()
     destination.mkdir(parents=True, exist_ok=True)
-    try:
-        onnx_export_from_model(
-            model=model,
-            output=destination,
-            task=export_task,
-            opset=release.opset,
-            device="cpu",
-            do_validation=False,  # it only logs a mismatch; utils/parity.py makes it fatal
-        )
-    except Exception as error:  # the exporter, torch and onnx raise whatever they like
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ExportError(
-            f"exporting {type(model).__name__} at opset {release.opset} (Triton {release.name}) failed: {reason}; "
-            "--debug shows the traceback, a newer --release allows a newer opset"
-        ) from error
-    graph = destination / GRAPH_FILE
-    _clamp_ir(graph, release)
-    return graph
+    # The exporter also copies the model folder's tokenizer files to where it writes; they are not ours to serve.
+    with tempfile.TemporaryDirectory(prefix="export-", dir=destination) as private:
+        try:
+            onnx_export_from_model(
+                model=model,
+                output=private,
+                task=export_task,
+                opset=release.opset,
+                device="cpu",
+                do_validation=False,  # it only logs a mismatch; utils/parity.py makes it fatal
+            )
+        except Exception as error:  # the exporter, torch and onnx raise whatever they like
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise ExportError(
+                f"exporting {type(model).__name__} at opset {release.opset} (Triton {release.name}) failed: {reason}; "
+                "--debug shows the traceback, a newer --release allows a newer opset"
+            ) from error
+        graph = Path(private) / GRAPH_FILE
+        _clamp_ir(graph, release)
+        for name in (GRAPH_FILE, *read_graph(graph)[2]):
+            (Path(private) / name).replace(destination / name)
+    return destination / GRAPH_FILE
 
 
 def _clamp_ir(graph: Path, release: Release) -> None:

@@ -22,7 +22,7 @@ PLAIN_PATH = re.compile(r"[\w./+@%=-]+", re.ASCII)
 
 
 @contextlib.contextmanager
-def serve(  # noqa: PLR0913
+def serve(
     model_repository: Path,
     *,
     host: str = "127.0.0.1",

@@ -25,7 +25,7 @@ def load_config(folder: Path) -> Any:
 
 
 def load_model(folder: Path, config: Any, task: Task) -> Any:
-    """The original in FP32, evaluation mode; SourceError for a checkpoint without this task's head (it would be random)."""
+    """The original in FP32, evaluation mode; SourceError for a checkpoint without the head (it would be random)."""
     import torch
     import transformers
 

@@ -28,14 +28,9 @@ class Options:
     metrics_port: int
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see ./serve.sh --help")
-
-
 def parse_arguments(arguments: Sequence[str]) -> Options:
     """The options. Raises UsageError for anything wrong in them, a folder without models included."""
-    parser = _Parser(
+    parser = entry.Parser(
         prog="./serve.sh",
         description="Serves a built model repository without Docker: Triton from PyPI, for development, on the CPU.\n"
         "It listens until SIGINT or SIGTERM; the server's log goes to stderr.",

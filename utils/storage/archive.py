@@ -68,7 +68,7 @@ def _unpack_tar(archive: Path, destination: Path, reference: str) -> None:
 
 
 def _check_end(opened: tarfile.TarFile) -> None:
-    """tarfile takes one that was cut between two members for a whole one; a whole one ends with a block of zeros."""
+    """Python takes a tar that was cut between two members for a whole one; a whole one ends with a block of zeros."""
     if opened.fileobj:
         opened.fileobj.seek(opened.offset)
         if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

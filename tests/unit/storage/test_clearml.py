@@ -197,7 +197,7 @@ def test_a_single_file(server, model_folder, tmp_path):
 @pytest.mark.parametrize("fault", ["hang", "hang after login"])
 def test_a_server_that_never_answers_meets_the_limit(server, fault):
     server.fault = fault
-    assert "was not there after 3 seconds" in _refusal(_resolve, limit=3)
+    assert "was not there after 2 seconds" in _refusal(_resolve, limit=2)
 
 
 def test_a_connection_lost_later_meets_the_limit(server, tmp_path):
@@ -217,7 +217,6 @@ def test_after_a_failure_the_same_destination_serves_again(server, tmp_path):
 
 
 def test_every_fault_of_the_loopback_server_is_tested():
-    assert FAULTS == {
-        *("hang", "hang after login", "drop after login", "drop on the second look-up", "no api"),
-        *("login out of order", "forbidden", "no file", "half a file"),
-    }
+    tested = ["hang", "hang after login", "drop after login", "drop on the second look-up", "no api"]
+    tested += ["login out of order", "forbidden", "no file", "half a file"]
+    assert sorted(tested) == sorted(FAULTS)

@@ -1,7 +1,7 @@
 """The example of docs/extending.md, taken out of the document and run.
 
-`wandb` itself is faked: it is no dependency of this project. So this proves the document's contract (one file, one row,
-the child process, the time limit), and that the example keeps it, but not that Weights & Biases answers as the fake does.
+`wandb` itself is faked: it is no dependency of this project. So this proves the document's contract (one file, one
+row, the child process, the time limit) and that the example keeps it, but not that Weights & Biases answers so.
 """
 
 import re
@@ -53,7 +53,8 @@ class Api:
 @pytest.fixture(autouse=True)
 def registered(tmp_path, monkeypatch):
     """One file, one row."""
-    code = next(block for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if "def " in block)
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    code = next(block for block in blocks if "def resolve" in block)
     (tmp_path / "storage_of_the_document.py").write_text(code)
     (tmp_path / "wandb.py").write_text(FAKE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

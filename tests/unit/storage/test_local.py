@@ -72,7 +72,7 @@ def test_a_missing_path_is_one_sentence(locator, said, tmp_path, monkeypatch):
 def test_a_broken_link_is_named(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "gone")
-    with pytest.raises(SourceError, match="is a link to .*gone"):
+    with pytest.raises(SourceError, match=r"is a link to .*gone"):
         local.resolve(str(link))
 
 

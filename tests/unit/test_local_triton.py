@@ -1,0 +1,96 @@
+"""utils.local_triton without a server."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from utils import local_triton
+from utils.errors import BootProofError
+
+
+def test_free_ports_are_all_different():
+    ports = local_triton.choose_ports("127.0.0.1", {"http": 0, "grpc": 0, "metrics": 0})
+    assert set(ports) == {"http", "grpc", "metrics"}
+    assert len(set(ports.values())) == 3
+    assert all(ports.values())
+
+
+def test_a_port_asked_for_is_kept():
+    wanted = local_triton.choose_ports("127.0.0.1", {"http": 0})
+    assert local_triton.choose_ports("127.0.0.1", wanted) == wanted
+
+
+def test_a_taken_port_is_named_with_its_option():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BootProofError, match=rf"127\.0\.0\.1:{port} for grpc: .*in use.*--grpc-port"):
+            local_triton.choose_ports("127.0.0.1", {"http": 0, "grpc": port})
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(BootProofError, match=r"cannot listen on 192\.0\.2\.1:0 for http"):
+        local_triton.choose_ports("192.0.2.1", {"http": 0})
+
+
+class Losing:
+    """A server whose port is lost to another program `losses` times."""
+
+    losses = 0
+    started = 0
+    stopped = 0
+
+    def __init__(self):
+        Losing.started += 1
+
+    def wait_until_ready(self, _seconds):
+        if Losing.started <= Losing.losses:
+            raise BootProofError("Triton did not start")
+
+    def log_text(self):
+        return "failed to start HTTP service: Unavailable - Socket '127.0.0.1:1' already in use"
+
+    def stop(self):
+        Losing.stopped += 1
+
+
+@pytest.mark.parametrize(("losses", "starts"), [(0, 1), (2, 3)])
+def test_other_ports_are_chosen_when_one_is_lost(monkeypatch, losses, starts):
+    for name, value in (("losses", losses), ("started", 0), ("stopped", 0)):
+        monkeypatch.setattr(Losing, name, value)
+    seen = []
+    local_triton._start(lambda ports: seen.append(ports) or Losing(), "127.0.0.1", {"http": 0}, 1)
+    assert (Losing.started, Losing.stopped) == (starts, losses)
+    assert len(seen) == starts
+
+
+def test_it_gives_up_after_some_attempts(monkeypatch):
+    for name, value in (("losses", 99), ("started", 0), ("stopped", 0)):
+        monkeypatch.setattr(Losing, name, value)
+    with pytest.raises(BootProofError, match="did not start"):
+        local_triton._start(lambda _ports: Losing(), "127.0.0.1", {"http": 0}, 1)
+    assert Losing.started == Losing.stopped == local_triton.ATTEMPTS
+
+
+@pytest.mark.parametrize("name", ["with a space", "with-$HOME", "модели", "quo'ted"])
+def test_a_path_the_shell_would_break_gets_a_link_for_the_time(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    with local_triton._plain(folder) as plain:
+        assert plain.resolve() == folder.resolve()
+        assert local_triton.PLAIN_PATH.fullmatch(str(plain))
+    assert not plain.parent.exists()
+
+
+def test_a_plain_path_stays_as_it_is():
+    with local_triton._plain(Path("/models/my_model-1.0")) as plain:
+        assert plain == Path("/models/my_model-1.0")
+
+
+def test_the_command_keeps_to_its_host_and_its_configs():
+    ports = {"http": 1, "grpc": 2, "metrics": 3}
+    command = local_triton._command(Path("/models"), Path("/triton"), "127.0.0.1", ports)
+    assert command[0] == "/triton/bin/tritonserver"
+    assert {"--http-port=1", "--grpc-port=2", "--metrics-port=3"} <= set(command)
+    assert {f"--{service}-address=127.0.0.1" for service in ports} <= set(command)
+    assert {"--disable-auto-complete-config", "--backend-config=python,shm-default-byte-size=1048576"} <= set(command)

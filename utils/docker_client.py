@@ -1,0 +1,149 @@
+"""The docker program that a build runs: which one on PATH, and how it is asked and watched. Standard library only."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import progress
+from utils.errors import ImageError
+
+# From this version on, docker builds with BuildKit only through a plugin, which minimal installations lack.
+PLUGIN_NEEDED = 23
+BUILDX, BUILT_IN, LEGACY = "the buildx plugin", "its own BuildKit", "the legacy builder"
+STEP_OUTPUT = re.compile(r"^#\d+ \d+\.\d+ (.*\S)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerClient:
+    """A docker program and what it builds with (BUILDX, BUILT_IN or LEGACY)."""
+
+    program: Path
+    builder: str
+
+    def ask(self, *arguments: str, seconds: float = 60, merged: bool = False) -> subprocess.CompletedProcess[str]:
+        """Runs one short command and keeps what it prints; a code of 124 when it does not end within `seconds`.
+
+        `merged` puts both streams into stdout, in order.
+        """
+        command = [str(self.program), *arguments]
+        try:
+            return subprocess.run(
+                command,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", f"no answer in {seconds:g} s")
+
+    def watch(self, *arguments: str) -> tuple[int, str]:
+        """Runs one long command, shows all it prints on stderr and returns its code and the line that tells most.
+
+        On a terminal docker draws its own bars; then there is nothing to quote. The command ends with this process.
+        """
+        terminal = sys.stderr.isatty()
+        with _child([str(self.program), *arguments], self._environment(), terminal=terminal) as child:
+            lines: deque[str] = deque(maxlen=200)
+            for line in child.stdout or ():
+                sys.stderr.write(line)
+                sys.stderr.flush()
+                lines.append(line.rstrip())
+            code = child.wait()
+        return code, telling_line(lines) if not terminal else "see the lines above"
+
+    def _environment(self) -> dict[str, str]:
+        buildkit = "0" if self.builder == LEGACY else "1"
+        return os.environ | {"DOCKER_BUILDKIT": buildkit, "DOCKER_CLI_HINTS": "false"}
+
+
+@contextlib.contextmanager
+def _child(command: Sequence[str], environment: dict[str, str], *, terminal: bool) -> Iterator[subprocess.Popen[str]]:
+    child = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=2 if terminal else subprocess.PIPE,
+        stderr=2 if terminal else subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        yield child
+    finally:
+        if child.poll() is None:  # an interrupt: docker cancels the build when its client goes
+            child.terminate()
+            try:
+                child.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        if child.stdout:
+            child.stdout.close()
+
+
+def telling_line(lines: Sequence[str]) -> str:
+    """The last line a failed step printed (BuildKit repeats the whole step after it), else the last line of all."""
+    steps = [match[1] for line in lines if (match := STEP_OUTPUT.match(line))]
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "docker says nothing")
+    failed_step = "did not complete" in last or "executor failed running" in last
+    return steps[-1] if steps and failed_step else last
+
+
+def last_line(text: str) -> str:
+    """The last line that says something; docker ends many errors with a pointer to its help."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "--help" not in line]
+    return lines[-1] if lines else "docker says nothing"
+
+
+def find_client() -> DockerClient:
+    """The first docker on PATH that builds with BuildKit, else the first that builds at all.
+
+    Says on stderr which one is used if it is not the first. Raises ImageError when there is none.
+    """
+    programs = list(_programs())
+    clients = [client for program in programs if (client := _examine(program))]
+    if not clients:
+        found = f"{programs[0]} does not run" if programs else "there is none on PATH"
+        raise ImageError(
+            f"a docker client is needed to build an image and {found}; install Docker, "
+            "or use --no-image to get the model repository only"
+        )
+    chosen = next((client for client in clients if client.builder != LEGACY), clients[0])
+    if chosen.builder == LEGACY:
+        progress.note(f"docker: {chosen.program} has no buildx plugin; the legacy builder is used")
+    elif chosen.program != programs[0]:
+        progress.note(f"docker: {chosen.program} is used; {programs[0]}, first on PATH, cannot build with BuildKit")
+    return chosen
+
+
+def _programs() -> Iterator[Path]:
+    seen = set()
+    for folder in os.get_exec_path():
+        program = Path(folder or ".", "docker")
+        if program.is_file() and os.access(program, os.X_OK) and program.resolve() not in seen:
+            seen.add(program.resolve())
+            yield program
+
+
+def _examine(program: Path) -> DockerClient | None:
+    # `docker version` prints the client's part and fails when no engine answers; only the first matters here.
+    probe = DockerClient(program=program, builder=BUILT_IN)
+    try:
+        version = probe.ask("version", "--format", "{{.Client.Version}}", seconds=30).stdout.strip()
+        if not (number := re.match(r"v?(\d+)\.", version)):
+            return None
+        if probe.ask("buildx", "version", seconds=30).returncode == 0:
+            return DockerClient(program=program, builder=BUILDX)
+    except OSError:
+        return None
+    return DockerClient(program=program, builder=BUILT_IN if int(number[1]) < PLUGIN_NEEDED else LEGACY)
