@@ -66,7 +66,9 @@ def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            raise ImageError(f"{requirements} line {number}: {text!r} is not a requirement; write name==version") from error
+            raise ImageError(
+                f"{requirements} line {number}: {text!r} is not a requirement; write name==version"
+            ) from error
         if requirement.marker is None or requirement.marker.evaluate(target):
             requirement.marker = None
             chosen.append(str(requirement))

@@ -3,7 +3,6 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
 
 LONGEST_HANG = 120.0
 
@@ -71,7 +70,7 @@ class LoopbackServer:
         self.requests: list[tuple[str, str, str | None]] = []
         self.closing = threading.Event()
 
-    def __enter__(self) -> Self:
+    def __enter__(self):
         bound = type("Bound", (self.answering,), {"loopback": self})
         self._server = _Server(("127.0.0.1", 0), bound)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

@@ -35,10 +35,16 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
 def _existing(locator: str) -> Path:
     if not locator.strip():
         raise SourceError("the reference is empty; give a path, hf:user/name or clearml:<model id>")
-    path = Path(locator).expanduser()
-    if path.exists():
-        return path
-    if path.is_symlink():
+    try:
+        path = Path(locator).expanduser()
+        if path.exists():
+            return path
+        broken_link = path.is_symlink()
+    except (OSError, RuntimeError) as error:
+        # No permission on the way, a name of more than 255 bytes, `~nobody-of-that-name`.
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SourceError(f"{locator!r} cannot be looked at ({reason}); check the path") from error
+    if broken_link:
         raise SourceError(f"{locator!r} is a link to {str(path.readlink())!r}, which does not exist; mend the link")
     if _LIKE_A_HUB_NAME.fullmatch(locator):
         raise SourceError(

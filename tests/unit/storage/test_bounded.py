@@ -13,7 +13,7 @@ import pytest
 from utils.errors import SourceError
 from utils.storage import METADATA, STORAGES, StorageRef, bounded, parse_reference
 
-STORAGE = '''
+STORAGE = """
 import os, subprocess, sys, time
 from pathlib import Path
 from utils.errors import SourceError
@@ -42,7 +42,7 @@ def fetch(locator, revision, patterns, destination):
     destination.mkdir(parents=True)
     (destination / "seen").write_text(repr((locator, revision, patterns, os.environ["ORT_DISABLE_TELEMETRY"])))
     return destination
-'''
+"""
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """The real ClearML SDK, in the child process it always runs in, against a server on loopback."""
 
+import contextlib
 import io
+import json
 import tarfile
 import time
 
@@ -8,7 +10,7 @@ import pytest
 
 from tests.loopback.clearml_server import ACCESS_KEY, FAULTS, SECRET_KEY, ClearmlServer, zipped
 from utils.errors import SourceError
-from utils.storage import METADATA, WEIGHTS, bounded, parse_reference
+from utils.storage import METADATA, STORAGES, WEIGHTS, StorageRef, bounded, parse_reference
 
 MODEL = "0123456789abcdef0123456789abcdef"
 REFERENCE = parse_reference(f"clearml:{MODEL}")
@@ -39,8 +41,8 @@ def _refusal(call, *arguments, **options):
 
 
 def test_the_revision_is_the_id(server):
-    assert _resolve() == MODEL
     assert _resolve(f"clearml: {MODEL} ") == MODEL
+    assert not [path for _, path, _ in server.requests if path.startswith("/files/")]
 
 
 def test_the_archive_is_opened_and_fetched_once(server, model_folder, tmp_path, capfd):
@@ -55,17 +57,16 @@ def test_the_archive_is_opened_and_fetched_once(server, model_folder, tmp_path, 
     assert len(server.requests) == asked
     assert capfd.readouterr() == ("", ""), "the SDK's chatter stays inside"
 
-
-def test_another_destination_never_meets_a_stale_copy(server, model_folder, tmp_path):
-    _fetch(tmp_path / "first")
     (model_folder / "config.json").write_text('{"changed": true}')
-    assert (_fetch(tmp_path / "second").path / "config.json").read_text() == '{"changed": true}'
+    fresh = _fetch(tmp_path / "another").path
+    assert (fresh / "config.json").read_text() == '{"changed": true}', "no stale copy from the SDK's own cache"
 
 
 def test_debug_shows_the_sdks_log(server, tmp_path, environment, capfd):
     environment({"TRITON_FACTORY_DEBUG": "1"})
     server.fault = "no file"
-    _refusal(_fetch, tmp_path / "out")
+    message = _refusal(_fetch, tmp_path / "out")
+    assert f"cannot be downloaded from {server.url}/files/{MODEL}/model.zip" in message
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "Could not download" in shown.err
@@ -107,91 +108,99 @@ def test_no_configuration_names_what_is_missing(server, monkeypatch):
     assert "CLEARML_API_HOST, CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY not set" in _refusal(_resolve)
 
 
-def test_a_refused_connection(environment, closed_port, server):
-    environment({"CLEARML_API_HOST": f"http://127.0.0.1:{closed_port}"})
-    message = _refusal(_resolve)
-    assert f"the ClearML server http://127.0.0.1:{closed_port} cannot be reached" in message
+SEVERAL = """
+import json, os
+from pathlib import Path
+from utils.errors import SourceError
+from utils.storage import clearml
+
+def resolve(locator):
+    said = []
+    for variables, model, destination in json.loads(locator):
+        os.environ.update(variables)
+        try:
+            if destination:
+                said.append(str(clearml.fetch(model, model, (), Path(destination))))
+            else:
+                said.append(clearml.resolve(model))
+        except SourceError as error:
+            said.append(str(error))
+    return json.dumps(said)
+"""
 
 
-def test_wrong_credentials_are_not_repeated_in_the_message(server, environment, capfd):
-    environment({"CLEARML_API_SECRET_KEY": "a-wrong-secret-key"})
-    message = _refusal(_resolve)
-    assert "refuses the ClearML keys; check CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY" in message
-    assert "a-wrong-secret-key" not in message + "".join(capfd.readouterr())
+def _several(monkeypatch, tmp_path, cases):
+    """What each case says, all in one child: importing the SDK takes longer than all of them.
+
+    A case is (variables, model id, destination); without a destination it is `resolve`.
+    """
+    (tmp_path / "several_storage.py").write_text(SEVERAL)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setitem(STORAGES, "several", "several_storage")
+    said = json.loads(bounded.resolve(StorageRef(scheme="several", locator=json.dumps(cases)), limit=LIMIT))
+    assert not [text for text in said if "\n" in text]
+    return said
 
 
-def test_an_unknown_id(server):
-    assert f"{server.url} knows no model 'abc' (answer 400)" in _refusal(_resolve, "clearml:abc")
+def test_every_refusal_of_the_api_has_its_sentence(server, model_folder, monkeypatch, tmp_path, closed_port, capfd):
+    server.models.update({"no uri": None, "empty uri": "", "blank uri": "  "})
+    dead = f"http://127.0.0.1:{closed_port}"
+    healthy = server.environment()
+    expected = [
+        ({**healthy, "CLEARML_API_HOST": dead}, MODEL, f"the ClearML server {dead} cannot be reached"),
+        (
+            {**healthy, "CLEARML_API_SECRET_KEY": "a-wrong-secret"},
+            MODEL,
+            "refuses the ClearML keys; check CLEARML_API_",
+        ),
+        (healthy, "abc", f"{server.url} knows no model 'abc' (answer 400)"),
+        (healthy, "no uri", f"the model 'no uri' on {server.url} has no file"),
+        (healthy, "empty uri", "has no file (no uri); upload its archive first"),
+        (healthy, "blank uri", "has no file"),
+    ]
+    with contextlib.ExitStack() as stack:
+        for fault, sentence in {
+            "drop after login": "cannot be reached or breaks off (ConnectionError)",
+            "no api": "is no ClearML API server; set CLEARML_API_HOST",
+            "login out of order": "does not log in (Failed getting token (error 500",
+            "forbidden": "does not let these keys read the model",
+        }.items():
+            faulty = stack.enter_context(ClearmlServer({MODEL: model_folder}, fault))
+            expected.append((faulty.environment(), MODEL, sentence))
+        said = _several(monkeypatch, tmp_path, [(variables, model, None) for variables, model, _ in expected])
+    for text, (_, _, sentence) in zip(said, expected, strict=True):
+        assert sentence in text
+    assert "a-wrong-secret" not in "".join([*said, *capfd.readouterr()])
 
 
-@pytest.mark.parametrize("uri", [None, "", "  "])
-def test_no_uri(server, uri):
-    server.models[MODEL] = uri
-    assert f"the model {MODEL!r} on {server.url} has no file" in _refusal(_resolve)
-
-
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ("drop after login", "cannot be reached or breaks off (ConnectionError)"),
-        ("no api", "is no ClearML API server; set CLEARML_API_HOST"),
-        ("login out of order", "does not log in (Failed getting token (error 500"),
-        ("forbidden", "does not let these keys read the model"),
-    ],
-)
-def test_each_refusal_has_its_sentence(server, fault, said):
-    server.fault = fault
-    assert said in _refusal(_resolve)
-
-
-@pytest.mark.parametrize("fault", ["no file", "half a file"])
-def test_a_download_that_fails(server, tmp_path, fault):
-    server.fault = fault
-    message = _refusal(_fetch, tmp_path / "out")
-    assert f"the file of model {MODEL!r} cannot be downloaded from {server.url}/files/{MODEL}/model.zip" in message
-
-
-def test_a_dead_file_server_is_found_at_once(server, tmp_path, closed_port):
-    server.models[MODEL] = f"http://127.0.0.1:{closed_port}/model.zip?signature=secret"
-    started = time.monotonic()
-    message = _refusal(_fetch, tmp_path / "out")
-    assert f"the file server 127.0.0.1:{closed_port} cannot be reached (ConnectionRefusedError)" in message
-    assert time.monotonic() - started < 10
-
-
-def test_a_signature_in_the_address_is_not_shown(server, tmp_path):
-    server.models[MODEL] = f"{server.url}/nowhere/model.zip?signature=secret"
-    message = _refusal(_fetch, tmp_path / "out")
-    assert "/nowhere/model.zip;" in message
-    assert "signature" not in message
-
-
-def test_a_file_that_is_not_on_this_disk(server, tmp_path):
-    server.models[MODEL] = "file:///no/where/model.zip"
-    assert "cannot be downloaded from file:///no/where/model.zip" in _refusal(_fetch, tmp_path / "out")
-
-
-def test_a_corrupt_archive(server, model_folder, tmp_path):
-    archive = tmp_path / "model.zip"
-    archive.write_bytes(zipped(model_folder)[:-100])
-    server.models[MODEL] = archive
-    assert f"the archive of clearml:{MODEL} is damaged or cut short" in _refusal(_fetch, tmp_path / "out")
-
-
-def test_a_traversing_archive(server, tmp_path):
-    archive = tmp_path / "model.tar"
-    with tarfile.open(archive, "w") as opened:
+def _traversing(path):
+    with tarfile.open(path, "w") as opened:
         member = tarfile.TarInfo("../../evil.json")
         member.size = 4
         opened.addfile(member, io.BytesIO(b"evil"))
-    server.models[MODEL] = archive
-    assert "has the member '../../evil.json', which leads out" in _refusal(_fetch, tmp_path / "out")
+    return path
+
+
+def test_every_file_that_is_no_use_has_its_sentence(server, model_folder, monkeypatch, tmp_path, closed_port):
+    corrupt = tmp_path / "model.zip"
+    corrupt.write_bytes(zipped(model_folder)[:-100])
+    expected = {
+        "corrupt": (corrupt, "the archive of clearml:corrupt is damaged or cut short"),
+        "traversing": (_traversing(tmp_path / "model.tar"), "has the member '../../evil.json', which leads out"),
+        "single": (model_folder / "pytorch_model.bin", "clearml:single is a single file ('"),
+        "absent": ("file:///no/where/model.zip", "cannot be downloaded from file:///no/where/model.zip;"),
+        # The rest of the address may be a signature.
+        "signed": (f"{server.url}/nowhere/model.zip?signature=x", "/nowhere/model.zip; check that it is there"),
+        "dead": (f"http://127.0.0.1:{closed_port}/model.zip?signature=x", f"the file server 127.0.0.1:{closed_port} "),
+    }
+    server.models.update({model: source for model, (source, _) in expected.items()})
+    started = time.monotonic()
+    said = _several(monkeypatch, tmp_path, [({}, model, str(tmp_path / model)) for model in expected])
+    assert time.monotonic() - started < 20, "a dead file server is found at once, not after the SDK's retries"
+    for text, (_, sentence) in zip(said, expected.values(), strict=True):
+        assert sentence in text
+        assert "signature" not in text
     assert not list(tmp_path.rglob("evil.json"))
-
-
-def test_a_single_file(server, model_folder, tmp_path):
-    server.models[MODEL] = model_folder / "pytorch_model.bin"
-    assert "is a single file" in _refusal(_fetch, tmp_path / "out")
 
 
 @pytest.mark.parametrize("fault", ["hang", "hang after login"])
@@ -211,7 +220,7 @@ def test_a_connection_lost_later_meets_the_limit(server, tmp_path):
 
 def test_after_a_failure_the_same_destination_serves_again(server, tmp_path):
     server.fault = "half a file"
-    _refusal(_fetch, tmp_path / "out")
+    assert f"the file of model {MODEL!r} cannot be downloaded" in _refusal(_fetch, tmp_path / "out")
     server.fault = None
     assert (_fetch(tmp_path / "out").path / "config.json").is_file()
 

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Sets up the test environment and runs the whole suite: lint, types, scripts, tests. Arguments go to pytest.
+set -Eeuo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: run_tests.sh [PYTEST ARGUMENT ...]
+       run_tests.sh tests/unit -k labels
+
+Image tests need root and docker.io, iptables and debootstrap; without them they are skipped and named,
+except with CI=true, where a test that cannot run fails.
+TEXT
+}
+
+main() {
+  if [[ "${1:-}" == "--help" ]]; then
+    usage
+    return
+  fi
+  local root
+  root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
+  cd "${root}"
+  export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
+  python3 -m utils.environment --environment dev ruff check .
+  python3 -m utils.environment --environment dev ruff format --check --quiet .
+  python3 -m utils.environment --environment dev mypy
+  python3 -m utils.environment --environment dev pytest "$@"
+}
+
+main "$@"

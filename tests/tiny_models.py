@@ -1,0 +1,123 @@
+"""Tiny models of real architectures with random weights, and tokenizers trained on a few sentences; saved as users save.
+
+Weights are large enough for different texts to get clearly different logits.
+"""
+
+from pathlib import Path
+
+SENTENCES = [
+    "The quick brown fox jumps over the lazy dog.",
+    "I would like my money back, please.",
+    "помогите мне пожалуйста",
+    "Ça coûte 12,50 € à l'épicerie",
+    "今日はとても良い天気ですね",
+] * 8
+LABELS = ("negative", "neutral", "positive")
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+def bert(folder: Path, **config) -> Path:
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    tokenizer = BertTokenizerFast(tokenizer_object=_wordpiece(), model_max_length=128)
+    settings = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES, **_head(config))
+    return _save(BertForSequenceClassification(settings), tokenizer, folder)
+
+
+def distilbert(folder: Path, **config) -> Path:
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertTokenizerFast
+
+    tokenizer = DistilBertTokenizerFast(tokenizer_object=_wordpiece(), model_max_length=128)
+    settings = DistilBertConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=128, dim=32, n_layers=2, n_heads=2, hidden_dim=64, **_head(config)
+    )
+    return _save(DistilBertForSequenceClassification(settings), tokenizer, folder)
+
+
+def roberta(folder: Path, **config) -> Path:
+    """514 positions, of which padding takes two: 512 tokens."""
+    from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaTokenizerFast
+
+    folder.mkdir(parents=True)
+    _byte_level_bpe().model.save(str(folder))
+    tokenizer = RobertaTokenizerFast(
+        vocab_file=str(folder / "vocab.json"), merges_file=str(folder / "merges.txt"), model_max_length=int(1e30)
+    )
+    return _save(RobertaForSequenceClassification(_roberta_like(RobertaConfig, tokenizer, config)), tokenizer, folder)
+
+
+def xlm_roberta(folder: Path, **config) -> Path:
+    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForSequenceClassification
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=_unigram(), cls_token="<s>", sep_token="</s>", unk_token="<unk>", pad_token="<pad>",
+        model_max_length=512,
+    )  # fmt: skip
+    settings = _roberta_like(XLMRobertaConfig, tokenizer, config)
+    return _save(XLMRobertaForSequenceClassification(settings), tokenizer, folder)
+
+
+FAMILIES = {"bert": bert, "distilbert": distilbert, "roberta": roberta, "xlm-roberta": xlm_roberta}
+
+
+def _head(config: dict) -> dict:
+    labels = config.pop("labels", LABELS)
+    return {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}, **config}
+
+
+def _roberta_like(config_class, tokenizer, config):
+    return config_class(
+        vocab_size=len(tokenizer), max_position_embeddings=514, type_vocab_size=1, pad_token_id=1, **SIZES, **_head(config)
+    )
+
+
+def _save(model, tokenizer, folder: Path) -> Path:
+    import torch
+
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(std=0.25)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _wordpiece():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(SENTENCES, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return tokenizer
+
+
+def _byte_level_bpe():
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return tokenizer
+
+
+def _unigram():
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train_from_iterator(
+        SENTENCES, trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="<unk>")
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer

@@ -1,0 +1,150 @@
+"""A container of a built image, ready to be asked, and gone afterwards. Standard library only."""
+
+import contextlib
+import http.client
+import re
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from utils.docker_client import DockerClient, last_line
+from utils.errors import BootProofError
+from utils.verify import ServerAddress
+
+HTTP_PORT, GRPC_PORT = 8000, 8001
+# As a careful user would run it: what passes the proof so passes anywhere.
+HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+# A machine without a GPU always has these in Triton's log.
+NOISE = ("CudaDriverHelper", "Failed to initialize NVML", "DCGM")
+TELLING = re.compile(r"^[EF]\d{4} |UNAVAILABLE|^error", re.IGNORECASE)
+_STATE = "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}"
+_ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningContainer:
+    """A container whose server is ready at `address`."""
+
+    client: DockerClient
+    name: str
+    address: ServerAddress
+
+    def log_text(self) -> str:
+        """What the server wrote, the last 2,000 lines of it."""
+        return _log(self.client, self.name)
+
+
+@contextlib.contextmanager
+def running(
+    client: DockerClient, image_id: str, *, remote_host: str, options: Sequence[str], ready_within: float
+) -> Iterator[RunningContainer]:
+    """Starts, waits until ready, and always removes. Raises BootProofError."""
+    # The name is ours before the container exists, so that an interrupt at any moment knows what to remove.
+    name = f"triton-image-factory-{uuid.uuid4().hex[:12]}"
+    started = False
+    try:
+        _start(client, name, image_id, publish="0.0.0.0" if remote_host else "127.0.0.1", options=options)
+        started = True
+        yield RunningContainer(
+            client=client, name=name, address=_wait_until_ready(client, name, remote_host, ready_within)
+        )
+    finally:
+        _remove(client, name, attempts=1 if started else 3)
+
+
+def _start(client: DockerClient, name: str, image_id: str, *, publish: str, options: Sequence[str]) -> None:
+    ports = [part for port in (HTTP_PORT, GRPC_PORT) for part in ("--publish", f"{publish}::{port}")]
+    labels = ["--label", "triton-image-factory=boot-proof"]
+    command = ["run", "--detach", "--name", name, *labels, "--log-driver", "json-file", *HARDENED, *ports, *options]
+    answer = client.ask(*command, image_id, seconds=120)
+    if answer.returncode != 0:
+        raise BootProofError(
+            f"the built image cannot be started ({last_line(answer.stderr)}); if this machine lacks what it needs "
+            "(a GPU, say), build with --no-verify and prove it where it will run"
+        )
+
+
+def _wait_until_ready(client: DockerClient, name: str, remote_host: str, seconds: float) -> ServerAddress:
+    deadline = time.monotonic() + seconds
+    candidates = _candidates(client, name, remote_host)
+    while True:
+        for address in candidates:
+            if _is_ready(address):
+                return address
+        running_now, code, out_of_memory = _state(client, name)
+        if not running_now:
+            reason = "was killed for its memory" if out_of_memory else f"ended with {code}"
+            raise BootProofError(
+                f"the server in the built image {reason}; its log says:\n{_reason(_log(client, name))}"
+            )
+        if time.monotonic() > deadline:
+            raise BootProofError(
+                f"the server in the built image was not ready at {candidates[0].http if candidates else 'any port'} "
+                f"in {seconds:g} s; its log says:\n{_reason(_log(client, name))}"
+            )
+        candidates = candidates or _candidates(client, name, remote_host)
+        time.sleep(0.1)
+
+
+def _candidates(client: DockerClient, name: str, remote_host: str) -> list[ServerAddress]:
+    """Where the server may be reached, most likely first; none while the container has no ports (it died, say)."""
+    ports = {}
+    for port in (HTTP_PORT, GRPC_PORT):
+        answer = client.ask("port", name, f"{port}/tcp").stdout.split()
+        if answer:
+            ports[port] = answer[0].rpartition(":")[2]
+    if len(ports) < 2:
+        return []
+    host = remote_host or "127.0.0.1"
+    places = [ServerAddress(http=_join(host, ports[HTTP_PORT]), grpc=_join(host, ports[GRPC_PORT]))]
+    if not remote_host:
+        # A build inside a container that was lent the engine's socket: the ports are on the machine around it.
+        inner = client.ask("inspect", "--format", _ADDRESSES, name).stdout.split()
+        places += [ServerAddress(http=_join(ip, HTTP_PORT), grpc=_join(ip, GRPC_PORT)) for ip in inner]
+    return places
+
+
+def _join(host: str, port: object) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_ready(address: ServerAddress) -> bool:
+    # http.client, because urllib would send this to the proxy of the environment.
+    connection = http.client.HTTPConnection(address.http, timeout=1)
+    try:
+        connection.request("GET", "/v2/health/ready")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _state(client: DockerClient, name: str) -> tuple[bool, str, bool]:
+    answer = client.ask("inspect", "--format", _STATE, name)
+    parts = answer.stdout.split()
+    if len(parts) != 3:
+        raise BootProofError(
+            f"the container under proof is gone ({last_line(answer.stderr)}); run the same command again"
+        )
+    return parts[0] == "true", parts[1], parts[2] == "true"
+
+
+def _log(client: DockerClient, name: str) -> str:
+    return client.ask("logs", "--tail", "2000", name, merged=True).stdout
+
+
+def _reason(log: str) -> str:
+    """The lines on errors, else the last ones."""
+    lines = [line.rstrip() for line in log.splitlines() if line.strip() and not any(noise in line for noise in NOISE)]
+    return "\n".join([line for line in lines if TELLING.search(line)][-12:] or lines[-12:])
+
+
+def _remove(client: DockerClient, name: str, *, attempts: int) -> None:
+    """More than one attempt where the engine may still be at creating it when its client was interrupted."""
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(0.5)
+        if client.ask("rm", "--force", "--volumes", name).returncode == 0:
+            return
