@@ -29,7 +29,13 @@ def distilbert(folder: Path, **config) -> Path:
 
     tokenizer = DistilBertTokenizerFast(tokenizer_object=_wordpiece(), model_max_length=128)
     settings = DistilBertConfig(
-        vocab_size=len(tokenizer), max_position_embeddings=128, dim=32, n_layers=2, n_heads=2, hidden_dim=64, **_head(config)
+        vocab_size=len(tokenizer),
+        max_position_embeddings=128,
+        dim=32,
+        n_layers=2,
+        n_heads=2,
+        hidden_dim=64,
+        **_head(config),
     )
     return _save(DistilBertForSequenceClassification(settings), tokenizer, folder)
 
@@ -67,7 +73,12 @@ def _head(config: dict) -> dict:
 
 def _roberta_like(config_class, tokenizer, config):
     return config_class(
-        vocab_size=len(tokenizer), max_position_embeddings=514, type_vocab_size=1, pad_token_id=1, **SIZES, **_head(config)
+        vocab_size=len(tokenizer),
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=1,
+        **SIZES,
+        **_head(config),
     )
 
 

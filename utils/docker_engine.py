@@ -29,8 +29,8 @@ def connect() -> "Engine":
     answer = client.ask("version", "--format", "{{.Server.Version}}", seconds=30)
     if answer.returncode != 0 or not answer.stdout.strip():
         raise ImageError(
-            f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, name another in DOCKER_HOST, "
-            "or use --no-image to get the model repository only"
+            f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, name another in "
+            "DOCKER_HOST, or use --no-image to get the model repository only"
         )
     host = (urlsplit(endpoint).hostname or "") if endpoint.startswith(("tcp://", "ssh://")) else ""
     return Engine(client=client, remote_host="" if host in LOCAL_HOSTS else host)
@@ -50,11 +50,6 @@ class Engine:
     client: DockerClient
     remote_host: str = ""
 
-    @property
-    def builds_every_stage(self) -> bool:
-        """True when stages that the result does not use are built too, so that their base images are needed."""
-        return self.client.builder == LEGACY
-
     def pull_if_missing(self, image: str) -> None:
         """Makes `image` present on the engine. Raises ImageError when it cannot be pulled."""
         if self._inspect(image, "{{.Id}}"):
@@ -64,7 +59,7 @@ class Engine:
         if code != 0:
             raise ImageError(
                 f"base image {image} is not on the Docker engine and cannot be pulled ({line}); check the name "
-                "(--release, --base-image, --slim-image) and the network, and `docker login` if its registry asks for it"
+                "(--release, --base-image, --slim-image) and the network, and `docker login` where its registry asks"
             )
 
     def python_version(self, image: str) -> str:
@@ -72,7 +67,7 @@ class Engine:
         answer = self._run_in(image, "python3", "-c", _ASK_VERSION)
         if not re.fullmatch(r"\d+\.\d+", answer):
             raise ImageError(
-                f"base image {image} has no python3 that runs here ({answer}); a base image must be a full Triton image "
+                f"base image {image} has no python3 that runs here ({answer}); a base must be a full Triton image "
                 "(nvcr.io/nvidia/tritonserver:YY.MM-py3 or one made from it) for this engine's machine"
             )
         return answer
@@ -102,7 +97,7 @@ class Engine:
         buildx = self.client.builder == BUILDX
         command = ["buildx", "build", "--load"] if buildx else ["build"]
         command += ["--network", "none", *(["--no-cache"] if no_cache else [])]
-        command += ["--force-rm"] if self.builds_every_stage else ["--progress", "auto"]
+        command += ["--force-rm"] if self.client.builder == LEGACY else ["--progress", "auto"]
         command += [part for name, value in build_args.items() for part in ("--build-arg", f"{name}={value}")]
         command += [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]
         with tempfile.TemporaryDirectory(prefix="triton-image-factory-") as folder:
@@ -134,8 +129,8 @@ class Engine:
     ) -> AbstractContextManager[RunningContainer]:
         """A ready container of the image for the time of the block, hardened as one in production would be.
 
-        `options` go to `docker run` as they are. Raises BootProofError with the reason from the log when the server ends
-        or is not ready within `ready_within` seconds.
+        `options` go to `docker run` as they are. Raises BootProofError with the reason from the log when the server
+        ends or is not ready within `ready_within` seconds.
         """
         if self.remote_host:
             progress.note(f"the engine is remote: for the proof, ports are published on {self.remote_host}")

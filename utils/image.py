@@ -1,55 +1,27 @@
 """Stage 8: a build tree becomes a proven image. `python -m utils.image BUILD_TREE` runs it alone."""
 
-import argparse
-import json
-import re
-import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from utils import docker_engine, entry, progress
-from utils.docker_engine import Engine, untagged
-from utils.environment import ROOT
+from utils import docker_context, entry, progress
+from utils.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
+from utils.docker_engine import Engine, connect, untagged
 from utils.errors import BootProofError, UsageError
 from utils.names import check_image
 from utils.runtimes import RUNTIMES
-from utils.verify import ServerAddress
+from utils.server_address import ServerAddress
 
-# What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
-CONTEXT_FILES = {
-    "Dockerfile": 0o644,
-    ".dockerignore": 0o644,
-    "requirements-serving.txt": 0o644,
-    "deploy/collect_runtime.sh": 0o755,
-    "deploy/healthcheck.py": 0o644,
-    "deploy/serving_site.py": 0o644,
-}
+NEEDED = (CONTEXT_FILE, "model_repository", docker_context.WHEELHOUSE, *docker_context.FILES)
 LOG_LINES = 40
 
-
-@dataclass(frozen=True, kw_only=True)
-class ImagePlan:
-    """What context.json says on the image; `runtime` is the Dockerfile's: slim or full."""
-
-    image: str
-    model_name: str
-    triton_image: str
-    slim_image: str
-    runtime: str
-    labels: Mapping[str, str]
-
-    @property
-    def run_options(self) -> tuple[str, ...]:
-        """What `docker run` needs for this runtime (a GPU)."""
-        return next((each.run_options for each in RUNTIMES.values() if each.stage == self.runtime), ())
+Prove = Callable[[ServerAddress], object]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line."""
+    """The command line; `image` is empty when the tree's own name is to be used."""
 
     tree: Path
     no_cache: bool
@@ -57,101 +29,67 @@ class Options:
     image: str
 
 
-def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: str) -> None:
-    """Puts into `tree` what the build needs beside the model repository and the wheelhouse.
+def build_and_prove(
+    tree: Path,
+    *,
+    engine: Engine,
+    no_cache: bool,
+    verify: bool,
+    prove: Prove | None = None,
+    reference: str = "",
+) -> str:
+    """Builds, proves in a container, and only then tags (as `reference`, else as context.json says). The image's id.
 
-    The Dockerfile gets this build's values as defaults, so that `docker build TREE` works as it stands.
+    `prove` raises BootProofError for a wrong answer; without one the tree's golden texts are asked. After that, or an
+    ImageError, the new image is gone and a former one keeps the tag.
     """
-    values = {
-        "TRITON_IMAGE": check_image("--base-image", triton_image),
-        "SLIM_IMAGE": check_image("--slim-image", slim_image),
-        "RUNTIME": runtime,
-    }
-    for name, mode in CONTEXT_FILES.items():
-        target = tree / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        shutil.copyfile(ROOT / name, target)
-        target.chmod(mode)
-    (tree / "deploy").chmod(0o755)
-    text = (tree / "Dockerfile").read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = re.sub(rf"(?m)^ARG {name}=.*$", f"ARG {name}={value}", text, count=1)
-    (tree / "Dockerfile").write_text(text, encoding="utf-8")
+    context = read_tree(tree)
+    bases = {name: context.docker[name] for name in ("triton_image", "slim_image", "runtime")}
+    build_args = docker_context.build_args(**bases)
+    for image in dict.fromkeys([build_args["TRITON_IMAGE"], build_args["SLIM_IMAGE"]]):
+        engine.pull_if_missing(image)
+    with progress.stage("docker build"):
+        image_id = engine.build(tree, build_args=build_args, labels=context.oci_labels, no_cache=no_cache)
+    progress.note(f"{engine.image_size(image_id) / 1e6:.0f} MB")
+    with untagged(engine, image_id):
+        if verify:
+            options = RUNTIMES[context.device].run_options
+            _prove(engine, image_id, options, prove or _golden_proof(tree, context))
+        engine.tag(image_id, reference or context.image)
+    return image_id
 
 
-def read_plan(tree: Path) -> ImagePlan:
-    """The plan in the tree's context.json. Raises UsageError when `tree` is not a whole build tree."""
-    needed = ["context.json", "model_repository", "wheelhouse", *CONTEXT_FILES]
-    missing = [name for name in needed if not (tree / name).exists()]
+def read_tree(tree: Path) -> Context:
+    """The context of a build tree that has all a build takes; UsageError naming what it lacks."""
+    missing = [name for name in NEEDED if not (tree / name).exists()]
     if missing:
         raise UsageError(
             f"BUILD_TREE {str(tree)!r} lacks {', '.join(missing)}; give build/<name>/<tag> of a finished build"
         )
-    try:
-        content = json.loads((tree / "context.json").read_text(encoding="utf-8"))
-        docker = content["docker"]
-        model_name = content.get("model_name") or content["pipeline"]["model_name"]
-        return ImagePlan(
-            image=check_image("image", content["image"]),
-            model_name=model_name,
-            triton_image=check_image("triton_image", docker["triton_image"]),
-            slim_image=check_image("slim_image", docker["slim_image"]),
-            runtime=docker["runtime"],
-            labels=content["oci_labels"],
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"context.json of {str(tree)!r} is not of this project's form ({error!r}); build it anew"
-        ) from error
+    return read_context(tree / CONTEXT_FILE)
 
 
-def build_and_prove(  # noqa: PLR0913
-    tree: Path,
-    *,
-    engine: Engine,
-    prove: Callable[[ServerAddress], None],
-    no_cache: bool,
-    verify: bool,
-    reference: str = "",
-) -> str:
-    """Builds, proves in a container, and only then tags (`reference`, else the plan's image). The image's id.
-
-    Raises ImageError, or BootProofError; the new image is gone then and a former one keeps the tag.
-    """
-    plan = read_plan(tree)
-    engine.pull_if_missing(plan.triton_image)
-    if plan.runtime == "slim" or engine.builds_every_stage:
-        engine.pull_if_missing(plan.slim_image)
-    build_args = {"TRITON_IMAGE": plan.triton_image, "SLIM_IMAGE": plan.slim_image, "RUNTIME": plan.runtime}
-    with progress.stage("docker build"):
-        image_id = engine.build(tree, build_args=build_args, labels=plan.labels, no_cache=no_cache)
-    progress.note(f"{engine.image_size(image_id) / 1e6:.0f} MB")
-    with untagged(engine, image_id):
-        if verify:
-            _prove(engine, image_id, plan, prove)
-        engine.tag(image_id, reference or plan.image)
-    return image_id
-
-
-def _prove(engine: Engine, image_id: str, plan: ImagePlan, prove: Callable[[ServerAddress], None]) -> None:
-    with progress.stage("boot proof"), engine.run(image_id, options=plan.run_options) as container:
+def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) -> None:
+    with progress.stage("boot proof"), engine.run(image_id, options=options) as container:
         try:
-            prove(container.address)
+            proven = prove(container.address)
         except BootProofError:
             lines = container.log_text().splitlines()[-LOG_LINES:]
             print("the server's log ends with:", *lines, sep="\n  ", file=sys.stderr)
             raise
+        if proven:
+            progress.note(str(proven))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see python -m utils.image --help")
+def _golden_proof(tree: Path, context: Context) -> Prove:
+    from utils import verify  # with its clients, which only a proof needs
+
+    return lambda address: verify.prove(address, tree / GOLDEN_FILE, context.pipeline)
 
 
 def parse_arguments(arguments: Sequence[str]) -> Options:
     """The options; UsageError for anything wrong in them."""
-    parser = _Parser(
+    parser = entry.Parser(
         prog="python -m utils.image",
         description="Builds the image of a finished build tree, proves it in a container and prints its name.",
         epilog="example: python -m utils.image build/ensemble_model/latest --image registry.example.org/topics:v2",
@@ -168,23 +106,15 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 
 def run(options: Options) -> str:
     """The whole stage; the image reference."""
-    plan = read_plan(options.tree)
-
-    def prove(address: ServerAddress) -> None:
-        from utils import verify
-
-        verify.prove(address, options.tree / "golden.json", plan.model_name)  # type: ignore[attr-defined, unused-ignore]
-
-    engine = docker_engine.connect()
+    context = read_tree(options.tree)
     build_and_prove(
         options.tree,
-        engine=engine,
-        prove=prove,
+        engine=connect(),
         no_cache=options.no_cache,
         verify=options.verify,
         reference=options.image,
     )
-    return options.image or plan.image
+    return options.image or context.image
 
 
 if __name__ == "__main__":

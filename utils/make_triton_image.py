@@ -161,7 +161,12 @@ def _prove_and_place(
     from utils.image import build_and_prove
 
     try:
-        image_id = build_and_prove(tree.folder, engine=engine, no_cache=spec.no_cache, verify=not spec.no_verify)
+        image_id = build_and_prove(
+            tree.folder,
+            engine=engine,
+            no_cache=spec.no_cache,
+            verify=not spec.no_verify,
+        )
     except (ImageError, BootProofError):
         kept = move_into_place(tree.folder, tree.unfinished)
         command = [sys.executable, "-m", "utils.image", str(kept)]

@@ -1,6 +1,7 @@
 """What a build will do: the base images it stands on, the labels its image carries, and the plan --dry-run prints."""
 
 import json
+import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ SLIM_IMAGES = {"ubuntu": "ubuntu:{}", "debian": "debian:{}-slim"}
 
 
 def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
-    """The `docker` part of context.json: triton_image, slim_image, runtime and the Python wheels are fetched for.
+    """The `docker` part of context.json: triton_image, slim_image, runtime; python and machine, for the wheels.
 
     With an engine the images are pulled, so that a missing one is told before anything slow runs, and asked
     for their Python; without one the release table answers.
@@ -35,11 +36,13 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
         "slim_image": spec.slim_image or spec.release.slim_image,
         "runtime": RUNTIMES[spec.device].stage,
         "python": spec.release.python,
+        "machine": platform.machine(),
     }
     if engine is None:
         return plan
     engine.pull_if_missing(spec.triton_image)
     plan["python"] = engine.python_version(spec.triton_image)
+    plan["machine"] = engine.machine(spec.triton_image)
     if plan["runtime"] == "slim":
         plan.update(_slim_base(spec, engine))
     note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")

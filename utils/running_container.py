@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from utils.docker_client import DockerClient, last_line
 from utils.errors import BootProofError
-from utils.verify import ServerAddress
+from utils.server_address import ServerAddress
 
 HTTP_PORT, GRPC_PORT = 8000, 8001
 # As a careful user would run it: what passes the proof so passes anywhere.

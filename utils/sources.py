@@ -7,7 +7,7 @@ from utils.errors import SourceError
 from utils.labels import Labels, labels_of_config, read_labels
 from utils.model_config import ModelConfig, read_model_config, require_weights
 from utils.progress import note
-from utils.storage import METADATA, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded
+from utils.storage import METADATA, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded, local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,7 @@ def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
         if reference not in known:
             revision = bounded.resolve(reference, limit=spec.fetch_timeout)
             note(f"{name}: {reference} is revision {revision}")
-            known[reference] = bounded.fetch(
-                reference, revision, METADATA, folder / f"{name}-metadata", limit=spec.fetch_timeout
-            )
+            known[reference] = bounded.fetch(reference, revision, METADATA, folder / name, limit=spec.fetch_timeout)
         return known[reference]
 
     model = fetch("model", spec.model)
@@ -52,7 +50,7 @@ def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
 
 
 def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
-    """The model's folder, weights included."""
+    """The model's folder, weights included. The destination is that of its small files: a storage re-uses them."""
     fetched = bounded.fetch(
         spec.model, metadata.revisions["model"], METADATA + WEIGHTS, folder / "model", limit=spec.fetch_timeout
     )
@@ -64,8 +62,8 @@ def require_local(spec: Sources) -> None:
     """SourceError for a path that does not exist: told before anything is installed or asked for over a network."""
     named = {"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels}
     for argument, reference in named.items():
-        if reference is None or reference.scheme != "local" or Path(reference.locator).exists():
-            continue
-        looks_like_repository = reference.locator.count("/") == 1 and not reference.locator.startswith((".", "/"))
-        hint = f"; for the Hugging Face Hub write hf:{reference.locator}" if looks_like_repository else ""
-        raise SourceError(f"{argument} {reference.locator!r} does not exist; give an existing path{hint}")
+        if reference is not None and reference.scheme == "local":
+            try:
+                local.fetch(reference.locator, "", (), Path())
+            except SourceError as error:
+                raise SourceError(f"{argument} {error}") from error

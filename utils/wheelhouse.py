@@ -129,8 +129,8 @@ def _reason(output: str, python: str, machine: str) -> str:
     last = errors[-1].removeprefix("ERROR:").strip()
     if UNREACHABLE.search(output):
         return (
-            f"the package index cannot be reached for the serving wheels ({last}); check the network, PIP_INDEX_URL and "
-            "PIP_CERT, or put the wheels in a folder and name it in PIP_FIND_LINKS"
+            f"the package index cannot be reached for the serving wheels ({last}); check the network, PIP_INDEX_URL "
+            "and PIP_CERT, or put the wheels in a folder and name it in PIP_FIND_LINKS"
         )
     return (
         f"there is no wheel of a serving requirement for Python {python} on {machine} ({last}); "

@@ -1,9 +1,10 @@
-"""Asks a served topics model three questions it has not seen, and says whether the answers are right.
+"""Asks a served topics model three questions it has not seen.
 
-`python -m examples.topics.ask [HOST:PORT] [MODEL_NAME]`
+`python -m examples.topics.ask [HOST:PORT [MODEL_NAME]]` prints label and score for each.
 """
 
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import tritonclient.http as client
@@ -15,19 +16,36 @@ QUESTIONS = {
 }
 
 
-def ask(address: str, model_name: str) -> bool:
-    """Prints label and score of each question; True when all labels are right."""
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The best label of a question, and its probability."""
+
+    question: str
+    label: str
+    score: float
+
+    @property
+    def is_right(self) -> bool:
+        """True when a person would have said so."""
+        return QUESTIONS[self.question] == self.label
+
+    def __str__(self) -> str:
+        return f"{self.label:8} {self.score:.3f}  {self.question}"
+
+
+def ask(address: str, model_name: str) -> list[Answer]:
+    """All questions in one batch; `address` is host:port of the HTTP endpoint."""
     tensor = client.InferInput("text_input", [len(QUESTIONS), 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[question.encode()] for question in QUESTIONS], dtype=np.object_))
     with client.InferenceServerClient(address) as server:
         answer = server.infer(model_name, [tensor])
-    labels = [row[0].decode("utf-8") for row in answer.as_numpy("predicts")]
-    scores = [row[0] for row in answer.as_numpy("scores")]
-    for question, label, score in zip(QUESTIONS, labels, scores, strict=True):
-        print(f"{label:8} {score:.3f}  {question}")
-    return labels == list(QUESTIONS.values())
+    predicts, scores = answer.as_numpy("predicts"), answer.as_numpy("scores")
+    return [
+        Answer(question=question, label=predicts[row][0].decode("utf-8"), score=float(scores[row][0]))
+        for row, question in enumerate(QUESTIONS)
+    ]
 
 
 if __name__ == "__main__":
-    address, model_name = [*sys.argv[1:], "127.0.0.1:8000", "topics"][-2:] if len(sys.argv) < 2 else sys.argv[1:3]
-    sys.exit(0 if ask(address, model_name) else 1)
+    given = sys.argv[1:]
+    print(*ask(given[0] if given else "127.0.0.1:8000", given[1] if len(given) > 1 else "topics"), sep="\n")

@@ -74,10 +74,17 @@ def parse_reference(text: str) -> StorageRef:
     if match and match[1] in STORAGES:
         locator = match[2].removeprefix("//") if match[1] != "local" else match[2]
         return StorageRef(scheme=match[1], locator=locator)
-    if match and not Path(text).exists():
+    if match and not _exists(text):
         known = ", ".join(f"{scheme}:" for scheme in STORAGES)
         raise UsageError(f"{text!r} names no known storage and no path; known storages are {known}")
     return StorageRef(scheme="local", locator=text)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # a name too long, or no permission on the way: no path we could use
+        return False
 
 
 def open_storage(scheme: str) -> Storage:
@@ -90,8 +97,8 @@ __all__ = [
     "STORAGES",
     "WEIGHTS",
     "FetchedArtifact",
-    "Sources",
     "SourceError",
+    "Sources",
     "Storage",
     "StorageRef",
     "open_storage",

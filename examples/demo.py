@@ -1,0 +1,101 @@
+"""Fine-tunes the sample model, makes its image (without an engine: its model repository), serves that, asks it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from examples.topics.ask import ask
+from utils import ROOT, entry
+from utils.errors import FactoryError, ImageError
+from utils.progress import note, stage
+from utils.server_address import ServerAddress
+
+USAGE = """usage: demo.sh [OPTION ...]
+Makes a sample model, builds it with ./make_triton_image.sh, asks it three questions, and stops it.
+With a Docker engine it builds an image; without one, or with --no-image, it serves on a Triton from PyPI.
+Options go to make_triton_image.sh.
+example: ./demo.sh --base-image registry.example.org/tritonserver:26.08-py3
+"""
+NAME, TAG, MAX_BATCH_SIZE = "topics", "demo", "8"
+
+
+class DemoError(FactoryError):
+    """The demo's answers are wrong."""
+
+
+def demo(options: Sequence[str]) -> str:
+    """Returns the answers, a line each."""
+    if "--help" in options:
+        return USAGE.rstrip()
+    with tempfile.TemporaryDirectory(prefix="triton-demo-") as folder:
+        with stage("fine-tune MiniLM on 80 sentences in 4 topics"):
+            model = Path(folder) / "model"
+            _run([sys.executable, "-m", "examples.topics.fine_tune", str(model)])
+        result, is_image = _build(model, options)
+    print(f"built and proven: {result}", file=sys.stderr)
+    with _served(result, is_image) as address:
+        answers = ask(address.http, NAME)
+    for answer in answers:
+        if not answer.is_right:
+            raise DemoError(f"the demo's model called {answer.question!r} {answer.label!r}; please report it")
+    return "\n".join(str(answer) for answer in answers)
+
+
+def _build(model: Path, options: Sequence[str]) -> tuple[str, bool]:
+    """The image's reference and True, or the model repository's path and False."""
+    wants_image = "--no-image" not in options and _engine_answers()
+    if wants_image:
+        try:
+            return _make(model, options), True
+        except ImageError as error:
+            note(f"{error}: going on without an image, on the Triton from PyPI")
+    return _make(model, [*options, "--no-image"]), False
+
+
+def _engine_answers() -> bool:
+    from utils.docker_engine import connect
+
+    try:
+        connect()
+    except ImageError as error:
+        note(str(error))
+        return False
+    return True
+
+
+def _make(model: Path, options: Sequence[str]) -> str:
+    command = [str(ROOT / "make_triton_image.sh"), str(model), str(model), str(model / "id2label.json")]
+    return _run([*command, NAME, TAG, MAX_BATCH_SIZE, *options])
+
+
+def _run(command: list[str]) -> str:
+    """What the command prints on stdout; its progress goes to the terminal."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == ImageError.exit_code:
+        raise ImageError("the image could not be built")
+    if done.returncode != 0:
+        raise FactoryError(f"{Path(command[0]).name} ended with exit code {done.returncode}; its message is above")
+    return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def _served(result: str, is_image: bool) -> Iterator[ServerAddress]:
+    """The built model, running for the time of the block."""
+    if is_image:
+        from utils.docker_engine import connect
+
+        with connect().run(result) as container:
+            yield container.address
+    else:
+        from utils.local_triton import serve
+
+        with serve(Path(result), log=Path(os.devnull)) as server:
+            yield server.address
+
+
+if __name__ == "__main__":
+    entry.run(lambda: demo(sys.argv[1:]))

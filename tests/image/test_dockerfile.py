@@ -1,0 +1,249 @@
+"""The real Dockerfile on a real engine, with stand-ins for the base images."""
+
+import json
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+
+from tests.image.conftest import ECHO_MODEL
+from utils.docker_client import LEGACY, DockerClient
+from utils.docker_engine import Engine
+from utils.errors import BootProofError, ImageError
+from utils.image import build_and_prove
+from utils.running_container import HARDENED
+
+MB = 1_000_000
+TEXT = "naïve 日本語 🙂"
+
+LOOK = """
+import importlib.util, json, os, sys
+def size(folder):
+    files = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+    return sum(os.lstat(file).st_size for file in files)
+def unreadable(folder):
+    return [os.path.join(place, name) for place, folders, files in os.walk(folder)
+            for name in folders + files if not os.access(os.path.join(place, name), os.R_OK)]
+wanted = "numpy tokenizers torch transformers pip setuptools huggingface_hub tkinter ensurepip".split()
+import numpy
+print(json.dumps({
+    "user": [os.getuid(), os.getgid()],
+    "modules": [name for name in wanted if importlib.util.find_spec(name)],
+    "numpy": numpy.__file__,
+    "serving": size("/opt/serving"),
+    "backend": sorted(os.listdir("/opt/tritonserver/backends/onnxruntime")),
+    "unreadable": unreadable("/opt") + unreadable("/models"),
+    "root": sorted(os.listdir("/")),
+    "models": sorted(os.listdir("/models")),
+    "environment": dict(os.environ),
+}))
+"""
+
+
+def infer(client, address, model, name, array, output):
+    with client.InferenceServerClient(address) as server:
+        dtype = {"O": "BYTES", "f": "FP32"}[array.dtype.kind]
+        tensor = client.InferInput(name, list(array.shape), dtype)
+        tensor.set_data_from_numpy(array)
+        return server.infer(model, [tensor]).as_numpy(output)
+
+
+def ask_all(address):
+    """Both models over both protocols; raises BootProofError as a proof does."""
+    text = np.array([[TEXT.encode()], [b""]], dtype=object)
+    numbers = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
+    for client, place in ((tritonclient.http, address.http), (tritonclient.grpc, address.grpc)):
+        if infer(client, place, "echo", "text_input", text, "echo").tolist() != text.tolist():
+            raise BootProofError("the echo differs")
+        if infer(client, place, "double", "x", numbers, "y").tolist() != (2 * numbers).tolist():
+            raise BootProofError("the double differs")
+
+
+def inspect(engine, image, template):
+    return engine.client.ask("image", "inspect", "--format", template, image).stdout.strip()
+
+
+def containers_of_ours(engine):
+    return engine.client.ask("ps", "--all", "--quiet", "--filter", "label=triton-image-factory").stdout.split()
+
+
+def dangling(engine):
+    return set(engine.client.ask("images", "--quiet", "--no-trunc", "--filter", "dangling=true").stdout.split())
+
+
+@pytest.fixture(scope="module")
+def slim(engine, make_tree):
+    """(tree, image id) of a slim image that answered."""
+    tree = make_tree("slim")
+    image_id = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+    return tree, image_id
+
+
+def test_slim_is_tagged_and_small(engine, slim):
+    tree, image_id = slim
+    assert inspect(engine, tree.image, "{{.Id}}") == image_id
+    assert 0 < engine.image_size(image_id) <= 500 * MB
+    assert containers_of_ours(engine) == []
+
+
+def test_labels_arrive_as_they_are(engine, slim):
+    labels = json.loads(inspect(engine, slim[1], "{{json .Config.Labels}}"))
+    assert json.loads(labels["triton-image-factory.labels"]) == ['a "b"\n$c', "д"]
+
+
+def test_config_of_the_image(engine, slim):
+    config = json.loads(inspect(engine, slim[1], "{{json .Config}}"))
+    assert config["User"] == "1000:1000"
+    assert set(config["ExposedPorts"]) == {"8000/tcp", "8001/tcp", "8002/tcp"}
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Healthcheck"]["Test"][:2] == ["CMD", "python3"]
+    assert config["Cmd"][0] == "tritonserver"
+
+
+def test_contents_of_slim(engine, slim):
+    done = engine.client.ask("run", "--rm", "--network", "none", "--entrypoint", "python3", slim[1], "-c", LOOK)
+    found = json.loads(done.stdout)
+    assert found["user"] == [1000, 1000]
+    assert found["modules"] == ["numpy", "tokenizers"]
+    assert found["numpy"].startswith("/opt/serving/")
+    assert found["serving"] <= 100 * MB
+    assert found["backend"] == ["model.py", "site-packages"]  # no providers, tests, headers
+    assert found["unreadable"] == []
+    assert found["models"] == ["double", "echo"]
+    assert not {"build", "rootfs", "artifacts", "wheelhouse"} & set(found["root"])
+    assert found["environment"]["ORT_DISABLE_TELEMETRY"] == "1"
+    assert not found["environment"]["LD_LIBRARY_PATH"].endswith(":")  # an empty entry would be the working directory
+
+
+def test_runs_without_network_and_stops_in_time(engine, slim):
+    command = ["run", "--detach", *HARDENED, "--network", "none", "--label", "triton-image-factory=test"]
+    container = engine.client.ask(*command, slim[1]).stdout.strip()
+    try:
+        deadline = time.monotonic() + 30
+        check = ("exec", container, "python3", "-I", "-S", "/opt/serving/healthcheck.py")
+        while engine.client.ask(*check).returncode != 0:
+            assert time.monotonic() < deadline, engine.client.ask("logs", container, merged=True).stdout
+            time.sleep(0.1)
+        started = time.monotonic()
+        engine.client.ask("stop", "--time", "20", container)
+        assert time.monotonic() - started < 10
+        assert engine.client.ask("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "0"
+        assert "начало" in engine.client.ask("logs", container, merged=True).stdout
+    finally:
+        engine.client.ask("rm", "--force", container)
+
+
+def test_another_model_changes_the_last_layer_only(engine, slim, make_tree):
+    tree = make_tree("slim")
+    tree.change_model(ECHO_MODEL + "# another model\n")
+    image_id = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=False)
+    layers, others = (json.loads(inspect(engine, each, "{{json .RootFS.Layers}}")) for each in (slim[1], image_id))
+    assert layers[:-1] == others[:-1]
+    assert layers[-1] != others[-1]
+
+
+def test_full_answers_too(engine, make_tree):
+    tree = make_tree("full")
+    build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+
+
+@pytest.mark.parametrize("runtime", ["slim", "full"])
+def test_legacy_builder_builds_it(engine, make_tree, runtime):
+    legacy = Engine(client=DockerClient(program=engine.client.program, builder=LEGACY))
+    tree = make_tree(runtime)
+    build_and_prove(tree.folder, engine=legacy, no_cache=False, verify=True, prove=ask_all)
+
+
+def test_builds_by_hand(engine, make_tree):
+    tree = make_tree("slim")
+    done = engine.client.ask("build", "--quiet", "--tag", tree.image, str(tree.folder), seconds=300)
+    assert done.returncode == 0, done.stderr
+
+
+def test_wrong_answer_keeps_the_old_tag(engine, make_tree, capfd):
+    tree = make_tree("slim")
+    old = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=False)
+    before = dangling(engine)
+    tree.change_model(ECHO_MODEL.replace("numpy.array(t,", "numpy.array(t[::-1],"))
+    with pytest.raises(BootProofError, match="the echo differs"):
+        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+    assert inspect(engine, tree.image, "{{.Id}}") == old
+    assert dangling(engine) == before
+    assert containers_of_ours(engine) == []
+    assert "the server's log ends with" in capfd.readouterr().err
+
+
+def test_wrong_answer_of_an_unchanged_image_keeps_it(engine, make_tree):
+    """The cache gives the same image again: removing it by its id would take the old tag with it."""
+    tree = make_tree("slim")
+    old = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=False)
+
+    def refuse(address):
+        raise BootProofError("no")
+
+    with pytest.raises(BootProofError, match="no"):
+        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=refuse)
+    assert inspect(engine, tree.image, "{{.Id}}") == old
+
+
+def test_server_that_does_not_start_is_told_at_once(engine, make_tree):
+    tree = make_tree("slim")
+    tree.change_model("import no_such_module\n")
+    started = time.monotonic()
+    with pytest.raises(BootProofError, match="no_such_module"):
+        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+    assert time.monotonic() - started < 60
+    assert inspect(engine, tree.image, "{{.Id}}") == ""
+    assert containers_of_ours(engine) == []
+
+
+def test_interrupted_proof_leaves_nothing(engine, make_tree):
+    tree = make_tree("slim")
+    tree.change_model(ECHO_MODEL + "# interrupted\n")
+
+    def interrupt(address):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=interrupt)
+    assert containers_of_ours(engine) == []
+    assert inspect(engine, tree.image, "{{.Id}}") == ""
+
+
+def test_failing_step_is_quoted(engine, make_tree, capfd):
+    tree = make_tree("slim")
+    for wheel in (tree.folder / "wheelhouse").glob("numpy-*.whl"):
+        wheel.unlink()
+    with pytest.raises(ImageError, match="No matching distribution found for numpy"):
+        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=False)
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "numpy" in captured.err
+
+
+def test_base_that_is_no_triton_is_refused(engine, bases):
+    with pytest.raises(ImageError, match="no python3 that runs here"):
+        engine.python_version(bases[1])
+
+
+def test_facts_of_a_base(engine, bases):
+    assert engine.python_version(bases[0]) == "3.11"
+    assert engine.os_release(bases[0]) == ("debian", "12")
+    assert engine.machine(bases[0]) == "x86_64"
+
+
+def test_missing_base_is_named(engine):
+    with pytest.raises(ImageError, match=r"127\.0\.0\.1:9/no/such:1 .*--base-image"):
+        engine.pull_if_missing("127.0.0.1:9/no/such:1")
+
+
+def test_collect_script_refuses_a_base_without_triton(engine, bases, make_tree):
+    folder = make_tree("slim").folder / "deploy"
+    mount = f"{folder}:/deploy:ro"
+    command = [engine.client.program, "run", "--rm", "--network", "none", "-v", mount, bases[1]]
+    done = subprocess.run([*command, "bash", "/deploy/collect_runtime.sh", "/rootfs"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "has no /opt/tritonserver/bin/tritonserver" in done.stderr

@@ -1,0 +1,197 @@
+"""The main job without Docker: the real script, the real clients, the real Triton, from reference to proven repository."""
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.request
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+
+from tests import tiny_models
+from tests.loopback.clearml_server import ClearmlServer
+from tests.loopback.hub import HubServer
+from utils import ROOT
+from utils.build_tree import BUILD
+
+
+def make(*arguments, env=None, cwd=None, script="make_triton_image.sh"):
+    command = [str(ROOT / script), *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **(env or {})}, check=False, timeout=300
+    )
+
+
+@pytest.fixture
+def name(request):
+    """A model name of the test's own; its builds are removed afterwards."""
+    name = (
+        "test-" + "".join(letter if letter.isalnum() else "-" for letter in request.node.name.lower()).strip("-")[:60]
+    )
+    name = name.rstrip("-").replace("--", "-")
+    yield name
+    shutil.rmtree(BUILD / name, ignore_errors=True)
+    shutil.rmtree(BUILD / ".unfinished" / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models with spaces")
+    return {family: make_model(folder / family) for family, make_model in tiny_models.FAMILIES.items()}
+
+
+def pytorch(model, texts, function="softmax"):
+    """transformers' own answer, one text at a time: (labels best first, scores) a text."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer, original = (
+        AutoTokenizer.from_pretrained(model),
+        AutoModelForSequenceClassification.from_pretrained(model),
+    )
+    limit = min(tokenizer.model_max_length, 512)
+    answers = []
+    for text in texts:
+        tokens = tokenizer(text, truncation=True, max_length=limit, return_tensors="pt")
+        with torch.inference_mode():
+            logits = original(**tokens).logits[0]
+        scores = {"softmax": logits.softmax(-1), "sigmoid": logits.sigmoid(), "none": logits}[function]
+        order = scores.argsort(descending=True)
+        answers.append(([original.config.id2label[int(i)] for i in order], scores[order].tolist()))
+    return answers
+
+
+TEXTS = ["I would like my money back", "помогите мне", "🦊 jumps", "", "word " * 900]
+
+
+def ask(client, address, name, texts):
+    tensor = client.InferInput("text_input", [len(texts), 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
+    with client.InferenceServerClient(address) as server:
+        result = server.infer(name, [tensor])
+    return [[each.decode() for each in row] for row in result.as_numpy("predicts")], result.as_numpy("scores")
+
+
+@pytest.mark.parametrize("family", list(tiny_models.FAMILIES))
+def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, tmp_path, serve_repository):
+    labels = tmp_path / "id2label.json"
+    labels.write_text(json.dumps({"0": "плохо", "1": 'q"{{ x }}$y', "2": "良い\n"}), encoding="utf-8")
+    done = make(models[family], models[family], labels, name, "v1", 8, "--no-image", "--top-k", 3, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{BUILD / name / 'v1' / 'model_repository'}\n"
+    assert "golden texts over HTTP and gRPC: labels equal" in done.stderr
+    assert {"context.json", "golden.json", "model_repository", "Dockerfile", "wheelhouse"} <= {
+        path.name for path in (BUILD / name / "v1").iterdir()
+    }
+    renamed = dict(zip(tiny_models.LABELS, ["плохо", 'q"{{ x }}$y', "良い\n"], strict=True))
+    address = serve_repository(BUILD / name / "v1/model_repository").address
+    expected = pytorch(models[family], TEXTS)
+    for client, port in ((tritonclient.http, address.http), (tritonclient.grpc, address.grpc)):
+        predicts, scores = ask(client, port, name, TEXTS)
+        for row, (wanted, values) in enumerate(expected):
+            assert predicts[row] == [renamed[label] for label in wanted]
+            np.testing.assert_allclose(scores[row], values, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "labels", "function", "k"),
+    [("multi_label_classification", ("a", "b", "c"), "sigmoid", 3), ("regression", ("stars",), "none", 1)],
+)
+def test_the_other_two_kinds_of_head(problem_type, labels, function, k, name, tmp_path, serve_repository):
+    model = tiny_models.bert(tmp_path / "model", labels=labels, problem_type=problem_type)
+    done = make(model, model, "-", name, "--no-image")
+    assert done.returncode == 0, done.stderr
+    address = serve_repository(BUILD / name / "latest/model_repository").address
+    predicts, scores = ask(tritonclient.http, address.http, name, TEXTS[:4])
+    assert scores.shape == (4, k)
+    for row, (wanted, values) in enumerate(pytorch(model, TEXTS[:4], function)):
+        assert predicts[row] == wanted
+        np.testing.assert_allclose(scores[row], values, atol=1e-4)
+
+
+def test_requests_of_the_documentation(models, name, serve_repository):
+    done = make(models["bert"], models["bert"], "-", name, "--no-image")
+    assert done.returncode == 0, done.stderr
+    address = serve_repository(BUILD / name / "latest/model_repository").address.http
+    ((wanted, _),) = pytorch(models["bert"], ["помогите мне"])
+    tensor = '{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["помогите мне"]}'
+    infer = post(f"http://{address}/v2/models/{name}/infer", '{"inputs":[%s]}' % tensor)
+    assert {each["name"]: each["data"] for each in infer["outputs"]}["predicts"] == wanted[:1]
+    generate = post(f"http://{address}/v2/models/{name}/generate", '{"text_input": "помогите мне"}')
+    assert generate["predicts"] == wanted[0]
+    assert generate["scores"] == pytest.approx(pytorch(models["bert"], ["помогите мне"])[0][1][0], abs=1e-4)
+
+
+def post(url, body):
+    with urllib.request.urlopen(urllib.request.Request(url, data=body.encode()), timeout=30) as response:
+        return json.load(response)
+
+
+def test_model_from_the_hub_tokenizer_from_clearml(models, name, tmp_path):
+    """Independent references, the real clients, loopback servers that speak their protocols."""
+    with (
+        HubServer({"user/topics": models["distilbert"]}) as hub,
+        ClearmlServer({"0123456789abcdef0123456789abcdef": models["distilbert"]}) as clearml,
+    ):
+        env = {**hub.environment(tmp_path / "cache"), **clearml.environment()}
+        sources = ("hf:user/topics", "clearml:0123456789abcdef0123456789abcdef", "-")
+        done = make(*sources, name, "v2", "--no-image", "--json", env=env)
+        commit = hub.commit("user/topics")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["revisions"]["model"] == commit
+    assert result["model_repository"] == str(BUILD / name / "v2/model_repository")
+    context = json.loads((BUILD / name / "v2/context.json").read_text(encoding="utf-8"))
+    assert context["oci_labels"]["org.opencontainers.image.revision"] == commit
+
+
+def test_wrong_golden_answers_fail_the_proof(models, name):
+    """A component that answers otherwise: the proof must see it, whatever the conversion said."""
+    checkout = BUILD.parent
+    done = make(models["bert"], models["bert"], "-", name, "--no-image")
+    assert done.returncode == 0, done.stderr
+    golden = BUILD / name / "latest/golden.json"
+    content = json.loads(golden.read_text(encoding="utf-8"))
+    content["scores"][2] = (
+        [0.01, 0.01, 0.98] if max(content["scores"][2]) != content["scores"][2][2] else [0.98, 0.01, 0.01]
+    )
+    golden.write_text(json.dumps(content), encoding="utf-8")
+    program = (
+        "import sys; from pathlib import Path; from utils import entry, make_triton_image as m;"
+        "from utils.context import read_context; tree = Path(sys.argv[1]);"
+        "entry.run(lambda: m._prove_locally(read_context(tree / 'context.json'), tree) or '')"
+    )
+    done = subprocess.run(
+        [str(checkout / ".venv/bin/python"), "-c", program, str(golden.parent)],
+        capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "PYTHONPATH": str(checkout)},
+    )  # fmt: skip
+    assert done.returncode == 8
+    assert "помогите мне" in done.stderr and "PyTorch with" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_rendering_again_gives_the_same_repository(models, name, tmp_path):
+    assert make(models["roberta"], models["roberta"], "-", name, "--no-image", "--no-verify").returncode == 0
+    done = make(BUILD / name / "latest/context.json", tmp_path / "again", script="process_template.sh")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'again/model_repository'}\n"
+    assert contents(tmp_path / "again/model_repository") == contents(BUILD / name / "latest/model_repository")
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_failed_build_leaves_the_last_good_one(models, name, tmp_path):
+    assert make(models["bert"], models["bert"], "-", name, "--no-image", "--no-verify").returncode == 0
+    before = contents(BUILD / name / "latest")
+    broken = tmp_path / "broken"
+    shutil.copytree(models["bert"], broken)
+    (broken / "model.safetensors").write_bytes(b"\0" * 100)
+    done = make(broken, models["bert"], "-", name, "--no-image", "--no-verify")
+    assert done.returncode == 3, done.stderr
+    assert contents(BUILD / name / "latest") == before
+    assert not list((BUILD / ".work").iterdir())

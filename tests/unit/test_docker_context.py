@@ -1,0 +1,82 @@
+"""A build tree becomes a build context."""
+
+import os
+import stat
+
+import pytest
+
+from utils import docker_context, wheelhouse
+from utils.errors import UsageError
+
+DOCKER = {"triton_image": "team/triton:1", "slim_image": "debian:12-slim", "runtime": "slim", "python": "3.11"}
+
+
+@pytest.fixture
+def filled(monkeypatch):
+    calls = []
+    monkeypatch.setattr(wheelhouse, "fill", lambda destination, **options: calls.append((destination, options)))
+    return calls
+
+
+def arguments_of(tree):
+    lines = (tree / "Dockerfile").read_text().splitlines()
+    return [line for line in lines if line.startswith("ARG ")]
+
+
+def test_dockerfile_carries_this_builds_values(tmp_path, filled):
+    docker_context.write(tmp_path, DOCKER)
+    assert arguments_of(tmp_path) == [
+        "ARG TRITON_IMAGE=team/triton:1",
+        "ARG SLIM_IMAGE=debian:12-slim",
+        "ARG RUNTIME=slim",
+    ]
+
+
+def test_full_image_needs_no_slim_base(tmp_path, filled):
+    docker_context.write(tmp_path, DOCKER | {"runtime": "full", "slim_image": "not/to/be/had:1"})
+    assert arguments_of(tmp_path)[1:] == ["ARG SLIM_IMAGE=team/triton:1", "ARG RUNTIME=full"]
+
+
+@pytest.mark.parametrize("name", ["triton_image", "slim_image"])
+def test_reference_that_is_none_is_refused(tmp_path, filled, name):
+    with pytest.raises(UsageError, match="not an image reference"):
+        docker_context.write(tmp_path, DOCKER | {name: "x\nRUN evil"})
+
+
+def test_wheels_are_for_the_bases_python(tmp_path, filled):
+    docker_context.write(tmp_path, DOCKER | {"machine": "aarch64"}, refresh=True)
+    ((destination, options),) = filled
+    assert destination == tmp_path / "wheelhouse"
+    assert (options["python"], options["machine"], options["refresh"]) == ("3.11", "aarch64", True)
+    assert options["requirements"] == tmp_path / "requirements-serving.txt"
+
+
+def test_files_can_be_read_by_all_whatever_the_umask(tmp_path, filled):
+    former = os.umask(0o077)
+    try:
+        docker_context.write(tmp_path, DOCKER)
+    finally:
+        os.umask(former)
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in docker_context.FILES}
+    assert modes == docker_context.FILES
+    assert stat.S_IMODE((tmp_path / "deploy").stat().st_mode) == 0o755
+
+
+def test_a_second_time_does_not_matter(tmp_path, filled):
+    docker_context.write(tmp_path, DOCKER)
+    first = (tmp_path / "Dockerfile").read_text()
+    docker_context.write(tmp_path, DOCKER)
+    assert (tmp_path / "Dockerfile").read_text() == first
+
+
+def test_everything_the_dockerfile_copies_is_sent():
+    text = (docker_context.ROOT / "Dockerfile").read_text()
+    sent = (docker_context.ROOT / ".dockerignore").read_text().split()
+    copied = [
+        word
+        for line in text.splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for word in line.split()[1:-1]
+    ]
+    assert {word.split("/")[0] for word in copied} == {word.removeprefix("!") for word in sent if word.startswith("!")}
+    assert sent[0] == "*"

@@ -1,0 +1,115 @@
+import json
+
+import pytest
+
+from utils.errors import SourceError, UsageError
+from utils.model_config import ModelConfig, labels_in_answer, read_model_config, require_weights
+
+
+def folder_with(tmp_path, content):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "head_size", "problem_type"),
+    [
+        ({"id2label": {"0": "a", "1": "b", "2": "c"}}, 3, "single_label_classification"),
+        ({"num_labels": 5}, 5, "single_label_classification"),
+        ({"_num_labels": 4}, 4, "single_label_classification"),
+        ({}, 2, "single_label_classification"),
+        ({"id2label": {"0": "a"}, "num_labels": 7}, 1, "regression"),
+        ({"num_labels": 1}, 1, "regression"),
+        ({"num_labels": 1, "problem_type": "multi_label_classification"}, 1, "multi_label_classification"),
+        ({"num_labels": 3, "problem_type": "multi_label_classification"}, 3, "multi_label_classification"),
+        ({"num_labels": 3, "problem_type": None}, 3, "single_label_classification"),
+        ({"num_labels": 3, "problem_type": "regression"}, 3, "regression"),
+    ],
+)
+def test_the_head_is_counted_as_transformers_counts_it(tmp_path, content, head_size, problem_type):
+    folder = folder_with(tmp_path, {"model_type": "bert", **content})
+    config = read_model_config(folder)
+    assert (config.model_type, config.head_size, config.problem_type) == ("bert", head_size, problem_type)
+    assert config.file == folder / "config.json"
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    (tmp_path / "config.json").write_bytes(b'\xef\xbb\xbf{"model_type": "bert"}')
+    assert read_model_config(tmp_path).model_type == "bert"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", ["not readable as JSON", "save the model again"]),
+        ("[" * 100_000, ["not readable as JSON"]),
+        ("[]", ["names no model_type", "save_pretrained()"]),
+        ("null", ["names no model_type"]),
+        ("{}", ["names no model_type"]),
+        ('{"model_type": 3}', ["names no model_type"]),
+        ('{"model_type": "bert", "num_labels": 0}', ["num_labels 0", "from 1 up"]),
+        ('{"model_type": "bert", "num_labels": "3"}', ["num_labels '3'"]),
+        ('{"model_type": "bert", "num_labels": true}', ["num_labels True"]),
+        (
+            '{"model_type": "bert", "problem_type": "ranking"}',
+            ["problem_type 'ranking'", "single_label_classification, multi_label_classification, regression"],
+        ),
+        ('{"model_type": "bert", "problem_type": ["regression"]}', ["problem_type", "known are"]),
+        ('{"model_type": "bert", "problem_type": {}}', ["problem_type", "known are"]),
+    ],
+)
+def test_refusals_name_the_file_and_the_fault(tmp_path, content, said):
+    folder = folder_with(tmp_path, content)
+    with pytest.raises(SourceError) as refusal:
+        read_model_config(folder)
+    assert refusal.value.exit_code == 3
+    for words in [str(folder / "config.json"), *said]:
+        assert words in str(refusal.value)
+
+
+def test_a_folder_without_a_config_and_a_file_are_told_apart(tmp_path):
+    with pytest.raises(SourceError, match=r"has no config\.json; give the folder that save_pretrained\(\) wrote"):
+        read_model_config(tmp_path)
+    (tmp_path / "model.bin").touch()
+    with pytest.raises(SourceError, match=r"model\.bin' is not a folder"):
+        read_model_config(tmp_path / "model.bin")
+
+
+def config_of(tmp_path, head_size, problem_type):
+    return ModelConfig(file=tmp_path, model_type="bert", head_size=head_size, problem_type=problem_type)
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "wanted", "k"),
+    [
+        ("single_label_classification", None, 1),
+        ("multi_label_classification", None, 5),
+        ("regression", None, 1),
+        ("single_label_classification", 5, 5),
+        ("multi_label_classification", 2, 2),
+    ],
+)
+def test_how_many_labels_an_answer_has(tmp_path, problem_type, wanted, k):
+    assert labels_in_answer(config_of(tmp_path, 5, problem_type), wanted) == k
+
+
+def test_more_labels_than_the_model_has_are_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"--top-k 6 is more than the model has labels; give at most 5"):
+        labels_in_answer(config_of(tmp_path, 5, "regression"), 6)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin", "pytorch_model-00001-of-00002.bin"],
+)
+def test_weights_in_any_usual_form_will_do(tmp_path, name):
+    (tmp_path / name).touch()
+    require_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tf_model.h5", "training_args.bin", "model.onnx"])
+def test_no_weights_no_build(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(SourceError, match=r"has no weights; model\.safetensors .* beside config\.json"):
+        require_weights(tmp_path)

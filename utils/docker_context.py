@@ -1,0 +1,67 @@
+"""What a build tree needs beside its model repository to be a Docker build context: Dockerfile, scripts, wheels."""
+
+import platform
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from utils import ROOT
+from utils.names import check_image
+
+# What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
+FILES = {
+    "Dockerfile": 0o644,
+    ".dockerignore": 0o644,
+    "requirements-serving.txt": 0o644,
+    "deploy/collect_runtime.sh": 0o755,
+    "deploy/healthcheck.py": 0o644,
+    "deploy/serving_site.py": 0o644,
+}
+WHEELHOUSE = "wheelhouse"
+SERVING_REQUIREMENTS = "requirements-serving.txt"
+
+
+def write(tree: Path, docker: Mapping[str, str], *, refresh: bool = False) -> None:
+    """Completes `tree` for the `docker` part of its context.json; afterwards `docker build TREE` works by hand as well.
+
+    `docker` holds triton_image, slim_image, runtime, python and, for another machine than this one, machine
+    ("x86_64", "aarch64"). Raises ImageError when a wheel cannot be had; all else is in place then.
+    """
+    from utils import wheelhouse  # needs packaging, which only the factory's environment has
+
+    write_context(tree, **{name: docker[name] for name in ("triton_image", "slim_image", "runtime")})
+    wheelhouse.fill(
+        tree / WHEELHOUSE,
+        requirements=tree / SERVING_REQUIREMENTS,
+        python=docker["python"],
+        machine=docker.get("machine") or {"arm64": "aarch64"}.get(platform.machine(), platform.machine()),
+        refresh=refresh,
+    )
+
+
+def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: str) -> None:
+    """Copies FILES into `tree`; its Dockerfile gets this build's values as defaults."""
+    for name, mode in FILES.items():
+        target = tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        shutil.copyfile(ROOT / name, target)
+        target.chmod(mode)
+    (tree / "deploy").chmod(0o755)
+    text = (tree / "Dockerfile").read_text(encoding="utf-8")
+    for name, value in build_args(triton_image=triton_image, slim_image=slim_image, runtime=runtime).items():
+        text = re.sub(rf"(?m)^ARG {name}=.*$", f"ARG {name}={value}", text, count=1)
+    (tree / "Dockerfile").write_text(text, encoding="utf-8")
+
+
+def build_args(*, triton_image: str, slim_image: str, runtime: str) -> dict[str, str]:
+    """The Dockerfile's global ARGs. UsageError for an image reference that is none.
+
+    The legacy builder builds the slim stage even for a full image: it gets a base image that is there in any case.
+    """
+    return {
+        "TRITON_IMAGE": check_image("--base-image", triton_image),
+        "SLIM_IMAGE": check_image("--slim-image", slim_image) if runtime == "slim" else triton_image,
+        "RUNTIME": runtime,
+    }
