@@ -21,10 +21,10 @@ main() {
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
   cd "${root}"
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
-  python3 -m utils.environment --environment dev ruff check .
-  python3 -m utils.environment --environment dev ruff format --check --quiet .
-  python3 -m utils.environment --environment dev mypy
-  python3 -m utils.environment --environment dev pytest "$@"
+  python3 "${root}/utils/launch.py" utils.environment --environment dev ruff check .
+  python3 "${root}/utils/launch.py" utils.environment --environment dev ruff format --check --quiet .
+  python3 "${root}/utils/launch.py" utils.environment --environment dev mypy
+  python3 "${root}/utils/launch.py" utils.environment --environment dev pytest "$@"
 }
 
 main "$@"

@@ -1,11 +1,13 @@
 """What several kinds of tests share: pipelines without a model behind them, and the smallest real model."""
 
-import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import tiny_models
 from utils.layouts import LAYOUTS
 from utils.pipeline import Ingredients, OnnxModel
 from utils.tasks import TASKS
@@ -62,56 +64,8 @@ def make_pipeline(tmp_path):
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory):
-    """A folder as save_pretrained() writes it: a random BERT of two layers, labels a, b and c, and its tokenizer."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny bert")
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_trained_tokenizer(),
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-        model_max_length=64,
-    )
-    tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        id2label=dict(enumerate(TINY_LABELS)),
-        label2id={label: index for index, label in enumerate(TINY_LABELS)},
-        # The usual 0.02 gives every text the same answer; answers must differ for a test to tell them apart.
-        initializer_range=0.5,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(7)
-        BertForSequenceClassification(config).save_pretrained(folder, safe_serialization=True)
-    (folder / "id2label.json").write_text(json.dumps({str(index): label for index, label in enumerate(TINY_LABELS)}))
-    return folder
-
-
-def _trained_tokenizer():
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    sentences = ["the quick brown fox jumps over the lazy dog", "I would like my money back, please", "помогите мне"]
-    trainer = trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(sentences, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS]:0 $A:0 [SEP]:0",
-        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
-    return tokenizer
+    """A folder as save_pretrained() writes it: a random BERT of two layers with labels a, b and c, its tokenizer."""
+    return tiny_models.bert(tmp_path_factory.mktemp("tiny bert") / "model", labels=TINY_LABELS)
 
 
 @pytest.fixture
@@ -120,16 +74,15 @@ def start_child(tmp_path):
 
     Its stdin, stdout and stderr are pipes, in text mode.
     """
-    import os
-    import subprocess
-
     root = Path(__file__).resolve().parent.parent
+    # Unbuffered, Python lets the C library write through as well, and hides what its buffer would do.
+    rest = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     children = []
 
     def start(code, *arguments):
         child = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(root), "ORT_DISABLE_TELEMETRY": "1"},
+            env={**rest, "PYTHONPATH": str(root), "ORT_DISABLE_TELEMETRY": "1"},
             cwd=tmp_path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -19,15 +19,15 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 def bert(folder: Path, **config) -> Path:
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
-    tokenizer = BertTokenizerFast(tokenizer_object=_wordpiece(), model_max_length=128)
+    tokenizer = BertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=128)
     settings = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES, **_head(config))
-    return _save(BertForSequenceClassification(settings), tokenizer, folder)
+    return save(BertForSequenceClassification(settings), tokenizer, folder)
 
 
 def distilbert(folder: Path, **config) -> Path:
     from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertTokenizerFast
 
-    tokenizer = DistilBertTokenizerFast(tokenizer_object=_wordpiece(), model_max_length=128)
+    tokenizer = DistilBertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=128)
     settings = DistilBertConfig(
         vocab_size=len(tokenizer),
         max_position_embeddings=128,
@@ -37,7 +37,7 @@ def distilbert(folder: Path, **config) -> Path:
         hidden_dim=64,
         **_head(config),
     )
-    return _save(DistilBertForSequenceClassification(settings), tokenizer, folder)
+    return save(DistilBertForSequenceClassification(settings), tokenizer, folder)
 
 
 def roberta(folder: Path, **config) -> Path:
@@ -45,22 +45,22 @@ def roberta(folder: Path, **config) -> Path:
     from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaTokenizerFast
 
     folder.mkdir(parents=True)
-    _byte_level_bpe().model.save(str(folder))
+    byte_level_bpe().model.save(str(folder))
     tokenizer = RobertaTokenizerFast(
         vocab_file=str(folder / "vocab.json"), merges_file=str(folder / "merges.txt"), model_max_length=int(1e30)
     )
-    return _save(RobertaForSequenceClassification(_roberta_like(RobertaConfig, tokenizer, config)), tokenizer, folder)
+    return save(RobertaForSequenceClassification(_roberta_like(RobertaConfig, tokenizer, config)), tokenizer, folder)
 
 
 def xlm_roberta(folder: Path, **config) -> Path:
     from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForSequenceClassification
 
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_unigram(), cls_token="<s>", sep_token="</s>", unk_token="<unk>", pad_token="<pad>",
+        tokenizer_object=unigram(), cls_token="<s>", sep_token="</s>", unk_token="<unk>", pad_token="<pad>",
         model_max_length=512,
     )  # fmt: skip
     settings = _roberta_like(XLMRobertaConfig, tokenizer, config)
-    return _save(XLMRobertaForSequenceClassification(settings), tokenizer, folder)
+    return save(XLMRobertaForSequenceClassification(settings), tokenizer, folder)
 
 
 FAMILIES = {"bert": bert, "distilbert": distilbert, "roberta": roberta, "xlm-roberta": xlm_roberta}
@@ -82,7 +82,7 @@ def _roberta_like(config_class, tokenizer, config):
     )
 
 
-def _save(model, tokenizer, folder: Path) -> Path:
+def save(model, tokenizer, folder: Path) -> Path:
     import torch
 
     torch.manual_seed(7)
@@ -95,7 +95,7 @@ def _save(model, tokenizer, folder: Path) -> Path:
     return folder
 
 
-def _wordpiece():
+def wordpiece():
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -107,7 +107,7 @@ def _wordpiece():
     return tokenizer
 
 
-def _byte_level_bpe():
+def byte_level_bpe():
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -119,7 +119,7 @@ def _byte_level_bpe():
     return tokenizer
 
 
-def _unigram():
+def unigram():
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.Unigram())

@@ -23,13 +23,20 @@ def assemble(pipeline: Pipeline, destination: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".assemble-", dir=destination.parent) as private:
         repository = Path(private) / destination.name
         for step in pipeline.steps:
-            _place_step(pipeline, step, repository / step.model_name)
-        _place_config(repository / pipeline.model_name, render_ensemble(pipeline))
+            _place_step(pipeline, step, repository / _plain(step.model_name))
+        _place_config(repository / _plain(pipeline.model_name), render_ensemble(pipeline))
         (repository / pipeline.model_name / MODEL_VERSION).mkdir()
         _open_to_all(repository)
         check_repository(repository, pipeline.model_name)
         repository.rename(destination)
     return destination
+
+
+def _plain(name: str) -> str:
+    """A context.json may be edited by hand: a name in it must not lead out of the repository."""
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise RenderError(f"context.json names {name!r}, which is no plain file name; nothing was written")
+    return name
 
 
 def _place_step(pipeline: Pipeline, step: Step, folder: Path) -> None:
@@ -41,9 +48,9 @@ def _place_step(pipeline: Pipeline, step: Step, folder: Path) -> None:
         shutil.copytree(source, version, ignore=SKIPPED, symlinks=False)
     version.mkdir(exist_ok=True)
     for name, path in step.files.items():
-        _place_file(path, version / name)
+        _place_file(path, version / _plain(name))
     for name, document in step.documents.items():
-        (version / name).write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        (version / _plain(name)).write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def _place_config(folder: Path, config: str) -> None:

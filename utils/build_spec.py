@@ -1,6 +1,7 @@
 """Stage 1: the command line, or a YAML file with the same names, becomes one BuildSpec.
 
-Standard library only (YAML is imported where a file is read): arguments are checked before anything is installed.
+Standard library only (config_file.py imports YAML when there is a file): arguments are checked before anything
+is installed.
 """
 
 import argparse
@@ -11,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from utils import entry, names
+from utils.config_file import read_config
 from utils.errors import UsageError
 from utils.releases import Release, default_release, find_release
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
 from utils.storage import Sources, parse_reference
 from utils.tasks import DEFAULT_TASK, Task, find_task
+from utils.terms import Terms
 
 LABELS_FROM_MODEL = "-"
 LARGEST_BATCH = 1024
 DEFAULT_FETCH_TIMEOUT = 600
+FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
+PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +90,11 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--top-k", metavar="K", help="labels in an answer (default: 1; all for multi-label)")
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
+    options.add_argument(
+        "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
+    )
+    options.add_argument("--allow-duplicate-labels", action="store_true", help="let outputs share a label")
+    options.add_argument("--allow-placeholder-labels", action="store_true", help="let labels be LABEL_0, LABEL_1 ...")
     options.add_argument("--no-image", action="store_true", help="stop at the proven model repository; no Docker")
     options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
     options.add_argument("--no-cache", action="store_true", help="fetch, download and build everything anew")
@@ -106,72 +116,53 @@ def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     config = given.pop("config")
     values = {name: value for name, value in given.items() if value not in (None, False)}
     if config is not None:
-        values = {**_read_config(Path(config), known=set(given)), **values}
+        values = {**read_config(Path(config), known=set(given), flags={*FLAGS, *PERMISSIONS}), **values}
     return _spec(values)
 
 
-def _read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
-    """The YAML file's values; names are those of the command line, with `-` or `_`."""
-    try:
-        import yaml
-    except ImportError:
-        return {}  # only before the first set-up; the file is read again after it
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"--config {str(path)!r} cannot be read as YAML: {reason}") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"--config {str(path)!r} must hold names and values, such as `model: ./model`")
-    values = {str(name).replace("-", "_"): value for name, value in content.items()}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise UsageError(
-            f"--config {str(path)!r} has unknown names {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
-    return {name: value for name, value in values.items() if value not in (None, False)}
-
-
 def _spec(values: dict[str, Any]) -> BuildSpec:
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
     for name in ("model", "tokenizer", "id2label"):
-        if not values.get(name):
+        if not texts.get(name):
             raise UsageError(f"{name.upper()} is missing; see make_triton_image.sh --help")
-    texts = {name: str(value) for name, value in values.items()}
     model_name = names.check_model_name(texts.get("model_name", "ensemble_model"))
+    max_batch_size = _whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH)
+    task = find_task(texts.get("task", DEFAULT_TASK))
+    max_length = _optional_number("--max-length", texts.get("max_length"))
     return BuildSpec(
-        sources=_sources(texts),
+        sources=_sources(
+            texts,
+            Terms(
+                export_task=task.export_task,
+                max_batch_size=max_batch_size,
+                max_length=max_length,
+                **{name: name in values for name in PERMISSIONS},
+            ),
+        ),
         model_name=model_name,
         tag=names.check_tag(texts.get("tag", "latest")),
-        max_batch_size=_whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH),
-        task=find_task(texts.get("task", DEFAULT_TASK)),
+        max_batch_size=max_batch_size,
+        task=task,
         release=find_release(texts.get("release", default_release())),
         device=_device(texts.get("device", DEFAULT_DEVICE)),
         repository=names.check_repository(texts.get("image", f"tritoned_{model_name}")),
         base_image=_optional_image("--base-image", texts.get("base_image")),
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         top_k=_optional_number("--top-k", texts.get("top_k")),
-        max_length=_optional_number("--max-length", texts.get("max_length")),
-        **{flag: _flag(flag, values.get(flag, False)) for flag in FLAGS},
+        max_length=max_length,
+        **{name: name in values for name in FLAGS},
     )
 
 
-def _sources(texts: dict[str, str]) -> Sources:
+def _sources(texts: dict[str, str], terms: Terms) -> Sources:
     labels = texts["id2label"]
     return Sources(
         model=parse_reference(texts["model"]),
         tokenizer=parse_reference(texts["tokenizer"]),
         labels=None if labels == LABELS_FROM_MODEL else parse_reference(labels),
         fetch_timeout=_whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
+        terms=terms,
     )
-
-
-FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} is {value!r} in the config file; it is true or false")
-    return value
 
 
 def _whole_number(name: str, text: str, *, most: int = 1_000_000) -> int:

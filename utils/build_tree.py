@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import ROOT
+from utils import ROOT, faults
 from utils.errors import UsageError
+from utils.exchange import exchange, put_back
 
 BUILD = ROOT / "build"
 WORK = ".work"
@@ -47,14 +48,15 @@ def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
     """A private folder for one build; removed on the way out unless it was moved to its place."""
     try:
         (BUILD / WORK).mkdir(parents=True, exist_ok=True)
+        with _whole_build_locked():
+            _sweep()
+            folder = Path(tempfile.mkdtemp(prefix=f"{model_name[:40]}-{tag[:40]}-", dir=BUILD / WORK))
+            folder.chmod(0o755)
+            sentinel = (folder / SENTINEL).open("w")
+            fcntl.flock(sentinel, fcntl.LOCK_EX)
     except OSError as error:
-        raise UsageError(f"{str(BUILD)!r} cannot be written ({error.strerror}); make the checkout writable") from error
-    with _whole_build_locked():
-        _sweep()
-        folder = Path(tempfile.mkdtemp(prefix=f"{model_name}-{tag[:40]}-", dir=BUILD / WORK))
-        folder.chmod(0o755)
-        sentinel = (folder / SENTINEL).open("w")
-        fcntl.flock(sentinel, fcntl.LOCK_EX)
+        said = faults.sentence(error) or f"{error.strerror}; make it a writable folder"
+        raise UsageError(f"builds write to {str(BUILD)!r}, and that cannot be done: {said}") from error
     try:
         yield BuildTree(folder=folder, model_name=model_name, tag=tag)
     finally:
@@ -66,19 +68,24 @@ def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
 def move_into_place(folder: Path, destination: Path) -> Path:
     """Puts `folder` at `destination` in place of what this project had there; returns `destination`.
 
-    What stood there is moved aside first and deleted after, so that a reader finds the old tree or the new one.
+    Where the file system can, both change places in one step: a reader, or the next build after a power cut, finds the
+    old tree or the new one.
     """
     with _whole_build_locked():
         destination.parent.mkdir(parents=True, exist_ok=True)
-        aside = None
-        if destination.exists():
-            require_ours(destination)
-            aside = Path(tempfile.mkdtemp(prefix="replaced-", dir=BUILD / WORK))
-            destination.rename(aside / "tree")
-        folder.rename(destination)
-    if aside:
-        shutil.rmtree(aside, ignore_errors=True)
+        if not destination.exists():
+            folder.rename(destination)
+            return destination
+        require_ours(destination)
+        exchange(folder, destination, aside=BUILD / WORK)
+    shutil.rmtree(folder, ignore_errors=True)
     return destination
+
+
+def place_of(folder: Path) -> Path | None:
+    """The place of a tree that waits in build/.unfinished; None for any other folder."""
+    parts = folder.relative_to(BUILD / UNFINISHED).parts if folder.is_relative_to(BUILD / UNFINISHED) else ()
+    return BUILD.joinpath(*parts) if len(parts) == 2 else None
 
 
 def require_ours(folder: Path) -> None:
@@ -91,7 +98,8 @@ def is_running(folder: Path) -> bool:
     """True while the build that owns `folder` lives: the kernel drops its lock with the process."""
     try:
         with (folder / SENTINEL).open() as sentinel:
-            fcntl.flock(sentinel, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared: two that ask at once must not take each other for the build.
+            fcntl.flock(sentinel, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
@@ -109,11 +117,26 @@ def remove(folder: Path) -> None:
         parent.rmdir()
 
 
+def discard(folder: Path) -> None:
+    """Deletes a tree of ours that is out of date, if there is one and nobody uses it."""
+    with _whole_build_locked():
+        if (folder / SENTINEL).is_file() and not is_running(folder):
+            with contextlib.suppress(OSError):
+                remove(folder)
+
+
 def _sweep() -> None:
     """Clears what dead builds left. Called under the lock, so no folder is seen between its making and its locking."""
     for folder in (BUILD / WORK).iterdir():
-        if not is_running(folder):
+        if folder.is_symlink() or is_running(folder):
+            continue
+        if put_back(folder):
+            continue
+        if (folder / SENTINEL).is_file():
             shutil.rmtree(folder, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # killed before it was marked as ours: then it is empty
+                folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -121,4 +144,21 @@ def _whole_build_locked() -> Iterator[None]:
     BUILD.mkdir(exist_ok=True)
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Marks a finished tree as in use, as a build's own folder is. Raises UsageError when another process uses it.
+
+    One without a sentinel (a copy, say) is none that another build would touch.
+    """
+    if not (folder / SENTINEL).is_file():
+        yield
+        return
+    with (folder / SENTINEL).open() as sentinel:
+        try:
+            fcntl.flock(sentinel, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{str(folder)!r} is in use by another build; wait for its end, then try again") from None
         yield

@@ -35,8 +35,12 @@ def clean(arguments: list[str]) -> str:
 def _trees() -> list[Path]:
     """Every folder of ours: finished, unfinished and left by dead builds."""
     places = ("*/*", f"{UNFINISHED}/*/*", f"{WORK}/*")
-    folders = [path.parent for place in places for path in sorted(BUILD.glob(f"{place}/{SENTINEL}"))]
-    return [folder for folder in folders if not folder.is_symlink()]
+    folders = {path.parent for place in places for path in BUILD.glob(f"{place}/{SENTINEL}")}
+    return sorted(folder for folder in folders if not _is_behind_a_link(folder))
+
+
+def _is_behind_a_link(folder: Path) -> bool:
+    return any(place.is_symlink() for place in (folder, *folder.parents) if BUILD in place.parents)
 
 
 def _matches(tree: Path, name: str | None, tag: str | None) -> bool:

@@ -57,6 +57,8 @@ def read_context(path: Path) -> Context:
 def _check_keys(content: Any, path: Path) -> None:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise RenderError(f"context {str(path)!r} is not a context.json of format {FORMAT}; build it anew")
+    if not isinstance(content.get("pipeline", {}), dict):
+        raise RenderError(f"context {str(path)!r} holds no pipeline; build it anew")
     needed = {"": Context, "pipeline": Pipeline}
     missing = [f"{at}.{name}".lstrip(".") for at, kind in needed.items() for name in _absent(content, at, kind)]
     if missing:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import deque
@@ -10,13 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import progress
+from utils import children, progress
 from utils.errors import ImageError
 
 # From this version on, docker builds with BuildKit only through a plugin, which minimal installations lack.
 PLUGIN_NEEDED = 23
 BUILDX, BUILT_IN, LEGACY = "the buildx plugin", "its own BuildKit", "the legacy builder"
-STEP_OUTPUT = re.compile(r"^#\d+ \d+\.\d+ (.*\S)")
+STEP_OUTPUT = re.compile(r"#\d+ \d+\.\d+ (.*\S)")
+FAILED_STEP = ("did not complete successfully", "executor failed running", "returned a non-zero code")
+BUILDERS_OWN = re.compile(r"Step \d|--->|Removing intermediate container|The command '")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +30,14 @@ class DockerClient:
     program: Path
     builder: str
 
-    def ask(self, *arguments: str, seconds: float = 60, merged: bool = False) -> subprocess.CompletedProcess[str]:
+    def ask(
+        self, *arguments: str, seconds: float = 60, merged: bool = False, apart: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """Runs one short command and keeps what it prints; a code of 124 when it does not end within `seconds`.
 
-        `merged` puts both streams into stdout, in order.
+        `merged` puts both streams into stdout, in order. `apart` keeps a terminal's Ctrl-C from it: for clearing up.
         """
-        command = [str(self.program), *arguments]
+        command = children.dying_with_us([str(self.program), *arguments], signal.SIGTERM)
         try:
             return subprocess.run(
                 command,
@@ -42,6 +48,7 @@ class DockerClient:
                 encoding="utf-8",
                 errors="replace",
                 timeout=seconds,
+                start_new_session=apart,
             )
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 124, "", f"no answer in {seconds:g} s")
@@ -68,8 +75,10 @@ class DockerClient:
 
 @contextlib.contextmanager
 def _child(command: Sequence[str], environment: dict[str, str], *, terminal: bool) -> Iterator[subprocess.Popen[str]]:
+    # A group of its own, so that what docker starts (its plugins) ends with it.
     child = subprocess.Popen(
-        command,
+        children.dying_with_us(command, signal.SIGTERM),
+        start_new_session=True,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=2 if terminal else subprocess.PIPE,
@@ -81,22 +90,23 @@ def _child(command: Sequence[str], environment: dict[str, str], *, terminal: boo
         yield child
     finally:
         if child.poll() is None:  # an interrupt: docker cancels the build when its client goes
-            child.terminate()
+            os.killpg(child.pid, signal.SIGTERM)
             try:
                 child.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
         if child.stdout:
             child.stdout.close()
 
 
 def telling_line(lines: Sequence[str]) -> str:
-    """The last line a failed step printed (BuildKit repeats the whole step after it), else the last line of all."""
-    steps = [match[1] for line in lines if (match := STEP_OUTPUT.match(line))]
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "docker says nothing")
-    failed_step = "did not complete" in last or "executor failed running" in last
-    return steps[-1] if steps and failed_step else last
+    """The last line that a failed step printed (both builders repeat the whole step after it), else the last of all."""
+    said = [line for raw in lines if (line := COLOUR.sub("", raw).strip())]
+    if any(mark in line for line in said[-5:] for mark in FAILED_STEP):
+        printed = [match[1] for line in said if (match := STEP_OUTPUT.match(line))]
+        said = printed or [line for line in said if not BUILDERS_OWN.match(line)] or said
+    return said[-1][:300] if said else "docker says nothing"
 
 
 def last_line(text: str) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from utils import progress
 from utils.docker_client import BUILDX, LEGACY, DockerClient, find_client, last_line
 from utils.errors import ImageError
-from utils.running_container import RunningContainer, running
+from utils.running_container import RunningContainer, owned, remove_leftovers, running
 
 READY_SECONDS = 120.0
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -32,6 +32,7 @@ def connect() -> "Engine":
             f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, name another in "
             "DOCKER_HOST, or use --no-image to get the model repository only"
         )
+    remove_leftovers(client)
     host = (urlsplit(endpoint).hostname or "") if endpoint.startswith(("tcp://", "ssh://")) else ""
     return Engine(client=client, remote_host="" if host in LOCAL_HOSTS else host)
 
@@ -122,7 +123,7 @@ class Engine:
     def remove(self, image_id: str) -> None:
         """Removes an image that has no name; one that has stays: by its id docker would remove the name as well."""
         if self._inspect(image_id, "{{len .RepoTags}}") == "0":
-            self.client.ask("rmi", image_id)
+            self.client.ask("rmi", image_id, apart=True)
 
     def run(
         self, image_id: str, *, options: Sequence[str] = (), ready_within: float = READY_SECONDS
@@ -136,13 +137,18 @@ class Engine:
             progress.note(f"the engine is remote: for the proof, ports are published on {self.remote_host}")
         return running(self.client, image_id, remote_host=self.remote_host, options=options, ready_within=ready_within)
 
+    def root_folder(self) -> Path | None:
+        """Where an engine of this machine keeps its images; None for a remote one, or one that does not say."""
+        answer = self.client.ask("info", "--format", "{{.DockerRootDir}}").stdout.strip()
+        return Path(answer) if answer and not self.remote_host and Path(answer).is_dir() else None
+
     def _inspect(self, image: str, template: str) -> str:
         answer = self.client.ask("image", "inspect", "--format", template, image) if image else None
         return answer.stdout.strip() if answer and answer.returncode == 0 else ""
 
     def _run_in(self, image: str, program: str, *arguments: str) -> str:
         """What the program in the image prints, else docker's reason."""
-        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=question"]
+        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=question", *owned()]
         answer = self.client.ask(*command, "--entrypoint", program, image, *arguments, seconds=300)
         return answer.stdout.strip() if answer.returncode == 0 else last_line(answer.stderr)
 

@@ -2,16 +2,22 @@
 
 import argparse
 import contextlib
+import ctypes
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from utils import faults, signals
 from utils.errors import FactoryError, Terminated, UsageError
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 INTERRUPTED = 130
+# The real stdout, while `run` keeps it clean.
+_stdouts: list[int] = []
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,6 +27,13 @@ class Parser(argparse.ArgumentParser):
         """Called by argparse for anything wrong on the command line."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        """Called by argparse for --help: the one output that is not a result and yet belongs on stdout."""
+        if file is None and _stdouts:
+            os.write(_stdouts[-1], self.format_help().encode())
+        else:
+            super().print_help(file)
+
 
 def run(command: Callable[[], str]) -> NoReturn:
     """Runs `command` and exits; what it returns (if not empty) is all that reaches stdout.
@@ -28,36 +41,68 @@ def run(command: Callable[[], str]) -> NoReturn:
     Libraries print where they like; for the time of the command file descriptor 1 is a second stderr,
     so that stdout carries the result and nothing else.
     """
-    signal.signal(signal.SIGTERM, _terminate)
-    code = 0
     result = ""
-    try:
+
+    def keep_stdout_clean() -> None:
+        nonlocal result
         with _stdout_kept_clean():
             result = command()
-    except FactoryError as error:
-        explain(error)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    except Terminated as error:
-        print("terminated", file=sys.stderr)
-        code = error.exit_code
-    if result:
-        print(result)
-    sys.stdout.flush()
+
+    code = exit_code(keep_stdout_clean) or exit_code(lambda: _print(result))
     sys.exit(code)
 
 
-def _terminate(_signal: int, _frame: object) -> NoReturn:
-    raise Terminated
+def exit_code(command: Callable[[], object]) -> int:
+    """Runs `command`, tells what went wrong in one sentence on stderr, and returns the exit code."""
+    signals.listen()
+    try:
+        command()
+    except FactoryError as error:
+        explain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _tell("interrupted")
+        return INTERRUPTED
+    except Terminated as error:
+        _tell("terminated")
+        return error.exit_code
+    except Exception as error:
+        fault = FactoryError(faults.sentence(error) or _unforeseen(error))
+        explain(fault, cause=error)
+        return fault.exit_code
+    return 0
 
 
-def explain(error: FactoryError) -> None:
-    """The error on stderr as one line, below its traceback if `--debug` asked for it."""
-    if debugging():
-        traceback.print_exception(error, file=sys.stderr)
-    print(f"error: {error}", file=sys.stderr)
+def _unforeseen(error: Exception) -> str:
+    reason = " ".join(str(error).split())[:300]
+    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    if isinstance(error, ImportError):
+        return f"a part of the environment is missing or broken ({said}); remove .venv and run the same command again"
+    return f"unexpected {said}; run again with --debug (or TRITON_FACTORY_DEBUG=1) to see where, and report it"
+
+
+def _print(result: str) -> None:
+    if not result:
+        return
+    try:
+        print(result, flush=True)
+    except OSError:
+        # Python would try once more at its end, and complain in its own words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+def explain(error: FactoryError, cause: BaseException | None = None) -> None:
+    """The error on stderr as one line, below its traceback (or its `cause`'s) if `--debug` asked for it."""
+    with contextlib.suppress(OSError):
+        if debugging():
+            traceback.print_exception(cause or error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
 
 
 def debugging() -> bool:
@@ -70,9 +115,13 @@ def _stdout_kept_clean() -> Iterator[None]:
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
+    _stdouts.append(kept)
     try:
         yield
     finally:
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # noise has no right to fail a build
+            sys.stdout.flush()
+        ctypes.CDLL(None).fflush(None)  # what a C library printed waits in a buffer of its own
+        _stdouts.remove(kept)
         os.dup2(kept, 1)
         os.close(kept)

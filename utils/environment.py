@@ -1,81 +1,26 @@
 """Makes the project's own virtual environments on first use and runs modules in them.
 
 Standard library only: it runs under whatever python3 is on PATH, before anything is installed.
-`python3 -m utils.environment [--environment NAME] MODULE [ARG ...]` runs a module in one of ENVIRONMENTS.
+`python3 utils/launch.py utils.environment [--environment NAME] MODULE [ARG ...]` runs a module in one of ENVIRONMENTS.
 """
 
 import fcntl
-import hashlib
 import importlib
 import os
 import shutil
 import subprocess
 import sys
 import venv
-from dataclasses import dataclass
 from pathlib import Path
 
-from utils import ROOT, entry
-from utils.errors import FactoryError, UsageError
+from utils import ROOT, children, entry, faults
+from utils.disk import free_bytes, gigabytes
+from utils.environments import DEV, ENVIRONMENTS, FACTORY, SAMPLE, SERVING, Environment
+from utils.errors import UsageError
+
+__all__ = ["DEV", "ENVIRONMENTS", "FACTORY", "SAMPLE", "SERVING", "Environment", "ensure", "main"]
 
 OLDEST_PYTHON = (3, 10)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """A folder and the requirement files installed in it, on top of what another one put there.
-
-    `dependencies` False: the files are complete as they stand and are installed with --no-deps.
-    """
-
-    name: str
-    folder: Path
-    requirements: tuple[Path, ...]
-    dependencies: bool = True
-    base: "Environment | None" = None
-
-    @property
-    def python(self) -> Path:
-        """The interpreter inside."""
-        return self.folder / "bin" / "python"
-
-    @property
-    def stamp(self) -> Path:
-        """Written last: without it, or with another digest in it, the environment is not ready."""
-        return self.folder / f"{self.name}.sha256"
-
-    def digest(self) -> str:
-        """Changes whenever a requirement file or the interpreter's version does."""
-        content = b"".join(path.read_bytes() for path in self.requirements)
-        below = self.base.digest() if self.base else sys.version
-        return hashlib.sha256(content + below.encode()).hexdigest()
-
-    def is_ready(self) -> bool:
-        """True when the last set-up of exactly these requirements ran to its end."""
-        return self.stamp.is_file() and self.stamp.read_text() == self.digest() and self.python.exists()
-
-
-FACTORY = Environment(name="factory", folder=ROOT / ".venv", requirements=(ROOT / "requirements.txt",))
-SAMPLE = Environment(
-    name="sample",
-    folder=FACTORY.folder,
-    requirements=(ROOT / "examples/requirements.txt",),
-    dependencies=False,
-    base=FACTORY,
-)
-DEV = Environment(
-    name="dev",
-    folder=FACTORY.folder,
-    requirements=(ROOT / "requirements.txt", ROOT / "requirements-dev.txt"),
-    base=SAMPLE,
-)
-SERVING = Environment(
-    name="serving",
-    folder=ROOT / ".venv-serving",
-    requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
-    dependencies=False,
-)
-ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, SERVING)}
 
 
 def ensure(environment: Environment) -> Path:
@@ -85,14 +30,36 @@ def ensure(environment: Environment) -> Path:
     if sys.version_info < OLDEST_PYTHON:
         needed = ".".join(map(str, OLDEST_PYTHON))
         raise UsageError(f"python3 is {sys.version.split()[0]}; Python {needed} or newer is needed: put one on PATH")
-    if environment.base:
-        ensure(environment.base)
-    environment.folder.mkdir(exist_ok=True)
-    with (environment.folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not environment.is_ready():
-            _set_up(environment)
+    try:
+        environment.folder.mkdir(exist_ok=True)
+        with (environment.folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _make(environment)
+    except OSError as error:
+        said = faults.sentence(error) or f"{error}; remove that folder and run the same command again"
+        raise UsageError(f"the environment {str(environment.folder)!r} cannot be made: {said}") from error
     return environment.python
+
+
+def _make(environment: Environment) -> None:
+    if environment.is_ready():
+        return
+    if environment.is_damaged():
+        # What an interrupted installer left looks installed to the next one; only an empty folder is certain.
+        print(f"{environment.folder.name} is incomplete: making it anew", file=sys.stderr)
+        _clear(environment.folder)
+    if environment.base:
+        _make(environment.base)
+    _set_up(environment)
+
+
+def _clear(folder: Path) -> None:
+    """Stamps go first, and the lock stays: others wait for it."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".sha256"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != ".lock":
+            path.unlink()
 
 
 def _set_up(environment: Environment) -> None:
@@ -101,16 +68,34 @@ def _set_up(environment: Environment) -> None:
         file=sys.stderr,
     )
     environment.stamp.unlink(missing_ok=True)
+    environment.half_made.touch()
     files = [argument for path in environment.requirements for argument in ("-r", str(path))]
     options = files if environment.dependencies else ["--no-deps", *files]
     uv = shutil.which("uv")
     if uv:
-        _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(environment.folder)])
-        _run([uv, "pip", "install", "--quiet", "--python", str(environment.python), *_find_links(), *options])
+        uv = str(Path(uv).absolute())
+        _run(
+            [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(environment.folder)],
+            environment,
+        )
+        install = [uv, "pip", "install", "--quiet", "--python", str(environment.python), *_find_links()]
     else:
-        venv.create(environment.folder, with_pip=True)
-        _run([str(environment.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options])
+        _create(environment)
+        install = [str(environment.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*install, *options], environment)
+    environment.contents.write_text("".join(f"{name}\n" for name in sorted(environment.packages())))
+    environment.half_made.unlink()
     environment.stamp.write_text(environment.digest())
+
+
+def _create(environment: Environment) -> None:
+    try:
+        venv.create(environment.folder, with_pip=True)
+    except subprocess.CalledProcessError as error:
+        raise UsageError(
+            f"{sys.executable} cannot make a virtual environment with pip in it ({' '.join(map(str, error.cmd[-4:]))} "
+            f"ended with {error.returncode}); on Debian and Ubuntu: apt-get install python3-venv"
+        ) from error
 
 
 def _find_links() -> list[str]:
@@ -118,12 +103,15 @@ def _find_links() -> list[str]:
     return [argument for place in os.environ.get("PIP_FIND_LINKS", "").split() for argument in ("--find-links", place)]
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, stdout=sys.stderr, check=False)
+def _run(command: list[str], environment: Environment) -> None:
+    done = subprocess.run(children.dying_with_us(command), stdout=sys.stderr, check=False)
     if done.returncode != 0:
+        # An installer that ends by itself puts back what it had begun to change; one that is killed does not.
+        environment.half_made.unlink(missing_ok=True)
         raise UsageError(
             f"setting up the environment failed ({' '.join(command[:4])} ... ended with {done.returncode}); "
-            "see the lines above, check the package index, then run the same command again"
+            "see the lines above, check the package index and the room on the disk "
+            f"({gigabytes(free_bytes(environment.folder))} free), then run the same command again"
         )
 
 
@@ -138,13 +126,9 @@ def main(arguments: list[str]) -> str:
         # A mistake on the command line must not cost a first-time user the minute of an installation.
         importlib.import_module(module).parse_arguments(rest)
     python = ensure(environment)
-    os.execv(python, [str(python), "-m", module, *rest])
+    os.execv(python, [str(python), str(ROOT / "utils" / "launch.py"), module, *rest])
 
 
 if __name__ == "__main__":
-    # exec replaces this process: file descriptor 1 must be the real one by then, so entry.run is not for here.
-    try:
-        main(sys.argv[1:])
-    except FactoryError as error:
-        entry.explain(error)
-        sys.exit(error.exit_code)
+    # Not entry.run: exec replaces this process, and file descriptor 1 must be the real one by then.
+    sys.exit(entry.exit_code(lambda: main(sys.argv[1:])))

@@ -39,8 +39,21 @@ def read_golden(path: Path) -> GoldenAnswers:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BootProofError(f"golden answers {str(path)!r} cannot be read ({error!r}); build the tree anew") from error
-    if not golden.texts or len(golden.texts) != len(golden.scores):
+    if not _can_prove(golden):
         raise BootProofError(
-            f"golden answers {str(path)!r} hold {len(golden.texts)} texts and {len(golden.scores)} answers"
+            f"golden answers {str(path)!r} prove nothing: {len(golden.texts)} texts, {len(golden.scores)} answers, "
+            f"{len(golden.labels)} labels, top_k {golden.top_k!r}, tolerance {golden.tolerance!r}; build the tree anew"
         )
     return golden
+
+
+def _can_prove(golden: GoldenAnswers) -> bool:
+    """A score for every label of every text, and numbers an answer can be held against."""
+    return (
+        0 < len(golden.texts) == len(golden.scores)
+        and all(len(row) == len(golden.labels) for row in golden.scores)
+        and isinstance(golden.top_k, int)
+        and 1 <= golden.top_k <= len(golden.labels)
+        and isinstance(golden.tolerance, float)
+        and 0 < golden.tolerance < 1
+    )

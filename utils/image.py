@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import docker_context, entry, progress
+from utils import build_tree, docker_context, entry, progress
 from utils.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
 from utils.docker_engine import Engine, connect, untagged
-from utils.errors import BootProofError, UsageError
+from utils.errors import BootProofError, ImageError, UsageError
 from utils.names import check_image
 from utils.runtimes import RUNTIMES
 from utils.server_address import ServerAddress
+from utils.temporary import temporary_files_in
 
 NEEDED = (CONTEXT_FILE, "model_repository", docker_context.WHEELHOUSE, *docker_context.FILES)
+NEEDED_TO_GO_ON = (CONTEXT_FILE, GOLDEN_FILE, "model_repository")
 LOG_LINES = 40
 
 Prove = Callable[[ServerAddress], object]
@@ -48,7 +50,7 @@ def build_and_prove(
     build_args = docker_context.build_args(**bases)
     for image in dict.fromkeys([build_args["TRITON_IMAGE"], build_args["SLIM_IMAGE"]]):
         engine.pull_if_missing(image)
-    with progress.stage("docker build"):
+    with progress.stage("docker build", ImageError):
         image_id = engine.build(tree, build_args=build_args, labels=context.oci_labels, no_cache=no_cache)
     progress.note(f"{engine.image_size(image_id) / 1e6:.0f} MB")
     with untagged(engine, image_id):
@@ -59,9 +61,9 @@ def build_and_prove(
     return image_id
 
 
-def read_tree(tree: Path) -> Context:
+def read_tree(tree: Path, needed: Sequence[str] = NEEDED) -> Context:
     """The context of a build tree that has all a build takes; UsageError naming what it lacks."""
-    missing = [name for name in NEEDED if not (tree / name).exists()]
+    missing = [name for name in needed if not (tree / name).exists()]
     if missing:
         raise UsageError(
             f"BUILD_TREE {str(tree)!r} lacks {', '.join(missing)}; give build/<name>/<tag> of a finished build"
@@ -70,7 +72,7 @@ def read_tree(tree: Path) -> Context:
 
 
 def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) -> None:
-    with progress.stage("boot proof"), engine.run(image_id, options=options) as container:
+    with progress.stage("boot proof", BootProofError), engine.run(image_id, options=options) as container:
         try:
             proven = prove(container.address)
         except BootProofError:
@@ -105,16 +107,30 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 
 
 def run(options: Options) -> str:
-    """The whole stage; the image reference."""
-    context = read_tree(options.tree)
-    build_and_prove(
-        options.tree,
-        engine=connect(),
-        no_cache=options.no_cache,
-        verify=options.verify,
-        reference=options.image,
-    )
+    """The whole stage; the image reference. A tree that waited in build/.unfinished takes its place afterwards."""
+    context = read_tree(options.tree, NEEDED_TO_GO_ON)
+    with build_tree.locked(options.tree):
+        with temporary_files_in(options.tree):
+            engine = connect()
+            _complete(options, context)
+            build_and_prove(
+                options.tree,
+                engine=engine,
+                no_cache=options.no_cache,
+                verify=options.verify,
+                reference=options.image,
+            )
+        if place := build_tree.place_of(options.tree):
+            build_tree.move_into_place(options.tree, place)
+            progress.note(f"the build tree is {place} now")
     return options.image or context.image
+
+
+def _complete(options: Options, context: Context) -> None:
+    """What a build that ended at its wheels had not yet written."""
+    if any(not (options.tree / name).exists() for name in NEEDED) or not list(options.tree.glob("wheelhouse/*.whl")):
+        with progress.stage("serving wheels", ImageError):
+            docker_context.write(options.tree, context.docker, refresh=options.no_cache)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,19 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utils.errors import SourceError
+from utils.progress import note
+from utils.terms import Terms
 
 LABEL_FILES = ("id2label.json", "label2id.json", "labels.json", "config.json")
 ACCEPTED = 'accepted are {"0": "a", "1": "b"}, ["a", "b"], {"a": 0, "b": 1}, or one of these under "id2label"'
+INDEX = r"0|[1-9][0-9]{0,8}"
+NO_TERMS = Terms()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,19 +25,40 @@ class Labels:
     source: str
 
 
-def read_labels(path: Path, *, head_size: int) -> Labels:
-    """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) says what is wrong with them."""
+def read_labels(path: Path, *, head_size: int | None = None, terms: Terms = NO_TERMS) -> Labels:
+    """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) says what is wrong with them.
+
+    Without `head_size` they are not counted yet: see require_count.
+    """
     file = _label_file(path) if path.is_dir() else path
     content = _read_json(file)
     if file.name == "config.json":
         content = _config_labels(content, file)
-    return _check(_in_order(content, str(file)), head_size=head_size, source=str(file))
+    return _counted(_check(_in_order(content, str(file)), str(file), terms), head_size)
 
 
-def labels_of_config(config_file: Path, *, head_size: int) -> Labels:
-    """The labels in a model's config.json."""
-    content = _config_labels(_read_json(config_file), config_file)
-    return _check(_in_order(content, str(config_file)), head_size=head_size, source=str(config_file))
+def labels_of_config(config_file: Path, *, head_size: int, terms: Terms = NO_TERMS) -> Labels:
+    """The labels in a model's config.json; where they may be placeholders, one without any has transformers' own."""
+    content = _read_json(config_file)
+    if terms.allow_placeholder_labels and isinstance(content, dict) and not content.get("id2label"):
+        content = {"id2label": {str(index): f"LABEL_{index}" for index in range(head_size)}}
+    labels = _in_order(_config_labels(content, config_file), str(config_file))
+    return _counted(_check(labels, str(config_file), terms), head_size)
+
+
+def require_count(labels: Labels, head_size: int) -> None:
+    """SourceError when there are not as many labels as the head has outputs."""
+    if len(labels.texts) != head_size:
+        raise SourceError(
+            f"{labels.source!r} holds {len(labels.texts)} labels but the model's head has {head_size} outputs; "
+            "they must agree"
+        )
+
+
+def _counted(labels: Labels, head_size: int | None) -> Labels:
+    if head_size is not None:
+        require_count(labels, head_size)
+    return labels
 
 
 def _label_file(folder: Path) -> Path:
@@ -57,9 +83,11 @@ def _read_json(file: Path) -> Any:
         ) from error
     except OSError as error:
         raise SourceError(f"the label file {str(file)!r} cannot be read: {error.strerror}") from error
+    if "\0" in text:
+        raise SourceError(f"the label file {str(file)!r} is not UTF-8 (UTF-16, by its zeros); save it as UTF-8")
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _without_duplicates(pairs, file))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python converts
         raise SourceError(f"the label file {str(file)!r} is not JSON ({error}); {ACCEPTED}") from error
 
 
@@ -76,23 +104,38 @@ def _without_duplicates(pairs: list[tuple[str, Any]], file: Path) -> dict[str, A
 def _config_labels(content: Any, file: Path) -> Any:
     if isinstance(content, dict) and content.get("id2label"):
         return content["id2label"]
-    raise SourceError(f"{str(file)!r} holds no id2label; give a label file as ID2LABEL instead of -")
+    raise SourceError(
+        f"{str(file)!r} holds no id2label; give a label file as ID2LABEL instead of -, or accept LABEL_0, LABEL_1 ... "
+        "with --allow-placeholder-labels"
+    )
 
 
 def _in_order(content: Any, source: str) -> list[Any]:
-    if isinstance(content, dict) and isinstance(content.get("id2label"), dict | list):
-        content = content["id2label"]
+    for name in ("id2label", "label2id"):
+        if isinstance(content, dict) and isinstance(content.get(name), dict | list):
+            content = content[name]
     if isinstance(content, list):
         return content
     if not isinstance(content, dict) or not content:
         raise SourceError(f"{source!r} holds no labels; {ACCEPTED}")
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in content.values()):
-        return _by_index({value: key for key, value in content.items()}, len(content), source)
-    return _by_index({_index(key, source): value for key, value in content.items()}, len(content), source)
+    if not all(isinstance(value, int) and not isinstance(value, bool) for value in content.values()):
+        return _by_index({_index(key, source): value for key, value in content.items()}, len(content), source)
+    if all(re.fullmatch(INDEX, key) for key in content):
+        raise SourceError(
+            f"{source!r} has numbers on both sides ({_first(content)}), so that it may be read either way; "
+            f'{ACCEPTED}, with labels in quotes: {{"0": "1"}}'
+        )
+    labels = _by_index({value: key for key, value in content.items()}, len(content), source)
+    note(f"labels: {source} is read as label2id ({_first(content)})")
+    return labels
+
+
+def _first(content: dict[str, Any]) -> str:
+    return ", ".join(f"{json.dumps(key)}: {value}" for key, value in list(content.items())[:2])
 
 
 def _index(key: str, source: str) -> int:
-    if not re.fullmatch(r"0|[1-9][0-9]{0,8}", key):
+    if not re.fullmatch(INDEX, key):
         raise SourceError(
             f"{source!r} has the key {key!r}; keys are the head's outputs, counted 0, 1, 2 without padding"
         )
@@ -109,7 +152,7 @@ def _by_index(labels: dict[int, Any], count: int, source: str) -> list[Any]:
     return [labels[index] for index in range(count)]
 
 
-def _check(labels: list[Any], *, head_size: int, source: str) -> Labels:
+def _check(labels: list[Any], source: str, terms: Terms) -> Labels:
     for index, label in enumerate(labels):
         if not isinstance(label, str) or not label:
             raise SourceError(f"{source!r}: label {index} is {label!r}; a label is a text that is not empty")
@@ -117,11 +160,32 @@ def _check(labels: list[Any], *, head_size: int, source: str) -> Labels:
             raise SourceError(
                 f"{source!r}: label {index} holds half a surrogate pair, which UTF-8 cannot carry; rewrite it"
             )
-    if len(labels) != head_size:
-        raise SourceError(
-            f"{source!r} holds {len(labels)} labels but the model's head has {head_size} outputs; they must agree"
-        )
+    _check_placeholders(labels, source, terms)
+    _check_duplicates(labels, source, terms)
     return Labels(texts=tuple(labels), source=source)
+
+
+def _check_placeholders(labels: list[str], source: str, terms: Terms) -> None:
+    found = _find(labels, lambda label: re.fullmatch(r"LABEL_[0-9]+", label) is not None)
+    if found is not None and not terms.allow_placeholder_labels:
+        raise SourceError(
+            f"{source!r}: label {found} is the placeholder {labels[found]!r}, which tells a client nothing; "
+            "give real labels as ID2LABEL, or accept it with --allow-placeholder-labels"
+        )
+
+
+def _check_duplicates(labels: list[str], source: str, terms: Terms) -> None:
+    found = None if len(set(labels)) == len(labels) else _find(labels, lambda label: labels.count(label) > 1)
+    if found is not None and not terms.allow_duplicate_labels:
+        again = labels.index(labels[found], found + 1)
+        raise SourceError(
+            f"{source!r}: labels {found} and {again} are both {labels[found]!r}, so no client can tell them apart; "
+            "rename one, or accept it with --allow-duplicate-labels"
+        )
+
+
+def _find(labels: list[str], wanted: Callable[[str], bool]) -> int | None:
+    return next((index for index, label in enumerate(labels) if wanted(label)), None)
 
 
 def _is_encodable(label: str) -> bool:

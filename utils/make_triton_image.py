@@ -1,7 +1,6 @@
 """The main entry: chains the stages, from arguments to a proven image or model repository."""
 
 import json
-import shlex
 import shutil
 import sys
 import tempfile
@@ -10,20 +9,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import ROOT, build_spec, entry
+from utils import build_spec, entry
 from utils.build_spec import BuildSpec
-from utils.build_tree import BuildTree, move_into_place, open_build_tree
-from utils.context import GOLDEN_FILE, Context, write_context
-from utils.errors import BootProofError, ImageError
+from utils.build_tree import BuildTree, open_build_tree
+from utils.context import Context, write_context
+from utils.disk import require_room
+from utils.errors import ExportError, ImageError, RenderError, SourceError
+from utils.finish import finish, say_next_steps
 from utils.golden import GoldenAnswers, write_golden
 from utils.layouts import DEFAULT_LAYOUT, LAYOUTS
 from utils.model_config import labels_in_answer
 from utils.pipeline import Ingredients, OnnxModel, Pipeline
 from utils.plan import as_text, describe, docker_plan, oci_labels, warn_of_old_release
-from utils.progress import note, stage, warn
+from utils.progress import stage
 from utils.runtimes import RUNTIMES
 from utils.sources import Metadata, fetch_metadata, fetch_model, require_local
 from utils.tasks import SCORE_FUNCTIONS
+from utils.temporary import temporary_files_in
 
 if TYPE_CHECKING:
     from utils.convert_to_onnx import Conversion
@@ -44,7 +46,7 @@ def make_triton_image(argv: Sequence[str]) -> str:
     if spec.dry_run:
         return _dry_run(spec)
     warn_of_old_release(spec)
-    with open_build_tree(spec.model_name, spec.tag) as tree:
+    with open_build_tree(spec.model_name, spec.tag) as tree, temporary_files_in(tree.folder):
         result = _build(spec, tree)
     result["seconds"] = round(time.monotonic() - started, 1)
     return json.dumps(result, ensure_ascii=False) if spec.json else str(result["image"] or result["model_repository"])
@@ -52,23 +54,24 @@ def make_triton_image(argv: Sequence[str]) -> str:
 
 def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     engine = _connect(spec)
+    engine_root = engine.root_folder() if engine else None
     downloads = tree.folder / "downloads"
-    with stage("references"):
+    with stage("references", SourceError):
         metadata = fetch_metadata(spec.sources, downloads)
         labels_in_answer(metadata.config, spec.top_k)  # told now when it is too many
-    with stage("base images"):
+    require_room(metadata.config.file.parent, tree.folder, engine_root)  # the weights of a local model lie there
+    with stage("base images", ImageError):
         docker = docker_plan(spec, engine)
-    with stage("weights"):
+    with stage("weights", SourceError):
         model_folder = fetch_model(spec.sources, metadata, downloads)
-    with stage("convert"):
+    require_room(model_folder, tree.folder, engine_root)
+    with stage("convert", ExportError):
         conversion = _convert(spec, metadata, model_folder, tree.folder / "artifacts")
-    with stage("render and assemble"):
+    with stage("render and assemble", RenderError):
         context = _write_tree(spec, metadata, conversion, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
-    with stage("serving wheels"):
-        _write_docker_context(spec, docker, tree.folder)
-    place, image_id = _prove_and_place(spec, context, engine, tree)
-    _say_next_steps(spec, place)
+    place, image_id = finish(spec, context, engine, tree)
+    say_next_steps(spec, place)
     return {
         "image": None if spec.no_image else spec.image,
         "image_id": image_id,
@@ -136,75 +139,16 @@ def _write_tree(
     return context
 
 
-def _write_docker_context(spec: BuildSpec, docker: dict[str, str], folder: Path) -> None:
-    from utils import docker_context
-
-    try:
-        docker_context.write(folder, docker, refresh=spec.no_cache)
-    except ImageError as error:
-        if not spec.no_image:
-            raise
-        warn(f"{error}; the model repository is whole, but `docker build` on this tree will lack its wheels")
-
-
-def _prove_and_place(
-    spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree
-) -> tuple[Path, str | None]:
-    """The proof, then the move to build/<name>/<tag>; a tree that only lacks its image is kept to go on from."""
-    if spec.no_verify:
-        warn("--no-verify: the built server was not asked anything; its answers are unproven")
-    if engine is None:
-        if not spec.no_verify:
-            with stage("boot proof"):
-                _prove_locally(context, tree.folder)
-        return move_into_place(tree.folder, tree.final), None
-    from utils.image import build_and_prove
-
-    try:
-        image_id = build_and_prove(
-            tree.folder,
-            engine=engine,
-            no_cache=spec.no_cache,
-            verify=not spec.no_verify,
-        )
-    except (ImageError, BootProofError):
-        kept = move_into_place(tree.folder, tree.unfinished)
-        command = [sys.executable, "-m", "utils.image", str(kept)]
-        note(f"the finished model repository is kept; go on with: PYTHONPATH={ROOT} {shlex.join(command)}")
-        raise
-    return move_into_place(tree.folder, tree.final), image_id
-
-
-def _prove_locally(context: Context, folder: Path) -> None:
-    from utils.local_triton import serve
-    from utils.verify import prove
-
-    with serve(folder / "model_repository", log=folder / "server.log") as server:
-        note(prove(server.address, folder / GOLDEN_FILE, context.pipeline))
-
-
 def _dry_run(spec: BuildSpec) -> str:
     """The plan; small files of remote references go to a folder that is gone afterwards."""
     from utils.convert_to_onnx import predict
 
-    with tempfile.TemporaryDirectory() as folder, stage("references"):
+    with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
         metadata = fetch_metadata(spec.sources, Path(folder))
         graph = predict(metadata.config, spec.task)
     pipeline = _plan(spec, metadata, graph, tokenizer_file=Path("tokenizer.json"), tokenization={})
     plan = describe(spec, metadata, pipeline, docker_plan(spec, None))
     return json.dumps(plan, ensure_ascii=False) if spec.json else as_text(plan)
-
-
-def _say_next_steps(spec: BuildSpec, place: Path) -> None:
-    run = ["docker", "run", "--rm", *RUNTIMES[spec.device].run_options]
-    run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
-    start = [str(ROOT / "serve.sh"), str(place / "model_repository")] if spec.no_image else [*run, spec.image]
-    tensor = '{"inputs":[{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["Hello"]}]}'
-    print(
-        f"next:\n  {shlex.join(start)}\n"
-        f"  curl -X POST http://127.0.0.1:8000/v2/models/{spec.model_name}/infer -d '{tensor}'",
-        file=sys.stderr,
-    )
 
 
 if __name__ == "__main__":

@@ -1,51 +1,88 @@
-"""What can be told from a model folder's small files, before torch is imported or weights are fetched."""
+"""What can be told from a model's config.json, before torch is imported or weights are fetched."""
 
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from utils.errors import SourceError, UsageError
+from utils.json_file import is_there, read_json
 from utils.tasks import SCORE_FUNCTIONS
+
+SAVED = "give the folder that save_pretrained() wrote"
+# The first positions of these types belong to padding: 514 positions are 512 tokens.
+LOSE_POSITIONS = {"camembert", "roberta", "xlm-roberta"}
+# Types with a learned embedding of positions, which no text can outgrow; others may be told only when loaded.
+ABSOLUTE_POSITIONS = {"albert", "bert", "distilbert", "electra", *LOSE_POSITIONS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The parts of config.json a build decides by."""
+    """The parts of config.json a build decides by. None: config.json does not say, or nothing certain."""
 
     file: Path
     model_type: str
     head_size: int
     problem_type: str
+    vocab_size: int | None = None
+    longest_text: int | None = None
 
 
 def read_model_config(folder: Path) -> ModelConfig:
-    """Reads `folder`/config.json; SourceError (exit 3) when it is missing or not a model's."""
+    """Reads `folder`/config.json; SourceError (exit 3) when it is missing or not a model's that can be served."""
     file = folder / "config.json"
     if not folder.is_dir():
-        raise SourceError(f"MODEL {str(folder)!r} is not a folder; give the folder that save_pretrained() wrote")
-    try:
-        content = json.loads(file.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise SourceError(
-            f"MODEL {str(folder)!r} has no config.json; give the folder that save_pretrained() wrote"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SourceError(f"{str(file)!r} is not readable as JSON ({error}); save the model again") from error
+        raise SourceError(f"MODEL {str(folder)!r} is not a folder; {SAVED}")
+    if not is_there(file):
+        raise SourceError(_without_config(folder))
+    content = read_json(file, "save the model again")
     if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
         raise SourceError(f"{str(file)!r} names no model_type; save the model again with save_pretrained()")
+    _refuse_special_forms(content, file)
     head_size = _head_size(content, file)
     return ModelConfig(
         file=file,
         model_type=content["model_type"],
         head_size=head_size,
         problem_type=_problem_type(content.get("problem_type"), head_size, file),
+        vocab_size=_whole(content.get("vocab_size")),
+        longest_text=_longest_text(content),
     )
 
 
-def _head_size(content: dict[str, object], file: Path) -> int:
+def _without_config(folder: Path) -> str:
+    if (folder / "adapter_config.json").exists():
+        return (
+            f"MODEL {str(folder)!r} is the adapter of a PEFT fine-tuning; merge it into its base "
+            "(merge_and_unload()) and save the whole model"
+        )
+    return f"MODEL {str(folder)!r} has no config.json; {SAVED}"
+
+
+def _refuse_special_forms(content: dict[str, Any], file: Path) -> None:
+    if content.get("auto_map"):
+        raise SourceError(
+            f"{str(file)!r} needs code of the model's own (auto_map), and this factory runs no foreign code "
+            "(no trust_remote_code); give a model of a type that transformers has"
+        )
+    if quantised := content.get("quantization_config"):
+        method = quantised.get("quant_method") if isinstance(quantised, dict) else None
+        raise SourceError(
+            f"{str(file)!r} is of quantised weights ({method or 'quantization_config'}), which cannot be exported; "
+            "give the model as it was before"
+        )
+
+
+def _head_size(content: dict[str, Any], file: Path) -> int:
     """As transformers counts: id2label if there is one, else num_labels, else 2."""
     id2label = content.get("id2label")
-    if isinstance(id2label, dict) and id2label:
+    if id2label is not None:
+        # transformers turns each key into a number, and counts 0 labels in an empty map.
+        if not isinstance(id2label, dict) or not id2label:
+            raise SourceError(f"{str(file)!r} has an id2label without labels; name one label for each output, or none")
+        odd = next((key for key in id2label if not re.fullmatch(r"\s*[+-]?[0-9]+\s*", key, re.ASCII)), None)
+        if odd is not None:
+            raise SourceError(f"{str(file)!r} has the key {odd!r} in id2label; its keys are numbers: 0, 1, 2")
         return len(id2label)
     count = content.get("num_labels", content.get("_num_labels", 2))
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
@@ -56,9 +93,33 @@ def _head_size(content: dict[str, object], file: Path) -> int:
 def _problem_type(given: object, head_size: int, file: Path) -> str:
     if given is None:
         return "regression" if head_size == 1 else "single_label_classification"
-    if given not in SCORE_FUNCTIONS:
+    if not isinstance(given, str) or given not in SCORE_FUNCTIONS:
         raise SourceError(f"{str(file)!r} has problem_type {given!r}; known are {', '.join(SCORE_FUNCTIONS)}")
-    return str(given)
+    return given
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _longest_text(content: dict[str, Any]) -> int | None:
+    """The most tokens the positions have room for, where that is certain."""
+    model_type = content["model_type"].replace("_", "-")
+    positions = _whole(content.get("max_position_embeddings"))
+    if model_type not in ABSOLUTE_POSITIONS or positions is None:
+        return None
+    pad = content.get("pad_token_id", 1)
+    lost = pad + 1 if model_type in LOSE_POSITIONS and isinstance(pad, int) else 0
+    return positions - lost
+
+
+def check_max_length(config: ModelConfig, wanted: int | None) -> None:
+    """SourceError when --max-length is more than the model certainly has positions for."""
+    if wanted is not None and config.longest_text is not None and wanted > config.longest_text:
+        raise SourceError(
+            f"--max-length {wanted} is above what the model takes ({config.longest_text} tokens); "
+            f"give at most {config.longest_text}"
+        )
 
 
 def labels_in_answer(config: ModelConfig, wanted: int | None) -> int:
@@ -68,11 +129,3 @@ def labels_in_answer(config: ModelConfig, wanted: int | None) -> int:
     if wanted > config.head_size:
         raise UsageError(f"--top-k {wanted} is more than the model has labels; give at most {config.head_size}")
     return wanted
-
-
-def require_weights(folder: Path) -> None:
-    """SourceError when the folder holds no weights this factory reads."""
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
-        raise SourceError(
-            f"MODEL {str(folder)!r} has no weights; model.safetensors (or its shards) must lie beside config.json"
-        )

@@ -6,12 +6,20 @@ from utils.errors import UsageError
 from utils.tasks import internal_model_names
 
 # A model name is a Triton model name (a folder) and, behind "tritoned_", a Docker repository; the narrower one
-# decides. Sources: distribution/reference (path-component, tag) and Triton's model repository layout.
+# decides. Sources: distribution/reference (grammar in reference.go; normalize.go for what Docker's command line adds)
+# and Triton's model repository layout.
 _PATH_COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])"
-_REPOSITORY = rf"(?:{_HOST}(?::[0-9]+)?/)?{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*"
-_DIGEST = r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+# Docker takes the first part for a host only when it cannot be a part of the name: it has a dot or a port, or is
+# localhost. `Team/topics` would be neither, so it is refused with the hint that names are in lower case.
+_PORT = r":[0-9]{1,5}"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})+(?:{_PORT})?|{_LABEL}{_PORT}|localhost|\[[0-9a-fA-F:]+\](?:{_PORT})?)"
+_REPOSITORY = rf"(?:{_HOST}/)?{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*"
+# The algorithms an engine knows, each with its length.
+_DIGEST = r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})"
+# 64 hexadecimal digits are an image's id to Docker, never a name.
+_IMAGE_ID = r"[0-9a-f]{64}"
 LONGEST_MODEL_NAME = 128
 LONGEST_REPOSITORY = 255
 
@@ -40,7 +48,7 @@ def check_tag(tag: str) -> str:
 
 def check_repository(repository: str) -> str:
     """An image repository without tag (`registry:5000/team/topics`), or UsageError."""
-    if not re.fullmatch(_REPOSITORY, repository) or len(repository) > LONGEST_REPOSITORY:
+    if not _is_repository(repository):
         raise UsageError(
             f"--image {repository!r} is not an image repository; write it as [registry[:port]/]name[/name...] "
             "in lower case and without a tag: the tag is the TAG argument"
@@ -50,6 +58,13 @@ def check_repository(repository: str) -> str:
 
 def check_image(option: str, reference: str) -> str:
     """A base image reference (`name[:tag][@digest]`), or UsageError naming `option`."""
-    if not re.fullmatch(rf"{_REPOSITORY}(?::{_TAG})?(?:@{_DIGEST})?", reference):
+    match = re.fullmatch(rf"({_REPOSITORY})(?::{_TAG})?(?:@{_DIGEST})?", reference)
+    if not match or not _is_repository(match[1]):
         raise UsageError(f"{option} {reference!r} is not an image reference; write it as name[:tag] or name@digest")
     return reference
+
+
+def _is_repository(text: str) -> bool:
+    if len(text) > LONGEST_REPOSITORY or re.fullmatch(_IMAGE_ID, text):
+        return False
+    return re.fullmatch(_REPOSITORY, text) is not None

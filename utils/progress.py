@@ -5,30 +5,43 @@ import sys
 import time
 from collections.abc import Iterator
 
+from utils import faults, signals
+from utils.errors import FactoryError
+
 
 @contextlib.contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Prints `name ...` on a terminal while the stage runs and `name  1.2 s` when it is done."""
+def stage(name: str, fails_as: type[FactoryError] = FactoryError) -> Iterator[None]:
+    """Prints `name ...` on a terminal while the stage runs and `name  1.2 s` when it is done.
+
+    A fault of the place (a full disk, say) becomes a `fails_as`, with its exit code.
+    """
     interactive = sys.stderr.isatty()
     if interactive:
-        print(f"\r{name} ...", end="", file=sys.stderr, flush=True)
+        _say(f"\r{name} ...", end="")
     started = time.monotonic()
     try:
-        yield
+        with faults.told_as(fails_as):
+            yield
+        signals.check()
     except BaseException:
-        print(f"{_clear(interactive)}{name}  failed after {time.monotonic() - started:.1f} s", file=sys.stderr)
+        _say(f"{_clear(interactive)}{name}  failed after {time.monotonic() - started:.1f} s")
         raise
-    print(f"{_clear(interactive)}{name}  {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+    _say(f"{_clear(interactive)}{name}  {time.monotonic() - started:.1f} s")
 
 
 def note(text: str) -> None:
     """One indented line below the running stage: a figure measured, a choice made."""
-    print(f"{_clear(sys.stderr.isatty())}  {text}", file=sys.stderr, flush=True)
+    _say(f"{_clear(sys.stderr.isatty())}  {text}")
 
 
 def warn(text: str) -> None:
     """One line a user should not miss."""
-    print(f"{_clear(sys.stderr.isatty())}warning: {text}", file=sys.stderr, flush=True)
+    _say(f"{_clear(sys.stderr.isatty())}warning: {text}")
+
+
+def _say(text: str, end: str = "\n") -> None:
+    with contextlib.suppress(OSError):  # a log on a full disk, a terminal that is gone: no reason to fail
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def _clear(interactive: bool) -> str:

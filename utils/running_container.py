@@ -8,11 +8,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from utils import children
 from utils.docker_client import DockerClient, last_line
 from utils.errors import BootProofError
 from utils.server_address import ServerAddress
 
 HTTP_PORT, GRPC_PORT = 8000, 8001
+# On every container we start: the process it was started for.
+OWNER = "triton-image-factory.owner"
 # As a careful user would run it: what passes the proof so passes anywhere.
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 # A machine without a GPU always has these in Triton's log.
@@ -55,7 +58,7 @@ def running(
 
 def _start(client: DockerClient, name: str, image_id: str, *, publish: str, options: Sequence[str]) -> None:
     ports = [part for port in (HTTP_PORT, GRPC_PORT) for part in ("--publish", f"{publish}::{port}")]
-    labels = ["--label", "triton-image-factory=boot-proof"]
+    labels = ["--label", "triton-image-factory=boot-proof", *owned()]
     command = ["run", "--detach", "--name", name, *labels, "--log-driver", "json-file", *HARDENED, *ports, *options]
     answer = client.ask(*command, image_id, seconds=120)
     if answer.returncode != 0:
@@ -141,10 +144,26 @@ def _reason(log: str) -> str:
     return "\n".join([line for line in lines if TELLING.search(line)][-12:] or lines[-12:])
 
 
+def owned() -> list[str]:
+    """The options that let `remove_leftovers` find a container whose process is dead."""
+    return ["--label", f"{OWNER}={children.this_process()}"]
+
+
+def remove_leftovers(client: DockerClient) -> None:
+    """Removes the containers of builds that were killed on this machine; those of living ones and of others stay."""
+    listed = client.ask(
+        "ps", "--all", "--filter", f"label={OWNER}", "--format", f'{{{{.ID}}}} {{{{.Label "{OWNER}"}}}}'
+    )
+    for line in listed.stdout.splitlines() if listed.returncode == 0 else ():
+        container, _, owner = line.partition(" ")
+        if children.is_dead(owner.strip()):
+            _remove(client, container, attempts=1)
+
+
 def _remove(client: DockerClient, name: str, *, attempts: int) -> None:
     """More than one attempt where the engine may still be at creating it when its client was interrupted."""
     for attempt in range(attempts):
         if attempt:
             time.sleep(0.5)
-        if client.ask("rm", "--force", "--volumes", name).returncode == 0:
+        if client.ask("rm", "--force", "--volumes", name, apart=True).returncode == 0:
             return

@@ -1,60 +1,140 @@
-"""Stage 2: the three references of a build become folders on this disk, small files first, weights last."""
+"""Stage 2: the three references of a build become folders on this disk, small files first, weights last.
+
+What lies on this disk is checked before any server is asked, and every file is checked as soon as it is there.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.checkpoint import SAFE, SAFE_INDEX, Checkpoint, check_head, embedding_rows, read_checkpoint, read_index
 from utils.errors import SourceError
-from utils.labels import Labels, labels_of_config, read_labels
-from utils.model_config import ModelConfig, read_model_config, require_weights
+from utils.labels import Labels, labels_of_config, read_labels, require_count
+from utils.model_config import ModelConfig, check_max_length, read_model_config
 from utils.progress import note
-from utils.storage import METADATA, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded, local
+from utils.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded, local
+from utils.terms import Terms
+from utils.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """All that is known before any weights are fetched. `revisions`: {"model" | "tokenizer" | "labels": revision}."""
+    """All that is known before any weights are fetched. `revisions`: {"model" | "tokenizer" | "labels": revision}.
+
+    `vocabulary`: the tokenizer's largest token id and one, where its files say it.
+    """
 
     config: ModelConfig
     tokenizer: FetchedArtifact
     labels: Labels
     revisions: dict[str, str]
+    vocabulary: int | None = None
 
 
 def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
-    """Resolves every reference, fetches the small files below `folder` and checks them. Errors are SourceErrors."""
-    known: dict[StorageRef, FetchedArtifact] = {}
+    """Fetches the small files of every reference below `folder`, checks them, and notes the exact revisions.
 
-    def fetch(name: str, reference: StorageRef) -> FetchedArtifact:
-        if reference not in known:
-            revision = bounded.resolve(reference, limit=spec.fetch_timeout)
-            note(f"{name}: {reference} is revision {revision}")
-            known[reference] = bounded.fetch(reference, revision, METADATA, folder / name, limit=spec.fetch_timeout)
-        return known[reference]
-
-    model = fetch("model", spec.model)
-    config = read_model_config(model.path)
-    tokenizer = fetch("tokenizer", spec.tokenizer)
-    revisions = {"model": model.revision, "tokenizer": tokenizer.revision}
-    if spec.labels is None:
-        labels = labels_of_config(config.file, head_size=config.head_size)
-    else:
-        fetched = fetch("labels", spec.labels)
-        revisions["labels"] = fetched.revision
-        labels = read_labels(fetched.path, head_size=config.head_size)
+    Errors are SourceErrors, and ExportError for a model type that cannot be exported.
+    """
+    fetcher = _Fetcher(spec, folder)
+    config: ModelConfig | None = None
+    files: TokenizerFiles | None = None
+    labels: Labels | None = None
+    for name in fetcher.nearest_first():
+        path = fetcher.small_files(name)
+        if name == "model":
+            config = _check_model(path, spec)
+        elif name == "tokenizer":
+            files = read_tokenizer_files(path, spec.terms)
+        else:
+            labels = read_labels(path, terms=spec.terms)
+    assert config and files  # a build has a model and a tokenizer
+    if labels is None:
+        labels = labels_of_config(config.file, head_size=config.head_size, terms=spec.terms)
+    require_count(labels, config.head_size)
+    checkpoint = _weights_so_far(config.file.parent, spec)
+    _check_weights(checkpoint, config, files, spec.terms)
+    warn_of_spare_ids(files, embedding_rows(checkpoint, config))
+    revisions = {name: fetcher.revision(name) for name in fetcher.references}
     return Metadata(
         config=config,
-        tokenizer=tokenizer,
+        tokenizer=FetchedArtifact(path=files.folder, revision=revisions["tokenizer"]),
         labels=labels,
         revisions=revisions,
+        vocabulary=files.vocabulary,
     )
+
+
+class _Fetcher:
+    """Fetches each different reference once, whatever number of arguments it stands for."""
+
+    def __init__(self, spec: Sources, folder: Path) -> None:
+        named = {"model": spec.model, "tokenizer": spec.tokenizer, "labels": spec.labels}
+        self.references = {name: reference for name, reference in named.items() if reference is not None}
+        self._folder, self._limit = folder, spec.fetch_timeout
+        self._paths: dict[StorageRef, Path] = {}
+        self._revisions: dict[StorageRef, str] = {}
+
+    def nearest_first(self) -> list[str]:
+        """What lies on this disk comes first: a mistake in it is told before any server is waited for."""
+        return sorted(self.references, key=lambda name: self.references[name].scheme != "local")
+
+    def small_files(self, name: str) -> Path:
+        reference = self.references[name]
+        if reference not in self._paths:
+            # A local folder's revision is a digest of its weights, too: gigabytes, read when all else is right.
+            revision = "" if reference.scheme == "local" else self.revision(name)
+            fetched = bounded.fetch(reference, revision, METADATA, self._folder / name, limit=self._limit)
+            self._paths[reference] = fetched.path
+        return self._paths[reference]
+
+    def revision(self, name: str) -> str:
+        reference = self.references[name]
+        if reference not in self._revisions:
+            self._revisions[reference] = bounded.resolve(reference, limit=self._limit)
+            note(f"{name}: {reference} is revision {self._revisions[reference]}")
+        return self._revisions[reference]
+
+
+def _check_model(folder: Path, spec: Sources) -> ModelConfig:
+    config = read_model_config(folder)
+    _require_supported(config.model_type, spec.terms.export_task)
+    check_max_length(config, spec.terms.max_length)
+    return config
+
+
+def _require_supported(model_type: str, export_task: str) -> None:
+    try:
+        from utils.supported_types import require_supported
+    except ImportError:
+        return
+    require_supported(model_type, export_task)
+
+
+def _weights_so_far(folder: Path, spec: Sources) -> Checkpoint | None:
+    """A local checkpoint is all here; of a remote one the index may be, if it has one."""
+    if spec.model.scheme == "local":
+        return read_checkpoint(folder, allow_pickle=spec.terms.allow_pickle)
+    if (folder / SAFE_INDEX).is_file() and not (folder / SAFE).exists():
+        return read_index(folder / SAFE_INDEX)
+    return None
+
+
+def _check_weights(checkpoint: Checkpoint | None, config: ModelConfig, files: TokenizerFiles, terms: Terms) -> None:
+    if checkpoint:
+        check_head(checkpoint, config, terms)
+    check_fit(files, embedding_rows(checkpoint, config))
 
 
 def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
     """The model's folder, weights included. The destination is that of its small files: a storage re-uses them."""
+    weights = WEIGHTS if spec.terms.allow_pickle else SAFE_WEIGHTS
     fetched = bounded.fetch(
-        spec.model, metadata.revisions["model"], METADATA + WEIGHTS, folder / "model", limit=spec.fetch_timeout
+        spec.model, metadata.revisions["model"], METADATA + weights, folder / "model", limit=spec.fetch_timeout
     )
-    require_weights(fetched.path)
+    checkpoint = read_checkpoint(fetched.path, allow_pickle=spec.terms.allow_pickle)
+    if spec.model.scheme != "local":  # a local one has been through this
+        files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
+        _check_weights(checkpoint, metadata.config, files, spec.terms)
     return fetched.path
 
 

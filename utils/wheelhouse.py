@@ -1,5 +1,7 @@
 """Fetches what the served image installs, as wheels for the target's Python, so that the image builds offline."""
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from utils import children
 from utils.errors import ImageError
 
 # Runs from its wheel, as the base image may have none; this one runs on Python 3.8 to 3.13 (its own metadata says so).
@@ -20,6 +23,7 @@ PIP = "pip==25.0.1"
 # The C library versions of Ubuntu 20.04 to 24.04, oldest first: pip prefers what runs on most. Whether a wheel fits the
 # base image is decided there, by the pip that installs it.
 GLIBC_MINORS = range(17, 40)
+PARTIAL = ".partial-"
 UNREACHABLE = re.compile(
     r"connection broken|connection error|failed to establish|max retries|timed? ?out|name resolution|getaddrinfo|"
     r"SSLError|certificate|ProxyError|\b40[137] |\b50[0-9] ",
@@ -36,9 +40,10 @@ def fill(destination: Path, *, requirements: Path, python: str, machine: str, re
     wanted = [*applicable(requirements, python=python, machine=machine), PIP]
     cache = cache_folder() / _digest(wanted, python, machine)
     try:
-        if refresh or not cache.is_dir():
-            _fetch(cache, wanted, python, machine)
-        _place(cache, destination)
+        with _locked(cache.parent):
+            if refresh or not cache.is_dir():
+                _fetch(cache, wanted, python, machine)
+            _place(cache, destination)
     except OSError as error:
         raise ImageError(
             f"the wheels cannot be stored: {error}; make room or access there "
@@ -86,10 +91,20 @@ def _digest(wanted: list[str], python: str, machine: str) -> str:
     return hashlib.sha256("\n".join([*wanted, python, machine]).encode()).hexdigest()[:32]
 
 
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One build at a time: eight at once download once, and what is half-fetched then is a killed one's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
 def _fetch(cache: Path, wanted: list[str], python: str, machine: str) -> None:
     """Into a folder beside `cache`, then one rename: an interrupted download is never taken for a whole one."""
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache.parent, prefix=".partial-", ignore_cleanup_errors=True) as partial:
+    with tempfile.TemporaryDirectory(dir=cache.parent, prefix=PARTIAL, ignore_cleanup_errors=True) as partial:
         fresh = Path(partial) / "wheels"
         _download(fresh, wanted, python, machine)
         for wheel in fresh.iterdir():
@@ -112,7 +127,7 @@ def _download(folder: Path, wanted: list[str], python: str, machine: str) -> Non
     command += [argument for platform in platforms for argument in ("--platform", platform)]
     environment = os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"}
     done = subprocess.run(
-        [*command, "--dest", str(folder), *wanted],
+        children.dying_with_us([*command, "--dest", str(folder), *wanted]),
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

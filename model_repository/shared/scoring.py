@@ -10,8 +10,9 @@ def softmax(logits):
 
 
 def sigmoid(logits):
-    """Independent probabilities, FP32 [B, C]; the form that does not overflow for large negative logits."""
-    return np.where(logits >= 0, 1 / (1 + np.exp(-np.abs(logits))), 1 - 1 / (1 + np.exp(-np.abs(logits))))
+    """Independent probabilities, FP32 [B, C]; exp of what is never positive neither overflows nor loses small scores."""
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1, small) / (1 + small)
 
 
 SCORE_FUNCTIONS = {"softmax": softmax, "sigmoid": sigmoid, "none": lambda logits: logits}

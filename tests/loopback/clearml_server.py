@@ -30,6 +30,7 @@ FAULTS = {
     "forbidden",  # logs in, but may not read
     "no file",  # the model is known, its file is gone
     "half a file",
+    "hang on files",  # the API answers, the file never comes
 }
 
 
@@ -80,6 +81,9 @@ class _Clearml(Answering):
         model = path.partition("/")[0]
         if self.loopback.fault == "no file" or model not in self.loopback.models:
             self._refuse(404, "no such file")
+            return
+        if self.loopback.fault == "hang on files":
+            self.hang()
             return
         content = self.loopback.content(model)
         if self.loopback.fault == "half a file":

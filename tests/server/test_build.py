@@ -160,9 +160,9 @@ def test_wrong_golden_answers_fail_the_proof(models, name):
     )
     golden.write_text(json.dumps(content), encoding="utf-8")
     program = (
-        "import sys; from pathlib import Path; from utils import entry, make_triton_image as m;"
+        "import sys; from pathlib import Path; from utils import entry, finish as m;"
         "from utils.context import read_context; tree = Path(sys.argv[1]);"
-        "entry.run(lambda: m._prove_locally(read_context(tree / 'context.json'), tree) or '')"
+        "entry.run(lambda: m.prove_locally(read_context(tree / 'context.json'), tree) or '')"
     )
     done = subprocess.run(
         [str(checkout / ".venv/bin/python"), "-c", program, str(golden.parent)],

@@ -116,7 +116,9 @@ def test_interrupt_ends_the_build(tmp_path):
 def test_output_of_the_failed_step_is_quoted():
     new = ["#9 0.3 ERROR: No matching", 'ERROR: process "/bin/sh -c pip" did not complete successfully: exit code: 1']
     old = ["#9 0.3 ERROR: No matching", "------", "executor failed running [/bin/sh -c pip]: exit code: 1"]
-    assert telling_line(new) == telling_line(old) == "ERROR: No matching"
+    legacy = [" ---> Running in 1", "\x1b[91mERROR: No matching", "\x1b[0mRemoving intermediate container 1"]
+    legacy += ["The command '/bin/sh -c pip' returned a non-zero code: 1"]
+    assert telling_line(new) == telling_line(old) == telling_line(legacy) == "ERROR: No matching"
     assert telling_line(["#1 0.1 fine", "failed to solve: no such image"]) == "failed to solve: no such image"
     assert telling_line([]) == "docker says nothing"
 

@@ -43,8 +43,8 @@ def test_engine_out_of_reach_is_named(docker, monkeypatch, host):
 
 def test_default_socket_is_named(docker):
     docker("").client.program.write_text(
-        '#!/bin/sh\ncase "$1 $3" in\n"version {{.Client"*) echo 20.10.1;;\ncontext*) echo unix:///the/socket; exit 0;;\n'
-        "esac\nexit 1\n"
+        '#!/bin/sh\ncase "$1 $3" in\n"version {{.Client"*) echo 20.10.1;;\n'
+        "context*) echo unix:///the/socket; exit 0;;\nesac\nexit 1\n"
     )
     with pytest.raises(ImageError, match="answers at unix:///the/socket"):
         connect()

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from utils.errors import SourceError
-from utils.labels import LABEL_FILES, labels_of_config, read_labels
+from utils.labels import LABEL_FILES, labels_of_config, read_labels, require_count
+from utils.terms import Terms
 
 AWKWARD = (
     'say "hi"',
@@ -38,6 +39,7 @@ def save(path, content):
         {"z": 2, "x": 0, "y": 1},
         {"id2label": {"0": "x", "1": "y", "2": "z"}},
         {"id2label": ["x", "y", "z"]},
+        {"label2id": {"x": 0, "y": 1, "z": 2}},
         {"id2label": {"0": "x", "1": "y", "2": "z"}, "label2id": {"x": 0, "y": 1, "z": 2}},
     ],
 )
@@ -61,8 +63,36 @@ def test_labels_come_out_as_they_went_in(tmp_path, escaped):
     assert read_labels(file, head_size=len(AWKWARD)).texts == AWKWARD
 
 
-def test_a_label_may_stand_twice(tmp_path):
-    assert read_labels(save(tmp_path / "l.json", ["same", "same"]), head_size=2).texts == ("same", "same")
+def test_a_label_may_stand_twice_when_it_is_wanted(tmp_path):
+    file = save(tmp_path / "l.json", ["x", "same", "y", "same"])
+    with pytest.raises(SourceError, match=r"labels 1 and 3 are both 'same', .*; rename one.*--allow-duplicate-labels"):
+        read_labels(file, head_size=4)
+    assert read_labels(file, head_size=4, terms=Terms(allow_duplicate_labels=True)).texts[1::2] == ("same", "same")
+
+
+def test_placeholders_are_labels_when_they_are_wanted(tmp_path):
+    file = save(tmp_path / "l.json", {"0": "LABEL_0", "1": "LABEL_1"})
+    with pytest.raises(SourceError, match=r"label 0 is the placeholder 'LABEL_0', .*--allow-placeholder-labels"):
+        read_labels(file, head_size=2)
+    wanted = Terms(allow_placeholder_labels=True)
+    assert read_labels(file, head_size=2, terms=wanted).texts == ("LABEL_0", "LABEL_1")
+    config = save(tmp_path / "config.json", {"model_type": "bert"})
+    assert labels_of_config(config, head_size=2, terms=wanted).texts == ("LABEL_0", "LABEL_1")
+
+
+def test_label2id_is_told(tmp_path, capsys):
+    file = save(tmp_path / "l.json", {"x": 0, "y": 1})
+    read_labels(file, head_size=2)
+    assert capsys.readouterr().err == f'  labels: {file} is read as label2id ("x": 0, "y": 1)\n'
+    read_labels(save(tmp_path / "l.json", {"0": "x", "1": "y"}), head_size=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_labels_are_read_before_the_head_is_known(tmp_path):
+    labels = read_labels(save(tmp_path / "l.json", ["a", "b"]))
+    require_count(labels, 2)
+    with pytest.raises(SourceError, match=r"2 labels but the model's head has 3 outputs; they must agree"):
+        require_count(labels, 3)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
@@ -109,6 +139,7 @@ def test_a_label_file_comes_before_the_config_of_the_same_folder(tmp_path):
         ('["a", 1]', ["label 1 is 1", "a text"]),
         ('["a", ["b"]]', ["label 1"]),
         ('{"a": true, "b": false}', ["'a'"]),
+        ('{"0": 1, "1": 0}', ["numbers on both sides", "either way", "in quotes"]),
         ('["a", "\\ud800"]', ["label 1", "surrogate"]),
         ("[]", ["0 labels", "2 outputs"]),
         ('["a"]', ["1 labels", "2 outputs", "must agree"]),
@@ -129,6 +160,13 @@ def test_a_file_that_is_not_utf_8_names_the_byte(tmp_path):
     file = tmp_path / "labels.json"
     file.write_bytes('["caf\u00e9"]'.encode("latin-1"))
     with pytest.raises(SourceError, match=r"not UTF-8 \(byte 5\); save it as UTF-8"):
+        read_labels(file, head_size=1)
+
+
+def test_utf_16_without_a_mark_is_told_by_its_zeros(tmp_path):
+    file = tmp_path / "labels.json"
+    file.write_bytes('["a"]'.encode("utf-16-le"))
+    with pytest.raises(SourceError, match=r"not UTF-8 \(UTF-16, by its zeros\); save it as UTF-8"):
         read_labels(file, head_size=1)
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from utils.errors import SourceError, UsageError
-from utils.model_config import ModelConfig, labels_in_answer, read_model_config, require_weights
+from utils.model_config import ModelConfig, check_max_length, labels_in_answer, read_model_config
 
 
 def folder_with(tmp_path, content):
@@ -100,16 +100,46 @@ def test_more_labels_than_the_model_has_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin", "pytorch_model-00001-of-00002.bin"],
+    ("content", "said"),
+    [
+        ({"auto_map": {"AutoModel": "code.Model"}}, ["code of the model's own", "trust_remote_code", "auto_map"]),
+        ({"quantization_config": {"quant_method": "gptq"}}, ["quantised weights (gptq)", "as it was before"]),
+        ({"quantization_config": [1]}, ["quantised weights (quantization_config)"]),
+        ({"id2label": {}}, ["an id2label without labels"]),
+        ({"id2label": ["a"]}, ["an id2label without labels"]),
+        ({"id2label": {"a": 0}}, ["the key 'a' in id2label", "0, 1, 2"]),
+    ],
 )
-def test_weights_in_any_usual_form_will_do(tmp_path, name):
-    (tmp_path / name).touch()
-    require_weights(tmp_path)
+def test_what_transformers_would_stumble_over_later(tmp_path, content, said):
+    with pytest.raises(SourceError) as refusal:
+        read_model_config(folder_with(tmp_path, {"model_type": "bert", **content}))
+    assert all(words in str(refusal.value) for words in said)
 
 
-@pytest.mark.parametrize("name", ["tf_model.h5", "training_args.bin", "model.onnx"])
-def test_no_weights_no_build(tmp_path, name):
-    (tmp_path / name).touch()
-    with pytest.raises(SourceError, match=r"has no weights; model\.safetensors .* beside config\.json"):
-        require_weights(tmp_path)
+def test_an_adapter_is_no_model(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(SourceError, match=r"adapter of a PEFT fine-tuning; merge it"):
+        read_model_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "longest"),
+    [
+        ({"model_type": "bert", "max_position_embeddings": 512}, 512),
+        ({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
+        ({"model_type": "xlm_roberta", "max_position_embeddings": 514}, 512),
+        ({"model_type": "bert"}, None),
+        ({"model_type": "deberta-v2", "max_position_embeddings": 512}, None),
+        ({"model_type": "bert", "max_position_embeddings": "many"}, None),
+    ],
+)
+def test_the_longest_text_where_it_is_certain(tmp_path, content, longest):
+    config = read_model_config(folder_with(tmp_path, content))
+    assert config.longest_text == longest
+    check_max_length(config, None)
+    check_max_length(config, longest)
+    if longest is None:
+        check_max_length(config, 10**6)
+    else:
+        with pytest.raises(SourceError, match=f"--max-length {longest + 1} is above .*give at most {longest}"):
+            check_max_length(config, longest + 1)

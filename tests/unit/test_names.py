@@ -57,7 +57,8 @@ def test_bad_tags_are_shown_with_what_is_allowed(tag):
     "repository",
     [
         "topics", "team/topics", "registry:5000/team/topics", "registry.example.org/topics", "localhost/topics",
-        "127.0.0.1:5000/topics", "[::1]:5000/topics", "a/b/c/d", "x" * 255,
+        "127.0.0.1:5000/topics", "[::1]:5000/topics", "a/b/c/d", "x" * 255, "Registry.example.org/topics",
+        "Registry:5000/topics", "localhost:5000/topics", "a.b-c/topics", "a__b/c--d", "f" * 63,
     ],
 )  # fmt: skip
 def test_good_repositories(repository):
@@ -67,7 +68,9 @@ def test_good_repositories(repository):
 @pytest.mark.parametrize(
     "repository",
     ["", "Topics", "team/Topics", "topics:v1", f"topics@{DIGEST}", "/topics", "topics/", "a//b", "-a/b", "a b", "a\n",
-     "http://registry/topics", "registry:port/topics", "x" * 256],
+     "http://registry/topics", "registry:port/topics", "x" * 256, "Team/topics", "LOCALHOST/topics", "-a.b/topics",
+     "registry:123456/topics", "registry:/topics", "a___b/c", "a._b", "a.", "[::1/topics", "f" * 64, "user@host/a",
+     "a\\b", "./a", "~/a", "a/./b", "a/../b", "тема", "a/b:v1/c"],
 )  # fmt: skip
 def test_bad_repositories_say_where_the_tag_goes(repository):
     with pytest.raises(UsageError) as refusal:
@@ -85,7 +88,26 @@ def test_good_base_images(reference):
 
 
 @pytest.mark.parametrize(
-    "reference", ["", "Triton", "triton:", "triton:-a", "triton@sha256:abc", "a b", "--privileged", "a\nRUN id", "$A"]
+    "reference",
+    [
+        "",
+        "Triton",
+        "triton:",
+        "triton:-a",
+        "triton@sha256:abc",
+        "a b",
+        "--privileged",
+        "a\nRUN id",
+        "$A",
+        "f" * 64,
+        f"{'x' * 256}:v1",
+        "triton:" + "x" * 129,
+        "triton@md5:" + "0" * 32,
+        f"triton@{DIGEST.upper()}",
+        f"triton@{DIGEST}0",
+        f"triton@{DIGEST}:v1",
+        "Team/triton",
+    ],
 )
 @pytest.mark.parametrize("option", ["--base-image", "--slim-image"])
 def test_bad_base_images_name_their_option(option, reference):

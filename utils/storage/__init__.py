@@ -5,16 +5,19 @@ docs/extending.md shows how to add one.
 
 import importlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
 from utils.errors import SourceError, UsageError
+from utils.terms import Terms
 
 # What to take from a model or tokenizer folder. Weights come last and by themselves: everything that can be
 # refused from the small files is refused before a large one is asked for.
 METADATA = ("*.json", "*.txt", "*.model", "*.spm", "*.py")
 WEIGHTS = ("*.safetensors", "*.bin")
+# Without --allow-pickle the others are not even asked for.
+SAFE_WEIGHTS = ("*.safetensors",)
 
 # scheme -> module; an import costs nothing until the storage is used.
 STORAGES = {
@@ -52,6 +55,7 @@ class Sources:
     tokenizer: StorageRef
     labels: StorageRef | None
     fetch_timeout: float
+    terms: Terms = field(default_factory=Terms)
 
 
 class Storage(Protocol):
@@ -94,6 +98,7 @@ def open_storage(scheme: str) -> Storage:
 
 __all__ = [
     "METADATA",
+    "SAFE_WEIGHTS",
     "STORAGES",
     "WEIGHTS",
     "FetchedArtifact",

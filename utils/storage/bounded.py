@@ -20,11 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _START = "import sys; sys.path[0] = sys.argv[1]; from utils.storage.child import main; main()"
 
 
+# To find a revision is one question and a short answer; a server that has not given it by then is out of order,
+# whatever time its files may take.
+FIRST_ANSWER_SECONDS = 30.0
+
+
 def resolve(reference: StorageRef, *, limit: float) -> str:
-    """The exact revision of `reference`, or SourceError after `limit` seconds."""
+    """The exact revision of `reference`, or SourceError after `limit` seconds, or FIRST_ANSWER_SECONDS if less."""
     if reference.scheme == "local":
         return open_storage("local").resolve(reference.locator)
-    return _call(reference, "resolve", {"locator": reference.locator}, limit)
+    return _call(reference, "resolve", {"locator": reference.locator}, min(limit, FIRST_ANSWER_SECONDS))
 
 
 def fetch(
@@ -63,9 +68,11 @@ def _call(reference: StorageRef, function: str, arguments: dict[str, object], li
     try:
         answer, _ = child.communicate(json.dumps(request).encode(), timeout=limit)
     except subprocess.TimeoutExpired:
+        # More time is no remedy for a server that does not even say which revision it has.
+        silent = function == "resolve" and limit >= FIRST_ANSWER_SECONDS
+        remedy = " and the network" if silent else ", or allow more time with --fetch-timeout SECONDS"
         raise SourceError(
-            f"{reference} was not there after {limit:g} seconds; check that its server answers, "
-            "or allow more time with --fetch-timeout SECONDS"
+            f"{reference} was not there after {limit:g} seconds; check that its server answers{remedy}"
         ) from None
     finally:
         # Also on Ctrl-C and SIGTERM, and also after success: whatever an SDK started goes with it.

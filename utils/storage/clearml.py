@@ -6,7 +6,6 @@
 import contextlib
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -18,6 +17,7 @@ from utils.storage.quiet import silence
 from utils.storage.scrub import scrub
 
 _CONNECT_SECONDS = 10.0
+_FIRST_BYTE_SECONDS = 30.0
 
 
 def resolve(locator: str) -> str:
@@ -62,20 +62,31 @@ def _download(model_id: str, uri: str) -> Path:
 
 
 def _check_reachable(uri: str) -> None:
-    """The SDK would knock at a dead file server for a quarter of an hour."""
+    """The SDK would knock at a dead file server for a quarter of an hour, and wait as long for a silent one."""
     import requests
 
     parts = urlsplit(uri)
-    if parts.scheme not in {"http", "https"} or requests.utils.get_environ_proxies(uri):
+    if parts.scheme not in {"http", "https"}:
         return
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    server = f"the file server {parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        raise SourceError(
-            f"the file server {parts.hostname}:{port} cannot be reached ({type(error).__name__}); "
-            "check that it runs and that this machine may connect to it"
-        ) from error
+        # Whatever it answers, it answers; what that means is the SDK's to tell, which knows the login.
+        requests.head(uri, timeout=(_CONNECT_SECONDS, _FIRST_BYTE_SECONDS)).close()
+    except requests.ReadTimeout as error:
+        raise SourceError(f"{server} accepts and does not answer; check that it is in order") from error
+    except requests.ConnectionError as error:
+        if _refused(error):
+            raise SourceError(
+                f"{server} cannot be reached ({type(error).__name__}); "
+                "check that it runs and that this machine may connect to it"
+            ) from error
+    except requests.RequestException:
+        return
+
+
+def _refused(error: Exception) -> bool:
+    """No connection at all, unlike one that was cut off, which the SDK may repeat."""
+    return "NewConnectionError" in repr(error) or "ConnectTimeout" in repr(error) or "NameResolution" in repr(error)
 
 
 def _shown(uri: str) -> str:

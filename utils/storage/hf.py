@@ -16,7 +16,8 @@ from utils import entry
 from utils.errors import SourceError
 from utils.storage.hf_errors import explained
 
-TIMEOUT = 30.0
+# Below bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is told.
+TIMEOUT = 20.0
 _LOCATOR = re.compile(r"(?P<repository>\w[\w.-]*(/\w[\w.-]*)?)(@(?P<revision>\w[\w./-]*))?", re.ASCII)
 
 

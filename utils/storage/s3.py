@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from utils.errors import SourceError
 
-_CONFIGURATION = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 2}}
+_CONFIGURATION = {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 2}}
 
 
 class _FileSystem(Protocol):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from responses import InvalidResultError, read_settings, respond, tensors, version_folder
+from step_responses import InvalidResultError, read_settings, respond, tensors, version_folder
 from scoring import best
 
 

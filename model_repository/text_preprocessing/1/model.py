@@ -1,7 +1,7 @@
 """Step: texts in, token arrays out, as the graph behind it names and types them."""
 
 import triton_python_backend_utils as pb_utils
-from responses import InvalidInputError, read_settings, respond, tensors, version_folder
+from step_responses import InvalidInputError, read_settings, respond, tensors, version_folder
 from tokenization import decode_rows, encode, load_tokenizer
 
 

@@ -189,3 +189,9 @@ def test_a_module_that_is_not_there_is_a_sentence(monkeypatch):
     monkeypatch.setitem(STORAGES, "gone", "no_such_module")
     with pytest.raises(SourceError, match=r"gone:x could not be read \(ModuleNotFoundError"):
         bounded.resolve(StorageRef(scheme="gone", locator="x"), limit=20)
+
+
+def test_a_revision_is_waited_for_no_longer_than_an_answer_takes(monkeypatch):
+    monkeypatch.setattr(bounded, "FIRST_ANSWER_SECONDS", 0.5)
+    with pytest.raises(SourceError, match=r"odd:hang was not there after 0\.5 seconds.* answers and the network$"):
+        bounded.resolve(_odd("hang"), limit=600)

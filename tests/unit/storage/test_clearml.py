@@ -137,6 +137,7 @@ def _several(monkeypatch, tmp_path, cases):
     (tmp_path / "several_storage.py").write_text(SEVERAL)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setitem(STORAGES, "several", "several_storage")
+    monkeypatch.setattr(bounded, "FIRST_ANSWER_SECONDS", LIMIT)  # many answers, not one
     said = json.loads(bounded.resolve(StorageRef(scheme="several", locator=json.dumps(cases)), limit=LIMIT))
     assert not [text for text in said if "\n" in text]
     return said
@@ -218,6 +219,23 @@ def test_a_connection_lost_later_meets_the_limit(server, tmp_path):
     assert server.look_ups > 1
 
 
+IMPATIENT = """
+from utils.storage import clearml
+from utils.storage.clearml import fetch, resolve
+
+clearml._FIRST_BYTE_SECONDS = 0.5
+"""
+
+
+def test_a_file_server_that_never_answers_is_told_at_once(server, tmp_path, monkeypatch):
+    (tmp_path / "impatient_clearml.py").write_text(IMPATIENT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setitem(STORAGES, "clearml", "impatient_clearml")
+    server.fault = "hang on files"
+    message = _refusal(_fetch, tmp_path / "out")
+    assert f"the file server {server.url.removeprefix('http://')} accepts and does not answer" in message
+
+
 def test_after_a_failure_the_same_destination_serves_again(server, tmp_path):
     server.fault = "half a file"
     assert f"the file of model {MODEL!r} cannot be downloaded" in _refusal(_fetch, tmp_path / "out")
@@ -227,5 +245,5 @@ def test_after_a_failure_the_same_destination_serves_again(server, tmp_path):
 
 def test_every_fault_of_the_loopback_server_is_tested():
     tested = ["hang", "hang after login", "drop after login", "drop on the second look-up", "no api"]
-    tested += ["login out of order", "forbidden", "no file", "half a file"]
+    tested += ["login out of order", "forbidden", "no file", "half a file", "hang on files"]
     assert sorted(tested) == sorted(FAULTS)

@@ -1,0 +1,114 @@
+"""One way to run a bad build, and one model to damage."""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from tests import tiny_models
+from tests.bad_input.damage import Damaged
+from utils import ROOT, build_tree, entry
+from utils import make_triton_image as main
+
+FOREIGN = ("HF_", "HUGGING", "CLEARML_", "TRAINS_", "AWS_", "TRITON_FACTORY_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+EARLY_SECONDS = 2.0
+
+
+@pytest.fixture(scope="session")
+def sound_model(tmp_path_factory):
+    return tiny_models.bert(tmp_path_factory.mktemp("sound") / "model")
+
+
+@pytest.fixture
+def damaged(sound_model, tmp_path):
+    """A copy of a sound model and its tokenizer, and a folder of labels, for one case to damage."""
+    shutil.copytree(sound_model, tmp_path / "model")
+    return Damaged(model=tmp_path / "model", folder=tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch, tmp_path_factory):
+    for name in list(os.environ):
+        if name.upper().startswith(FOREIGN):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capfd):
+    """`refused(argv, code, words)`: the build in this process; its message, when all that is asked of one holds.
+
+    early: it must not have come to the conversion, nor have used more than EARLY_SECONDS of processor time.
+    """
+    build = tmp_path / "the build folder"
+    monkeypatch.setattr(build_tree, "BUILD", build)
+
+    def run(argv, code, words, *, early=True):
+        if early:
+            monkeypatch.setattr(main, "_convert", lambda *_: pytest.fail("the conversion was reached"))
+        started = time.process_time()
+        with pytest.raises(SystemExit) as end:
+            entry.run(lambda: main.make_triton_image([*map(str, argv), "--no-image"]))
+        seconds = time.process_time() - started
+        out, err = capfd.readouterr()
+        message = check_refusal(end.value.code, out, err, code, words)
+        assert not early or seconds < EARLY_SECONDS
+        assert left_below(build) == []
+        return message
+
+    return run
+
+
+@pytest.fixture
+def refused_by_the_script():
+    """The same through ./make_triton_image.sh, with the proof that torch was not imported."""
+
+    def run(argv, code, words, *, name=None, env=None):
+        name = name or f"bad-{uuid.uuid4().hex[:12]}"
+        command = [ROOT / "make_triton_image.sh", *(name if each is NAME else each for each in argv)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        environment = {**os.environ, **(env or {}), "PYTHONPROFILEIMPORTTIME": "1"}
+        done = subprocess.run(
+            [*map(str, command)], capture_output=True, text=True, timeout=120, env=environment, check=False
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        lines = done.stderr.splitlines(keepends=True)
+        imported = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
+        said = "".join(line for line in lines if not line.startswith("import time:"))
+        message = check_refusal(done.returncode, done.stdout, said, code, words)
+        assert "utils.make_triton_image" in imported or "utils.build_spec" in imported
+        assert "torch" not in imported and "transformers" not in imported
+        # Importing is timed here, too, which doubles what it takes.
+        assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < EARLY_SECONDS
+        assert not list((ROOT / "build").glob(f"**/{name}*"))
+        return message
+
+    return run
+
+
+NAME = object()
+
+
+def check_refusal(status, out, err, code, words):
+    """What holds for every refusal: its code, a silent stdout, and one sentence that says what it must."""
+    assert status == code, err
+    assert out == ""
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, err
+    assert err.endswith(f"{errors[0]}\n"), "the error is the last line"
+    assert "Traceback" not in err
+    assert not re.search(r"Error\b.*Error\b.*Error\b", errors[0]), "a sentence, not a chain of exceptions"
+    missing = [each for each in words if each not in errors[0]]
+    assert not missing, f"{missing} not in: {errors[0]}"
+    return errors[0]
+
+
+def left_below(build):
+    """Trees and work folders; `.lock` and the empty `.work` are the house's furniture."""
+    found = [path.relative_to(build).as_posix() for path in build.rglob("*")]
+    return sorted(set(found) - {".lock", ".work"})

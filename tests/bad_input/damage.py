@@ -1,0 +1,74 @@
+"""Ways to spoil a model, its tokenizer and its labels, each as it happens to people."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.small_files import write_safetensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damaged:
+    """A sound model and tokenizer in one folder; what is here spoils it. The labels come last on the command line."""
+
+    model: Path
+    folder: Path
+
+    def argv(self, *rest, labels="-"):
+        return [self.model, self.model, labels, *rest]
+
+    def labels(self, content):
+        """A label file: bytes as they are, text in UTF-8, anything else as JSON."""
+        file = self.folder / "labels.json"
+        if not isinstance(content, bytes):
+            text = content if isinstance(content, str) else json.dumps(content)
+            content = text.encode("utf-8", "surrogatepass")
+        file.write_bytes(content)
+        return file
+
+    def file(self, name):
+        return self.model / name
+
+    def edit(self, name, **changes):
+        """Sets values in a JSON file of the model; None takes the name out, `...` sets null."""
+        file = self.file(name)
+        content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        for key, value in changes.items():
+            content.pop(key, None)
+            if value is not None:
+                content[key] = None if value is ... else value
+        file.write_text(json.dumps(content), encoding="utf-8")
+
+    def write(self, name, content):
+        self.file(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def remove(self, *names):
+        for name in names:
+            self.file(name).unlink()
+
+    def header(self):
+        """(header of the weights, their bytes)"""
+        content = self.file("model.safetensors").read_bytes()
+        length = int.from_bytes(content[:8], "little")
+        return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+    def write_weights(self, header, content, name="model.safetensors"):
+        text = json.dumps(header).encode()
+        self.write(name, len(text).to_bytes(8, "little") + text + content)
+
+    def keep_tensors(self, wanted):
+        """Takes tensors out of the header; their bytes stay, as no one's."""
+        header, content = self.header()
+        self.write_weights({name: each for name, each in header.items() if wanted(name)}, content)
+
+    def shard(self, *, shards=2):
+        """The weights as that many files and an index."""
+        header, _ = self.header()
+        shapes = {name: tuple(each["shape"]) for name, each in header.items() if name != "__metadata__"}
+        names = [f"model-{number:05}-of-{shards:05}.safetensors" for number in range(1, shards + 1)]
+        weight_map = {name: names[position % shards] for position, name in enumerate(shapes)}
+        for shard in names:
+            write_safetensors(self.file(shard), {name: shapes[name] for name in shapes if weight_map[name] == shard})
+        self.write("model.safetensors.index.json", json.dumps({"metadata": {}, "weight_map": weight_map}))
+        self.remove("model.safetensors")
+        return names

@@ -1,0 +1,76 @@
+"""What only loading the model can tell: still one sentence, still before any image is built."""
+
+import os
+import zipfile
+
+import pytest
+
+from tests.small_files import write_safetensors
+
+
+def without(case, *names):
+    header, _ = case.header()
+    shapes = {name: tuple(each["shape"]) for name, each in header.items() if name != "__metadata__"}
+    write_safetensors(
+        case.file("model.safetensors"), {name: shape for name, shape in shapes.items() if name not in names}
+    )
+
+
+def another_size(case):
+    case.edit("config.json", hidden_size=48)
+
+
+def overlapping(case):
+    header, content = case.header()
+    names = [name for name in header if name != "__metadata__"]
+    header[names[0]]["shape"] = [1, 1]
+    case.write_weights(header, content)
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.mkdir, ("evil-was-here",))
+
+
+def evil_pickle(case):
+    import torch
+
+    case.remove("model.safetensors")
+    torch.save({"classifier.weight": Evil()}, case.file("pytorch_model.bin"))
+
+
+def no_checkpoint(case):
+    case.remove("model.safetensors")
+    with zipfile.ZipFile(case.file("pytorch_model.bin"), "w") as archive:
+        archive.writestr("readme.txt", "no checkpoint")
+
+
+CASES = {
+    "no bias of the head": (lambda case: without(case, "classifier.bias"), [], ["classifier.bias", "fine-tuned"]),
+    "no pooler": (
+        lambda case: without(case, "bert.pooler.dense.weight", "bert.pooler.dense.bias"),
+        [],
+        ["bert.pooler.dense", "text-classification"],
+    ),
+    "a config of another size": (another_size, [], ["cannot be loaded"]),
+    "a header that contradicts itself": (overlapping, [], ["cannot be loaded"]),
+    "an evil pickle, allowed": (evil_pickle, ["--allow-pickle"], ["cannot be loaded"]),
+    "a zip, no pickle, allowed": (no_checkpoint, ["--allow-pickle"], ["cannot be loaded"]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_loading_tells(case, damaged, refused, monkeypatch):
+    monkeypatch.chdir(damaged.folder)
+    damage, options, words = CASES[case]
+    damage(damaged)
+    refused([*damaged.argv(), *options], 3, words, early=False)
+    assert not (damaged.folder / "evil-was-here").exists()
+
+
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "pytorch_model.bin.index.json"])
+def test_pickles_that_are_allowed_must_be_whole(file, damaged, refused):
+    damaged.remove("model.safetensors")
+    damaged.write(file, b"PK\x03\x04" if file.endswith(".bin") else b'{"weight_map": {"a": "pytorch_model-1.bin"}}')
+    words = ["is cut short"] if file.endswith(".bin") else ["'pytorch_model-1.bin'", "is missing"]
+    refused([*damaged.argv(), "--allow-pickle"], 3, words)

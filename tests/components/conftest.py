@@ -1,0 +1,147 @@
+"""Runs a component's model.py without Triton."""
+
+import importlib.util
+import json
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from utils.render import COMPONENTS_ROOT
+
+NUMPY_TYPES = {"TYPE_STRING": np.object_, "TYPE_INT64": np.int64, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
+SHARED = ("scoring", "step_responses", "tokenization")
+
+
+class Tensor:
+    def __init__(self, name, array):
+        self._name, self._array = name, array
+
+    def name(self):
+        return self._name
+
+    def as_numpy(self):
+        return self._array
+
+
+class TritonError:
+    INVALID_ARG, INTERNAL = "INVALID_ARG", "INTERNAL"
+
+    def __init__(self, message, code=INTERNAL):
+        self._message, self._code = message, code
+
+    def message(self):
+        return self._message
+
+    def code(self):
+        return self._code
+
+
+class InferenceResponse:
+    """As the real one, it takes tensors or an error; here the outputs can be asked for by name."""
+
+    def __init__(self, output_tensors=(), error=None):
+        self.outputs = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}
+        self.error = error
+
+
+class Request:
+    def __init__(self, **inputs):
+        self.inputs = {name: Tensor(name, array) for name, array in inputs.items()}
+
+
+@pytest.fixture
+def pb_utils(monkeypatch):
+    """A fake `triton_python_backend_utils`: the real module exists only inside the stub process that Triton starts."""
+    fake = ModuleType("triton_python_backend_utils")
+    fake.Tensor, fake.TritonError, fake.InferenceResponse = Tensor, TritonError, InferenceResponse
+    fake.triton_string_to_numpy = NUMPY_TYPES.__getitem__
+    fake.get_input_tensor_by_name = lambda request, name: request.inputs.get(name)
+    monkeypatch.setitem(sys.modules, fake.__name__, fake)
+    return fake
+
+
+@pytest.fixture
+def load_component(pb_utils, monkeypatch, tmp_path):
+    """`load_component(name, inputs, outputs, files)`: an initialized model; tensors are {name: TYPE_*}.
+
+    Its code is loaded from model_repository/, its files lie in a repository of their own, as after assembly.
+    """
+
+    def load(name, inputs, outputs, files):
+        code = COMPONENTS_ROOT / name / "1"
+        for module in SHARED:
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(str(code))
+        spec = importlib.util.spec_from_file_location(f"component_{name}", code / "model.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        version = tmp_path / "served" / name / "7"
+        version.mkdir(parents=True)
+        for file, content in files.items():
+            text = content if isinstance(content, str) else json.dumps(content)
+            (version / file).write_text(text, encoding="utf-8")
+        config = {
+            side: [{"name": tensor, "data_type": dtype} for tensor, dtype in tensors.items()]
+            for side, tensors in (("input", inputs), ("output", outputs))
+        }
+        model = module.TritonPythonModel()
+        model.initialize(
+            {
+                "model_config": json.dumps(config),
+                "model_repository": str(version.parent),
+                "model_version": version.name,
+                "model_name": name,
+            }
+        )
+        for shared in SHARED:
+            monkeypatch.delitem(sys.modules, shared, raising=False)
+        return model
+
+    return load
+
+
+@pytest.fixture
+def request_of():
+    """`request_of(name=array)`: a request as `execute` gets it."""
+    return Request
+
+
+@pytest.fixture
+def words():
+    """A tokenizer of whole words: [PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, then a to h as 4 to 11."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    vocabulary = {token: index for index, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefgh"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return tokenizer
+
+
+@pytest.fixture
+def settings_of():
+    """`settings_of(**changes)`: the settings of a frozen tokenizer; `padding` changes are merged or None."""
+
+    def make(max_length=8, truncation_side="right", padding=()):
+        standard = {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"}
+        return {
+            "max_length": max_length,
+            "truncation_side": truncation_side,
+            "padding": None if padding is None else {**standard, **dict(padding)},
+        }
+
+    return make
+
+
+@pytest.fixture
+def shared(pb_utils):
+    """The shared modules by name, loaded as a build loads them."""
+    from utils.components import load_shared
+
+    return SimpleNamespace(**{name: load_shared(name) for name in SHARED})

@@ -1,0 +1,61 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+ARGS = {
+    "model_config": '{"input": [{"name": "x", "data_type": "TYPE_FP32"}, {"name": "t", "data_type": "TYPE_STRING"}]}'
+}
+
+
+def answer(shared):
+    def give(request):
+        if request == "bad request":
+            raise shared.step_responses.InvalidInputError("row 3 is wrong")
+        if request == "bad result":
+            raise shared.step_responses.InvalidResultError("not finite")
+        return {"out": np.array([request])}
+
+    return give
+
+
+def test_one_response_a_request_in_their_order(shared):
+    responses = shared.step_responses.respond(["first", "second"], answer(shared))
+    assert [response.outputs["out"].tolist() for response in responses] == [["first"], ["second"]]
+    assert [response.error for response in responses] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "said"),
+    [("bad request", "INVALID_ARG", "row 3 is wrong"), ("bad result", "INTERNAL", "not finite")],
+)
+def test_a_bad_one_costs_its_neighbours_nothing(shared, request_, code, said):
+    responses = shared.step_responses.respond(["first", request_, "third"], answer(shared))
+    assert [response.outputs.get("out", np.array(None)).tolist() for response in responses] == [
+        ["first"],
+        None,
+        ["third"],
+    ]
+    assert (responses[1].error.message(), responses[1].error.code()) == (said, code)
+
+
+def test_no_requests_no_responses(shared):
+    assert shared.step_responses.respond([], answer(shared)) == []
+
+
+def test_a_step_finds_its_files_wherever_it_is_mounted(shared, tmp_path):
+    (tmp_path / "mount point" / "12").mkdir(parents=True)
+    (tmp_path / "mount point" / "12" / "settings.json").write_text('{"label": "помощь"}', encoding="utf-8")
+    args = {"model_repository": str(tmp_path / "mount point"), "model_version": "12"}
+    assert shared.step_responses.read_settings(args) == {"label": "помощь"}
+
+
+def test_tensors_have_the_types_of_the_config(shared):
+    assert shared.step_responses.tensors(ARGS, "input") == {"x": np.float32, "t": np.object_}
+
+
+def test_the_code_says_which_side_is_at_fault(shared):
+    """400 is the client's fault and 500 the model's; one must not be caught as the other."""
+    kinds = SimpleNamespace(input=shared.step_responses.InvalidInputError, result=shared.step_responses.InvalidResultError)
+    assert not issubclass(kinds.input, kinds.result)
+    assert not issubclass(kinds.result, kinds.input)

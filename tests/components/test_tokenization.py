@@ -1,0 +1,123 @@
+"""The served tokenization: settings decide, whatever tokenizer.json carries."""
+
+import numpy as np
+import pytest
+
+PAD, UNK, CLS, SEP, A, B, C, D, E, F, G, H = range(12)
+NAMES = {"input_ids": np.int64, "attention_mask": np.int64, "token_type_ids": np.int64}
+
+
+@pytest.fixture
+def load(shared, words, settings_of, tmp_path):
+    """`load(change, **settings)`: the tokenizer from a file that `change` was applied to before it was saved."""
+
+    def make(change=lambda tokenizer: None, **settings):
+        change(words)
+        words.save(str(tmp_path / "tokenizer.json"))
+        return shared.tokenization.load_tokenizer(tmp_path / "tokenizer.json", settings_of(**settings))
+
+    return make
+
+
+@pytest.fixture
+def encode(shared):
+    return shared.tokenization.encode
+
+
+def test_rows_are_padded_to_the_longest_of_the_batch(load, encode):
+    arrays = encode(load(), ["a b c", "d", ""], NAMES)
+    assert arrays["input_ids"].tolist() == [[CLS, A, B, C, SEP], [CLS, D, SEP, PAD, PAD], [CLS, SEP, PAD, PAD, PAD]]
+    assert arrays["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]
+    assert arrays["token_type_ids"].tolist() == [[0] * 5] * 3
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.int64)}
+
+
+def with_own_rules(tokenizer):
+    """What a tokenizer.json from a training run often still carries."""
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=20, pad_id=9, pad_token="[UNK]", direction="left")
+
+
+def test_the_settings_override_what_the_file_carries(load, encode):
+    arrays = encode(load(with_own_rules, max_length=6), ["a b c d e f g h", "a"], NAMES)
+    assert arrays["input_ids"].tolist() == [[CLS, A, B, C, D, SEP], [CLS, A, SEP, PAD, PAD, PAD]]
+
+
+def test_no_limit_and_no_padding_override_it_too(load, encode):
+    arrays = encode(load(with_own_rules, max_length=None, padding=None), ["a b c d e f g h"], NAMES)
+    assert arrays["input_ids"].tolist() == [[CLS, A, B, C, D, E, F, G, H, SEP]]
+
+
+@pytest.mark.parametrize(
+    ("side", "ids"), [("right", [CLS, A, B, C, SEP]), ("left", [CLS, D, E, F, SEP])], ids=["right", "left"]
+)
+def test_truncation_cuts_the_asked_side_and_keeps_the_special_tokens(load, encode, side, ids):
+    arrays = encode(load(max_length=5, truncation_side=side), ["a b c d e f"], NAMES)
+    assert arrays["input_ids"].tolist() == [ids]
+
+
+def test_a_text_of_exactly_the_limit_is_whole(load, encode):
+    assert encode(load(max_length=5), ["a b c"], NAMES)["input_ids"].tolist() == [[CLS, A, B, C, SEP]]
+
+
+def test_padding_on_the_left(load, encode):
+    arrays = encode(load(padding={"side": "left"}), ["a b", "c"], NAMES)
+    assert arrays["input_ids"].tolist() == [[CLS, A, B, SEP], [PAD, CLS, C, SEP]]
+    assert arrays["attention_mask"].tolist() == [[1, 1, 1, 1], [0, 1, 1, 1]]
+
+
+def test_the_pad_id_need_not_be_zero(load, encode):
+    arrays = encode(load(padding={"id": 1, "token": "[UNK]", "type_id": 3}), ["a b", "c"], NAMES)
+    assert arrays["input_ids"].tolist() == [[CLS, A, B, SEP], [CLS, C, SEP, 1]]
+    assert arrays["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    assert arrays["token_type_ids"].tolist() == [[0, 0, 0, 0], [0, 0, 0, 3]]
+
+
+def test_only_the_tensors_of_the_graph_in_their_own_types(load, encode):
+    arrays = encode(load(), ["a b", "c"], {"attention_mask": np.int32, "input_ids": np.int32})
+    assert list(arrays) == ["attention_mask", "input_ids"]
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.int32)}
+
+
+@pytest.mark.parametrize(
+    ("side", "positions"),
+    [("right", [[0, 1, 2, 3], [0, 1, 2, 1]]), ("left", [[0, 1, 2, 3], [1, 0, 1, 2]])],
+    ids=["right", "left"],
+)
+def test_positions_count_the_tokens_and_skip_the_padding(load, encode, side, positions):
+    arrays = encode(load(padding={"side": side}), ["a b", "c"], {"position_ids": np.int64, "input_ids": np.int64})
+    assert arrays["position_ids"].tolist() == positions
+
+
+def without_special_tokens(tokenizer):
+    from tokenizers import processors
+
+    tokenizer.post_processor = processors.ByteLevel()
+
+
+@pytest.mark.parametrize("texts", [[""], ["", "  "]])
+def test_a_text_without_any_token_is_an_array_of_length_zero(load, encode, texts):
+    arrays = encode(load(without_special_tokens), texts, {**NAMES, "position_ids": np.int64})
+    assert {array.shape for array in arrays.values()} == {(len(texts), 0)}
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.int64)}
+
+
+def test_an_unknown_tensor_is_not_made_up(load, encode):
+    with pytest.raises(KeyError, match="pixel_values"):
+        encode(load(), ["a"], {"pixel_values": np.int64})
+
+
+@pytest.mark.parametrize("text", ["", "помогите", "👍🏽", "a\u0000b", "two\nlines", "{{ x }}"])
+def test_rows_are_decoded_as_they_were_sent(shared, text):
+    array = np.array([[text.encode()], [b"a"]], dtype=np.object_)
+    assert shared.tokenization.decode_rows(array, "text_input") == [text, "a"]
+
+
+@pytest.mark.parametrize(
+    ("value", "byte"),
+    [(b"\xff", 0), (b"caf\xe9", 3), (b"\xc3", 0), (b"a\xed\xa0\x80", 1), (b"\xc0\x80", 0), ("é".encode("utf-16"), 0)],
+)
+def test_what_is_not_utf_8_names_the_input_the_row_and_the_byte(shared, value, byte):
+    array = np.array([[b"a"], [b"b"], [value]], dtype=np.object_)
+    with pytest.raises(ValueError, match=rf"^input 'text_input', row 2: not valid UTF-8 \(byte {byte}\)$"):
+        shared.tokenization.decode_rows(array, "text_input")

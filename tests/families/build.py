@@ -1,0 +1,104 @@
+"""A tiny random model of any type: its own config class shrunk by the names of its sizes, its own tokenizer class."""
+
+from pathlib import Path
+from typing import Any
+
+from tests import tiny_models
+from tests.families import vocabularies
+
+POSITIONS = 128
+# What the config classes call their sizes. Only names that a class has are set.
+SMALL = {
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "emb_dim", "embedding_size", "word_embed_proj_dim"), 32),
+    **dict.fromkeys(("input_embedding_size", "output_embedding_size", "d_latents"), 32),
+    **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "num_key_value_heads"), 2),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2),
+    **dict.fromkeys(("intermediate_size", "n_inner", "hidden_dim", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim"), 64),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), POSITIONS),
+    "head_dim": 16,
+}
+# What cannot be told from the names: sizes that depend on each other, and ids the class has no room for in a tiny one.
+OVERRIDES: dict[str, dict[str, Any]] = {
+    "gemma3": {"text_config": {"sliding_window": 16}, "vision_config": {"image_size": 28, "patch_size": 14}},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 16},
+    "gptj": {"rotary_dim": 8},
+    "longformer": {"attention_window": 16},
+    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
+}
+# Tokenizer classes whose vocabulary is no vocab.txt: its form, and the arrangement of a SentencePiece file.
+_UNIGRAM, _BYTES = vocabularies.UNIGRAM, (vocabularies.BYTE_LEVEL, "plain")
+FORMS = {
+    "Albert": (_UNIGRAM, "albert"),
+    "BigBird": (_UNIGRAM, "bigbird"),
+    "RemBert": (_UNIGRAM, "albert"),
+    "DebertaV2": (_UNIGRAM, "deberta"),
+    "Pegasus": (_UNIGRAM, "pegasus"),
+    **dict.fromkeys(("Camembert", "MBart", "XLMRoberta"), (_UNIGRAM, "plain")),
+    "Gemma": (vocabularies.SENTENCEPIECE_BPE, "gemma"),
+    "Llama": (vocabularies.SENTENCEPIECE_BPE, "plain"),
+    **dict.fromkeys(("Bart", "Bloom", "CodeGen", "Deberta", "GPT2", "GPTNeoX"), _BYTES),
+    **dict.fromkeys(("LayoutLMv3", "Longformer", "PreTrained", "Qwen2", "Roberta"), _BYTES),
+}
+
+
+def form_of(model_type: str) -> str:
+    """The form of vocabulary that the type's own tokenizer class reads."""
+    return _form(_fast_class(model_type))[0]
+
+
+def _form(name: str) -> tuple[str, str]:
+    return FORMS.get(name.removesuffix("TokenizerFast"), (vocabularies.WORDPIECE, "plain"))
+
+
+def _fast_class(model_type: str) -> str:
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+
+    names = TOKENIZER_MAPPING_NAMES.get(model_type) or (None, None)
+    return names[1] or "PreTrainedTokenizerFast"
+
+
+def make_tokenizer(model_type: str, folder: Path) -> Any:
+    """The type's own fast tokenizer, from freshly trained vocabulary files written to `folder`."""
+    import transformers
+
+    name = _fast_class(model_type)
+    if name in ("BloomTokenizerFast", "GPTNeoXTokenizerFast", "PreTrainedTokenizerFast"):
+        return getattr(transformers, name)(
+            tokenizer_object=tiny_models.byte_level_bpe(), pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+            model_max_length=POSITIONS, model_input_names=["input_ids", "attention_mask"],
+        )  # fmt: skip
+    form, arrangement = _form(name)
+    files = vocabularies.write(form, folder, arrangement=arrangement)
+    tokenizer = getattr(transformers, name)(**files, model_max_length=POSITIONS)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def make_config(model_type: str, tokenizer: Any, labels=tiny_models.LABELS, **changes: Any) -> Any:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    config_class = CONFIG_MAPPING[model_type]
+    known = {**vars(config_class()), **config_class().to_dict()}
+    sizes = {name: size for name, size in SMALL.items() if name in known}
+    ids = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    ids = {name: id_ for name, id_ in ids.items() if id_ is not None}
+    vocabulary = {"vocab_size": max(tokenizer.get_vocab().values()) + 1}
+    heads = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    settings = {**sizes, **vocabulary, **ids}
+    overrides = dict(OVERRIDES.get(model_type, {}))
+    for part in [name for name in known if name.endswith("_config") and isinstance(known[name], dict)]:
+        shrunk = {name: value for name, value in settings.items() if name in known[part]}
+        overrides[part] = {**shrunk, **overrides.get(part, {})}
+    return config_class(**{**settings, **heads, **overrides, **changes})
+
+
+def make_model(model_type: str, folder: Path, **changes: Any) -> Path:
+    """A folder as save_pretrained() writes it, model and tokenizer."""
+    from transformers import AutoModelForSequenceClassification
+
+    tokenizer = make_tokenizer(model_type, folder)
+    config = make_config(model_type, tokenizer, **changes)
+    model = AutoModelForSequenceClassification.from_config(config)
+    return tiny_models.save(model, tokenizer, folder)

@@ -1,0 +1,200 @@
+"""The main job on a real engine: the real script, the README's own commands, the proof that fails and moves no tag."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import pytest
+
+from tests import tiny_models
+from utils import ROOT
+from utils.build_tree import BUILD
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def run(*command, cwd=None, env=None):
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True, text=True, cwd=cwd, env={**os.environ, **(env or {})}, check=False, timeout=600,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def name(engine):
+    """A model name of the test's own; its image and its builds are removed afterwards."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    yield name
+    engine.client.ask("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
+    shutil.rmtree(BUILD / name, ignore_errors=True)
+    shutil.rmtree(BUILD / ".unfinished" / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_models.distilbert(tmp_path_factory.mktemp("model") / "with space")
+
+
+@pytest.fixture(scope="module")
+def built(engine, bases, model):
+    """One build that several tests look at: its name, and what the script said."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    yield name, make(model, name, bases)
+    engine.client.ask("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
+    shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+def make(model, name, bases, *options):
+    bases = ("--base-image", bases[0], *(("--slim-image", bases[1]) if len(bases) > 1 else ()))
+    return run(ROOT / "make_triton_image.sh", model, model, "-", name, "v1", 8, *bases, *options)
+
+
+@contextlib.contextmanager
+def container(engine, *arguments):
+    """A detached container with port 8000 published; its HTTP address once it answers."""
+    started = engine.client.ask("run", "--detach", "-p", "127.0.0.1::8000", *arguments)
+    identity = started.stdout.strip()
+    try:
+        assert started.returncode == 0, started.stderr
+        address = engine.client.ask("port", identity, "8000").stdout.split()[0]
+        deadline = time.monotonic() + 60
+        while not answers(f"http://{address}/v2/health/ready"):
+            assert time.monotonic() < deadline, engine.client.ask("logs", identity)
+            time.sleep(0.2)
+        yield address
+    finally:
+        engine.client.ask("rm", "--force", identity)
+
+
+def answers(url):
+    with contextlib.suppress(OSError, urllib.error.URLError):
+        return urllib.request.urlopen(url, timeout=5).status == 200
+    return False
+
+
+def classify(address, name, text):
+    """The request of the original documentation."""
+    body = '{"inputs":[{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["%s"]}]}' % text  # noqa: UP031
+    done = run("curl", "-sS", "--fail", "-X", "POST", f"http://{address}/v2/models/{name}/infer", "-d", body)
+    assert done.returncode == 0, done.stderr
+    return {output["name"]: output["data"] for output in json.loads(done.stdout)["outputs"]}
+
+
+def pytorch(model, text):
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    original = AutoModelForSequenceClassification.from_pretrained(model)
+    with torch.inference_mode():
+        scores = original(**AutoTokenizer.from_pretrained(model)(text, return_tensors="pt")).logits[0].softmax(-1)
+    return original.config.id2label[int(scores.argmax())], float(scores.max())
+
+
+def image_id(engine, reference):
+    return engine.client.ask("image", "inspect", "--format", "{{.Id}}", reference).stdout.strip()
+
+
+def test_one_line_one_image_and_the_request_of_the_documentation(engine, model, built):
+    name, done = built
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"tritoned_{name}:v1\n"
+    assert "golden texts over HTTP and gRPC: labels equal" in done.stderr
+    label, score = pytorch(model, "помогите мне")
+    with container(engine, f"tritoned_{name}:v1") as address:
+        answer = classify(address, name, "помогите мне")
+    assert answer["predicts"] == [label]
+    assert answer["scores"] == pytest.approx([score], abs=1e-4)
+    labels = json.loads(
+        engine.client.ask("inspect", "--format", "{{json .Config.Labels}}", f"tritoned_{name}:v1").stdout
+    )
+    assert json.loads(labels["triton-image-factory.labels"]) == ["negative", "neutral", "positive"]
+    assert labels["triton-image-factory.model.revision"].startswith("sha256:")
+
+
+def test_json_tells_what_was_built(engine, bases, model, name):
+    done = make(model, name, bases, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["image"] == f"tritoned_{name}:v1"
+    assert result["image_id"] == image_id(engine, result["image"])
+    assert result["release"]["python"] == "3.11", "the wheels follow the base image's Python, not the table's"
+
+
+def test_a_planted_wrong_golden_answer_fails_and_moves_no_tag(engine, built, tmp_path):
+    name, _ = built
+    before = image_id(engine, f"tritoned_{name}:v1")
+    tree = shutil.copytree(BUILD / name / "v1", tmp_path / "tree")
+    golden = json.loads((tree / "golden.json").read_text(encoding="utf-8"))
+    golden["scores"][0] = golden["scores"][0][::-1]
+    (tree / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    # Another image than the tagged one, so that an untouched tag is not simply the same image.
+    settings = tree / "model_repository/post_processing/1/settings.json"
+    settings.write_text(settings.read_text() + "\n")
+    done = run(ROOT / ".venv/bin/python", "-m", "utils.image", tree, env={"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 8, done.stderr
+    assert "PyTorch with" in done.stderr and "the server's log ends with" in done.stderr
+    assert done.stdout == ""
+    assert image_id(engine, f"tritoned_{name}:v1") == before
+    ours = ("images", "--quiet", "--no-trunc", "--filter", f"label=org.opencontainers.image.title={name}")
+    assert set(engine.client.ask(*ours).stdout.split()) == {before}, "the image that failed is gone"
+
+
+def test_a_base_image_alone_serves_whole_when_its_slim_one_is_not_to_be_had(engine, bases, model, name):
+    done = make(model, name, bases[:1])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"tritoned_{name}:v1\n"
+    if image_id(engine, "debian:12-slim") == "":
+        assert "building on the whole of" in done.stderr
+
+
+def test_a_base_image_that_does_not_exist_is_told_before_the_conversion(engine, model, name):
+    done = make(model, name, ("localhost:1/no/such-image:1",))
+    assert done.returncode == 7, done.stderr
+    assert "localhost:1/no/such-image:1" in done.stderr and "--base-image" in done.stderr
+    assert "convert  " not in done.stderr
+    assert not (BUILD / name).exists()
+
+
+def readme_command(start, name, bases):
+    """The README's own block that starts so, with this test's names in it."""
+    block = next(each for each in re.findall(r"(?ms)^```\w*\n(.*?)^```", README) if each.startswith(start))
+    return block.replace("topics", name).replace("nvcr.io/nvidia/tritonserver:26.08-py3", bases[0])
+
+
+def test_docker_build_by_hand_on_a_finished_tree(engine, bases, model, built):
+    name, _ = built
+    command = readme_command("docker build", name, bases).replace(":v1 build", ":by-hand build")
+    path = {"PATH": f"{engine.client.program.parent}:{os.environ['PATH']}", "DOCKER_BUILDKIT": "1"}
+    built = run("bash", "-euc", command, cwd=ROOT, env=path)
+    assert built.returncode == 0, built.stderr
+    label, _ = pytorch(model, "my money back")
+    with container(engine, f"tritoned_{name}:by-hand") as address:
+        assert classify(address, name, "my money back")["predicts"] == [label]
+
+
+def test_the_repository_mounted_into_the_stock_container(engine, bases, model, built):
+    name, _ = built
+    command = readme_command("docker run --rm -p 127.0.0.1:8000:8000 -e PIP", name, bases)
+    arguments = command.replace("docker run --rm -p 127.0.0.1:8000:8000", "printf '%s\\0'")
+    split = run("bash", "-euc", arguments, cwd=ROOT).stdout.split("\0")[:-1]
+    label, _ = pytorch(model, "my money back")
+    with container(engine, *split) as address:
+        assert classify(address, name, "my money back")["predicts"] == [label]
+
+
+def test_demo_with_an_engine(engine, bases):
+    done = run(ROOT / "demo.sh", "--base-image", bases[0], "--slim-image", bases[1])
+    try:
+        assert done.returncode == 0, done.stderr
+        assert [line.split()[0] for line in done.stdout.splitlines()] == ["sport", "cooking", "weather"]
+        assert "built and proven: tritoned_topics:demo" in done.stderr
+    finally:
+        engine.client.ask("rmi", "--force", "tritoned_topics:demo")
+        shutil.rmtree(BUILD / "topics/demo", ignore_errors=True)

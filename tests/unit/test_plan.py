@@ -1,0 +1,182 @@
+import json
+import platform
+
+import pytest
+
+from utils.build_spec import parse_arguments
+from utils.errors import ImageError
+from utils.labels import Labels
+from utils.model_config import ModelConfig
+from utils.plan import as_text, describe, docker_plan, oci_labels, warn_of_old_release
+from utils.releases import SECURITY_FLOOR, find_release
+from utils.sources import Metadata
+from utils.storage import FetchedArtifact
+
+LABELS = ('say "hi"', "two\nlines", "помощь")
+
+
+class RecordingEngine:
+    """Stands for Docker: knows some images, tells what is in them, and keeps what it was asked."""
+
+    def __init__(self, missing=(), python="3.12", release=("ubuntu", "24.04")):
+        self.missing, self.python, self.release = missing, python, release
+        self.pulled = []
+
+    def pull_if_missing(self, image):
+        self.pulled.append(image)
+        if image in self.missing:
+            raise ImageError(f"no image {image}")
+
+    def python_version(self, image):
+        assert image in self.pulled
+        return self.python
+
+    def machine(self, image):
+        assert image in self.pulled
+        return "aarch64"
+
+    def os_release(self, image):
+        assert image in self.pulled
+        return self.release
+
+
+def spec_of(*options):
+    return parse_arguments(["./some/model", "hf:user/tok@v1", "-", "topics", "v1", "8", *options])
+
+
+@pytest.fixture
+def metadata(tmp_path):
+    return Metadata(
+        config=ModelConfig(
+            file=tmp_path / "config.json",
+            model_type="bert",
+            head_size=3,
+            problem_type="single_label_classification",
+        ),
+        tokenizer=FetchedArtifact(path=tmp_path, revision="t" * 40),
+        labels=Labels(texts=LABELS, source="config.json"),
+        revisions={"model": "sha256:" + "0" * 16, "tokenizer": "t" * 40},
+    )
+
+
+def test_without_an_engine_the_release_table_answers():
+    release = find_release("24.08")
+    assert docker_plan(spec_of("--release", "24.08"), None) == {
+        "triton_image": release.triton_image,
+        "slim_image": release.slim_image,
+        "runtime": "slim",
+        "python": "3.10",
+        "machine": platform.machine(),
+    }
+
+
+def test_the_gpu_image_needs_no_slim_base():
+    engine = RecordingEngine(python="3.12")
+    plan = docker_plan(spec_of("--device", "gpu"), engine)
+    assert plan["runtime"] == "full"
+    assert engine.pulled == [plan["triton_image"]]
+
+
+def test_the_engine_pulls_both_images_and_tells_the_python():
+    engine = RecordingEngine(python="3.13")
+    plan = docker_plan(spec_of(), engine)
+    assert (plan["python"], plan["machine"], plan["runtime"]) == ("3.13", "aarch64", "slim")
+    assert engine.pulled == [plan["triton_image"], plan["slim_image"]]
+
+
+@pytest.mark.parametrize(
+    ("release", "slim"),
+    [(("ubuntu", "22.04"), "ubuntu:22.04"), (("debian", "12"), "debian:12-slim")],
+)
+def test_a_base_image_of_ones_own_gets_the_slim_base_of_its_distribution(release, slim):
+    engine = RecordingEngine(release=release)
+    plan = docker_plan(spec_of("--base-image", "mine:1"), engine)
+    assert (plan["triton_image"], plan["slim_image"], plan["runtime"]) == ("mine:1", slim, "slim")
+    assert engine.pulled == ["mine:1", slim]
+
+
+def test_a_slim_base_that_is_not_to_be_had_makes_a_larger_image(capsys):
+    engine = RecordingEngine(missing=["debian:12-slim"], release=("debian", "12"))
+    assert docker_plan(spec_of("--base-image", "mine:1"), engine)["runtime"] == "full"
+    assert "warning: no image debian:12-slim" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--slim-image", "slim:1"], ["--slim-image", "slim:1", "--base-image", "mine:1"]])
+def test_a_slim_base_that_was_asked_for_must_be_there(options):
+    with pytest.raises(ImageError, match="no image slim:1"):
+        docker_plan(spec_of(*options), RecordingEngine(missing=["slim:1"]))
+
+
+def test_a_triton_that_is_not_to_be_had_is_told():
+    with pytest.raises(ImageError, match="no image mine:1"):
+        docker_plan(spec_of("--base-image", "mine:1"), RecordingEngine(missing=["mine:1"]))
+
+
+def test_the_image_says_what_is_in_it_and_not_where_it_was_built(metadata):
+    labels = oci_labels(spec_of(), metadata)
+    assert labels["org.opencontainers.image.title"] == "topics"
+    assert labels["org.opencontainers.image.version"] == "v1"
+    assert labels["org.opencontainers.image.revision"] == "sha256:" + "0" * 16
+    assert labels["triton-image-factory.model"] == "local:model"
+    assert labels["triton-image-factory.tokenizer"] == "hf:user/tok@v1"
+    assert labels["triton-image-factory.tokenizer.revision"] == "t" * 40
+    assert labels["triton-image-factory.max_batch_size"] == "8"
+    assert json.loads(labels["triton-image-factory.labels"]) == list(LABELS)
+    assert "torch==" in labels["triton-image-factory.tools"]
+    assert all(isinstance(value, str) for value in labels.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        (["--release", "24.08"], True),
+        (["--release", SECURITY_FLOOR], False),
+        (["--release", "24.08", "--base-image", "mine:1"], False),
+        ([], False),
+    ],
+)
+def test_an_old_release_is_warned_of(capsys, options, warned):
+    warn_of_old_release(spec_of(*options))
+    err = capsys.readouterr().err
+    assert bool(err) == warned
+    assert not warned or ("24.08" in err and f"--release {SECURITY_FLOOR}" in err)
+
+
+@pytest.fixture
+def plan(metadata, make_pipeline):
+    spec = spec_of("--release", "24.08")
+    pipeline = make_pipeline(model_name="topics", max_batch_size=8)
+    return describe(spec, metadata, pipeline, docker_plan(spec, None))
+
+
+def test_the_plan_is_json_and_says_what_will_be(plan):
+    plan = json.loads(json.dumps(plan))
+    assert plan["labels"] == {"count": 3, "source": "config.json", "texts": list(LABELS)}
+    assert plan["release"] == {"name": "24.08", "triton": "2.49.0", "onnxruntime": "1.19.0", "opset": 18,
+                               "python": "3.10"}  # fmt: skip
+    assert plan["task"]["top_k"] == 1
+    assert plan["served_model"] == {
+        "name": "topics",
+        "max_batch_size": 8,
+        "inputs": ["text_input BYTES [1]"],
+        "outputs": ["predicts BYTES [1]", "scores FP32 [1]"],
+    }
+    assert [step["model"] for step in plan["steps"]] == ["text_preprocessing", "model_onnx", "post_processing"]
+    assert plan["image"] == "tritoned_topics:v1"
+    assert len(plan["base_images"]) == 2
+
+
+def test_without_an_image_the_plan_names_none(metadata, make_pipeline):
+    spec = spec_of("--no-image", "--device", "gpu")
+    plan = describe(spec, metadata, make_pipeline(), docker_plan(spec, None))
+    assert plan["image"] is None
+    assert len(plan["base_images"]) == 1
+
+
+def test_the_plan_for_a_person_has_a_line_a_value(plan):
+    lines = as_text(plan).splitlines()
+    assert "image: tritoned_topics:v1" in lines
+    assert "  reference: hf:user/tok@v1" in lines
+    assert "  model_onnx: input_ids INT64 [-1], attention_mask INT64 [-1], token_type_ids INT64 [-1] -> " in "\n".join(
+        lines
+    )

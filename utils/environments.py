@@ -1,0 +1,87 @@
+"""The project's virtual environments: where each lies, what it is made from, and whether it stands."""
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import ROOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A folder and the requirement files installed in it, on top of what another one put there.
+
+    `dependencies` False: the files are complete as they stand and are installed with --no-deps.
+    """
+
+    name: str
+    folder: Path
+    requirements: tuple[Path, ...]
+    dependencies: bool = True
+    base: "Environment | None" = None
+
+    @property
+    def python(self) -> Path:
+        """The interpreter inside."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """Written last: without it, or with another digest in it, the environment is not ready."""
+        return self.folder / f"{self.name}.sha256"
+
+    @property
+    def contents(self) -> Path:
+        """The names found in site-packages at the end of the set-up, to see later whether any is gone."""
+        return self.folder / f"{self.name}.contents"
+
+    @property
+    def half_made(self) -> Path:
+        """Here while a set-up runs, and after one that was killed."""
+        return self.folder / ".half-made"
+
+    def digest(self) -> str:
+        """Changes whenever a requirement file or the interpreter's version does."""
+        content = b"".join(path.read_bytes() for path in self.requirements)
+        below = self.base.digest() if self.base else sys.version
+        return hashlib.sha256(content + below.encode()).hexdigest()
+
+    def is_ready(self) -> bool:
+        """True when the last set-up of exactly these requirements ran to its end."""
+        return self.stamp.is_file() and self.stamp.read_text() == self.digest() and not self.is_damaged()
+
+    def is_damaged(self) -> bool:
+        """True when it must be made anew: its set-up was killed, its Python is gone or another, or packages are."""
+        if not self.half_made.exists() and not self.stamp.exists():
+            return False  # nothing is made yet
+        known = self.contents.read_text().splitlines() if self.contents.is_file() else []
+        return self.half_made.exists() or not self.python.exists() or bool(set(known) - self.packages())
+
+    def packages(self) -> set[str]:
+        """The top-level names in site-packages; versions, which change with an update, left out."""
+        found = self.folder.glob("lib/python*/site-packages/*")
+        return {path.name for path in found if path.suffix not in (".dist-info", ".egg-info", ".pth")} - {"__pycache__"}
+
+
+FACTORY = Environment(name="factory", folder=ROOT / ".venv", requirements=(ROOT / "requirements.txt",))
+SAMPLE = Environment(
+    name="sample",
+    folder=FACTORY.folder,
+    requirements=(ROOT / "examples/requirements.txt",),
+    dependencies=False,
+    base=FACTORY,
+)
+DEV = Environment(
+    name="dev",
+    folder=FACTORY.folder,
+    requirements=(ROOT / "requirements.txt", ROOT / "requirements-dev.txt"),
+    base=SAMPLE,
+)
+SERVING = Environment(
+    name="serving",
+    folder=ROOT / ".venv-serving",
+    requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
+    dependencies=False,
+)
+ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, SERVING)}

@@ -1,0 +1,29 @@
+"""Runs a module of the project, as `python -m` does, but from whatever folder the user stands in.
+
+That folder may hold a `utils` of its own, which `-m` would take for ours. The scripts start here, under whatever
+python3 is on PATH: this file must be readable to an old one, to say that it is too old.
+"""
+
+import sys
+
+OLDEST = (3, 10)
+
+
+def main() -> int:
+    """`launch.py MODULE [ARGUMENT ...]`; 2 for a Python that is too old."""
+    if sys.version_info < OLDEST:
+        needed, found = (".".join(map(str, version[:2])) for version in (OLDEST, sys.version_info))
+        sys.stderr.write("error: python3 is " + found + "; Python " + needed + " or newer is needed: put one on PATH\n")
+        return 2
+    import runpy
+    from pathlib import Path
+
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [str(here.parent)] + [place for place in sys.path if place and Path(place).resolve() != here]
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Where temporary files of a build go."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+FOLDER = "tmp"
+
+
+@contextlib.contextmanager
+def temporary_files_in(tree: Path) -> Iterator[None]:
+    """Those of this process and of its children go below `tree`: a killed build leaves them nowhere else."""
+    place = tree / FOLDER
+    place.mkdir(exist_ok=True)
+    variable, cached = os.environ.get("TMPDIR"), tempfile.tempdir
+    os.environ["TMPDIR"] = tempfile.tempdir = str(place)
+    try:
+        yield
+    finally:
+        os.environ.pop("TMPDIR")
+        if variable is not None:
+            os.environ["TMPDIR"] = variable
+        tempfile.tempdir = cached
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,15 @@
+"""What a build asks of its sources, so that what cannot serve it is told as early as it can be told."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """`max_batch_size` texts share a batch; the three permissions are the --allow- options of the same names."""
+
+    export_task: str = "text-classification"
+    max_batch_size: int = 1
+    max_length: int | None = None
+    allow_pickle: bool = False
+    allow_duplicate_labels: bool = False
+    allow_placeholder_labels: bool = False
