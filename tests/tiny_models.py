@@ -1,4 +1,4 @@
-"""Tiny models of real architectures with random weights, and tokenizers trained on a few sentences; saved as users save.
+"""Tiny models of real architectures with random weights, and tokenizers trained on a few sentences, saved as users do.
 
 Weights are large enough for different texts to get clearly different logits.
 """

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# A parent that is killed outright cannot end its children; the kernel does it then (prctl(PR_SET_PDEATHSIG); Linux only,
+# A parent that is killed outright cannot end its children; the kernel does it then (prctl PR_SET_PDEATHSIG; Linux only,
 # elsewhere left out). The parent is asked for afterwards in case it died before the call.
 _START = """
 import ctypes, os, sys

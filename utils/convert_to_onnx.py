@@ -18,6 +18,7 @@ if not __package__:  # run as a file: its own folder must not shadow other packa
 
 from utils import entry, exporter, original, parity, tokenization
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
+from utils.components import load_shared
 from utils.errors import ExportError
 from utils.model_config import ModelConfig
 from utils.pipeline import OnnxModel
@@ -25,7 +26,10 @@ from utils.progress import note, stage
 from utils.releases import Release, default_release, find_release
 from utils.sources import fetch_metadata, fetch_model
 from utils.storage import Sources, parse_reference
+from utils.supported_types import require_supported
 from utils.tasks import DEFAULT_TASK, Task, find_task
+from utils.tensors import TensorSpec
+from utils.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +59,19 @@ def convert(
     """
     exporter.quieten()
     config = original.load_config(model_folder)
-    exporter.require_supported(config.model_type, task.export_task)
+    require_supported(config.model_type, task.export_task)
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
-    original.prepare_padding(tokenizer, config, max_batch_size)
+    original.prepare_padding(tokenizer, max_batch_size)
     model = original.load_model(model_folder, config, task)
     limit = original.token_limit(tokenizer, model, max_length)
     frozen = tokenization.freeze(tokenizer, destination, max_length=limit)
     texts = original.answerable(tokenizer)
     logits = original.pytorch_logits(model, tokenizer, texts, limit)
-    path = exporter.export(model, destination, export_task=task.export_task, release=release)
+    type_ids = original.heeds_type_ids(model, tokenizer, limit)
+    original.settle_pad_id(model, tokenizer)
+    path = exporter.export(model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
     inputs, outputs, external = exporter.read_graph(path)
+    _require_from_text(inputs)
     graph = OnnxModel(path=path, inputs=inputs, outputs=_only(outputs, task.graph_output), external_files=external)
     count = tokenization.check_parity(frozen, tokenizer, tuple(tensor.name for tensor in inputs))
     note(f"tokenizer: {count} texts, all ids as {type(tokenizer).__name__} gives them")
@@ -80,9 +87,18 @@ def predict(config: ModelConfig, task: Task) -> OnnxModel:
     """The tensors a conversion will have, told without weights. Raises what `convert` would for the same config."""
     exporter.quieten()
     original_config = original.load_config(config.file.parent)
-    exporter.require_supported(config.model_type, task.export_task)
+    require_supported(config.model_type, task.export_task)
     inputs, outputs = exporter.predicted_tensors(original_config, task.export_task, config.head_size)
+    _require_from_text(inputs)
     return OnnxModel(path=Path(exporter.GRAPH_FILE), inputs=inputs, outputs=_only(outputs, task.graph_output))
+
+
+def _require_from_text(inputs: tuple[TensorSpec, ...]) -> None:
+    """ExportError when a graph takes what cannot be told from a text."""
+    known = load_shared("tokenization").TENSORS
+    others = [tensor.name for tensor in inputs if tensor.name not in known]
+    if others:
+        raise ExportError(f"the graph takes {', '.join(others)}, which no text gives; it may take {', '.join(known)}")
 
 
 def _only(outputs: Any, name: str) -> Any:
@@ -107,8 +123,11 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("output", metavar="OUTPUT_DIR", type=Path)
     parser.add_argument("--task", type=find_task, default=DEFAULT_TASK, help="default: %(default)s")
     parser.add_argument("--release", metavar="YY.MM", type=find_release, default=default_release())
+    parser.add_argument("--max-batch-size", metavar="N", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--max-length", metavar="TOKENS", type=int, default=None)
     parser.add_argument("--fetch-timeout", metavar="SECONDS", type=float, default=DEFAULT_FETCH_TIMEOUT)
+    for what in ("pickle", "duplicate-labels", "placeholder-labels"):
+        parser.add_argument(f"--allow-{what}", action="store_true", help="see make_triton_image.sh --help")
     return parser.parse_args(argv)
 
 
@@ -121,6 +140,14 @@ def run(argv: Sequence[str]) -> str:
         tokenizer=arguments.tokenizer,
         labels=None if arguments.id2label == LABELS_FROM_MODEL else parse_reference(arguments.id2label),
         fetch_timeout=arguments.fetch_timeout,
+        terms=Terms(
+            export_task=arguments.task.export_task,
+            max_batch_size=arguments.max_batch_size,
+            max_length=arguments.max_length,
+            allow_pickle=arguments.allow_pickle,
+            allow_duplicate_labels=arguments.allow_duplicate_labels,
+            allow_placeholder_labels=arguments.allow_placeholder_labels,
+        ),
     )
     with tempfile.TemporaryDirectory() as downloads:
         with stage("references"):
@@ -134,7 +161,7 @@ def run(argv: Sequence[str]) -> str:
                 output,
                 task=arguments.task,
                 release=arguments.release,
-                max_batch_size=max(parity.BATCH_SIZES),
+                max_batch_size=arguments.max_batch_size,
                 max_length=arguments.max_length,
             )
     id2label = {str(index): label for index, label in enumerate(metadata.labels.texts)}

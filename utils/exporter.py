@@ -29,17 +29,8 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def require_supported(model_type: str, export_task: str) -> None:
-    """ExportError (exit 4) when the exporter has no row for this model type, listing those it has."""
-    supported = supported_types(export_task)
-    if model_type.replace("_", "-") not in {name.replace("_", "-") for name in supported}:
-        raise ExportError(
-            f"the exporter cannot convert model type {model_type!r} for {export_task}; it knows {', '.join(supported)}"
-        )
-
-
 def supported_types(export_task: str) -> list[str]:
-    """Every model type the exporter converts for a task."""
+    """Every model type the exporter converts for a task; utils/supported_types.py tells them without importing it."""
     import optimum.exporters.onnx.model_configs  # noqa: F401  (fills the registry)
     from optimum.exporters.tasks import TasksManager
 
@@ -50,19 +41,35 @@ def predicted_tensors(
     config: Any, export_task: str, head_size: int
 ) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     """The inputs and outputs an export will have, told from the model's config alone (for --dry-run)."""
-    from optimum.exporters.tasks import TasksManager
-
-    make = TasksManager.get_exporter_config_constructor(
-        exporter="onnx", task=export_task, model_type=config.model_type.replace("_", "-"), library_name="transformers"
-    )
-    onnx_config = make(config)
+    onnx_config = _constructor(config, export_task)(config)
     inputs = tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in onnx_config.inputs)
     outputs = tuple(TensorSpec(name=name, dtype="FP32", dims=(head_size,)) for name in onnx_config.outputs)
     return inputs, outputs
 
 
-def export(model: Any, destination: Path, *, export_task: str, release: Release) -> Path:
-    """Writes `destination`/model.onnx (and its external data above 2 GB) at the release's opset and IR version."""
+def _constructor(config: Any, export_task: str) -> Any:
+    import optimum.exporters.onnx.model_configs  # noqa: F401  (fills the registry)
+    from optimum.exporters.tasks import TasksManager
+
+    return TasksManager.get_exporter_config_constructor(
+        exporter="onnx", task=export_task, model_type=config.model_type, library_name="transformers"
+    )
+
+
+def _taking_type_ids(config: Any, export_task: str) -> Any:
+    """The exporter's own description of a model, with token_type_ids among the inputs."""
+    make = _constructor(config, export_task)
+    base = make.func
+    axes = {0: "batch_size", 1: "sequence_length"}
+    inputs = property(lambda self: {**base.inputs.fget(self), "token_type_ids": axes})
+    return type(f"{base.__name__}TakingTypeIds", (base,), {"inputs": inputs})(config, *make.args, **make.keywords)
+
+
+def export(model: Any, destination: Path, *, export_task: str, release: Release, type_ids: bool = False) -> Path:
+    """Writes `destination`/model.onnx (and its external data above 2 GB) at the release's opset and IR version.
+
+    `type_ids` adds the input token_type_ids, which the exporter leaves out of decoders.
+    """
     from optimum.exporters.onnx.convert import onnx_export_from_model
 
     quieten()
@@ -76,6 +83,7 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release)
                 task=export_task,
                 opset=release.opset,
                 device="cpu",
+                custom_onnx_configs={"model": _taking_type_ids(model.config, export_task)} if type_ids else None,
                 do_validation=False,  # it only logs a mismatch; utils/parity.py makes it fatal
             )
         except Exception as error:  # the exporter, torch and onnx raise whatever they like

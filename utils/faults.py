@@ -32,7 +32,10 @@ def told_as(error_type: type[FactoryError]) -> Iterator[None]:
     """A fault of the place inside the block becomes an `error_type`, with the exit code of its stage."""
     try:
         yield
-    except FactoryError:
+    except FactoryError as error:
+        # A stage that tells all its exporter's faults alike would send a user with a full disk the wrong way.
+        if (said := sentence(error)) and _ROOM in said and _ROOM not in str(error):
+            raise type(error)(said) from error
         raise
     except Exception as error:
         if said := sentence(error):

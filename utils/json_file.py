@@ -6,11 +6,16 @@ from typing import Any
 
 from utils.errors import SourceError
 
+GIT_LFS = b"version https://git-lfs"
+
 
 def read_json(file: Path, remedy: str) -> Any:
     """The content of `file` (UTF-8, a byte order mark is no harm); SourceError ending in `remedy`."""
     try:
-        return json.loads(file.read_bytes().decode("utf-8-sig"))
+        content = file.read_bytes()
+        if content.startswith(GIT_LFS):
+            raise SourceError(f"{str(file)!r} is a Git LFS pointer; run `git lfs pull` in its repository")
+        return json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SourceError(f"{str(file)!r} is not UTF-8 (byte {error.start}); {remedy}") from error
     except OSError as error:

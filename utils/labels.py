@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utils.errors import SourceError
+from utils.label_texts import check_texts
 from utils.progress import note
 from utils.terms import Terms
 
@@ -34,7 +34,7 @@ def read_labels(path: Path, *, head_size: int | None = None, terms: Terms = NO_T
     content = _read_json(file)
     if file.name == "config.json":
         content = _config_labels(content, file)
-    return _counted(_check(_in_order(content, str(file)), str(file), terms), head_size)
+    return _made(_in_order(content, str(file)), str(file), terms, head_size)
 
 
 def labels_of_config(config_file: Path, *, head_size: int, terms: Terms = NO_TERMS) -> Labels:
@@ -43,7 +43,7 @@ def labels_of_config(config_file: Path, *, head_size: int, terms: Terms = NO_TER
     if terms.allow_placeholder_labels and isinstance(content, dict) and not content.get("id2label"):
         content = {"id2label": {str(index): f"LABEL_{index}" for index in range(head_size)}}
     labels = _in_order(_config_labels(content, config_file), str(config_file))
-    return _counted(_check(labels, str(config_file), terms), head_size)
+    return _made(labels, str(config_file), terms, head_size)
 
 
 def require_count(labels: Labels, head_size: int) -> None:
@@ -55,7 +55,8 @@ def require_count(labels: Labels, head_size: int) -> None:
         )
 
 
-def _counted(labels: Labels, head_size: int | None) -> Labels:
+def _made(found: list[Any], source: str, terms: Terms, head_size: int | None) -> Labels:
+    labels = Labels(texts=check_texts(found, source, terms), source=source)
     if head_size is not None:
         require_count(labels, head_size)
     return labels
@@ -71,6 +72,10 @@ def _label_file(folder: Path) -> Path:
 
 
 def _read_json(file: Path) -> Any:
+    if file.exists() and not file.is_file():
+        raise SourceError(
+            f"the label file {str(file)!r} is a device or a pipe, which nothing can read twice; save a file"
+        )
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -150,47 +155,3 @@ def _by_index(labels: dict[int, Any], count: int, source: str) -> list[Any]:
             f"{source!r} names {count} labels but none for output {missing[0]}; number them 0 to {count - 1}"
         )
     return [labels[index] for index in range(count)]
-
-
-def _check(labels: list[Any], source: str, terms: Terms) -> Labels:
-    for index, label in enumerate(labels):
-        if not isinstance(label, str) or not label:
-            raise SourceError(f"{source!r}: label {index} is {label!r}; a label is a text that is not empty")
-        if not _is_encodable(label):
-            raise SourceError(
-                f"{source!r}: label {index} holds half a surrogate pair, which UTF-8 cannot carry; rewrite it"
-            )
-    _check_placeholders(labels, source, terms)
-    _check_duplicates(labels, source, terms)
-    return Labels(texts=tuple(labels), source=source)
-
-
-def _check_placeholders(labels: list[str], source: str, terms: Terms) -> None:
-    found = _find(labels, lambda label: re.fullmatch(r"LABEL_[0-9]+", label) is not None)
-    if found is not None and not terms.allow_placeholder_labels:
-        raise SourceError(
-            f"{source!r}: label {found} is the placeholder {labels[found]!r}, which tells a client nothing; "
-            "give real labels as ID2LABEL, or accept it with --allow-placeholder-labels"
-        )
-
-
-def _check_duplicates(labels: list[str], source: str, terms: Terms) -> None:
-    found = None if len(set(labels)) == len(labels) else _find(labels, lambda label: labels.count(label) > 1)
-    if found is not None and not terms.allow_duplicate_labels:
-        again = labels.index(labels[found], found + 1)
-        raise SourceError(
-            f"{source!r}: labels {found} and {again} are both {labels[found]!r}, so no client can tell them apart; "
-            "rename one, or accept it with --allow-duplicate-labels"
-        )
-
-
-def _find(labels: list[str], wanted: Callable[[str], bool]) -> int | None:
-    return next((index for index, label in enumerate(labels) if wanted(label)), None)
-
-
-def _is_encodable(label: str) -> bool:
-    try:
-        label.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

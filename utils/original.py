@@ -46,15 +46,31 @@ def load_model(folder: Path, config: Any, task: Task) -> Any:
     return model.eval()
 
 
-def prepare_padding(tokenizer: Any, config: Any, max_batch_size: int) -> None:
-    """Texts of different lengths share a batch only when there is a token to pad with."""
+def prepare_padding(tokenizer: Any, max_batch_size: int) -> None:
+    """Texts of different lengths share a batch only when there is a token to pad with; SourceError without one.
+
+    Padding always goes to the right, whatever the tokenizer says (decoders' often say left, for generation): every
+    token keeps the position it has when its text is asked alone, and the heads find the last token by the pad id.
+    """
     if tokenizer.pad_token is None and max_batch_size > 1:
         raise SourceError(
             f"the tokenizer {type(tokenizer).__name__} has no pad token, so texts cannot be batched; "
             "set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
         )
-    if config.pad_token_id is None and tokenizer.pad_token is not None:
-        config.pad_token_id = tokenizer.pad_token_id  # decoders find a text's last token by it
+    tokenizer.padding_side = "right"
+
+
+def settle_pad_id(model: Any, tokenizer: Any) -> None:
+    """Decoders find a text's last token by the config's pad id: for the export it is the one texts are padded with.
+
+    Called when the original has answered, so that nothing is set for it. Without any pad token the id is one that no
+    token has: the last token of all, which is what such a decoder takes, and an export of more than one row.
+    """
+    config = model.config.get_text_config()
+    if tokenizer.pad_token is not None:
+        config.pad_token_id = tokenizer.pad_token_id
+    elif config.pad_token_id is None:
+        config.pad_token_id = -1
 
 
 def token_limit(tokenizer: Any, model: Any, wanted: int | None) -> int | None:
@@ -73,9 +89,10 @@ def _positions(model: Any) -> int | None:
     import torch
 
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Embedding) and name.rsplit(".", 1)[-1] in ("position_embeddings", "wpe"):
-            lost = 0 if module.padding_idx is None else module.padding_idx + 1
-            return int(module.num_embeddings) - lost
+        weight = getattr(module, "weight", None)  # not every table is an nn.Embedding: I-BERT has its own class
+        if name.rsplit(".", 1)[-1] in ("position_embeddings", "wpe") and isinstance(weight, torch.Tensor):
+            padding = getattr(module, "padding_idx", None)
+            return int(weight.shape[0]) - (0 if padding is None else padding + 1)
     limit = getattr(model.config, "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None
 
@@ -87,19 +104,39 @@ def original_arrays(tokenizer: Any, texts: list[str], max_length: int | None) ->
     return tokenizer(texts, padding=padding, return_tensors="np", **truncation)
 
 
-def pytorch_logits(model: Any, tokenizer: Any, texts: tuple[str, ...], max_length: int | None) -> list[list[float]]:
-    """The original's logits, each text alone, so that no padding has any part in them: [texts][labels]."""
+def pytorch_logits(
+    model: Any, tokenizer: Any, texts: tuple[str, ...], max_length: int | None, *, without: tuple[str, ...] = ()
+) -> list[list[float]]:
+    """The original's logits, each text alone, so that no padding has any part in them: [texts][labels].
+
+    The model gets all that its tokenizer gives and it takes, as in transformers' text-classification pipeline, but for
+    the names in `without`. SourceError when PyTorch itself cannot answer a text.
+    """
     import torch
 
     # A tokenizer may give more than its model takes: BERT's gives token_type_ids, DistilBERT has none.
-    taken = inspect.signature(model.forward).parameters
+    taken = set(inspect.signature(model.forward).parameters) - set(without)
     rows = []
     with torch.inference_mode():
         for text in texts:
             arrays = original_arrays(tokenizer, [text], max_length)
-            logits = model(**{name: torch.from_numpy(array) for name, array in arrays.items() if name in taken}).logits
-            rows.append(logits[0].float().tolist())
+            inputs = {name: torch.from_numpy(array) for name, array in arrays.items() if name in taken}
+            try:
+                rows.append(model(**inputs).logits[0].float().tolist())
+            except Exception as error:  # an id above the vocabulary, a missing end token: whatever torch raises
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                raise SourceError(
+                    f"PyTorch itself cannot answer {text[:60]!r} with this model and tokenizer ({reason}); "
+                    "give the tokenizer that the model was fine-tuned with"
+                ) from error
     return rows
+
+
+def heeds_type_ids(model: Any, tokenizer: Any, max_length: int | None) -> bool:
+    """Do token_type_ids change the answer? GPT-2's kin, which have none, add the embedding of token 0 for them."""
+    texts = GOLDEN_TEXTS[:2]
+    both = [pytorch_logits(model, tokenizer, texts, max_length, without=names) for names in ((), ("token_type_ids",))]
+    return both[0] != both[1]
 
 
 def answerable(tokenizer: Any) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import SourceError
+from utils.json_file import GIT_LFS
 
 LONGEST_HEADER = 100_000_000  # the format's own limit
-_GIT_LFS = b"version https://git-lfs"
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -36,7 +36,7 @@ def read_header(file: Path) -> Shapes:
 
 
 def _check_start(file: Path, start: bytes, size: int, length: int) -> None:
-    if _GIT_LFS.startswith(start[:9]) and start:
+    if start and GIT_LFS.startswith(start):
         raise SourceError(f"{str(file)!r} is a Git LFS pointer, not the weights; run `git lfs pull` in its repository")
     if size < 9:
         raise SourceError(f"{str(file)!r} is cut short (it has {size} bytes); download or copy it again")

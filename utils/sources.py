@@ -12,6 +12,7 @@ from utils.labels import Labels, labels_of_config, read_labels, require_count
 from utils.model_config import ModelConfig, check_max_length, read_model_config
 from utils.progress import note
 from utils.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded, local
+from utils.supported_types import require_supported
 from utils.terms import Terms
 from utils.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
 
@@ -97,17 +98,9 @@ class _Fetcher:
 
 def _check_model(folder: Path, spec: Sources) -> ModelConfig:
     config = read_model_config(folder)
-    _require_supported(config.model_type, spec.terms.export_task)
+    require_supported(config.model_type, spec.terms.export_task)
     check_max_length(config, spec.terms.max_length)
     return config
-
-
-def _require_supported(model_type: str, export_task: str) -> None:
-    try:
-        from utils.supported_types import require_supported
-    except ImportError:
-        return
-    require_supported(model_type, export_task)
 
 
 def _weights_so_far(folder: Path, spec: Sources) -> Checkpoint | None:

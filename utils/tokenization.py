@@ -1,5 +1,6 @@
 """Freezes a tokenizer into one tokenizer.json and the settings the served image applies to it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,9 @@ def load_tokenizer(folder: Path, model_config: Any) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, config=model_config, use_fast=True, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, config=model_config, use_fast=True, local_files_only=True, **_settings_for_4(folder)
+        )
     except Exception as error:  # transformers raises whatever its parsers raise
         tokenizer = _from_file(folder, error)
     if not tokenizer.is_fast:
@@ -32,36 +35,49 @@ def load_tokenizer(folder: Path, model_config: Any) -> Any:
             f"the tokenizer {type(tokenizer).__name__} has no fast form, and the image serves tokenizer.json only; "
             "use a model type whose tokenizer has one"
         )
+    try:
+        tokenizer("one text")
+    except Exception as error:  # those of documents and web pages want words with their places
+        reason = " ".join(str(error).split())[:200]
+        raise SourceError(f"the tokenizer {type(tokenizer).__name__} takes no plain text: {reason}") from error
     return tokenizer
 
 
 def _from_file(folder: Path, error: Exception) -> Any:
-    """Folders written by transformers 5 name classes that 4.57 lacks; their tokenizer.json is whole all the same."""
+    """tokenizer.json by itself, for a folder whose tokenizer class this transformers lacks."""
     from transformers import PreTrainedTokenizerFast
 
     file = folder / "tokenizer.json"
     if not file.is_file():
         reason = " ".join(str(error).split())[:300]
-        raise SourceError(f"no tokenizer can be loaded from {str(folder)!r}: {reason}") from error
+        raise SourceError(
+            f"no tokenizer can be loaded from {str(folder)!r}: {reason}; the image serves tokenizer.json, "
+            "so give a tokenizer that has a fast form"
+        ) from error
     try:
-        return PreTrainedTokenizerFast(tokenizer_file=str(file), **_special_tokens(folder))
+        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, **_settings_for_4(folder))
     except Exception as second:
         reason = " ".join(str(second).split())[:300]
         raise SourceError(f"{str(file)!r} is not a tokenizer file: {reason}; save the tokenizer again") from second
 
 
-def _special_tokens(folder: Path) -> dict[str, Any]:
-    import json
+def _settings_for_4(folder: Path) -> dict[str, Any]:
+    """What transformers 5 writes otherwise than 4, as 4 takes it.
 
+    extra_special_tokens is a list that used to be called additional_special_tokens, and the generic class is
+    TokenizersBackend, which gives no token_type_ids unless model_input_names says so (4's generic class does).
+    """
     file = folder / "tokenizer_config.json"
-    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    wanted = ("pad_token", "cls_token", "sep_token", "unk_token", "mask_token", "bos_token", "eos_token",
-              "model_max_length", "padding_side", "truncation_side", "model_input_names")  # fmt: skip
-    return {name: _content(config[name]) for name in wanted if config.get(name) is not None}
-
-
-def _content(value: Any) -> Any:
-    return value["content"] if isinstance(value, dict) and "content" in value else value
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # transformers says it better
+    settings: dict[str, Any] = {}
+    if isinstance(config, dict) and isinstance(config.get("extra_special_tokens"), list):
+        settings.update(extra_special_tokens={}, additional_special_tokens=config["extra_special_tokens"])
+    if isinstance(config, dict) and config.get("tokenizer_class") == "TokenizersBackend":
+        settings["model_input_names"] = config.get("model_input_names") or ["input_ids", "attention_mask"]
+    return settings
 
 
 def freeze(tokenizer: Any, destination: Path, *, max_length: int | None) -> FrozenTokenizer:
@@ -89,7 +105,7 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     served = load_shared("tokenization")
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
-    texts = list(TOKENIZER_TEXTS)
+    texts = [text for text in TOKENIZER_TEXTS if tokenizer(text)["input_ids"]]  # the served code refuses the others
     batches = [[text] for text in texts]
     if frozen.settings["padding"] is not None:
         batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]

@@ -10,7 +10,7 @@ def softmax(logits):
 
 
 def sigmoid(logits):
-    """Independent probabilities, FP32 [B, C]; exp of what is never positive neither overflows nor loses small scores."""
+    """Independent probabilities, FP32 [B, C]; exp of what is never positive cannot overflow, and keeps small scores."""
     small = np.exp(-np.abs(logits))
     return np.where(logits >= 0, 1, small) / (1 + small)
 

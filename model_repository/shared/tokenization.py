@@ -3,6 +3,9 @@
 import numpy as np
 from tokenizers import Tokenizer
 
+# What can be told from a text alone; a graph that takes anything else cannot be served from texts.
+TENSORS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+
 
 def load_tokenizer(file, settings):
     """The frozen tokenizer.json with truncation and padding as `settings` say, whatever the file carries.
@@ -23,12 +26,15 @@ def load_tokenizer(file, settings):
     return tokenizer
 
 
-def encode(tokenizer, texts, dtypes):
-    """Arrays of shape [len(texts), longest], one for each name in `dtypes` ({tensor name: numpy dtype}).
+def encode(tokenizer, texts, dtypes, name="text_input"):
+    """Arrays of shape [len(texts), longest], one for each name in `dtypes` ({tensor name of TENSORS: numpy dtype}).
 
-    Known names are input_ids, attention_mask, token_type_ids and position_ids.
+    ValueError names the input and the row of a text without any token, which no model can answer.
     """
     encodings = tokenizer.encode_batch(texts)
+    for row, encoding in enumerate(encodings):
+        if not any(encoding.attention_mask):
+            raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
     arrays = {
         "input_ids": np.array([encoding.ids for encoding in encodings]),
         "attention_mask": np.array([encoding.attention_mask for encoding in encodings]),

@@ -56,15 +56,18 @@ class Damaged:
         text = json.dumps(header).encode()
         self.write(name, len(text).to_bytes(8, "little") + text + content)
 
+    def shapes(self):
+        """The weights' shapes by name."""
+        return {name: tuple(each["shape"]) for name, each in self.header()[0].items() if name != "__metadata__"}
+
     def keep_tensors(self, wanted):
-        """Takes tensors out of the header; their bytes stay, as no one's."""
-        header, content = self.header()
-        self.write_weights({name: each for name, each in header.items() if wanted(name)}, content)
+        """A whole file of the tensors whose names are wanted, all zeros."""
+        kept = {name: shape for name, shape in self.shapes().items() if wanted(name)}
+        write_safetensors(self.file("model.safetensors"), kept)
 
     def shard(self, *, shards=2):
         """The weights as that many files and an index."""
-        header, _ = self.header()
-        shapes = {name: tuple(each["shape"]) for name, each in header.items() if name != "__metadata__"}
+        shapes = self.shapes()
         names = [f"model-{number:05}-of-{shards:05}.safetensors" for number in range(1, shards + 1)]
         weight_map = {name: names[position % shards] for position, name in enumerate(shapes)}
         for shard in names:

@@ -1,6 +1,7 @@
 """Label maps. The model's head has three outputs."""
 
 import json
+import os
 
 import pytest
 
@@ -64,7 +65,12 @@ def test_a_folder_without_labels(damaged, refused):
 
 
 def test_a_device_is_no_label_file(damaged, refused):
-    refused(damaged.argv(labels="/dev/null"), 3, ["/dev/null"])
+    refused(damaged.argv(labels="/dev/null"), 3, ["'/dev/null' is a device or a pipe", "save a file"])
+
+
+def test_a_pipe_is_not_waited_for(damaged, refused):
+    os.mkfifo(damaged.folder / "pipe")
+    refused(damaged.argv(labels=damaged.folder / "pipe"), 3, ["is a device or a pipe"])
 
 
 # changes to config.json, words; the labels are asked of the model
@@ -99,7 +105,7 @@ def test_bad_labels_are_told_before_a_server_is_asked(damaged, refused, monkeypa
     refused(["hf:user/name", "clearml:0123456789abcdef", file], 3, ["the key '00'"])
 
 
-AWKWARD = ['q"\'`', "{{ x }}{% raw %}", "$HOME ${x} \\n\n\t"]
+AWKWARD = ["q\"'`", "{{ x }}{% raw %}", "$HOME ${x} \\n\n\t"]
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,9 @@ import zipfile
 
 import pytest
 
-from tests.small_files import write_safetensors
-
 
 def without(case, *names):
-    header, _ = case.header()
-    shapes = {name: tuple(each["shape"]) for name, each in header.items() if name != "__metadata__"}
-    write_safetensors(
-        case.file("model.safetensors"), {name: shape for name, shape in shapes.items() if name not in names}
-    )
+    case.keep_tensors(lambda name: name not in names)
 
 
 def another_size(case):
@@ -25,6 +19,12 @@ def overlapping(case):
     names = [name for name in header if name != "__metadata__"]
     header[names[0]]["shape"] = [1, 1]
     case.write_weights(header, content)
+
+
+def not_numbers(case):
+    header, content = case.header()
+    start, end = header["classifier.bias"]["data_offsets"]
+    case.write_weights(header, content[:start] + b"\xff" * (end - start) + content[end:])
 
 
 class Evil:
@@ -66,6 +66,11 @@ def test_what_loading_tells(case, damaged, refused, monkeypatch):
     damage(damaged)
     refused([*damaged.argv(), *options], 3, words, early=False)
     assert not (damaged.folder / "evil-was-here").exists()
+
+
+def test_weights_that_are_no_numbers(damaged, refused):
+    not_numbers(damaged)
+    refused(damaged.argv(), 5, ["are not finite", "nothing was built"], early=False)
 
 
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "pytorch_model.bin.index.json"])

@@ -56,6 +56,8 @@ def test_tensors_have_the_types_of_the_config(shared):
 
 def test_the_code_says_which_side_is_at_fault(shared):
     """400 is the client's fault and 500 the model's; one must not be caught as the other."""
-    kinds = SimpleNamespace(input=shared.step_responses.InvalidInputError, result=shared.step_responses.InvalidResultError)
+    kinds = SimpleNamespace(
+        input=shared.step_responses.InvalidInputError, result=shared.step_responses.InvalidResultError
+    )
     assert not issubclass(kinds.input, kinds.result)
     assert not issubclass(kinds.result, kinds.input)

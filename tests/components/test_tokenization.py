@@ -95,11 +95,10 @@ def without_special_tokens(tokenizer):
     tokenizer.post_processor = processors.ByteLevel()
 
 
-@pytest.mark.parametrize("texts", [[""], ["", "  "]])
-def test_a_text_without_any_token_is_an_array_of_length_zero(load, encode, texts):
-    arrays = encode(load(without_special_tokens), texts, {**NAMES, "position_ids": np.int64})
-    assert {array.shape for array in arrays.values()} == {(len(texts), 0)}
-    assert {array.dtype for array in arrays.values()} == {np.dtype(np.int64)}
+@pytest.mark.parametrize("texts", [[""], ["word", ""]])
+def test_a_text_without_any_token_is_refused_by_its_row(load, encode, texts):
+    with pytest.raises(ValueError, match=f"row {texts.index('')}: the tokenizer finds no token"):
+        encode(load(without_special_tokens), texts, {**NAMES, "position_ids": np.int64})
 
 
 def test_an_unknown_tensor_is_not_made_up(load, encode):

@@ -1,5 +1,6 @@
 """A tiny random model of any type: its own config class shrunk by the names of its sizes, its own tokenizer class."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,16 @@ from tests.families import vocabularies
 POSITIONS = 128
 # What the config classes call their sizes. Only names that a class has are set.
 SMALL = {
-    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "emb_dim", "embedding_size", "word_embed_proj_dim"), 32),
+    **dict.fromkeys(
+        ("hidden_size", "d_model", "n_embd", "dim", "emb_dim", "embedding_size", "word_embed_proj_dim"), 32
+    ),
     **dict.fromkeys(("input_embedding_size", "output_embedding_size", "d_latents"), 32),
     **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 2),
     **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "num_key_value_heads"), 2),
     **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2),
-    **dict.fromkeys(("intermediate_size", "n_inner", "hidden_dim", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim"), 64),
+    **dict.fromkeys(
+        ("intermediate_size", "n_inner", "hidden_dim", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim"), 64
+    ),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), POSITIONS),
     "head_dim": 16,
 }
@@ -23,6 +28,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "gemma3": {"text_config": {"sliding_window": 16}, "vision_config": {"image_size": 28, "patch_size": 14}},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 16},
     "gptj": {"rotary_dim": 8},
+    "nystromformer": {"conv_kernel_size": 5},
     "longformer": {"attention_window": 16},
     "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
 }
@@ -44,14 +50,14 @@ FORMS = {
 
 def form_of(model_type: str) -> str:
     """The form of vocabulary that the type's own tokenizer class reads."""
-    return _form(_fast_class(model_type))[0]
+    return form_and_arrangement(fast_class(model_type))[0]
 
 
-def _form(name: str) -> tuple[str, str]:
+def form_and_arrangement(name: str) -> tuple[str, str]:
     return FORMS.get(name.removesuffix("TokenizerFast"), (vocabularies.WORDPIECE, "plain"))
 
 
-def _fast_class(model_type: str) -> str:
+def fast_class(model_type: str) -> str:
     from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
     names = TOKENIZER_MAPPING_NAMES.get(model_type) or (None, None)
@@ -62,13 +68,13 @@ def make_tokenizer(model_type: str, folder: Path) -> Any:
     """The type's own fast tokenizer, from freshly trained vocabulary files written to `folder`."""
     import transformers
 
-    name = _fast_class(model_type)
+    name = fast_class(model_type)
     if name in ("BloomTokenizerFast", "GPTNeoXTokenizerFast", "PreTrainedTokenizerFast"):
         return getattr(transformers, name)(
             tokenizer_object=tiny_models.byte_level_bpe(), pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
             model_max_length=POSITIONS, model_input_names=["input_ids", "attention_mask"],
         )  # fmt: skip
-    form, arrangement = _form(name)
+    form, arrangement = form_and_arrangement(name)
     files = vocabularies.write(form, folder, arrangement=arrangement)
     tokenizer = getattr(transformers, name)(**files, model_max_length=POSITIONS)
     if tokenizer.pad_token is None:
@@ -80,7 +86,7 @@ def make_config(model_type: str, tokenizer: Any, labels=tiny_models.LABELS, **ch
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     config_class = CONFIG_MAPPING[model_type]
-    known = {**vars(config_class()), **config_class().to_dict()}
+    known = config_class().to_dict()
     sizes = {name: size for name, size in SMALL.items() if name in known}
     ids = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
     ids = {name: id_ for name, id_ in ids.items() if id_ is not None}
@@ -89,7 +95,7 @@ def make_config(model_type: str, tokenizer: Any, labels=tiny_models.LABELS, **ch
     settings = {**sizes, **vocabulary, **ids}
     overrides = dict(OVERRIDES.get(model_type, {}))
     for part in [name for name in known if name.endswith("_config") and isinstance(known[name], dict)]:
-        shrunk = {name: value for name, value in settings.items() if name in known[part]}
+        shrunk = {name: value for name, value in {**SMALL, **vocabulary, **ids}.items() if name in known[part]}
         overrides[part] = {**shrunk, **overrides.get(part, {})}
     return config_class(**{**settings, **heads, **overrides, **changes})
 
@@ -102,3 +108,17 @@ def make_model(model_type: str, folder: Path, **changes: Any) -> Path:
     config = make_config(model_type, tokenizer, **changes)
     model = AutoModelForSequenceClassification.from_config(config)
     return tiny_models.save(model, tokenizer, folder)
+
+
+def make_weightless(model_type: str, folder: Path) -> Path:
+    """config.json and the files of the type's own tokenizer class, fast or not: enough for what is refused early."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+
+    form = vocabularies.BYTE_LEVEL if model_type in ("flaubert", "xlm") else vocabularies.WORDPIECE
+    vocabularies.write(form, folder)
+    CONFIG_MAPPING[model_type]().save_pretrained(folder)
+    names = TOKENIZER_MAPPING_NAMES.get(model_type) or ("BertTokenizer",)
+    settings = {"tokenizer_class": names[0], "model_max_length": POSITIONS}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder

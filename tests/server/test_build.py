@@ -1,4 +1,4 @@
-"""The main job without Docker: the real script, the real clients, the real Triton, from reference to proven repository."""
+"""The main job without Docker: real script, real clients, real Triton, from reference to proven repository."""
 
 import json
 import os
@@ -118,7 +118,7 @@ def test_requests_of_the_documentation(models, name, serve_repository):
     address = serve_repository(BUILD / name / "latest/model_repository").address.http
     ((wanted, _),) = pytorch(models["bert"], ["помогите мне"])
     tensor = '{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["помогите мне"]}'
-    infer = post(f"http://{address}/v2/models/{name}/infer", '{"inputs":[%s]}' % tensor)
+    infer = post(f"http://{address}/v2/models/{name}/infer", f'{{"inputs":[{tensor}]}}')
     assert {each["name"]: each["data"] for each in infer["outputs"]}["predicts"] == wanted[:1]
     generate = post(f"http://{address}/v2/models/{name}/generate", '{"text_input": "помогите мне"}')
     assert generate["predicts"] == wanted[0]

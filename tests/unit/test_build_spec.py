@@ -261,3 +261,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     if content is not None:
         file.write_bytes(content)
     assert f"--config {str(file)!r} cannot be read" in refusal(["--config", str(file)])
+
+
+def test_the_terms_go_along_with_the_sources(yaml_file):
+    terms = parse_arguments([*THREE, "topics", "v1", "8", "--max-length", "64", "--allow-pickle"]).sources.terms
+    assert (terms.export_task, terms.max_batch_size, terms.max_length) == ("text-classification", 8, 64)
+    assert (terms.allow_pickle, terms.allow_duplicate_labels, terms.allow_placeholder_labels) == (True, False, False)
+    file = yaml_file(
+        "model: m\ntokenizer: t\nid2label: l\nallow-duplicate-labels: true\nallow_placeholder_labels: true"
+    )
+    terms = parse_arguments(["--config", file]).sources.terms
+    assert (terms.allow_pickle, terms.allow_duplicate_labels, terms.allow_placeholder_labels) == (False, True, True)

@@ -149,7 +149,9 @@ def test_a_tokenizer_frozen_wrongly_is_fatal(tmp_path, bert, monkeypatch):
 
 
 def test_ragged_batches_hold_every_text_at_every_size():
-    batches = parity._ragged_batches(7, largest=8)
+    singles, batches = parity._ragged_batches(7, largest=8)
+    assert singles == [[row] for row in range(7)]
+    batches = singles + batches
     for size in parity.BATCH_SIZES:
         assert [row for batch in batches if len(batch) == size for row in batch]
     assert all(sum(row in batch for batch in batches) == len(parity.BATCH_SIZES) for row in range(7))

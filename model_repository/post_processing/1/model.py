@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from step_responses import InvalidResultError, read_settings, respond, tensors, version_folder
 from scoring import best
+from step_responses import InvalidResultError, read_settings, respond, tensors, version_folder
 
 
 class TritonPythonModel:

@@ -21,7 +21,6 @@ class TritonPythonModel:
     def _answer(self, request):
         values = pb_utils.get_input_tensor_by_name(request, self.text_input).as_numpy()
         try:
-            texts = decode_rows(values, self.text_input)
+            return encode(self.tokenizer, decode_rows(values, self.text_input), self.dtypes, self.text_input)
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
-        return encode(self.tokenizer, texts, self.dtypes)

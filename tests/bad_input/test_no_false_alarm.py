@@ -1,0 +1,31 @@
+"""The other side: what can be served is not refused by a glance at its files, whatever its type."""
+
+import pytest
+
+from tests.families import build
+from tests.families.outcomes import OUTCOMES
+from utils.original import load_config
+from utils.sources import fetch_metadata, fetch_model
+from utils.storage import Sources, parse_reference
+from utils.terms import Terms
+from utils.tokenization import load_tokenizer
+
+SERVED = [model_type for model_type, outcome in OUTCOMES.items() if outcome.code == 0]
+
+
+def glance(model, tmp_path, **terms):
+    reference = parse_reference(str(model))
+    wanted = Sources(model=reference, tokenizer=reference, labels=None, fetch_timeout=30, terms=Terms(**terms))
+    metadata = fetch_metadata(wanted, tmp_path / "work")
+    assert fetch_model(wanted, metadata, tmp_path / "work") == model
+    return metadata
+
+
+@pytest.mark.parametrize("model_type", SERVED)
+def test_every_type_that_is_served_passes(model_type, tmp_path, capfd):
+    model = build.make_model(model_type, tmp_path / "model")
+    tokenizer = load_tokenizer(model, load_config(model))
+    capfd.readouterr()
+    metadata = glance(model, tmp_path, max_batch_size=1 if tokenizer.pad_token is None else 8)
+    assert metadata.vocabulary == max(tokenizer.get_vocab().values()) + 1
+    assert "warning" not in capfd.readouterr().err

@@ -1,0 +1,211 @@
+"""Servers that refuse, hang, break off or hand out what is no use; real clients, in their child processes."""
+
+import contextlib
+import io
+import json
+import socket
+import tarfile
+import time
+
+import pytest
+
+from tests.bad_input.test_files import only_pickled, without_shard
+from tests.loopback.clearml_server import ClearmlServer, zipped
+from tests.loopback.hub import HubServer
+
+REPOSITORY = "hf:user/topics"
+MODEL = "0123456789abcdef0123456789abcdef"
+LONGEST = 45.0  # on a machine that is busy; a server that hangs is given up after --fetch-timeout, 3 seconds here
+
+
+@pytest.fixture
+def closed_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def bounded(refused):
+    def run(*arguments, **options):
+        started = time.monotonic()
+        message = refused(*arguments, **options)
+        assert time.monotonic() - started < LONGEST
+        return message
+
+    return run
+
+
+@contextlib.contextmanager
+def serving(server, monkeypatch, environment):
+    with server:
+        for name, value in environment(server).items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def hub(damaged, monkeypatch, fault=None):
+    server = HubServer({"user/topics": damaged.model}, fault)
+    return serving(server, monkeypatch, lambda one: one.environment(damaged.folder / "cache"))
+
+
+def weights_asked_for(server):
+    return [path for method, path, _ in server.requests if path.endswith((".safetensors", ".bin")) and method == "GET"]
+
+
+# fault of the hub, options, words
+HUB = {
+    "gated": ("gated", [], ["hf:user/topics is gated", "ask for access", "HF_TOKEN"]),
+    "token refused": ("bad token", [], ["refuses hf:user/topics (401)", "set HF_TOKEN"]),
+    "forbidden": ("forbidden", [], ["refuses hf:user/topics (403)"]),
+    "rate limited": ("rate limit", [], ["limits the rate of requests (429)", "wait some minutes"]),
+    "out of order": ("out of order", [], ["is out of order (500)", "again later"]),
+    "no hub": ("no hub", [], ["gives no hub's answer", "HF_ENDPOINT"]),
+    "hanging": ("hang", ["--fetch-timeout", "3"], ["hf:user/topics was not there after 3 seconds", "--fetch-timeout"]),
+    "slow files": ("hang on files", ["--fetch-timeout", "4"], ["hf:user/topics was not there after 4 seconds"]),
+    "half a file": ("half a file", [], ["broke in the middle of a file of hf:user/topics", "again"]),
+}
+
+
+@pytest.mark.parametrize("case", HUB)
+def test_a_hub_that_fails(case, damaged, bounded, monkeypatch):
+    fault, options, words = HUB[case]
+    with hub(damaged, monkeypatch, fault) as server:
+        bounded([REPOSITORY, REPOSITORY, "-", *options], 3, words)
+        assert not weights_asked_for(server)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("hf:user/other", ["shows no repository 'user/other'", "check the name"]),
+        ("hf:user/topics@v9", ["has no revision 'v9'", "branches, tags or commits"]),
+    ],
+)
+def test_a_reference_the_hub_does_not_know(reference, words, damaged, bounded, monkeypatch):
+    with hub(damaged, monkeypatch):
+        bounded([reference, REPOSITORY, "-"], 3, words)
+
+
+def test_a_hub_that_is_not_there(damaged, bounded, monkeypatch, closed_port):
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setenv("HF_HOME", str(damaged.folder / "cache"))
+    bounded([REPOSITORY, damaged.model, "-"], 3, ["cannot be reached for hf:user/topics", "check the network"])
+
+
+# damage to what the repository holds, words, and whether it is told before any weights are asked for
+REPOSITORIES = {
+    "pickled weights only": (only_pickled, ["has no weights", "--allow-pickle"], True),
+    "code of its own": (
+        lambda case: case.edit("config.json", auto_map={"AutoModel": "x.Y"}),
+        ["auto_map", "no foreign code"],
+        True,
+    ),
+    "a shard missing": (without_shard, ["model-00002-of-00002.safetensors", "is missing"], False),
+    "no head, by the index": (
+        lambda case: (case.keep_tensors(lambda name: not name.startswith("classifier")), case.shard()),
+        ["no classification head"],
+        True,
+    ),
+    "no head, by the weights": (
+        lambda case: case.keep_tensors(lambda name: not name.startswith("classifier")),
+        ["no classification head"],
+        False,
+    ),
+    "too small a vocabulary": (lambda case: case.edit("config.json", vocab_size=7), ["knows only 7 tokens"], True),
+    "weights cut short": (
+        lambda case: case.write("model.safetensors", case.file("model.safetensors").read_bytes()[:-9]),
+        ["is cut short"],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REPOSITORIES)
+def test_a_repository_of_no_use(case, damaged, bounded, monkeypatch):
+    damage, words, before_weights = REPOSITORIES[case]
+    damage(damaged)
+    with hub(damaged, monkeypatch) as server:
+        bounded([REPOSITORY, REPOSITORY, "-"], 3, words)
+        assert not (before_weights and weights_asked_for(server))
+        assert not [path for path in weights_asked_for(server) if path.endswith(".bin")]
+
+
+def corrupt(case):
+    file = case.folder / "corrupt.zip"
+    file.write_bytes(zipped(case.model)[:-100])
+    return file
+
+
+def traversing(case):
+    file = case.folder / "traversing.tar"
+    with tarfile.open(file, "w") as opened:
+        member = tarfile.TarInfo("../../evil.json")
+        member.size = 4
+        opened.addfile(member, io.BytesIO(b"evil"))
+    return file
+
+
+def single_file(case):
+    return case.file("model.safetensors")
+
+
+def without_config(case):
+    case.remove("config.json")
+    return case.model
+
+
+# fault of the server, what it has under the id, options, words
+CLEARML = {
+    "hanging": ("hang", None, ["--fetch-timeout", "3"], ["was not there after 3 seconds"]),
+    "hanging after login": ("hang after login", None, ["--fetch-timeout", "6"], ["was not there after 6 seconds"]),
+    "dropping after login": ("drop after login", None, [], ["cannot be reached or breaks off", "CLEARML_API_HOST"]),
+    "no API": ("no api", None, [], ["is no ClearML API server"]),
+    "forbidden": ("forbidden", None, [], ["does not let these keys read the model"]),
+    "a file that is gone": ("no file", None, [], ["cannot be downloaded"]),
+    "half a file": ("half a file", None, ["--fetch-timeout", "20"], [f"{MODEL}"]),
+    "a corrupt archive": (None, corrupt, [], ["the archive of clearml:", "damaged or cut short"]),
+    "a traversing archive": (None, traversing, [], ["'../../evil.json'", "leads out of its folder"]),
+    "no archive": (None, single_file, [], ["is a single file", "zip or tar archive"]),
+    "no model in it": (None, without_config, [], ["has no config.json"]),
+}
+
+
+@pytest.mark.parametrize("case", CLEARML)
+def test_a_clearml_server_that_fails(case, damaged, bounded, monkeypatch):
+    fault, content, options, words = CLEARML[case]
+    server = ClearmlServer({MODEL: content(damaged) if content else damaged.model}, fault)
+    with serving(server, monkeypatch, ClearmlServer.environment):
+        bounded([f"clearml:{MODEL}", f"clearml:{MODEL}", "-", *options], 3, words)
+    assert not list(damaged.folder.rglob("evil.json"))
+
+
+def test_clearml_keys_that_are_wrong_are_not_shown(damaged, bounded, monkeypatch):
+    with serving(ClearmlServer({MODEL: damaged.model}), monkeypatch, ClearmlServer.environment):
+        monkeypatch.setenv("CLEARML_API_SECRET_KEY", "a-wrong-secret")
+        message = bounded([f"clearml:{MODEL}", damaged.model, "-"], 3, ["refuses the ClearML keys"])
+    assert "a-wrong-secret" not in message
+
+
+def test_no_clearml_at_all(damaged, bounded):
+    bounded([f"clearml:{MODEL}", damaged.model, "-"], 3, ["ClearML is not configured", "clearml-init"])
+
+
+def test_a_clearml_model_that_nobody_knows(damaged, bounded, monkeypatch):
+    with serving(ClearmlServer({MODEL: damaged.model}), monkeypatch, ClearmlServer.environment):
+        bounded(["clearml:abc", damaged.model, "-"], 3, ["knows no model 'abc'", "copy the id"])
+
+
+def test_an_s3_server_that_is_not_there(damaged, bounded, monkeypatch, closed_port):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-someone")
+    message = bounded(["s3://bucket/topics", damaged.model, "-"], 3, ["cannot be reached", "AWS_ENDPOINT_URL"])
+    assert "a-secret" not in message
+
+
+def test_what_lies_here_is_told_before_a_server_is_asked(damaged, bounded, monkeypatch):
+    damaged.write("tokenizer_config.json", json.dumps({"auto_map": {"AutoTokenizer": "x"}}))
+    with hub(damaged, monkeypatch, "hang") as server:
+        bounded([REPOSITORY, damaged.model, "-"], 3, ["auto_map in tokenizer_config.json"])
+        assert not server.requests

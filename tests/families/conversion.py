@@ -1,0 +1,33 @@
+"""What the tests of families share: one call to convert, and PyTorch's answers by transformers' own pipeline."""
+
+from pathlib import Path
+
+import numpy as np
+
+from utils.convert_to_onnx import Conversion, convert
+from utils.releases import default_release, find_release
+from utils.tasks import TASKS
+
+
+def convert_folder(model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size=8) -> Conversion:
+    return convert(
+        model,
+        tokenizer or model,
+        destination,
+        task=TASKS["text-classification"],
+        release=find_release(default_release()),
+        max_batch_size=max_batch_size,
+        max_length=None,
+    )
+
+
+def pipeline_logits(model: Path, texts, *, max_length=128) -> np.ndarray:
+    """[texts, labels], as a user who follows the documentation of transformers gets them, one text at a time."""
+    import torch
+    from transformers import pipeline
+
+    classify = pipeline("text-classification", model=str(model), dtype=torch.float32, device="cpu")
+    kept = {"top_k": None, "function_to_apply": "none", "truncation": True, "max_length": max_length}
+    rows = [{each["label"]: each["score"] for each in classify(text, **kept)} for text in texts]
+    labels = classify.model.config.id2label
+    return np.array([[row[labels[index]] for index in range(len(labels))] for row in rows])

@@ -1,0 +1,111 @@
+"""What decoders and their tokenizers do otherwise: padding, type ids that matter, texts without any token."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.families import build
+from tests.families.conversion import convert_folder, pipeline_logits
+from utils import ROOT
+from utils.components import load_shared
+from utils.errors import SourceError
+
+DECODERS = ["gpt2", "llama", "qwen2", "opt"]
+
+
+def save_tokenizer(folder, **changes):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for name, value in changes.items():
+        setattr(tokenizer, name, value)
+    tokenizer.save_pretrained(folder)
+
+
+def assert_as_pipeline(model, conversion):
+    assert np.abs(np.array(conversion.golden_logits) - pipeline_logits(model, conversion.golden_texts)).max() < 1e-5
+
+
+@pytest.mark.parametrize("model_type", DECODERS)
+def test_a_tokenizer_that_pads_left(tmp_path, model_type):
+    model = build.make_model(model_type, tmp_path / "model")
+    save_tokenizer(model, padding_side="left")
+    conversion = convert_folder(model, tmp_path / "out")
+    assert conversion.tokenizer.settings["padding"]["side"] == "right"
+    assert_as_pipeline(model, conversion)
+
+
+@pytest.mark.parametrize("model_type", DECODERS)
+def test_without_any_pad_token_one_text_at_a_time(tmp_path, model_type):
+    model = build.make_model(model_type, tmp_path / "model", pad_token_id=None)
+    save_tokenizer(model, pad_token=None)
+    with pytest.raises(SourceError, match=r"no pad token.*MAX_BATCH_SIZE 1"):
+        convert_folder(model, tmp_path / "out")
+    conversion = convert_folder(model, tmp_path / "single", max_batch_size=1)
+    assert conversion.tokenizer.settings["padding"] is None
+    assert_as_pipeline(model, conversion)
+
+
+@pytest.mark.parametrize("pad_token_id", [None, 0])
+def test_the_tokenizers_pad_token_counts_not_the_configs(tmp_path, pad_token_id):
+    """A config that names none (Llama, Qwen2), or another: texts are padded with the tokenizer's."""
+    model = build.make_model("qwen2", tmp_path / "model", pad_token_id=pad_token_id)
+    assert_as_pipeline(model, convert_folder(model, tmp_path / "out"))
+
+
+def generic_tokenizer(folder, **settings):
+    """GPT-2's vocabulary in the generic class, which gives token_type_ids unless it is told not to."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), pad_token="<|endoftext|>", model_max_length=128, **settings
+    )
+    for file in folder.glob("*token*"):
+        file.unlink()
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "gpt_neo", "gptj", "gpt_bigcode"])
+def test_type_ids_that_matter_are_served(tmp_path, model_type):
+    """GPT-2 adds the embedding of token 0 for each: transformers' pipeline does, so the served model must."""
+    model = build.make_model(model_type, tmp_path / "model")
+    generic_tokenizer(model)
+    conversion = convert_folder(model, tmp_path / "out")
+    assert [tensor.name for tensor in conversion.graph.inputs] == ["input_ids", "attention_mask", "token_type_ids"]
+    assert_as_pipeline(model, conversion)
+
+
+def test_type_ids_that_do_not_matter_are_left_out(tmp_path):
+    model = build.make_model("gpt2", tmp_path / "model")
+    generic_tokenizer(model, model_input_names=["input_ids", "attention_mask"])
+    assert len(convert_folder(model, tmp_path / "plain").graph.inputs) == 2
+    deberta = build.make_model("deberta", tmp_path / "deberta")
+    assert "token_type_ids" in build.make_tokenizer("deberta", tmp_path / "files")("a")
+    assert len(convert_folder(deberta, tmp_path / "out").graph.inputs) == 2
+    typed = build.make_model("deberta-v2", tmp_path / "typed", type_vocab_size=2)
+    assert len(convert_folder(typed, tmp_path / "typed out").graph.inputs) == 3
+
+
+def test_a_text_without_tokens_is_refused_by_input_and_row(tmp_path):
+    conversion = convert_folder(build.make_model("gpt2", tmp_path / "model"), tmp_path / "out")
+    assert "" not in conversion.golden_texts
+    served = load_shared("tokenization")
+    tokenizer = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)
+    for texts, row in ([""], 0), (["one", "", "three"], 1):
+        with pytest.raises(ValueError, match=rf"input 'text', row {row}: the tokenizer finds no token"):
+            served.encode(tokenizer, texts, {"input_ids": "int64"}, "text")
+
+
+def test_a_type_is_refused_without_importing_torch():
+    code = (
+        "import sys\nfrom utils.errors import ExportError\nfrom utils.supported_types import require_supported\n"
+        "require_supported('xlm-roberta', 'text-classification')\n"
+        "try:\n    require_supported('ctrl', 'text-classification')\n"
+        "except ExportError as error:\n    print(error)\n"
+        "assert not {'torch', 'transformers', 'optimum'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "cannot convert model type 'ctrl' for text-classification; it knows albert, bart" in done.stdout

@@ -1,0 +1,176 @@
+"""A private copy of the checkout to build in, and processes in it that can be stopped, and looked for afterwards."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests import tiny_models
+from utils import ROOT, environment
+
+HERE = Path(__file__).resolve().parent
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv*", ".*_cache", ".hypothesis", "build", "docs", "benchmarks", "__pycache__"
+)
+DRIVER = "tests/interruption/paused_build.py"
+# The name and tag of every build here; the last good one has another MAX_BATCH_SIZE than the one under test.
+NAME, TAG, GOOD_BATCH, BATCH = "topics", "v1", "4", "8"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def wait_for(condition, what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} in {seconds:g} s"
+        time.sleep(0.02)
+
+
+@dataclass
+class Checkout:
+    """A copy of the checkout; every process started in it carries a mark in its environment."""
+
+    root: Path
+    state: Path
+    model: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    children: list = field(default_factory=list)
+
+    @property
+    def build(self) -> Path:
+        return self.root / "build"
+
+    @property
+    def good(self) -> Path:
+        return self.build / NAME / TAG
+
+    @property
+    def paused(self) -> Path:
+        return self.state / f"paused-{self.mark}"
+
+    def command(self, where, *, model=None, batch=BATCH, options=("--no-image", "--no-verify")):
+        model = str(model or self.model)
+        return [sys.executable, str(self.root / DRIVER), where, model, model, "-", NAME, TAG, batch, *options]
+
+    def start(self, command, **variables):
+        """The process, in a group of its own; stdout and stderr go to files."""
+        rest = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DOCKER_", "PIP_"))}
+        outputs = [(self.state / f"{self.mark}.{len(self.children)}.{end}").open("w+") for end in ("out", "err")]
+        child = subprocess.Popen(
+            command,
+            env={
+                **rest,
+                "PATH": f"{HERE}{os.pathsep}{os.environ['PATH']}",
+                "PYTHONPATH": str(self.root),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "ORT_DISABLE_TELEMETRY": "1",
+                "XDG_CACHE_HOME": str(self.state / "cache"),
+                "CONVERSION": str(self.state / "conversion"),
+                "DOCKER_STATE": str(self.state / "docker"),
+                "PAUSED": str(self.paused),
+                "INTERRUPTION_TEST": self.mark,
+                **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
+                **variables,
+            },
+            cwd=self.state,
+            stdin=subprocess.DEVNULL,
+            stdout=outputs[0],
+            stderr=outputs[1],
+            start_new_session=True,
+        )
+        child.outputs = outputs
+        self.children.append(child)
+        return child
+
+    def end(self, child, seconds: float = 120.0):
+        """(exit code as a shell tells it, stdout, stderr)"""
+        code = child.wait(timeout=seconds)
+        texts = [output.seek(0) or output.read() for output in child.outputs]
+        return (code if code >= 0 else 128 - code, *texts)
+
+    def run(self, command, **variables):
+        return self.end(self.start(command, **variables))
+
+    def place_good(self) -> dict[str, bytes]:
+        """The last good build, as it was made once; its content."""
+        shutil.rmtree(self.build / NAME, ignore_errors=True)
+        shutil.copytree(self.state / "good", self.good)
+        return contents(self.good)
+
+    def living(self) -> list[int]:
+        """Processes that carry the mark."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if f"INTERRUPTION_TEST={self.mark}".encode() in place.read_bytes():
+                    found.append(int(place.parent.name))
+            except OSError:
+                continue
+        return found
+
+    def tracked(self) -> dict[str, bytes]:
+        """Everything a clone has: what no build may touch."""
+        return {
+            path.relative_to(self.root).as_posix(): path.read_bytes()
+            for path in self.root.rglob("*")
+            if path.is_file() and path.relative_to(self.root).parts[0] not in ("build", ".venv", ".venv-serving")
+        }
+
+    def work(self) -> list[str]:
+        return sorted(path.name for path in (self.build / ".work").iterdir())
+
+
+@pytest.fixture(scope="session")
+def _copied(tmp_path_factory):
+    """The copy, with the last good build and a recorded conversion; its environments are the test's own, by links."""
+    folder = tmp_path_factory.mktemp("interruption")
+    root, state = folder / "checkout", folder / "state"
+    state.mkdir()
+    shutil.copytree(ROOT, root, ignore=LEFT_OUT, symlinks=True)
+    (root / ".venv").symlink_to(sys.prefix)
+    environment.ensure(environment.SERVING)
+    link_serving(root / ".venv-serving")
+    checkout = Checkout(root=root, state=state, model=tiny_models.bert(folder / "model"))
+    code, _, err = checkout.run(checkout.command("-", batch=GOOD_BATCH))
+    assert code == 0, err
+    shutil.copytree(checkout.good, state / "good")
+    code, _, err = checkout.run(checkout.command("-"))
+    assert code == 0, err
+    shutil.copytree(checkout.good / "model_repository", state / "expected")
+    return checkout
+
+
+def link_serving(folder: Path) -> None:
+    """A serving environment that counts as set up and has no Triton laid out yet."""
+    folder.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (folder / name).symlink_to(environment.SERVING.folder / name)
+    shutil.copy(environment.SERVING.stamp, folder)
+
+
+@pytest.fixture
+def checkout(_copied):
+    """The copy with its last good build in place; whatever still runs at the end is killed."""
+    checkout = Checkout(root=_copied.root, state=_copied.state, model=_copied.model)
+    shutil.rmtree(checkout.state / "docker", ignore_errors=True)
+    shutil.rmtree(checkout.build / ".unfinished", ignore_errors=True)
+    checkout.place_good()
+    yield checkout
+    for child in checkout.children:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        for output in child.outputs:
+            output.close()
+    for pid in checkout.living():
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,79 @@
+"""The main job with one function changed, so that a test can stop it, or let it fail, inside a stage.
+
+    paused_build.py WHERE ARGUMENT ...
+
+The arguments are make_triton_image.sh's. WHERE is "-", "pause at STAGE" (a file named by $PAUSED appears, then nothing
+more happens), "full at STAGE" (the disk is full there), "no room" (the look before the build finds a full disk) or
+"fault at STAGE" (what nobody foresaw). With $CONVERSION, a folder, the conversion is recorded there the first time
+and played back from there afterwards; converting takes longer than all else together.
+"""
+
+import errno
+import os
+import pickle
+import shutil
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+from utils import assemble, convert_to_onnx, entry, exporter, finish, make_triton_image, verify, wheelhouse
+
+PLACES = {
+    "references": (make_triton_image, "fetch_metadata"),
+    "weights": (make_triton_image, "fetch_model"),
+    "convert": (exporter, "export"),
+    "render": (assemble, "check_repository"),
+    "wheels": (wheelhouse, "fill"),
+    "boot proof": (verify, "prove"),
+    "moving into place": (finish.build_tree, "move_into_place"),
+}
+
+
+def main() -> None:
+    where, *arguments = sys.argv[1:]
+    what, _, stage = where.partition(" at ")
+    if folder := os.environ.get("CONVERSION"):
+        convert_to_onnx.convert = recorded(convert_to_onnx.convert, Path(folder))
+    if what == "no room":
+        shutil.disk_usage = lambda _folder: SimpleNamespace(free=12_000_000)
+    elif what != "-":
+        module, name = PLACES[stage]
+        setattr(module, name, {"pause": pause, "full": full, "fault": fault}[what])
+    entry.run(lambda: make_triton_image.make_triton_image(arguments))
+
+
+def pause(*_arguments, **_options):
+    Path(os.environ["PAUSED"]).touch()
+    time.sleep(600)
+
+
+def full(*_arguments, **_options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def fault(*_arguments, **_options):
+    raise ZeroDivisionError("nobody\nforesaw this")
+
+
+def recorded(convert, folder: Path):
+    def play(model_folder, tokenizer_folder, destination, **options):
+        if not (folder / "conversion").is_file():
+            conversion = convert(model_folder, tokenizer_folder, destination, **options)
+            shutil.copytree(destination, folder, dirs_exist_ok=True)
+            (folder / "conversion").write_bytes(pickle.dumps(conversion))
+            return conversion
+        conversion = pickle.loads((folder / "conversion").read_bytes())
+        shutil.copytree(folder, destination, ignore=shutil.ignore_patterns("conversion"))
+        graph, tokenizer = (
+            replace(conversion.graph, path=destination / conversion.graph.path.name),
+            replace(conversion.tokenizer, file=destination / conversion.tokenizer.file.name),
+        )
+        return replace(conversion, graph=graph, tokenizer=tokenizer)
+
+    return play
+
+
+if __name__ == "__main__":
+    main()

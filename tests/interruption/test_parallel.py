@@ -1,0 +1,56 @@
+"""Eight builds at once in one checkout: real script, real conversion, real Triton, laid out by the first of them."""
+
+import json
+import shutil
+
+import pytest
+
+from tests import tiny_models
+from tests.interruption.conftest import NAME, TAG, contents, link_serving, wait_for
+
+
+@pytest.fixture
+def fresh_serving(checkout):
+    """No Triton is laid out yet: the eight must agree on who does it."""
+    serving = checkout.root / ".venv-serving"
+    shutil.rmtree(serving)
+    link_serving(serving)
+    assert not (serving / "tritonserver").exists()
+    return serving
+
+
+def test_eight_at_once_of_the_same_name_and_of_others(checkout, fresh_serving, tmp_path):
+    labels = [("a", "b"), ("c", "d", "e")]
+    models = [tiny_models.bert(tmp_path / "".join(each), labels=each) for each in labels]
+    names = [NAME, NAME, NAME, NAME, "zebra-0", "zebra-1", "zebra-2", "zebra-3"]
+    script = str(checkout.root / "make_triton_image.sh")
+    children = []
+    for number, name in enumerate(names):
+        model = str(models[number % 2])
+        command = [script, model, model, "-", name, TAG, "4", "--no-image"]
+        children.append(checkout.start(command, TRITON_FACTORY_DEBUG="1"))
+    for child, name in zip(children, names, strict=True):
+        code, out, err = checkout.end(child, 200)
+        assert code == 0, err
+        assert out == f"{checkout.build / name / TAG / 'model_repository'}\n"
+        assert "golden texts over HTTP and gRPC: labels equal" in err
+    assert (fresh_serving / "tritonserver/bin/tritonserver").is_file()
+    assert checkout.work() == []
+    wait_for(lambda: not checkout.living(), "end of their children", 10)
+    for number, name in enumerate(names[4:]):
+        assert labels_of(checkout.build / name / TAG, "post_processing") == list(labels[number % 2])
+    # The four of one name: one of them, whole. It answers as a build of its model alone does.
+    last = labels_of(checkout.good, "post_processing")
+    alone = "zebra-0" if last == list(labels[0]) else "zebra-1"
+    assert differences(checkout.good, checkout.build / alone / TAG, alone) == set()
+
+
+def labels_of(tree, step):
+    return list(json.loads((tree / f"model_repository/{step}/1/id2label.json").read_text()).values())
+
+
+def differences(tree, other, name):
+    """The files that differ when the other's name is put in place of the tree's own."""
+    ours, theirs = (contents(each / "model_repository") for each in (tree, other))
+    renamed = {key.replace(name, NAME): value.replace(name.encode(), NAME.encode()) for key, value in theirs.items()}
+    return {key for key in ours.keys() | renamed.keys() if ours.get(key) != renamed.get(key)}

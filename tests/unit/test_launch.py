@@ -1,0 +1,21 @@
+import sys
+
+import pytest
+
+from utils import launch
+
+
+def test_a_module_runs_with_its_arguments_and_not_from_where_the_user_stands(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["launch.py", "utils.cleanup", "--help"])
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    with pytest.raises(SystemExit) as end:
+        launch.main()
+    assert end.value.code == 0
+    assert sys.path[0] == str(launch.__file__).rpartition("/utils/")[0]
+    assert "" not in sys.path
+
+
+def test_an_old_python_is_told_so(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    assert launch.main() == 2
+    assert capsys.readouterr().err == "error: python3 is 3.9; Python 3.10 or newer is needed: put one on PATH\n"
