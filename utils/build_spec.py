@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import entry, names
+from utils import drivers, entry, names
 from utils.config_file import read_config
 from utils.errors import UsageError
-from utils.releases import Release, default_release, find_release
+from utils.releases import Release, default_release, find_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
 from utils.storage import Sources, parse_reference
 from utils.tasks import DEFAULT_TASK, Task, find_task
@@ -37,6 +37,7 @@ class BuildSpec:
     max_batch_size: int
     task: Task
     release: Release
+    release_reason: str
     device: str
     repository: str
     base_image: str | None
@@ -58,6 +59,14 @@ class BuildSpec:
     def triton_image(self) -> str:
         """The image Triton is taken from."""
         return self.base_image or self.release.triton_image
+
+
+class _ListReleases(argparse.Action):
+    """Like --help: prints and ends, whatever else stands on the command line."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        entry.write_stdout(list_releases() + "\n")
+        parser.exit()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -84,6 +93,8 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--task", help=f"what the model does (default: {DEFAULT_TASK})")
     options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
     options.add_argument("--release", metavar="YY.MM", help=f"Triton release (default: {default_release()})")
+    options.add_argument("--driver", metavar="VERSION", help="choose the release for this GPU driver, such as 535.104")
+    options.add_argument("--list-releases", action=_ListReleases, nargs=0, help="print what is known of each and exit")
     options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image, not from NVIDIA's")
     options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
     options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
@@ -129,6 +140,8 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     max_batch_size = _whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH)
     task = find_task(texts.get("task", DEFAULT_TASK))
     max_length = _optional_number("--max-length", texts.get("max_length"))
+    device = _device(texts.get("device", DEFAULT_DEVICE))
+    release, reason = _release(texts.get("release"), texts.get("driver"), device)
     return BuildSpec(
         sources=_sources(
             texts,
@@ -143,8 +156,9 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         tag=names.check_tag(texts.get("tag", "latest")),
         max_batch_size=max_batch_size,
         task=task,
-        release=find_release(texts.get("release", default_release())),
-        device=_device(texts.get("device", DEFAULT_DEVICE)),
+        release=release,
+        release_reason=reason,
+        device=device,
         repository=names.check_repository(texts.get("image", f"tritoned_{model_name}")),
         base_image=_optional_image("--base-image", texts.get("base_image")),
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
@@ -152,6 +166,22 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         max_length=max_length,
         **{name: name in values for name in FLAGS},
     )
+
+
+def _release(name: str | None, driver: str | None, device: str) -> tuple[Release, str]:
+    """The release, and why that one where a GPU's driver has a say in it: the one named, else the installed one."""
+    if not RUNTIMES[device].needs_driver:
+        if driver is not None:
+            raise UsageError(f"--driver {driver} chooses a release for a GPU; add --device gpu, or leave it out")
+        return find_release(name or default_release()), ""
+    if name is not None:
+        release = find_release(name)
+        return release, drivers.check_driver(driver, release) if driver else ""
+    driver = driver or drivers.installed_driver()
+    if driver is None:
+        return find_release(default_release()), ""
+    choice = drivers.choose_release(driver)
+    return choice.release, choice.reason
 
 
 def _sources(texts: dict[str, str], terms: Terms) -> Sources:

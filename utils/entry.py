@@ -28,11 +28,19 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
-        """Called by argparse for --help: the one output that is not a result and yet belongs on stdout."""
-        if file is None and _stdouts:
-            os.write(_stdouts[-1], self.format_help().encode())
+        """Called by argparse for --help: an output that is not a result and yet belongs on stdout."""
+        if file is None:
+            write_stdout(self.format_help())
         else:
             super().print_help(file)
+
+
+def write_stdout(text: str) -> None:
+    """Writes to the real stdout, also while `run` keeps it clean."""
+    if _stdouts:
+        os.write(_stdouts[-1], text.encode())
+    else:
+        sys.stdout.write(text)
 
 
 def run(command: Callable[[], str]) -> NoReturn:

@@ -21,7 +21,7 @@ from utils.layouts import DEFAULT_LAYOUT, LAYOUTS
 from utils.model_config import labels_in_answer
 from utils.pipeline import Ingredients, OnnxModel, Pipeline
 from utils.plan import as_text, describe, docker_plan, oci_labels, warn_of_old_release
-from utils.progress import stage
+from utils.progress import note, stage
 from utils.runtimes import RUNTIMES
 from utils.sources import Metadata, fetch_metadata, fetch_model, require_local
 from utils.tasks import SCORE_FUNCTIONS
@@ -45,6 +45,8 @@ def make_triton_image(argv: Sequence[str]) -> str:
     started = time.monotonic()
     if spec.dry_run:
         return _dry_run(spec)
+    if spec.release_reason:
+        note(spec.release_reason)
     warn_of_old_release(spec)
     with open_build_tree(spec.model_name, spec.tag) as tree, temporary_files_in(tree.folder):
         result = _build(spec, tree)

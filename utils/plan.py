@@ -121,6 +121,7 @@ def describe(spec: BuildSpec, metadata: Metadata, pipeline: Pipeline, docker: Ma
             "onnxruntime": spec.release.onnxruntime,
             "opset": spec.release.opset,
             "python": docker["python"],
+            **({"reason": spec.release_reason} if spec.release_reason else {}),
         },
         "device": spec.device,
         "base_images": [docker["triton_image"], *([docker["slim_image"]] if docker["runtime"] == "slim" else [])],

@@ -16,7 +16,10 @@ PREFERRED_OPSET = 18
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One row. `opset` and `max_ir` are what the release's ONNX Runtime was measured to load."""
+    """One row. `opset` and `max_ir` are what the release's ONNX Runtime was measured to load.
+
+    `cuda`, `driver` (the one the release was made with) and `min_compute_capability` are empty where not verified.
+    """
 
     name: str
     triton: str
@@ -25,6 +28,9 @@ class Release:
     max_ir: int
     ubuntu: str
     python: str
+    cuda: str
+    driver: str
+    min_compute_capability: str
 
     @property
     def triton_image(self) -> str:
@@ -59,7 +65,30 @@ def _release(row: dict[str, str]) -> Release:
         max_ir=int(row["max_ir_measured"]),
         ubuntu=row["ubuntu"],
         python=row["python"],
+        cuda=row["cuda_release_notes"] or row["cuda_vllm_row"],
+        driver=_driver(row),
+        min_compute_capability=row["min_cc"],
     )
+
+
+def _driver(row: dict[str, str]) -> str:
+    """The support matrix gives the exact driver; the release notes only its branch, or a pointer elsewhere."""
+    given = row["driver_vllm_row"] or row["driver_release_notes"]
+    return given if given[:1].isdigit() else ""
+
+
+def _shown(each: Release) -> tuple[object, ...]:
+    versions = (each.name, each.triton, each.onnxruntime, each.opset, each.max_ir)
+    return (*versions, each.cuda, each.driver, each.min_compute_capability, each.ubuntu, each.python)
+
+
+def list_releases() -> str:
+    """The table for --list-releases, newest first."""
+    columns = ("release", "Triton", "ONNX Runtime", "opset", "IR", "CUDA", "driver", "GPU from", "Ubuntu", "Python")
+    rows = [tuple(str(value) or "?" for value in _shown(release)) for release in reversed(usable_releases().values())]
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (columns, *rows)]
+    return "\n".join([*lines, f"default: {default_release()}; releases before {SECURITY_FLOOR} lack security fixes"])
 
 
 def default_release() -> str:

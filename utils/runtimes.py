@@ -11,13 +11,20 @@ class Runtime:
     stage: str
     instance_kind: str
     run_options: tuple[str, ...]
+    needs_driver: bool
 
 
 RUNTIMES = {
     runtime.device: runtime
     for runtime in (
-        Runtime(device="cpu", stage="slim", instance_kind="KIND_CPU", run_options=()),
-        Runtime(device="gpu", stage="full", instance_kind="KIND_GPU", run_options=("--gpus", "all")),
+        Runtime(device="cpu", stage="slim", instance_kind="KIND_CPU", run_options=(), needs_driver=False),
+        Runtime(
+            device="gpu",
+            stage="full",
+            instance_kind="KIND_GPU",
+            run_options=("--gpus", "all"),
+            needs_driver=True,
+        ),
     )
 }
 DEFAULT_DEVICE = "cpu"

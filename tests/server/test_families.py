@@ -1,4 +1,4 @@
-"""The proof on a real server for the families people fine-tune; the four of tests/server/test_build.py are not repeated.
+"""The proof on a real server for the families people fine-tune; the four of test_build.py are not repeated.
 
 In this process, through the real entry: every type converts in tests/families, what is new here is that it serves.
 """
