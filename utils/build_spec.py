@@ -128,6 +128,8 @@ def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     values = {name: value for name, value in given.items() if value not in (None, False)}
     if config is not None:
         values = {**read_config(Path(config), known=set(given), flags={*FLAGS, *PERMISSIONS}), **values}
+    if "no_cache" in values:
+        os.environ["TRITON_FACTORY_NO_CACHE"] = "1"  # storages fetch in child processes
     return _spec(values)
 
 

@@ -272,3 +272,11 @@ def test_the_terms_go_along_with_the_sources(yaml_file):
     )
     terms = parse_arguments(["--config", file]).sources.terms
     assert (terms.allow_pickle, terms.allow_duplicate_labels, terms.allow_placeholder_labels) == (False, True, True)
+
+
+def test_no_cache_reaches_the_storages(monkeypatch):
+    monkeypatch.setenv("TRITON_FACTORY_NO_CACHE", "0")
+    parse_arguments(["model", "tokenizer", "labels.json"])
+    assert os.environ["TRITON_FACTORY_NO_CACHE"] == "0"
+    parse_arguments(["model", "tokenizer", "labels.json", "--no-cache"])
+    assert os.environ["TRITON_FACTORY_NO_CACHE"] == "1"
