@@ -4,6 +4,8 @@ That folder may hold a `utils` of its own, which `-m` would take for ours. The s
 python3 is on PATH: this file must be readable to an old one, to say that it is too old.
 """
 
+import os
+import signal
 import sys
 
 OLDEST = (3, 10)
@@ -15,6 +17,10 @@ def main() -> int:
         needed, found = (".".join(map(str, version[:2])) for version in (OLDEST, sys.version_info))
         sys.stderr.write("error: python3 is " + found + "; Python " + needed + " or newer is needed: put one on PATH\n")
         return 2
+    if sys.argv[1].startswith("utils."):
+        # Until our commands listen themselves (signals.py) nothing is made that would have to be cleared up.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda caught, _frame: os._exit(128 + caught))
     import runpy
     from pathlib import Path
 

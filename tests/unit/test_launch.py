@@ -1,3 +1,4 @@
+import signal
 import sys
 
 import pytest
@@ -8,6 +9,7 @@ from utils import launch
 def test_a_module_runs_with_its_arguments_and_not_from_where_the_user_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["launch.py", "utils.cleanup", "--help"])
     monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.setattr(launch.signal, "signal", lambda *_: None)  # the test runner keeps its own
     with pytest.raises(SystemExit) as end:
         launch.main()
     assert end.value.code == 0
@@ -19,3 +21,19 @@ def test_an_old_python_is_told_so(monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     assert launch.main() == 2
     assert capsys.readouterr().err == "error: python3 is 3.9; Python 3.10 or newer is needed: put one on PATH\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_command_listens_ends_it_without_a_traceback(start_child, number):
+    code = (
+        "import runpy, sys, time\n"
+        "from utils import launch\n"
+        "runpy.run_module = lambda *_, **__: (print('here', flush=True), time.sleep(30))\n"
+        "sys.argv = ['launch.py', 'utils.cleanup']\n"
+        "launch.main()\n"
+    )
+    child = start_child(code)
+    assert child.stdout.readline() == "here\n"
+    child.send_signal(number)
+    assert child.wait(timeout=10) == 128 + number
+    assert child.stderr.read() == ""
