@@ -41,6 +41,9 @@ TOKENIZER_TEXTS = (
     "don't can't won't it's",
     "CamelCase snake_case kebab-case",
     "a" * 3000,
+    # Longer than what the served code tokenizes of a text at first: its bound must change no token.
+    "The price is 12,50 €, non-negotiable;  \nа потом 今日は! " * 800,
+    "word" + " " * 20_000 + "word " * 4_000,
     "漢" * 1500,
     "😀" * 600,
     " leading and trailing ",

@@ -1,10 +1,15 @@
 """Texts to token arrays by the `tokenizers` library alone; a build holds this very code against AutoTokenizer."""
 
+import re
+
 import numpy as np
 from tokenizers import Tokenizer
 
 # What can be told from a text alone; a graph that takes anything else cannot be served from texts.
 TENSORS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+# Of a very long text a part is tokenized first: this many characters, or this many a token asked for.
+SHORTEST_PART = 4096
+CHARACTERS_PER_TOKEN = 16
 
 
 def load_tokenizer(file, settings):
@@ -31,7 +36,7 @@ def encode(tokenizer, texts, dtypes, name="text_input"):
 
     ValueError names the input and the row of a text without any token, which no model can answer.
     """
-    encodings = tokenizer.encode_batch(texts)
+    encodings = tokenizer.encode_batch([bounded(tokenizer, text) for text in texts])
     for row, encoding in enumerate(encodings):
         if not any(encoding.attention_mask):
             raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
@@ -44,6 +49,53 @@ def encode(tokenizer, texts, dtypes, name="text_input"):
         mask = arrays["attention_mask"]
         arrays["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
     return {name: arrays[name].astype(dtype) for name, dtype in dtypes.items()}
+
+
+def bounded(tokenizer, text):
+    """`text`, or that part of a very long one that has the same tokens after truncation.
+
+    A part is cut between words, and taken when the tokens kept lie in its far half: then nothing beyond the cut can
+    change them but a rule that sees across half a part. Else the next part is twice as long, so that a text without
+    spaces costs its own tokenization and no more, and any other at most three times as much.
+    """
+    truncation = tokenizer.truncation
+    if truncation is None or len(text) <= SHORTEST_PART:
+        return text
+    limit, from_left = truncation["max_length"], truncation["direction"].lower() == "left"
+    word_end = re.compile(rf"\S(?=[{_separators(tokenizer)}])")
+    size = max(SHORTEST_PART, CHARACTERS_PER_TOKEN * limit)
+    while size < len(text):
+        part = _tail(text, size, word_end) if from_left else _head(text, size, word_end)
+        if part:
+            encoding = tokenizer.encode(part)
+            spans = [span for span in encoding.offsets if span[0] < span[1]] or [(0, len(part))]
+            reach = len(part) - spans[0][0] if from_left else spans[-1][1]
+            if len(encoding.ids) == limit and 2 * reach <= len(part):
+                return part
+        size *= 2
+    return text
+
+
+def _separators(tokenizer):
+    """Those of space and line feed that no word reaches across, nor any merge of the vocabulary."""
+    if tokenizer.pre_tokenizer is None:
+        return "^\\S\\s"  # nothing at all
+    normalized = tokenizer.normalizer.normalize_str if tokenizer.normalizer else str
+    words = {mark: tokenizer.pre_tokenizer.pre_tokenize_str(normalized(f"a{mark}b")) for mark in " \n"}
+    return "".join(mark for mark in words if len(words[mark]) > 1) or "^\\S\\s"
+
+
+def _head(text, size, word_end):
+    """The longest beginning of at most `size` characters that ends as a word does; "" when its second half has none."""
+    ends = [found.end() for found in word_end.finditer(text, size // 2, size + 1)]
+    return text[: ends[-1]] if ends else ""
+
+
+def _tail(text, size, word_end):
+    """Likewise the longest end that begins after a word."""
+    first = len(text) - size
+    found = word_end.search(text, first, first + size // 2)
+    return text[found.end() :] if found else ""
 
 
 def decode_rows(array, name):

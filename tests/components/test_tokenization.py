@@ -120,3 +120,39 @@ def test_what_is_not_utf_8_names_the_input_the_row_and_the_byte(shared, value, b
     array = np.array([[b"a"], [b"b"], [value]], dtype=np.object_)
     with pytest.raises(ValueError, match=rf"^input 'text_input', row 2: not valid UTF-8 \(byte {byte}\)$"):
         shared.tokenization.decode_rows(array, "text_input")
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_very_long_text_is_cut_before_it_is_tokenized_whole(load, shared, side):
+    tokenizer = load(max_length=6, truncation_side=side)
+    text = "a b c " * 50_000 + "d e f " * 50_000
+    part = shared.tokenization.bounded(tokenizer, text)
+    assert len(part) <= shared.tokenization.SHORTEST_PART
+    assert tokenizer.encode(part).ids == tokenizer.encode(text).ids
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 9000 + "a b c" + " " * 9000,
+        "a " + "h" * 30_000 + " b",
+        "a" * 30_000,
+        "a b" + " " * 30_000 + "c d e f g h",
+        "\n".join(["a b", "c"] * 8000),
+        "?!" * 9000,
+    ],
+    ids=["spaces around", "word within", "one word", "gap", "lines", "marks"],
+)
+def test_a_bound_changes_no_token(load, shared, text, side):
+    tokenizer = load(max_length=6, truncation_side=side)
+    assert tokenizer.encode(shared.tokenization.bounded(tokenizer, text)).ids == tokenizer.encode(text).ids
+
+
+def test_a_tokenizer_that_does_not_split_at_spaces_sees_the_whole_text(shared):
+    from tokenizers import Tokenizer, models
+
+    tokenizer = Tokenizer(models.WordLevel({"a": 0}, unk_token="a"))
+    tokenizer.enable_truncation(6)
+    text = "a b " * 9000
+    assert shared.tokenization.bounded(tokenizer, text) is text

@@ -1,0 +1,101 @@
+"""Rows 1 to 9 of the fault table: what is asked, and the answer it must get."""
+
+import json
+from dataclasses import dataclass
+
+from tests.server.faults.target import binary_body, infer_body
+
+BAD_UTF8 = b"\xff\xfe"
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """`ask(target)` gives a Reply; `says` must stand in an error's message."""
+
+    row: int
+    name: str
+    ask: object
+    status: int = 400
+    says: str = ""
+
+
+def changed(**changes):
+    return lambda target: target.infer(infer_body(**changes))
+
+
+def raw(*values, **options):
+    def ask(target):
+        headers, body = binary_body(*values, **options)
+        return target.infer(body, headers)
+
+    return ask
+
+
+def shortened(target):
+    headers, body = binary_body(b"good")
+    return target.infer(body.replace(b"\4\0\0\0", b"\5\0\0\0"), headers)
+
+
+def request(change):
+    """The good request after `change` was applied to its JSON."""
+
+    def ask(target):
+        content = json.loads(infer_body())
+        change(content)
+        return target.infer(json.dumps(content))
+
+    return ask
+
+
+def texts(*values):
+    return lambda target: target.infer(infer_body(values))
+
+
+ROW_0, ROW_1 = (f"input 'text_input', row {row}: not valid UTF-8" for row in (0, 1))
+SHAPE = "unexpected shape for input 'text_input'"
+# Triton's own JSON parser refuses these before any model is asked: 24.10 calls that 500, and nothing is lost by it.
+PARSER = "Unable to parse"
+
+CASES = [
+    Case(1, "invalid UTF-8, binary", raw(BAD_UTF8), says=ROW_0),
+    Case(1, "invalid UTF-8 in the second row, binary", raw(b"good", b"bad\xc3", shape=[2, 1]), says=ROW_1),
+    Case(1, "invalid UTF-8, JSON", lambda t: t.infer(infer_body(("%",)).replace(b"%", BAD_UTF8)), says=ROW_0),
+    Case(
+        1,
+        "a lone surrogate, JSON",
+        lambda t: t.infer(infer_body(("%",)).replace(b"%", b"\\ud800")),
+        500,
+        "failed to parse",
+    ),
+    Case(1, "a binary text shorter than its length says", shortened, says="only 4 bytes available"),
+    Case(3, "batch 0", changed(shape=[0, 1], data=[]), says="text_input"),
+    Case(3, "batch max+1", texts(*["a"] * 9), says="batch-size must be <= 8"),
+    Case(4, "shape [1,2]", changed(shape=[1, 2], data=["a", "b"]), says=SHAPE),
+    Case(4, "shape [1,0]", changed(shape=[1, 0], data=[]), says=SHAPE),
+    Case(4, "shape [2]", changed(shape=[2], data=["a", "b"]), says=SHAPE),
+    Case(4, "more texts than rows", changed(data=["a", "b"]), says="text_input"),
+    Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), says=SHAPE),
+    Case(5, "wrong dtype", changed(datatype="FP32", data=[1.0]), says="'FP32'"),
+    Case(5, "a number in BYTES", changed(data=[3]), 500, PARSER),
+    Case(5, "null in BYTES", changed(data=[None]), 500, PARSER),
+    Case(5, "a number through /generate", lambda t: t.generate(3), 500, PARSER),
+    Case(6, "missing input", request(lambda c: c["inputs"].clear()), says="text_input"),
+    Case(6, "extra input", request(lambda c: c["inputs"].append({**c["inputs"][0], "name": "more"})), says="more"),
+    Case(6, "duplicate input", request(lambda c: c["inputs"].append(c["inputs"][0])), says="already exists"),
+    Case(6, "misnamed input", changed(name="text"), says="unexpected inference input 'text'"),
+    Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
+    Case(6, "not JSON at all", lambda t: t.infer(b"nope"), 500, "failed to parse the request JSON"),
+    Case(7, "unknown model", lambda t: t.ask("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
+    Case(7, "unknown version", lambda t: t.infer(infer_body(), version="/versions/9"), 404, "version 9"),
+    Case(8, "empty text", texts(""), 200),
+    Case(8, "spaces", texts("   \t\n"), 200),
+    Case(8, "NUL", texts("a\0b"), 200),
+    Case(8, "emoji", texts("👩‍👩‍👧‍👦🏴‍☠️"), 200),
+    Case(8, "right-to-left", texts("שלום \u202e עולם"), 200),
+    Case(8, "combining marks", texts("e" + "\u0301" * 500), 200),
+    Case(9, "1 MB of words", texts("money back " * (MB // 11)), 200),
+    Case(9, "1 MB of spaces", texts(" " * MB), 200),
+    Case(9, "one word of 1 MB", texts("a" * MB), 200),
+    Case(9, "1 MB without spaces", texts("漢字" * (MB // 6)), 200),
+]

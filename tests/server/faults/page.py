@@ -1,0 +1,64 @@
+"""docs/faults.md: each case, what plain Triton answers, what this repository answers."""
+
+from tests.server.faults.cases import CASES
+from utils import ROOT
+
+PAGE = ROOT / "docs/faults.md"
+# Seen on Triton 24.10 with a repository as people write it by hand: no per-request errors, dims [-1], no bound.
+PLAIN = {
+    1: "500 with traceback",
+    2: "all good ones of the batch lost",
+    3: "400",
+    4: "200 with a text dropped, or 500",
+    5: "400 or 500",
+    6: "400",
+    7: "404",
+    8: "200",
+    9: "200",
+    11: "200 with a label",
+    14: "stubs gone",
+    15: "0 errors",
+    19: "exits",
+}
+# Rows that are no single request: (case, our answer, the test that proves it).
+OTHERS = {
+    2: ("1,000 good texts among as many bad ones, 40 at once",
+        "every good one 200 and the same bytes, every bad one 400",
+        "test_requests.py::test_bad_texts_cost_no_good_one_its_answer"),
+    11: ("NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
+         "test_model_faults.py"),
+    14: ("kill -9 of the server", "stubs and shared memory gone within 10 s", "test_end.py"),
+    15: ("16 clients, 8,000 requests", "0 errors; memory grows by less than 5 MB after the first quarter",
+         "test_load.py"),
+    19: ("port taken, broken repository", "exit 8 within 10 s with the reason; no shared memory left", "test_end.py"),
+}  # fmt: skip
+HEAD = """\
+# Faults and answers
+
+Written by `UPDATE_FAULTS=1 ./run_tests.sh tests/server/faults/test_page.py` from the answers of a real server; the
+same test fails when an answer changes. After each case the server is ready, a good request gets the same bytes as
+before, and no process was replaced. No answer shows a traceback, a path or a key of shared memory.
+
+| case | plain Triton 24.10 | this repository |
+|---|---|---|
+"""
+TAIL = """
+Where Triton's own JSON parser stops (a number or null in BYTES, a lone surrogate, no JSON at all) the answer is its
+own: 500 in 24.10, before any model is asked, with its reason and nothing lost. A model repository cannot change it.
+"""
+
+
+def text(replies):
+    """The page; `replies` are those to CASES, in their order."""
+    lines = [(case.row, case.name, answer(reply)) for case, reply in zip(CASES, replies, strict=True)]
+    lines += [(row, name, f"{ours} (`{test}`)") for row, (name, ours, test) in OTHERS.items()]
+    ordered = sorted(lines, key=lambda line: line[0])
+    return HEAD + "".join(f"| {name} | {PLAIN[row]} | {ours} |\n" for row, name, ours in ordered) + TAIL
+
+
+def answer(reply):
+    """Its status, and the first sentence of an error."""
+    if reply.status == 200:
+        return "200"
+    sentence = reply.error.replace("|", "\\|").partition(" NOTE:")[0].partition(". Got input")[0]
+    return f"{reply.status}: {sentence.removeprefix('[request id: <id_unknown>] ').rstrip('.')}"

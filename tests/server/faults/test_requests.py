@@ -1,0 +1,63 @@
+"""Bad, strange and very long requests, one at a time and among good ones."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.server.faults.cases import BAD_UTF8, CASES
+from tests.server.faults.target import GOOD, LEAK, binary_body, infer_body
+
+LONGEST_ANSWER = 2.0
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.row}-{case.name}")
+def test_a_request_gets_the_answer_it_must_get(target, case):
+    durations = []
+    for _attempt in range(3):  # a machine that is busy with other things must not fail the time limit of row 9
+        started = time.monotonic()
+        reply = case.ask(target)
+        durations.append(time.monotonic() - started)
+        if durations[-1] <= LONGEST_ANSWER:
+            break
+    assert reply.status == case.status, reply.text[:300]
+    assert not LEAK.search(reply.text), reply.text[:500]
+    if case.status == 200:
+        assert set(reply.outputs) == {"predicts", "scores"}
+    else:
+        assert set(json.loads(reply.body)) == {"error"}
+        assert case.says in reply.error
+    assert min(durations) <= LONGEST_ANSWER, durations
+    target.assert_unharmed()
+
+
+@pytest.mark.parametrize("text", ["money back " * 90_000, "\n".join(["помогите мне"] * 20_000)], ids=["words", "lines"])
+def test_a_very_long_text_is_answered_as_its_beginning(target, text):
+    assert target.infer(infer_body([text])).outputs == target.infer(infer_body([text[:2000]])).outputs
+
+
+def test_bad_texts_cost_no_good_one_its_answer(target):
+    """Row 2: 40 at once, so that the dynamic batcher puts them together; 1,000 good ones among as many bad."""
+    good = [infer_body([f"{GOOD} {number % 50}"]) for number in range(1000)]
+    expected = {body: target.infer(body).body for body in set(good)}
+    headers, bad = binary_body(BAD_UTF8)
+
+    def ask_both(body):
+        connection = target.connect()
+        try:
+            replies = []
+            for content, extra in ((body, {}), (bad, headers)):
+                connection.request("POST", f"/v2/models/{target.model}/infer", content, extra)
+                response = connection.getresponse()
+                replies.append((response.status, response.read()))
+            return replies
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(ask_both, good))
+    assert [first for first, _ in answers] == [(200, expected[body]) for body in good]
+    assert {second[0] for _, second in answers} == {400}
+    assert all(b"row 0: not valid UTF-8" in second[1] for _, second in answers)
+    target.assert_unharmed()
