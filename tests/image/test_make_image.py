@@ -132,7 +132,8 @@ def test_a_planted_wrong_golden_answer_fails_and_moves_no_tag(engine, built, tmp
     before = image_id(engine, f"tritoned_{name}:v1")
     tree = shutil.copytree(BUILD / name / "v1", tmp_path / "tree")
     golden = json.loads((tree / "golden.json").read_text(encoding="utf-8"))
-    golden["scores"][0] = golden["scores"][0][::-1]
+    scores = golden["scores"][0]
+    golden["scores"][0] = scores[1:] + scores[:1]  # not reversed: that leaves a best label in the middle where it is
     (tree / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
     # Another image than the tagged one, so that an untouched tag is not simply the same image.
     settings = tree / "model_repository/post_processing/1/settings.json"
