@@ -11,13 +11,17 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """`ask(target)` gives a Reply; `says` must stand in an error's message."""
+    """`ask(target)` gives a Reply; `says` must stand in an error's message.
+
+    `plain`: plain Triton's answer, where what was noted for the row is not about this case.
+    """
 
     row: int
     name: str
     ask: object
     status: int = 400
     says: str = ""
+    plain: str = ""
 
 
 def changed(**changes):
@@ -56,6 +60,7 @@ ROW_0, ROW_1 = (f"input 'text_input', row {row}: not valid UTF-8" for row in (0,
 SHAPE = "unexpected shape for input 'text_input'"
 # Triton's own JSON parser refuses these before any model is asked: 24.10 calls that 500, and nothing is lost by it.
 PARSER = "Unable to parse"
+SAME, UNKNOWN = "the same: it is Triton's own", "not noted"
 
 CASES = [
     Case(1, "invalid UTF-8, binary", raw(BAD_UTF8), says=ROW_0),
@@ -67,15 +72,16 @@ CASES = [
         lambda t: t.infer(infer_body(("%",)).replace(b"%", b"\\ud800")),
         500,
         "failed to parse",
+        SAME,
     ),
-    Case(1, "a binary text shorter than its length says", shortened, says="only 4 bytes available"),
+    Case(1, "a binary text shorter than its length says", shortened, says="only 4 bytes available", plain=UNKNOWN),
     Case(3, "batch 0", changed(shape=[0, 1], data=[]), says="text_input"),
     Case(3, "batch max+1", texts(*["a"] * 9), says="batch-size must be <= 8"),
     Case(4, "shape [1,2]", changed(shape=[1, 2], data=["a", "b"]), says=SHAPE),
     Case(4, "shape [1,0]", changed(shape=[1, 0], data=[]), says=SHAPE),
     Case(4, "shape [2]", changed(shape=[2], data=["a", "b"]), says=SHAPE),
-    Case(4, "more texts than rows", changed(data=["a", "b"]), says="text_input"),
-    Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), says=SHAPE),
+    Case(4, "more texts than rows", changed(data=["a", "b"]), says="text_input", plain=UNKNOWN),
+    Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), says=SHAPE, plain=UNKNOWN),
     Case(5, "wrong dtype", changed(datatype="FP32", data=[1.0]), says="'FP32'"),
     Case(5, "a number in BYTES", changed(data=[3]), 500, PARSER),
     Case(5, "null in BYTES", changed(data=[None]), 500, PARSER),
@@ -85,7 +91,7 @@ CASES = [
     Case(6, "duplicate input", request(lambda c: c["inputs"].append(c["inputs"][0])), says="already exists"),
     Case(6, "misnamed input", changed(name="text"), says="unexpected inference input 'text'"),
     Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
-    Case(6, "not JSON at all", lambda t: t.infer(b"nope"), 500, "failed to parse the request JSON"),
+    Case(6, "not JSON at all", lambda t: t.infer(b"nope"), 500, "failed to parse the request JSON", SAME),
     Case(7, "unknown model", lambda t: t.ask("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
     Case(7, "unknown version", lambda t: t.infer(infer_body(), version="/versions/9"), 404, "version 9"),
     Case(8, "empty text", texts(""), 200),

@@ -50,10 +50,13 @@ own: 500 in 24.10, before any model is asked, with its reason and nothing lost. 
 
 def text(replies):
     """The page; `replies` are those to CASES, in their order."""
-    lines = [(case.row, case.name, answer(reply)) for case, reply in zip(CASES, replies, strict=True)]
-    lines += [(row, name, f"{ours} (`{test}`)") for row, (name, ours, test) in OTHERS.items()]
+    lines = [
+        (case.row, case.name, case.plain or PLAIN[case.row], answer(reply))
+        for case, reply in zip(CASES, replies, strict=True)
+    ]
+    lines += [(row, name, PLAIN[row], f"{ours} (`{test}`)") for row, (name, ours, test) in OTHERS.items()]
     ordered = sorted(lines, key=lambda line: line[0])
-    return HEAD + "".join(f"| {name} | {PLAIN[row]} | {ours} |\n" for row, name, ours in ordered) + TAIL
+    return HEAD + "".join(f"| {name} | {plain} | {ours} |\n" for _, name, plain, ours in ordered) + TAIL
 
 
 def answer(reply):
