@@ -1,59 +1,125 @@
-"""Golden answers: what the PyTorch model says to each golden text, kept beside the model repository."""
+"""Golden answers: what the original says to each golden request, kept beside the model repository."""
 
+import base64
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from utils.comparison import COMPARISONS, difference
 from utils.context import GOLDEN_FILE
 from utils.errors import BootProofError
 
-# Scores of a server may differ from PyTorch's by this: measured differences of FP32 graphs are below 1e-5.
-SCORE_TOLERANCE = 1e-3
+FORMAT = 2
+# A server's numbers may differ from the original's by this: measured differences of FP32 graphs are below 1e-5.
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorValue:
+    """A tensor with its values, in Triton's words; `data` is flat. BYTES are texts, or bytes that are no UTF-8."""
+
+    datatype: str
+    shape: tuple[int, ...]
+    data: tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldenRow:
+    """One request's row and its right answer; shapes leave the batch dimension out where the model is `batched`."""
+
+    model: str
+    batched: bool
+    inputs: Mapping[str, TensorValue]
+    outputs: Mapping[str, TensorValue]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenAnswers:
-    """For each text the scores of all labels, in the head's order: `scores` is [texts][labels]."""
+    """`comparison` names the rule by which an answer is the right one (utils/comparison.py)."""
 
-    texts: tuple[str, ...]
-    labels: tuple[str, ...]
-    scores: tuple[tuple[float, ...], ...]
-    top_k: int
-    tolerance: float = SCORE_TOLERANCE
+    rows: tuple[GoldenRow, ...]
+    comparison: str
+    tolerance: float = TOLERANCE
+
+
+def texts(values: Sequence[str | bytes], shape: Sequence[int] | None = None) -> TensorValue:
+    """BYTES of the given shape, by default one dimension."""
+    return TensorValue(datatype="BYTES", shape=tuple(shape or [len(values)]), data=tuple(values))
+
+
+def numbers(datatype: str, array: Any) -> TensorValue:
+    """A numpy array, whatever its own dtype, as a tensor of `datatype`."""
+    return TensorValue(datatype=datatype, shape=tuple(array.shape), data=tuple(array.reshape(-1).tolist()))
 
 
 def write_golden(golden: GoldenAnswers, folder: Path) -> Path:
     """Writes `folder`/golden.json."""
     path = folder / GOLDEN_FILE
-    path.write_text(json.dumps(asdict(golden), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    content = {"format": FORMAT, **asdict(golden)}
+    text = json.dumps(content, ensure_ascii=False, indent=1, default=_as_base64)
+    path.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def _as_base64(value: object) -> dict[str, str]:
+    if not isinstance(value, bytes):
+        raise TypeError(f"no JSON form for {type(value).__name__}")
+    return {"base64": base64.b64encode(value).decode("ascii")}
 
 
 def read_golden(path: Path) -> GoldenAnswers:
     """The answers in a golden.json; BootProofError when there are none: losing the file does not skip the proof."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        rows = tuple(tuple(float(score) for score in row) for row in content["scores"])
         golden = GoldenAnswers(
-            **{**content, "texts": tuple(content["texts"]), "labels": tuple(content["labels"]), "scores": rows}
+            rows=tuple(_row(row) for row in content["rows"]),
+            comparison=content["comparison"],
+            tolerance=content["tolerance"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BootProofError(f"golden answers {str(path)!r} cannot be read ({error!r}); build the tree anew") from error
-    if not _can_prove(golden):
+    if content.get("format") != FORMAT or not _can_prove(golden):
         raise BootProofError(
-            f"golden answers {str(path)!r} prove nothing: {len(golden.texts)} texts, {len(golden.scores)} answers, "
-            f"{len(golden.labels)} labels, top_k {golden.top_k!r}, tolerance {golden.tolerance!r}; build the tree anew"
+            f"golden answers {str(path)!r} prove nothing: format {content.get('format')!r}, {len(golden.rows)} rows, "
+            f"comparison {golden.comparison!r}, tolerance {golden.tolerance!r}; build the tree anew"
         )
     return golden
 
 
+def _row(row: Mapping[str, Any]) -> GoldenRow:
+    tensors = {direction: dict(_tensors(row[direction])) for direction in ("inputs", "outputs")}
+    if not isinstance(row["model"], str) or not isinstance(row["batched"], bool):
+        raise TypeError(f"model {row['model']!r}, batched {row['batched']!r}")
+    return GoldenRow(model=row["model"], batched=row["batched"], **tensors)
+
+
+def _tensors(tensors: Mapping[str, Any]) -> Iterable[tuple[str, TensorValue]]:
+    for name, tensor in tensors.items():
+        data = [base64.b64decode(each["base64"]) if isinstance(each, dict) else each for each in tensor["data"]]
+        yield (
+            name,
+            TensorValue(datatype=tensor["datatype"], shape=tuple(map(int, tensor["shape"])), data=tuple(data)),
+        )
+
+
 def _can_prove(golden: GoldenAnswers) -> bool:
-    """A score for every label of every text, and numbers an answer can be held against."""
-    return (
-        0 < len(golden.texts) == len(golden.scores)
-        and all(len(row) == len(golden.labels) for row in golden.scores)
-        and isinstance(golden.top_k, int)
-        and 1 <= golden.top_k <= len(golden.labels)
-        and isinstance(golden.tolerance, float)
-        and 0 < golden.tolerance < 1
-    )
+    """Requests with an answer each, that an answer can be held against: each row is right by its own rule."""
+    if not isinstance(golden.tolerance, float) or not 0 < golden.tolerance < 1 or golden.comparison not in COMPARISONS:
+        return False
+    return bool(golden.rows) and all(row.inputs and row.outputs and _is_right(row, golden) for row in golden.rows)
+
+
+def _is_right(row: GoldenRow, golden: GoldenAnswers) -> bool:
+    answer = as_plain(row.outputs)
+    try:
+        difference(answer, answer, comparison=golden.comparison, tolerance=golden.tolerance)
+    except (ValueError, TypeError, StopIteration):
+        return False
+    return True
+
+
+def as_plain(tensors: Mapping[str, TensorValue]) -> dict[str, dict[str, Any]]:
+    """The form utils/comparison.py takes: {name: {"datatype", "shape", "data"}}."""
+    return {name: {"datatype": each.datatype, "shape": each.shape, "data": each.data} for name, each in tensors.items()}
