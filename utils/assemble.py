@@ -24,8 +24,9 @@ def assemble(pipeline: Pipeline, destination: Path) -> Path:
         repository = Path(private) / destination.name
         for step in pipeline.steps:
             _place_step(pipeline, step, repository / _plain(step.model_name))
-        _place_config(repository / _plain(pipeline.model_name), render_ensemble(pipeline))
-        (repository / pipeline.model_name / MODEL_VERSION).mkdir()
+        if pipeline.layout == "ensemble":  # in the others the served model is a step
+            _place_config(repository / _plain(pipeline.model_name), render_ensemble(pipeline))
+            (repository / pipeline.model_name / MODEL_VERSION).mkdir()
         _open_to_all(repository)
         check_repository(repository, pipeline.model_name)
         repository.rename(destination)

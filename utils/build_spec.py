@@ -14,10 +14,13 @@ from typing import Any
 from utils import drivers, entry, names
 from utils.config_file import read_config
 from utils.errors import UsageError
+from utils.numbers import whole_number
 from utils.releases import Release, default_release, find_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
+from utils.served_names import ServedNames, parse_names
 from utils.storage import Sources, parse_reference
-from utils.tasks import DEFAULT_TASK, Task, find_task
+from utils.tasks import DEFAULT_TASK, TASKS, find_task, task_options
+from utils.tasks.task import Settings, Task
 from utils.terms import Terms
 
 LABELS_FROM_MODEL = "-"
@@ -42,8 +45,9 @@ class BuildSpec:
     repository: str
     base_image: str | None
     slim_image: str | None
-    top_k: int | None
     max_length: int | None
+    names: ServedNames
+    options: Settings
     no_image: bool
     dry_run: bool
     no_cache: bool
@@ -98,7 +102,14 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image, not from NVIDIA's")
     options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
     options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
-    options.add_argument("--top-k", metavar="K", help="labels in an answer (default: 1; all for multi-label)")
+    for option in task_options().values():
+        kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
+        options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
+    options.add_argument("--input-name", metavar="NAME", help="name of the served input, or USUAL=NAME[,USUAL=NAME]")
+    options.add_argument("--output-name", metavar="NAME", help="name of the served output, or USUAL=NAME[,USUAL=NAME]")
+    options.add_argument(
+        "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
+    )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
     options.add_argument(
@@ -127,10 +138,14 @@ def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     config = given.pop("config")
     values = {name: value for name, value in given.items() if value not in (None, False)}
     if config is not None:
-        values = {**read_config(Path(config), known=set(given), flags={*FLAGS, *PERMISSIONS}), **values}
+        values = {**read_config(Path(config), known=set(given), flags=_flags()), **values}
     if "no_cache" in values:
         os.environ["TRITON_FACTORY_NO_CACHE"] = "1"  # storages fetch in child processes
     return _spec(values)
+
+
+def _flags() -> set[str]:
+    return {*FLAGS, *PERMISSIONS, *(option.name for option in task_options().values() if not option.metavar)}
 
 
 def _spec(values: dict[str, Any]) -> BuildSpec:
@@ -139,10 +154,13 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         if not texts.get(name):
             raise UsageError(f"{name.upper()} is missing; see make_triton_image.sh --help")
     model_name = names.check_model_name(texts.get("model_name", "ensemble_model"))
-    max_batch_size = _whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH)
+    max_batch_size = whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH)
     task = find_task(texts.get("task", DEFAULT_TASK))
     max_length = _optional_number("--max-length", texts.get("max_length"))
     device = _device(texts.get("device", DEFAULT_DEVICE))
+    if not task.takes_labels and texts["id2label"] != LABELS_FROM_MODEL:
+        raise UsageError(f"--task {task.name} has no labels; give {LABELS_FROM_MODEL} as ID2LABEL")
+    served_names = _served_names(texts, task)
     release, reason = _release(texts.get("release"), texts.get("driver"), device)
     return BuildSpec(
         sources=_sources(
@@ -151,6 +169,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
                 export_task=task.export_task,
                 max_batch_size=max_batch_size,
                 max_length=max_length,
+                takes_labels=task.takes_labels,
                 **{name: name in values for name in PERMISSIONS},
             ),
         ),
@@ -164,8 +183,9 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         repository=names.check_repository(texts.get("image", f"tritoned_{model_name}")),
         base_image=_optional_image("--base-image", texts.get("base_image")),
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
-        top_k=_optional_number("--top-k", texts.get("top_k")),
         max_length=max_length,
+        names=served_names,
+        options=_task_options(values, task),
         **{name: name in values for name in FLAGS},
     )
 
@@ -192,19 +212,43 @@ def _sources(texts: dict[str, str], terms: Terms) -> Sources:
         model=parse_reference(texts["model"]),
         tokenizer=parse_reference(texts["tokenizer"]),
         labels=None if labels == LABELS_FROM_MODEL else parse_reference(labels),
-        fetch_timeout=_whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
+        fetch_timeout=whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
         terms=terms,
     )
 
 
-def _whole_number(name: str, text: str, *, most: int = 1_000_000) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= most):
-        raise UsageError(f"{name} is {text!r}; it must be a whole number from 1 to {most}")
-    return int(text)
+def _task_options(values: dict[str, Any], task: Task) -> Settings:
+    """The options that rows of the table have; UsageError for one that this task's row has not."""
+    own = {option.name: option for option in task.options}
+    given = {name: values[name] for name in task_options() if name in values}
+    for name in given:
+        if name not in own:
+            having = [other.name for other in TASKS.values() if name in {option.name for option in other.options}]
+            raise UsageError(
+                f"--{name.replace('_', '-')} is not for --task {task.name}; leave it out, or choose {', '.join(having)}"
+            )
+    return {name: own[name].parse(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _served_names(texts: dict[str, str], task: Task) -> ServedNames:
+    served = ServedNames(
+        inputs=parse_names("--input-name", texts.get("input_name")),
+        outputs=parse_names("--output-name", texts.get("output_name")),
+        steps=parse_names("--step-name", texts.get("step_name")),
+    )
+    served.of_inputs(task.inputs)
+    steps = sorted(names.internal_model_names())
+    for step, name in served.steps.items():
+        if step not in steps:
+            raise UsageError(
+                f"--step-name {step or name!r} names no step; write STEP=NAME with one of: {', '.join(steps)}"
+            )
+        names.check_step_name(name)
+    return served
 
 
 def _optional_number(name: str, text: str | None) -> int | None:
-    return None if text is None else _whole_number(name, text)
+    return None if text is None else whole_number(name, text)
 
 
 def _optional_image(name: str, text: str | None) -> str | None:

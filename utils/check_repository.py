@@ -16,7 +16,8 @@ def check_repository(repository: Path, model_name: str) -> None:
         _check_model(repository / name, config)
     if model_name not in configs:
         raise RenderError(f"model {model_name!r} has no config.pbtxt in {str(repository)!r}")
-    _check_ensemble(configs[model_name], configs)
+    if configs[model_name].platform == "ensemble":
+        _check_ensemble(configs[model_name], configs)
 
 
 def parse_config(file: Path) -> Any:

@@ -9,9 +9,8 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -21,76 +20,90 @@ from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
 from utils.errors import ExportError
 from utils.model_config import ModelConfig
-from utils.pipeline import OnnxModel
+from utils.original import Original
+from utils.pipeline import Graph
 from utils.progress import note, stage
 from utils.releases import Release, default_release, find_release
 from utils.sources import fetch_metadata, fetch_model
 from utils.storage import Sources, parse_reference
 from utils.supported_types import require_supported
-from utils.tasks import DEFAULT_TASK, Task, find_task
+from utils.tasks import DEFAULT_TASK, find_task
+from utils.tasks.task import Example, Settings, Task
 from utils.tensors import TensorSpec
 from utils.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a conversion is to serve: `settings` are what the task's row settled on."""
+
+    task: Task
+    release: Release
+    max_batch_size: int
+    max_length: int | None = None
+    labels: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What a conversion leaves: the graph, the tokenizer, and PyTorch's logits for the golden texts."""
+    """What a conversion leaves: the graph, the tokenizer, and the original with what it said to the golden texts."""
 
-    graph: OnnxModel
+    graph: Graph
     tokenizer: tokenization.FrozenTokenizer
-    max_length: int | None
-    golden_texts: tuple[str, ...]
-    golden_logits: list[list[float]]
+    original: Original
+    examples: tuple[Example, ...]
 
 
-def convert(
-    model_folder: Path,
-    tokenizer_folder: Path,
-    destination: Path,
-    *,
-    task: Task,
-    release: Release,
-    max_batch_size: int,
-    max_length: int | None,
-) -> Conversion:
+def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wanted: Wanted) -> Conversion:
     """Writes model.onnx and tokenizer.json to `destination` and checks both against the originals.
 
-    Raises SourceError (3), ExportError (4) or ParityError (5). Logits are [texts][labels].
+    Raises SourceError (3), ExportError (4) or ParityError (5).
     """
     exporter.quieten()
+    task, settings = wanted.task, wanted.settings
     config = original.load_config(model_folder)
     require_supported(config.model_type, task.export_task)
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
-    original.prepare_padding(tokenizer, max_batch_size)
+    original.prepare_padding(tokenizer, wanted.max_batch_size)
     model = original.load_model(model_folder, config, task)
-    limit = original.token_limit(tokenizer, model, max_length)
+    limit = original.token_limit(tokenizer, model, wanted.max_length)
     frozen = tokenization.freeze(tokenizer, destination, max_length=limit)
-    texts = original.answerable(tokenizer)
-    logits = original.pytorch_logits(model, tokenizer, texts, limit)
-    type_ids = original.heeds_type_ids(model, tokenizer, limit)
-    original.settle_pad_id(model, tokenizer)
-    path = exporter.export(model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
+    examples = tuple(each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each)))
+    texts = tuple(text for example in examples for text in task.texts(settings, example))
+    outputs = original.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
+    asked = Original(
+        model=model, tokenizer=tokenizer, max_length=limit, labels=wanted.labels, texts=texts, outputs=tuple(outputs)
+    )
+    graph = _export(asked, destination, task, wanted.release)
+    names = tuple(tensor.name for tensor in graph.inputs)
+    count = tokenization.check_parity(frozen, tokenizer, names, pairs=not isinstance(texts[0], str))
+    note(f"tokenizer: {count} texts, all ids as {type(tokenizer).__name__} gives them")
+    result = parity.check_outputs(graph, frozen, texts, outputs, max_batch_size=wanted.max_batch_size)
+    note(
+        f"{', '.join(task.graph_outputs)} against PyTorch on {result.texts} rows of ragged batches: "
+        f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
+    )
+    return Conversion(graph=graph, tokenizer=frozen, original=asked, examples=examples)
+
+
+def _export(asked: Original, destination: Path, task: Task, release: Release) -> Graph:
+    type_ids = original.heeds_type_ids(asked)
+    original.settle_pad_id(asked.model, asked.tokenizer)
+    path = exporter.export(asked.model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
     inputs, outputs, external = exporter.read_graph(path)
     _require_from_text(inputs)
-    graph = OnnxModel(path=path, inputs=inputs, outputs=_only(outputs, task.graph_output), external_files=external)
-    count = tokenization.check_parity(frozen, tokenizer, tuple(tensor.name for tensor in inputs))
-    note(f"tokenizer: {count} texts, all ids as {type(tokenizer).__name__} gives them")
-    result = parity.check_logits(graph, frozen, texts, logits, max_batch_size=max_batch_size)
-    note(
-        f"logits against PyTorch on {result.texts} rows of ragged batches: "
-        f"max abs diff {result.max_difference:.1e}, same best label {result.agreement:.1%}"
-    )
-    return Conversion(graph=graph, tokenizer=frozen, max_length=limit, golden_texts=texts, golden_logits=logits)
+    return Graph(path=path, inputs=inputs, outputs=_only(outputs, task.graph_outputs), external_files=external)
 
 
-def predict(config: ModelConfig, task: Task) -> OnnxModel:
+def predict(config: ModelConfig, task: Task) -> Graph:
     """The tensors a conversion will have, told without weights. Raises what `convert` would for the same config."""
     exporter.quieten()
     original_config = original.load_config(config.file.parent)
     require_supported(config.model_type, task.export_task)
     inputs, outputs = exporter.predicted_tensors(original_config, task.export_task, config.head_size)
     _require_from_text(inputs)
-    return OnnxModel(path=Path(exporter.GRAPH_FILE), inputs=inputs, outputs=_only(outputs, task.graph_output))
+    return Graph(path=Path(exporter.GRAPH_FILE), inputs=inputs, outputs=_only(outputs, task.graph_outputs))
 
 
 def _require_from_text(inputs: tuple[TensorSpec, ...]) -> None:
@@ -101,11 +114,12 @@ def _require_from_text(inputs: tuple[TensorSpec, ...]) -> None:
         raise ExportError(f"the graph takes {', '.join(others)}, which no text gives; it may take {', '.join(known)}")
 
 
-def _only(outputs: Any, name: str) -> Any:
-    wanted = tuple(tensor for tensor in outputs if tensor.name == name)
-    if not wanted:
-        raise ExportError(f"the graph has no output {name!r}, only {', '.join(tensor.name for tensor in outputs)}")
-    return wanted
+def _only(outputs: tuple[TensorSpec, ...], names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
+    found = {tensor.name: tensor for tensor in outputs}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ExportError(f"the graph has no output {', '.join(missing)}, only {', '.join(found)}")
+    return tuple(found[name] for name in names)
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -144,6 +158,7 @@ def run(argv: Sequence[str]) -> str:
             export_task=arguments.task.export_task,
             max_batch_size=arguments.max_batch_size,
             max_length=arguments.max_length,
+            takes_labels=arguments.task.takes_labels,
             allow_pickle=arguments.allow_pickle,
             allow_duplicate_labels=arguments.allow_duplicate_labels,
             allow_placeholder_labels=arguments.allow_placeholder_labels,
@@ -155,16 +170,17 @@ def run(argv: Sequence[str]) -> str:
         with stage("weights"):
             model_folder = fetch_model(wanted, metadata, Path(downloads))
         with stage("convert"):
-            conversion = convert(
-                model_folder,
-                metadata.tokenizer.path,
-                output,
+            settings = arguments.task.settle(metadata.config, metadata.label_texts, {})
+            asked = Wanted(
                 task=arguments.task,
                 release=arguments.release,
                 max_batch_size=arguments.max_batch_size,
                 max_length=arguments.max_length,
+                labels=metadata.label_texts,
+                settings=settings,
             )
-    id2label = {str(index): label for index, label in enumerate(metadata.labels.texts)}
+            conversion = convert(model_folder, metadata.tokenizer.path, output, asked)
+    id2label = {str(index): label for index, label in enumerate(metadata.label_texts)}
     (output / "id2label.json").write_text(json.dumps(id2label, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return str(conversion.graph.path)
 

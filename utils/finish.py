@@ -12,8 +12,12 @@ from utils.build_tree import BuildTree
 from utils.context import GOLDEN_FILE, Context
 from utils.errors import BootProofError, ImageError, RenderError
 from utils.faults import told_as
+from utils.golden import json_request, read_golden
 from utils.progress import note, stage, warn
 from utils.runtimes import RUNTIMES
+
+# A request with more in it (an image, an array of tokens) is one for a program, not for a command line.
+LONGEST_REQUEST = 400
 
 if TYPE_CHECKING:
     from utils.docker_engine import Engine
@@ -88,8 +92,9 @@ def say_next_steps(spec: BuildSpec, place: Path) -> None:
     run = ["docker", "run", "--rm", *RUNTIMES[spec.device].run_options]
     run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
     start = [str(ROOT / "serve.sh"), str(place / "model_repository")] if spec.no_image else [*run, spec.image]
-    tensor = '{"inputs":[{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["Hello"]}]}'
-    note(
-        f"next:\n  {shlex.join(start)}\n"
-        f"  curl -X POST http://127.0.0.1:8000/v2/models/{spec.model_name}/infer -d '{tensor}'"
-    )
+    lines = [shlex.join(start)]
+    row = read_golden(place / GOLDEN_FILE).rows[0]
+    if len(str(row.inputs)) <= LONGEST_REQUEST:
+        url = f"http://127.0.0.1:8000/v2/models/{row.model}/infer"
+        lines.append(shlex.join(["curl", "-X", "POST", url, "-d", json_request(row)]))
+    note("\n  ".join(["next:", *lines]))

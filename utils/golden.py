@@ -58,8 +58,7 @@ def write_golden(golden: GoldenAnswers, folder: Path) -> Path:
     """Writes `folder`/golden.json."""
     path = folder / GOLDEN_FILE
     content = {"format": FORMAT, **asdict(golden)}
-    text = json.dumps(content, ensure_ascii=False, indent=1, default=_as_base64)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, ensure_ascii=False, default=_as_base64) + "\n", encoding="utf-8")
     return path
 
 
@@ -118,6 +117,14 @@ def _is_right(row: GoldenRow, golden: GoldenAnswers) -> bool:
     except (ValueError, TypeError, StopIteration):
         return False
     return True
+
+
+def json_request(row: GoldenRow) -> str:
+    """The body of a plain JSON inference request for one row; its inputs must be texts and numbers."""
+    tensors = [{"name": name, **tensor} for name, tensor in as_plain(row.inputs).items()]
+    for tensor in tensors:
+        tensor["shape"] = [1, *tensor["shape"]] if row.batched else list(tensor["shape"])
+    return json.dumps({"inputs": tensors}, ensure_ascii=False)
 
 
 def as_plain(tensors: Mapping[str, TensorValue]) -> dict[str, dict[str, Any]]:

@@ -16,15 +16,12 @@ from utils.context import Context, write_context
 from utils.disk import require_room
 from utils.errors import ExportError, ImageError, RenderError, SourceError
 from utils.finish import finish, say_next_steps
-from utils.golden import GoldenAnswers, write_golden
-from utils.layouts import DEFAULT_LAYOUT, LAYOUTS
-from utils.model_config import labels_in_answer
-from utils.pipeline import Ingredients, OnnxModel, Pipeline
-from utils.plan import as_text, describe, docker_plan, oci_labels, warn_of_old_release
+from utils.golden import write_golden
+from utils.golden_answers import golden_answers
+from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, settle, warn_of_old_release
 from utils.progress import note, stage
-from utils.runtimes import RUNTIMES
 from utils.sources import Metadata, fetch_metadata, fetch_model, require_local
-from utils.tasks import SCORE_FUNCTIONS
+from utils.tasks.task import Settings
 from utils.temporary import temporary_files_in
 
 if TYPE_CHECKING:
@@ -60,7 +57,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     downloads = tree.folder / "downloads"
     with stage("references", SourceError):
         metadata = fetch_metadata(spec.sources, downloads)
-        labels_in_answer(metadata.config, spec.top_k)  # told now when it is too many
+        settings = settle(spec, metadata)
     require_room(metadata.config.file.parent, tree.folder, engine_root)  # the weights of a local model lie there
     with stage("base images", ImageError):
         docker = docker_plan(spec, engine)
@@ -68,9 +65,9 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         model_folder = fetch_model(spec.sources, metadata, downloads)
     require_room(model_folder, tree.folder, engine_root)
     with stage("convert", ExportError):
-        conversion = _convert(spec, metadata, model_folder, tree.folder / "artifacts")
+        conversion = _convert(spec, metadata, settings, model_folder, tree.folder / "artifacts")
     with stage("render and assemble", RenderError):
-        context = _write_tree(spec, metadata, conversion, docker, tree.folder)
+        context = _write_tree(spec, metadata, settings, conversion, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
     place, image_id = finish(spec, context, engine, tree)
     say_next_steps(spec, place)
@@ -79,7 +76,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         "image_id": image_id,
         "model_repository": str(place / "model_repository"),
         "build_tree": str(place),
-        **describe(spec, metadata, context.pipeline, docker),
+        **describe(spec, metadata, settings, context.pipeline, docker),
     }
 
 
@@ -92,51 +89,41 @@ def _connect(spec: BuildSpec) -> "Engine | None":
     return connect()
 
 
-def _convert(spec: BuildSpec, metadata: Metadata, model_folder: Path, destination: Path) -> "Conversion":
-    from utils.convert_to_onnx import convert
+def _convert(
+    spec: BuildSpec, metadata: Metadata, settings: Settings, model_folder: Path, destination: Path
+) -> "Conversion":
+    from utils.convert_to_onnx import Wanted, convert
 
-    return convert(
-        model_folder,
-        metadata.tokenizer.path,
-        destination,
+    wanted = Wanted(
         task=spec.task,
         release=spec.release,
         max_batch_size=spec.max_batch_size,
         max_length=spec.max_length,
+        labels=metadata.label_texts,
+        settings=settings,
     )
-
-
-def _plan(spec: BuildSpec, metadata: Metadata, graph: OnnxModel, **tokenizer: Any) -> Pipeline:
-    ingredients = Ingredients(
-        graph=graph,
-        graph_instance_kind=RUNTIMES[spec.device].instance_kind,
-        labels=metadata.labels.texts,
-        score_function=SCORE_FUNCTIONS[metadata.config.problem_type],
-        top_k=labels_in_answer(metadata.config, spec.top_k),
-        **tokenizer,
-    )
-    return LAYOUTS[DEFAULT_LAYOUT](spec.task, spec.model_name, spec.max_batch_size, ingredients)
+    return convert(model_folder, metadata.tokenizer.path, destination, wanted)
 
 
 def _write_tree(
-    spec: BuildSpec, metadata: Metadata, conversion: "Conversion", docker: dict[str, str], folder: Path
+    spec: BuildSpec,
+    metadata: Metadata,
+    settings: Settings,
+    conversion: "Conversion",
+    docker: dict[str, str],
+    folder: Path,
 ) -> Context:
     """context.json, golden.json and the model repository."""
     from utils.assemble import assemble
-    from utils.original import pytorch_scores
 
     frozen = conversion.tokenizer
-    pipeline = _plan(spec, metadata, conversion.graph, tokenizer_file=frozen.file, tokenization=frozen.settings)
+    pipeline = served_pipeline(
+        spec, metadata, settings, conversion.graph, tokenizer_file=frozen.file, tokenization=frozen.settings
+    )
     labels = oci_labels(spec, metadata)
     context = Context(pipeline=pipeline, image=spec.image, device=spec.device, docker=docker, oci_labels=labels)
     write_context(context, folder)
-    golden = GoldenAnswers(
-        texts=conversion.golden_texts,
-        labels=metadata.labels.texts,
-        scores=pytorch_scores(conversion.golden_logits, SCORE_FUNCTIONS[metadata.config.problem_type]),
-        top_k=labels_in_answer(metadata.config, spec.top_k),
-    )
-    write_golden(golden, folder)
+    write_golden(golden_answers(spec, settings, conversion, pipeline), folder)
     assemble(pipeline, folder / "model_repository")
     return context
 
@@ -147,9 +134,10 @@ def _dry_run(spec: BuildSpec) -> str:
 
     with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
         metadata = fetch_metadata(spec.sources, Path(folder))
+        settings = settle(spec, metadata)
         graph = predict(metadata.config, spec.task)
-    pipeline = _plan(spec, metadata, graph, tokenizer_file=Path("tokenizer.json"), tokenization={})
-    plan = describe(spec, metadata, pipeline, docker_plan(spec, None))
+    pipeline = served_pipeline(spec, metadata, settings, graph, tokenizer_file=Path("tokenizer.json"))
+    plan = describe(spec, metadata, settings, pipeline, docker_plan(spec, None))
     return json.dumps(plan, ensure_ascii=False) if spec.json else as_text(plan)
 
 

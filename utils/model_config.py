@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.errors import SourceError, UsageError
+from utils.errors import SourceError
 from utils.json_file import is_there, read_json
-from utils.tasks import SCORE_FUNCTIONS
 
+# How logits become scores, by what the head was trained for. Source: transformers' text-classification pipeline,
+# and, for one output without a problem_type, the loss that sequence-classification models then use (regression).
+SCORE_FUNCTIONS = {
+    "single_label_classification": "softmax",
+    "multi_label_classification": "sigmoid",
+    "regression": "none",
+}
 SAVED = "give the folder that save_pretrained() wrote"
 # The first positions of these types belong to padding: 514 positions are 512 tokens.
 LOSE_POSITIONS = {"camembert", "roberta", "xlm-roberta"}
@@ -120,12 +126,3 @@ def check_max_length(config: ModelConfig, wanted: int | None) -> None:
             f"--max-length {wanted} is above what the model takes ({config.longest_text} tokens); "
             f"give at most {config.longest_text}"
         )
-
-
-def labels_in_answer(config: ModelConfig, wanted: int | None) -> int:
-    """K, the labels in an answer: --top-k, else all of them for a multi-label head and one for any other."""
-    if wanted is None:
-        return config.head_size if config.problem_type == "multi_label_classification" else 1
-    if wanted > config.head_size:
-        raise UsageError(f"--top-k {wanted} is more than the model has labels; give at most {config.head_size}")
-    return wanted

@@ -2,8 +2,8 @@
 
 import re
 
+from utils import ROOT
 from utils.errors import UsageError
-from utils.tasks import internal_model_names
 
 # A model name is a Triton model name (a folder) and, behind "tritoned_", a Docker repository; the narrower one
 # decides. Sources: distribution/reference (grammar in reference.go; normalize.go for what Docker's command line adds)
@@ -24,6 +24,11 @@ LONGEST_MODEL_NAME = 128
 LONGEST_REPOSITORY = 255
 
 
+def internal_model_names() -> set[str]:
+    """Names that steps take in a model repository; a served model cannot have one of them."""
+    return {file.parent.name for file in (ROOT / "model_repository").glob("*/config.pbtxt.template")} - {"ensemble"}
+
+
 def check_model_name(name: str) -> str:
     """`name`, or UsageError saying what a model name may be."""
     if not re.fullmatch(_PATH_COMPONENT, name) or len(name) > LONGEST_MODEL_NAME:
@@ -33,6 +38,13 @@ def check_model_name(name: str) -> str:
         )
     if name in internal_model_names():
         raise UsageError(f"MODEL_NAME {name!r} is the name of a step inside the model repository; choose another")
+    return name
+
+
+def check_step_name(name: str) -> str:
+    """`name`, or UsageError: a step is a Triton model, its name that of a folder."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", name):
+        raise UsageError(f"--step-name {name!r} cannot name a Triton model; use letters, digits, '_', '.' and '-'")
     return name
 
 

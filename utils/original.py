@@ -1,16 +1,31 @@
 """The original, transformers on PyTorch: loading it, its limits, and its answers, the truth of every later stage."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.corpus import GOLDEN_TEXTS
 from utils.errors import SourceError
-from utils.tasks import Task
+from utils.tasks.task import Task, Text
 
 # transformers writes 1e30 for "no limit".
 UNLIMITED = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """The model and its tokenizer as transformers loads them, and what the model said to `texts`, each alone.
+
+    `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`.
+    """
+
+    model: Any
+    tokenizer: Any
+    max_length: int | None
+    labels: tuple[str, ...]
+    texts: tuple[Text, ...]
+    outputs: tuple[dict[str, Any], ...]
 
 
 def load_config(folder: Path) -> Any:
@@ -97,20 +112,31 @@ def _positions(model: Any) -> int | None:
     return limit if isinstance(limit, int) and limit > 0 else None
 
 
-def original_arrays(tokenizer: Any, texts: list[str], max_length: int | None) -> Any:
-    """What transformers' own tokenizer gives for `texts`: numpy arrays [B, tokens] by name."""
+def original_arrays(tokenizer: Any, texts: Sequence[Text], max_length: int | None) -> Any:
+    """What transformers' own tokenizer gives for texts or pairs of them: numpy arrays [B, tokens] by name."""
     truncation = {"truncation": True, "max_length": max_length} if max_length is not None else {}
     padding = tokenizer.pad_token is not None
-    return tokenizer(texts, padding=padding, return_tensors="np", **truncation)
+    columns = [list(column) for column in zip(*(_columns(text) for text in texts), strict=True)]
+    return tokenizer(*columns, padding=padding, return_tensors="np", **truncation)
 
 
-def pytorch_logits(
-    model: Any, tokenizer: Any, texts: tuple[str, ...], max_length: int | None, *, without: tuple[str, ...] = ()
-) -> list[list[float]]:
-    """The original's logits, each text alone, so that no padding has any part in them: [texts][labels].
+def _columns(text: Text) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else text
 
-    The model gets all that its tokenizer gives and it takes, as in transformers' text-classification pipeline, but for
-    the names in `without`. SourceError when PyTorch itself cannot answer a text.
+
+def pytorch_outputs(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[Text],
+    max_length: int | None,
+    *,
+    names: tuple[str, ...],
+    without: tuple[str, ...] = (),
+) -> list[dict[str, Any]]:
+    """The original's outputs `names`, each text alone, so that no padding has any part in them: FP32 arrays, no batch.
+
+    The model gets all that its tokenizer gives and it takes, as in transformers' pipelines, but for the names in
+    `without`. SourceError when PyTorch itself cannot answer a text.
     """
     import torch
 
@@ -122,7 +148,8 @@ def pytorch_logits(
             arrays = original_arrays(tokenizer, [text], max_length)
             inputs = {name: torch.from_numpy(array) for name, array in arrays.items() if name in taken}
             try:
-                rows.append(model(**inputs).logits[0].float().tolist())
+                outputs = model(**inputs)
+                rows.append({name: getattr(outputs, name)[0].float().numpy() for name in names})
             except Exception as error:  # an id above the vocabulary, a missing end token: whatever torch raises
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
                 raise SourceError(
@@ -132,27 +159,18 @@ def pytorch_logits(
     return rows
 
 
-def heeds_type_ids(model: Any, tokenizer: Any, max_length: int | None) -> bool:
+def heeds_type_ids(original: Original) -> bool:
     """Do token_type_ids change the answer? GPT-2's kin, which have none, add the embedding of token 0 for them."""
-    texts = GOLDEN_TEXTS[:2]
-    both = [pytorch_logits(model, tokenizer, texts, max_length, without=names) for names in ((), ("token_type_ids",))]
-    return both[0] != both[1]
+    names = tuple(original.outputs[0])
+    with_ids, without = (
+        pytorch_outputs(
+            original.model, original.tokenizer, original.texts[:2], original.max_length, names=names, without=left_out
+        )
+        for left_out in ((), ("token_type_ids",))
+    )
+    return any((one[name] != other[name]).any() for one, other in zip(with_ids, without, strict=True) for name in names)
 
 
-def answerable(tokenizer: Any) -> tuple[str, ...]:
-    """Golden texts of at least one token: some tokenizers add no special tokens, and no model runs on an empty text."""
-    return tuple(text for text in GOLDEN_TEXTS if len(tokenizer(text)["input_ids"]) > 0)
-
-
-# Scores by torch itself, not by the code that will serve: two independent ways to one number.
-def pytorch_scores(logits: list[list[float]], score_function: str) -> tuple[tuple[float, ...], ...]:
-    """Logits [texts][labels] to scores of the same shape."""
-    import torch
-
-    functions: Mapping[str, Any] = {
-        "softmax": lambda rows: torch.softmax(rows, dim=-1),
-        "sigmoid": torch.sigmoid,
-        "none": lambda rows: rows,
-    }
-    scores = functions[score_function](torch.tensor(logits, dtype=torch.float32))
-    return tuple(tuple(row) for row in scores.tolist())
+def has_tokens(tokenizer: Any, texts: Sequence[Text]) -> bool:
+    """Some tokenizers add no special tokens, and no model runs on an empty text."""
+    return all(len(tokenizer(*_columns(text))["input_ids"]) > 0 for text in texts)

@@ -1,6 +1,6 @@
 """The ONNX graph against the PyTorch model, on padded batches of texts of different lengths. Fatal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,112 +9,130 @@ import numpy as np
 
 from utils.components import load_shared
 from utils.errors import ParityError
-from utils.pipeline import OnnxModel
+from utils.pipeline import Graph
+from utils.tasks.task import Text
 from utils.tokenization import FrozenTokenizer
 
 # Exports measured so far differ by at most 3e-6; what is padded or masked wrongly differs by far more.
-LOGIT_TOLERANCE = 1e-3
+TOLERANCE = 1e-3
 BATCH_SIZES = (1, 2, 3, 5)
+# Outputs whose largest value is a choice: of a label, or of a place in the text.
+CHOICES = ("logits", "start_logits", "end_logits")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogitParity:
-    """`max_difference` over all logits; `agreement` is the share of texts with the same best label."""
+class Parity:
+    """`max_difference` over all outputs; `agreement` is the share of choices that are the same."""
 
     texts: int
     max_difference: float
     agreement: float
+    agrees: bool
+
+    def __str__(self) -> str:
+        return (
+            f"largest difference {self.max_difference:.2g} (allowed {TOLERANCE:g}), "
+            f"same choice for {self.agreement:.1%}"
+        )
 
 
-def check_logits(
-    graph: OnnxModel,
+def check_outputs(
+    graph: Graph,
     frozen: FrozenTokenizer,
-    texts: tuple[str, ...],
-    expected: list[list[float]],
+    texts: tuple[Text, ...],
+    expected: Sequence[dict[str, np.ndarray]],
     *,
     max_batch_size: int,
-) -> LogitParity:
-    """Runs the graph on each text alone, then on ragged batches; ParityError (5) when a logit or a best label differs.
+) -> Parity:
+    """Runs the graph on each text alone, then on ragged batches; ParityError (5) when an output or a choice differs.
 
-    expected: PyTorch's logits, [texts][labels], each text alone. Absolute tolerance, scaled for large logits.
+    expected: PyTorch's outputs, one {name: FP32 array} for each text alone; of a padded row only what it has, too,
+    is compared. Absolute tolerance, scaled for large values.
     """
     answer = _answering(graph, frozen)
-    reference = np.array(expected, dtype=np.float32)
+    largest = {name: max(float(np.abs(row[name]).max(initial=0)) for row in expected) for name in expected[0]}
+    tolerances = {name: TOLERANCE * max(1.0, size) for name, size in largest.items()}
     singles, batches = _ragged_batches(len(texts), 1 if frozen.settings["padding"] is None else max_batch_size)
-    alone = _compare(answer, texts, reference, singles)
-    if not _agrees(alone, reference):
-        raise ParityError(f"the ONNX graph does not answer as PyTorch does: {_told(alone)}; nothing was built")
-    padded = _compare(answer, texts, reference, batches)
-    if not _agrees(padded, reference):
+    alone = _compare(answer, texts, expected, singles, tolerances)
+    if not alone.agrees:
+        raise ParityError(f"the {graph.format} graph does not answer as PyTorch does: {alone}; nothing was built")
+    padded = _compare(answer, texts, expected, batches, tolerances)
+    if not padded.agrees:
         raise ParityError(
-            f"the ONNX graph does not answer as PyTorch does when texts of different lengths share a batch: "
-            f"{_told(padded)}, while each text alone agrees; the answers of some model types depend on padding: "
+            f"the {graph.format} graph does not answer as PyTorch does when texts of different lengths share a batch: "
+            f"{padded}, while each text alone agrees; the answers of some model types depend on padding: "
             "build with MAX_BATCH_SIZE 1; nothing was built"
         )
     compared = alone.texts + padded.texts
-    return LogitParity(
+    return Parity(
         texts=compared,
         max_difference=max(alone.max_difference, padded.max_difference),
         agreement=(alone.agreement * alone.texts + padded.agreement * padded.texts) / compared,
+        agrees=True,
     )
 
 
-def _answering(graph: OnnxModel, frozen: FrozenTokenizer) -> Callable[[list[str]], np.ndarray]:
-    """Texts to logits [texts, labels], by the served tokenization and ONNX Runtime."""
+def _answering(graph: Graph, frozen: FrozenTokenizer) -> Callable[[list[Text]], dict[str, np.ndarray]]:
+    """Texts to the graph's outputs, by the served tokenization and the graph's own runtime."""
     served = load_shared("tokenization")
     tokenizer = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = {tensor.name: tensor.dtype.lower() for tensor in graph.inputs}
+    names = [tensor.name for tensor in graph.outputs]
     session: Any = None
 
-    def answer(texts: list[str]) -> np.ndarray:
+    def answer(texts: list[Text]) -> dict[str, np.ndarray]:
         nonlocal session
         try:
-            session = session or _session(graph.path)
-            logits: np.ndarray = session.run([graph.outputs[0].name], served.encode(tokenizer, texts, dtypes))[0]
+            session = session or open_session(graph.path)
+            outputs = session.run(names, served.encode(tokenizer, texts, dtypes))
         except Exception as error:  # ONNX Runtime's own classes share no base
             reason = " ".join(str(error).split())[:300]
             raise ParityError(f"the ONNX graph cannot be run on {texts[0][:60]!r}: {reason}") from error
-        return logits.astype(np.float32)
+        return {name: output.astype(np.float32) for name, output in zip(names, outputs, strict=True)}
 
     return answer
 
 
 def _compare(
-    answer: Callable[[list[str]], np.ndarray], texts: tuple[str, ...], reference: np.ndarray, batches: list[list[int]]
-) -> LogitParity:
-    largest, agreeing, compared = 0.0, 0, 0
+    answer: Callable[[list[Text]], dict[str, np.ndarray]],
+    texts: tuple[Text, ...],
+    expected: Sequence[dict[str, np.ndarray]],
+    batches: list[list[int]],
+    tolerances: dict[str, float],
+) -> Parity:
+    differences, choices, compared, agrees = [0.0], [], 0, True
     for rows in batches:
-        logits = answer([texts[row] for row in rows])
-        if logits.shape != (len(rows), reference.shape[1]):
-            raise ParityError(
-                f"the graph gives logits {list(logits.shape)} for {len(rows)} texts; "
-                f"PyTorch gives {reference.shape[1]} a text"
-            )
-        difference = np.abs(logits - reference[rows])
-        if not np.isfinite(difference).all():
-            raise ParityError(f"the logits for {texts[rows[0]][:60]!r} are not finite; nothing was built")
-        largest = max(largest, float(difference.max()))
-        agreeing += int(_same_best(logits, reference[rows]).sum())
+        given = answer([texts[row] for row in rows])
         compared += len(rows)
-    return LogitParity(texts=compared, max_difference=largest, agreement=agreeing / compared if compared else 1.0)
-
-
-def _agrees(result: LogitParity, reference: np.ndarray) -> bool:
-    return result.max_difference <= LOGIT_TOLERANCE * max(1.0, float(np.abs(reference).max())) and result.agreement == 1
-
-
-def _told(result: LogitParity) -> str:
-    return (
-        f"largest logit difference {result.max_difference:.2g} (allowed {LOGIT_TOLERANCE:g}), "
-        f"same best label for {result.agreement:.1%}"
+        for name, tolerance in tolerances.items():
+            for place, row in enumerate(rows):
+                wanted = expected[row][name]
+                difference, output = _difference(name, given[name], place, wanted, texts[row])
+                differences.append(difference)
+                agrees = agrees and difference <= tolerance
+                if name in CHOICES:
+                    choices.append(_same_choice(output, wanted))
+    agreement = float(np.mean(choices)) if choices else 1.0
+    return Parity(
+        texts=compared, max_difference=max(differences), agreement=agreement, agrees=agrees and agreement == 1
     )
 
 
-def _same_best(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Per row: is the graph's best label one that PyTorch, too, scores best, ties within the tolerance included?"""
-    chosen = np.take_along_axis(reference, logits.argmax(axis=1, keepdims=True), axis=1)[:, 0]
-    same: np.ndarray = reference.max(axis=1) - chosen <= LOGIT_TOLERANCE
-    return same
+def _difference(name: str, batch: np.ndarray, place: int, wanted: np.ndarray, text: Text) -> tuple[float, np.ndarray]:
+    """The largest difference of one row, and the row without what stands for padding."""
+    output = batch[place][tuple(slice(size) for size in wanted.shape)] if place < len(batch) else batch[:0]
+    if output.shape != wanted.shape:
+        raise ParityError(f"the graph gives {name} {list(batch.shape)}; PyTorch gives {list(wanted.shape)} a text")
+    difference = np.abs(output - wanted)
+    if not np.isfinite(difference).all():
+        raise ParityError(f"the {name} for {text[:60]!r} are not finite; nothing was built")
+    return float(difference.max(initial=0)), output
+
+
+def _same_choice(output: np.ndarray, wanted: np.ndarray) -> bool:
+    """Is what the graph scores best what PyTorch, too, scores best, ties within the tolerance included?"""
+    chosen = np.take_along_axis(wanted, output.argmax(axis=-1, keepdims=True), axis=-1)
+    return bool((wanted.max(axis=-1, keepdims=True) - chosen <= TOLERANCE).all())
 
 
 def _ragged_batches(count: int, largest: int) -> tuple[list[list[int]], list[list[int]]]:
@@ -124,7 +142,8 @@ def _ragged_batches(count: int, largest: int) -> tuple[list[list[int]], list[lis
     return [[row] for row in range(count)], batches
 
 
-def _session(graph: Path) -> Any:
+def open_session(graph: Path) -> Any:
+    """An ONNX Runtime session on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -1,40 +1,40 @@
 """Stage 5: the plan of a model repository, written as context.json for the stages after it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from utils.tensors import TensorSpec
 
-GRAPH_FILE = "model.onnx"
-
 
 @dataclass(frozen=True, kw_only=True)
-class OnnxModel:
-    """An ONNX graph on disk, its external data beside it, and its tensors (batch dimension left out)."""
+class Graph:
+    """An exported model on disk, its external data beside it, and its tensors (batch dimension left out).
+
+    `format` is a row of utils/formats.py: the component that serves it and the name it has there. `batched` is False
+    for a graph whose tensors have no batch dimension of their own: then dims are whole shapes.
+    """
 
     path: Path
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     external_files: tuple[str, ...] = ()
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """{name in the version folder: file} of the graph and its external data."""
-        names = {name: self.path.parent / name for name in self.external_files}
-        return {GRAPH_FILE: self.path, **names}
+    format: str = "onnx"
+    batched: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One Triton model of the repository, made from one component folder.
 
-    `files` ({name in the version folder: path}) are copied; `documents` ({name: JSON value}) are written.
+    `max_batch_size` 0: its dims are whole shapes. `files` ({name in the version folder: path}) are copied;
+    `documents` ({name: JSON value}) are written.
     """
 
     model_name: str
     component: str
+    max_batch_size: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     instance_kind: str = "KIND_CPU"
@@ -44,7 +44,10 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """The served model, what it takes and gives, and its steps in order."""
+    """The served model, what it takes and gives, and its steps in order.
+
+    In the layout "ensemble" the served model is one of its own over the steps; in any other it is the first step.
+    """
 
     model_name: str
     max_batch_size: int
@@ -56,17 +59,29 @@ class Pipeline:
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:
-    """What each step's own files are made of; a component takes what it needs (see COMPONENTS)."""
+    """What each step's own files are made of; a step takes what it needs (see utils/steps.py and the task's row).
 
-    graph: OnnxModel
+    `inputs` and `outputs` are the served API. `graphs` are the exported models by the name of their step. `settings`
+    are the task's: what its row's `settle` gave. `step_names`: {component: model name}, where the user gave one.
+    """
+
+    model_name: str
+    max_batch_size: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    graphs: Mapping[str, Graph]
     graph_instance_kind: str
-    tokenizer_file: Path
-    tokenization: Mapping[str, Any]
-    labels: tuple[str, ...]
-    score_function: str
-    top_k: int
+    settings: Mapping[str, Any]
+    labels: tuple[str, ...] = ()
+    tokenizer_file: Path | None = None
+    tokenization: Mapping[str, Any] = field(default_factory=dict)
+    step_names: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def graph(self) -> Graph:
+        """The only graph, or the first."""
+        return next(iter(self.graphs.values()))
 
-def with_answers_of(tensors: tuple[TensorSpec, ...], k: int) -> tuple[TensorSpec, ...]:
-    """The task's outputs with K filled in."""
-    return tuple(replace(tensor, dims=tuple(k if dim == -1 else dim for dim in tensor.dims)) for tensor in tensors)
+    def name_of(self, component: str) -> str:
+        """The model name of a step."""
+        return self.step_names.get(component, component)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from utils.build_spec import BuildSpec
 from utils.errors import ImageError
-from utils.model_config import labels_in_answer
-from utils.pipeline import Pipeline
+from utils.layouts import LAYOUTS
+from utils.pipeline import Graph, Ingredients, Pipeline
 from utils.progress import note, warn
 from utils.releases import SECURITY_FLOOR
 from utils.runtimes import RUNTIMES
 from utils.sources import Metadata
 from utils.storage import StorageRef
+from utils.tasks.task import Settings
+from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from utils.docker_engine import Engine
@@ -65,6 +67,37 @@ def _slim_base(spec: BuildSpec, engine: "Engine") -> dict[str, str]:
     return {"slim_image": slim}
 
 
+def served_pipeline(
+    spec: BuildSpec, metadata: Metadata, settings: Settings, graph: Graph, **tokenizer: Any
+) -> Pipeline:
+    """The task's first layout, filled with this build's tensors, names and settings.
+
+    UsageError for a name given to a tensor that there is not.
+    """
+    layout, makers = next(iter(spec.task.layouts.items()))
+    ingredients = Ingredients(
+        model_name=spec.model_name,
+        max_batch_size=spec.max_batch_size,
+        inputs=spec.names.of_inputs(spec.task.inputs),
+        outputs=spec.names.of_outputs(spec.task.outputs(settings, graph)),
+        graphs={"model": graph},
+        graph_instance_kind=RUNTIMES[spec.device].instance_kind,
+        settings=settings,
+        labels=metadata.label_texts,
+        step_names=spec.names.steps,
+        **tokenizer,
+    )
+    return LAYOUTS[layout](ingredients, tuple(make(ingredients) for make in makers))
+
+
+def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
+    """The task's settings; UsageError or SourceError for what the model's config and labels do not allow."""
+    settings = spec.task.settle(metadata.config, metadata.label_texts, spec.options)
+    unknown = tuple(TensorSpec(name=name, dtype="FP32", dims=(-1, -1)) for name in spec.task.graph_outputs)
+    spec.names.of_outputs(spec.task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
+    return settings
+
+
 def oci_labels(spec: BuildSpec, metadata: Metadata) -> dict[str, str]:
     """Labels for the image: what is in it, and what made it."""
     ours = "triton-image-factory"
@@ -78,7 +111,7 @@ def oci_labels(spec: BuildSpec, metadata: Metadata) -> dict[str, str]:
         f"{ours}.tokenizer": _public(spec.sources.tokenizer),
         **revisions,
         f"{ours}.task": spec.task.name,
-        f"{ours}.labels": json.dumps(metadata.labels.texts, ensure_ascii=False),
+        **({f"{ours}.labels": json.dumps(metadata.label_texts, ensure_ascii=False)} if metadata.labels else {}),
         f"{ours}.max_batch_size": str(spec.max_batch_size),
         f"{ours}.triton.release": spec.release.name,
         f"{ours}.tools": " ".join(f"{tool}=={version(tool)}" for tool in TOOLS),
@@ -99,7 +132,9 @@ def warn_of_old_release(spec: BuildSpec) -> None:
         )
 
 
-def describe(spec: BuildSpec, metadata: Metadata, pipeline: Pipeline, docker: Mapping[str, str]) -> dict[str, Any]:
+def describe(
+    spec: BuildSpec, metadata: Metadata, settings: Settings, pipeline: Pipeline, docker: Mapping[str, str]
+) -> dict[str, Any]:
     """The plan as JSON values: names and revisions, tensors, steps, release, image."""
     return {
         "model": {"reference": str(spec.sources.model), "type": metadata.config.model_type},
@@ -109,12 +144,10 @@ def describe(spec: BuildSpec, metadata: Metadata, pipeline: Pipeline, docker: Ma
             "count": len(metadata.labels.texts),
             "source": metadata.labels.source,
             "texts": metadata.labels.texts,
-        },
-        "task": {
-            "name": spec.task.name,
-            "problem_type": metadata.config.problem_type,
-            "top_k": labels_in_answer(metadata.config, spec.top_k),
-        },
+        }
+        if metadata.labels
+        else None,
+        "task": {"name": spec.task.name, "problem_type": metadata.config.problem_type, **settings},
         "release": {
             "name": spec.release.name,
             "triton": spec.release.triton,

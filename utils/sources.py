@@ -19,16 +19,23 @@ from utils.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_file
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """All that is known before any weights are fetched. `revisions`: {"model" | "tokenizer" | "labels": revision}.
+    """All that is known before any weights are fetched. `labels` None: the task has none.
+
+    `revisions`: {"model" | "tokenizer" | "labels": revision}.
 
     `vocabulary`: the tokenizer's largest token id and one, where its files say it.
     """
 
     config: ModelConfig
     tokenizer: FetchedArtifact
-    labels: Labels
+    labels: Labels | None
     revisions: dict[str, str]
     vocabulary: int | None = None
+
+    @property
+    def label_texts(self) -> tuple[str, ...]:
+        """The labels in the head's order; () for a task without."""
+        return self.labels.texts if self.labels else ()
 
 
 def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
@@ -49,9 +56,9 @@ def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
         else:
             labels = read_labels(path, terms=spec.terms)
     assert config and files  # a build has a model and a tokenizer
-    if labels is None:
-        labels = labels_of_config(config.file, head_size=config.head_size, terms=spec.terms)
-    require_count(labels, config.head_size)
+    if spec.terms.takes_labels:
+        labels = labels or labels_of_config(config.file, head_size=config.head_size, terms=spec.terms)
+        require_count(labels, config.head_size)
     checkpoint = _weights_so_far(config.file.parent, spec)
     _check_weights(checkpoint, config, files, spec.terms)
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))

@@ -10,6 +10,7 @@ class Terms:
     export_task: str = "text-classification"
     max_batch_size: int = 1
     max_length: int | None = None
+    takes_labels: bool = True
     allow_pickle: bool = False
     allow_duplicate_labels: bool = False
     allow_placeholder_labels: bool = False

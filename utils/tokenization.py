@@ -10,6 +10,7 @@ from utils.components import load_shared
 from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError, SourceError
 from utils.original import original_arrays
+from utils.tasks.task import Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +98,18 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None) -> Froz
     return FrozenTokenizer(file=file, settings=settings)
 
 
-def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]) -> int:
+def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False) -> int:
     """Holds the served code against the original on every text of the corpus, singly and padded.
 
-    Compares each tensor in `names`; returns the number of texts; ParityError (exit 5) shows the first difference.
+    Compares each tensor in `names`, for pairs of texts where `pairs`; returns the number of texts; ParityError (exit 5)
+    shows the first difference.
     """
     served = load_shared("tokenization")
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
-    texts = [text for text in TOKENIZER_TEXTS if tokenizer(text)["input_ids"]]  # the served code refuses the others
+    texts: list[Text] = [text for text in TOKENIZER_TEXTS if tokenizer(text)["input_ids"]]  # others are refused
+    if pairs:
+        texts = list(zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True))
     batches = [[text] for text in texts]
     if frozen.settings["padding"] is not None:
         batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]

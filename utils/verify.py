@@ -1,159 +1,179 @@
-"""Stage 7: asks a running server the golden texts, over HTTP and gRPC, and compares its answers with PyTorch's."""
+"""Stage 7: asks a running server the golden requests, over HTTP and gRPC; its answers must be the original's."""
 
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from utils.comparison import difference
 from utils.errors import BootProofError
-from utils.golden import GoldenAnswers, read_golden
+from utils.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain, read_golden
 from utils.pipeline import Pipeline
 from utils.server_address import ServerAddress
+from utils.tensors import TensorSpec
 
 CLIENT_TIMEOUT = 60.0
 
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """One served row: labels best first, and their scores."""
-
-    labels: tuple[str, ...]
-    scores: tuple[float, ...]
-
-
-Ask = Callable[[list[str]], list[Answer]]
+# A request for several rows of one model -> {output name: tensor}, the batch dimension included.
+Ask = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
 
 
 def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> str:
-    """Every golden text alone and in batches, over each protocol; what was proven, in a few words.
+    """Every golden request alone and in batches, over each protocol; what was proven, in a few words.
 
-    Raises BootProofError (exit 8) with the first text whose labels or scores differ from PyTorch's.
+    Raises BootProofError (exit 8) with the first request whose answer differs from the original's.
     """
     golden = read_golden(golden_file)
-    model_name = pipeline.model_name
     protocols: dict[str, Ask] = {
-        "HTTP": lambda texts: _ask_http(address.http, model_name, texts),
-        "HTTP with JSON": lambda texts: _ask_json(address.http, model_name, texts),
-        "gRPC": lambda texts: _ask_grpc(address.grpc, model_name, texts),
+        "HTTP": lambda model, inputs: _ask_http(address.http, model, inputs),
+        "HTTP with JSON": lambda model, inputs: _ask_json(address.http, model, inputs),
+        "gRPC": lambda model, inputs: _ask_grpc(address.grpc, model, inputs),
     }
+    if any(isinstance(value, bytes) for row in golden.rows for each in row.inputs.values() for value in each.data):
+        del protocols["HTTP with JSON"]  # JSON has no form for bytes that are no text
     largest = 0.0
     for protocol, ask in protocols.items():
-        for rows in _batches(len(golden.texts), pipeline.max_batch_size):
-            answers = _answers(ask, [golden.texts[row] for row in rows], protocol)
-            for row, answer in zip(rows, answers, strict=True):
-                largest = max(largest, _compare(golden, row, answer, protocol))
-    return f"{len(golden.texts)} golden texts over HTTP and gRPC: labels equal, largest score difference {largest:.1e}"
+        for rows in _batches(golden.rows, pipeline.max_batch_size):
+            for row, answer in zip(rows, _answers(ask, rows, protocol), strict=True):
+                largest = max(largest, _compare(golden, row, answer, protocol, pipeline))
+    return f"{len(golden.rows)} golden requests over HTTP and gRPC: answers equal, largest difference {largest:.1e}"
 
 
-def _batches(count: int, largest: int) -> list[list[int]]:
-    """Each text alone, then all of them in the largest batches."""
-    singles = [[row] for row in range(count)]
-    return singles + [list(range(start, min(start + largest, count))) for start in range(0, count, largest)]
+def _batches(rows: Sequence[GoldenRow], largest: int) -> Iterator[tuple[GoldenRow, ...]]:
+    """Each row alone, then those that can share a request in the largest batches: one model, equal shapes."""
+    groups: dict[object, list[GoldenRow]] = {}
+    for row in rows:
+        yield (row,)
+        if row.batched:
+            shapes = tuple((name, tensor.shape) for name, tensor in row.inputs.items())
+            groups.setdefault((row.model, shapes), []).append(row)
+    for group in groups.values():
+        yield from (tuple(group[start : start + largest]) for start in range(0, len(group), largest))
 
 
-def _answers(ask: Ask, texts: list[str], protocol: str) -> list[Answer]:
+def _answers(ask: Ask, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:
+    inputs = {name: _stacked([row.inputs[name] for row in rows], rows[0].batched) for name in rows[0].inputs}
     try:
-        answers = ask(texts)
+        outputs = ask(rows[0].model, inputs)
     except BootProofError:
         raise
     except Exception as error:  # tritonclient, gevent and grpc each have their own
         reason = " ".join(str(error).split())[:300]
-        raise BootProofError(f"the server did not answer {texts[0][:60]!r} over {protocol}: {reason}") from error
-    if len(answers) != len(texts):
-        raise BootProofError(f"the server gave {len(answers)} answers to {len(texts)} texts over {protocol}")
-    return answers
+        raise BootProofError(f"the server did not answer {_say(rows[0])} over {protocol}: {reason}") from error
+    if not rows[0].batched:
+        return [outputs]
+    for name, output in outputs.items():
+        if output.shape[:1] != (len(rows),):
+            raise BootProofError(f"the server gave {name} {list(output.shape)} to {len(rows)} rows over {protocol}")
+    return [{name: _row(output, place) for name, output in outputs.items()} for place in range(len(rows))]
 
 
-def _compare(golden: GoldenAnswers, row: int, answer: Answer, protocol: str) -> float:
-    """The largest difference of one answer's scores; each served label must be one PyTorch ranks there.
+def _stacked(values: Sequence[TensorValue], batched: bool) -> TensorValue:
+    if not batched:
+        return values[0]
+    data = tuple(element for value in values for element in value.data)
+    return TensorValue(datatype=values[0].datatype, shape=(len(values), *values[0].shape), data=data)
 
-    Labels whose scores differ by less than the tolerance are as good as equal and may change places.
-    """
-    ranked = sorted(range(len(golden.labels)), key=lambda index: -golden.scores[row][index])[: golden.top_k]
-    wanted = [(golden.labels[index], golden.scores[row][index]) for index in ranked]
-    differences = [float("inf")]
-    if len(answer.labels) == len(answer.scores) == len(wanted) and _all_distinct(answer, golden):
-        differences = [
-            difference
-            for label, score, (_, expected) in zip(answer.labels, answer.scores, wanted, strict=True)
-            for difference in (abs(score - expected), _distance(golden, row, label, expected))
-        ]
-    # Not max(): it loses a NaN that does not come first.
-    if not all(difference <= golden.tolerance for difference in differences):
-        raise BootProofError(
-            f"over {protocol} the server answers {golden.texts[row][:60]!r} with "
-            f"{_say(zip(answer.labels, answer.scores, strict=False))}, PyTorch with {_say(wanted)}"
+
+def _row(output: TensorValue, place: int) -> TensorValue:
+    size = prod(output.shape[1:])
+    data = output.data[place * size : (place + 1) * size]
+    return TensorValue(datatype=output.datatype, shape=output.shape[1:], data=data)
+
+
+def _compare(
+    golden: GoldenAnswers, row: GoldenRow, answer: dict[str, TensorValue], protocol: str, pipeline: Pipeline
+) -> float:
+    """The largest difference of one answer's numbers."""
+    try:
+        _check_shapes(answer, pipeline.outputs if row.model == pipeline.model_name else ())
+        return difference(
+            as_plain(row.outputs), as_plain(answer), comparison=golden.comparison, tolerance=golden.tolerance
         )
-    return max(differences)
+    except ValueError as error:
+        raise BootProofError(
+            f"over {protocol} the server does not answer {_say(row)} as the original: {error}"
+        ) from error
 
 
-def _all_distinct(answer: Answer, golden: GoldenAnswers) -> bool:
-    """A label that stands once in the head stands once in an answer at most."""
-    return all(answer.labels.count(label) <= golden.labels.count(label) for label in answer.labels)
+def _check_shapes(answer: dict[str, TensorValue], outputs: Sequence[TensorSpec]) -> None:
+    """The right rule may hold for a part of an answer; the plan says how much of one is served."""
+    for spec in outputs:
+        shape = answer[spec.name].shape if spec.name in answer else None
+        if (
+            shape is None
+            or len(shape) != len(spec.dims)
+            or any(wanted not in (-1, given) for wanted, given in zip(spec.dims, shape, strict=True))
+        ):
+            raise ValueError(f"{spec.name} has shape {list(shape or ())} where {list(spec.dims)} is right")
 
 
-def _distance(golden: GoldenAnswers, row: int, label: str, expected: float) -> float:
-    """How far PyTorch's score of the served label is from the score expected at its place; inf for no such label."""
-    scores = [golden.scores[row][index] for index, name in enumerate(golden.labels) if name == label]
-    return min((abs(score - expected) for score in scores), default=float("inf"))
+def _say(row: GoldenRow) -> str:
+    values = [value for tensor in row.inputs.values() for value in tensor.data]
+    return ", ".join(repr(value[:60] if isinstance(value, str | bytes) else value) for value in values[:3])
 
 
-def _say(pairs: Any) -> str:
-    return ", ".join(f"{label!r} {score:.4f}" for label, score in list(pairs)[:5]) or "nothing"
-
-
-def _ask_http(address: str, model_name: str, texts: list[str]) -> list[Answer]:
+def _ask_http(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
     import tritonclient.http as client
 
     with client.InferenceServerClient(
         address, connection_timeout=CLIENT_TIMEOUT, network_timeout=CLIENT_TIMEOUT
     ) as server:
-        return _infer(client, server, model_name, texts)
+        return _infer(client, server, model, inputs)
 
 
-def _ask_grpc(address: str, model_name: str, texts: list[str]) -> list[Answer]:
+def _ask_grpc(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
     import tritonclient.grpc as client
 
     with client.InferenceServerClient(address) as server:
-        return _infer(client, server, model_name, texts, client_timeout=CLIENT_TIMEOUT)
+        return _infer(client, server, model, inputs, client_timeout=CLIENT_TIMEOUT)
 
 
-def _infer(client: Any, server: Any, model_name: str, texts: list[str], **options: Any) -> list[Answer]:
+def _infer(
+    client: Any, server: Any, model: str, inputs: dict[str, TensorValue], **options: Any
+) -> dict[str, TensorValue]:
+    result = server.infer(model, [_input(client, name, value) for name, value in inputs.items()], **options)
+    response = result.get_response()
+    named = response["outputs"] if isinstance(response, dict) else response.outputs
+    outputs = {}
+    for each in named:
+        name, datatype = (each["name"], each["datatype"]) if isinstance(each, dict) else (each.name, each.datatype)
+        array = result.as_numpy(name)
+        data = tuple(_decoded(value) for value in array.reshape(-1).tolist())
+        outputs[name] = TensorValue(datatype=datatype, shape=tuple(array.shape), data=data)
+    return outputs
+
+
+def _input(client: Any, name: str, value: TensorValue) -> Any:
     import numpy as np
+    from tritonclient.utils import triton_to_np_dtype
 
-    tensor = client.InferInput("text_input", [len(texts), 1], "BYTES")
-    tensor.set_data_from_numpy(np.array([[text.encode("utf-8")] for text in texts], dtype=np.object_))
-    result = server.infer(model_name, [tensor], **options)
-    predicts, scores = result.as_numpy("predicts"), result.as_numpy("scores")
-    labels = [tuple(label.decode("utf-8") for label in row) for row in predicts]
-    return [Answer(labels=row, scores=tuple(map(float, scores[index]))) for index, row in enumerate(labels)]
+    data = [each.encode("utf-8") if isinstance(each, str) else each for each in value.data]
+    array = np.array(data, dtype=triton_to_np_dtype(value.datatype)).reshape(value.shape)
+    tensor = client.InferInput(name, list(value.shape), value.datatype)
+    tensor.set_data_from_numpy(array)
+    return tensor
 
 
-def _ask_json(address: str, model_name: str, texts: list[str]) -> list[Answer]:
+def _decoded(value: Any) -> Any:
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
+
+
+def _ask_json(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
     """The request of the original documentation, plain JSON without a client library."""
-    tensor = {"name": "text_input", "shape": [len(texts), 1], "datatype": "BYTES", "data": texts}
-    request = urllib.request.Request(
-        f"http://{address}/v2/models/{model_name}/infer", data=json.dumps({"inputs": [tensor]}).encode("utf-8")
-    )
+    body = {"inputs": [{"name": name, **each} for name, each in as_plain(inputs).items()]}
+    request = urllib.request.Request(f"http://{address}/v2/models/{model}/infer", data=json.dumps(body).encode("utf-8"))
     try:
         # A proxy of the user's has no part in this: the server is this machine's.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=CLIENT_TIMEOUT) as response:
-            body = json.load(response)
+            outputs = json.load(response)["outputs"]
     except urllib.error.HTTPError as error:
-        raise BootProofError(
-            f"the server answered {error.code} to {texts[0][:60]!r}: {error.read()[:300]!r}"
-        ) from error
-    outputs = {output["name"]: output for output in body["outputs"]}
-    k = outputs["predicts"]["shape"][1]
-    rows = range(len(texts))
-    return [
-        Answer(
-            labels=tuple(outputs["predicts"]["data"][row * k : (row + 1) * k]),
-            scores=tuple(map(float, outputs["scores"]["data"][row * k : (row + 1) * k])),
-        )
-        for row in rows
-    ]
+        raise BootProofError(f"the server answered {error.code}: {error.read()[:300]!r}") from error
+    return {
+        each["name"]: TensorValue(datatype=each["datatype"], shape=tuple(each["shape"]), data=tuple(each["data"]))
+        for each in outputs
+    }

@@ -34,9 +34,10 @@ def load_tokenizer(file, settings):
 def encode(tokenizer, texts, dtypes, name="text_input"):
     """Arrays of shape [len(texts), longest], one for each name in `dtypes` ({tensor name of TENSORS: numpy dtype}).
 
-    ValueError names the input and the row of a text without any token, which no model can answer.
+    A text is a str, or a pair of them for a model that takes two. ValueError names the input and the row of a text
+    without any token, which no model can answer.
     """
-    encodings = tokenizer.encode_batch([bounded(tokenizer, text) for text in texts])
+    encodings = tokenizer.encode_batch([_bounded(tokenizer, text) for text in texts])
     for row, encoding in enumerate(encodings):
         if not any(encoding.attention_mask):
             raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
@@ -49,6 +50,10 @@ def encode(tokenizer, texts, dtypes, name="text_input"):
         mask = arrays["attention_mask"]
         arrays["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
     return {name: arrays[name].astype(dtype) for name, dtype in dtypes.items()}
+
+
+def _bounded(tokenizer, text):
+    return bounded(tokenizer, text) if isinstance(text, str) else tuple(bounded(tokenizer, each) for each in text)
 
 
 def bounded(tokenizer, text):

@@ -1,4 +1,4 @@
-"""Step: texts in, token arrays out, as the graph behind it names and types them."""
+"""Step: texts, or pairs of texts, in, token arrays out, as the graph behind it names and types them."""
 
 import triton_python_backend_utils as pb_utils
 from step_responses import InvalidInputError, read_settings, respond, tensors, version_folder
@@ -6,12 +6,12 @@ from tokenization import decode_rows, encode, load_tokenizer
 
 
 class TritonPythonModel:
-    """Text preprocessing: BYTES [B, 1] -> integer arrays [B, tokens]."""
+    """Text preprocessing: one or two BYTES [B, 1] -> integer arrays [B, tokens]."""
 
     def initialize(self, args):
         """Loads the frozen tokenizer."""
         self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", read_settings(args))
-        (self.text_input,) = tensors(args, "input")
+        self.inputs = list(tensors(args, "input"))
         self.dtypes = tensors(args, "output")
 
     def execute(self, requests):
@@ -19,8 +19,10 @@ class TritonPythonModel:
         return respond(requests, self._answer)
 
     def _answer(self, request):
-        values = pb_utils.get_input_tensor_by_name(request, self.text_input).as_numpy()
+        columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
-            return encode(self.tokenizer, decode_rows(values, self.text_input), self.dtypes, self.text_input)
+            texts = [decode_rows(values, name) for values, name in columns]
+            rows = texts[0] if len(texts) == 1 else list(zip(*texts))
+            return encode(self.tokenizer, rows, self.dtypes, self.inputs[0])
         except ValueError as error:
             raise InvalidInputError(str(error)) from error

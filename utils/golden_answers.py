@@ -1,0 +1,42 @@
+"""The golden answers of a build: the task's golden requests, and what the original answers to each."""
+
+from typing import TYPE_CHECKING
+
+from utils.build_spec import BuildSpec
+from utils.errors import SourceError
+from utils.golden import GoldenAnswers, GoldenRow, TensorValue, texts
+from utils.pipeline import Pipeline
+from utils.tasks.task import Example, Settings
+
+if TYPE_CHECKING:
+    from utils.convert_to_onnx import Conversion
+
+
+def golden_answers(spec: BuildSpec, settings: Settings, conversion: "Conversion", pipeline: Pipeline) -> GoldenAnswers:
+    """One row for each example, its tensors under the names they are served by."""
+    task, original = spec.task, conversion.original
+    answers = task.answer(original, settings, conversion.examples)
+    if not answers:
+        raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
+    usual_outputs = task.outputs(settings, conversion.graph)
+    inputs = _names(task.inputs, spec.names.of_inputs(task.inputs))
+    outputs = _names(usual_outputs, spec.names.of_outputs(usual_outputs))
+    rows = tuple(
+        GoldenRow(
+            model=pipeline.model_name,
+            batched=pipeline.max_batch_size > 0,
+            inputs={inputs[name]: value for name, value in request(example).items()},
+            outputs={outputs[name]: value for name, value in answer.items()},
+        )
+        for example, answer in zip(conversion.examples, answers, strict=True)
+    )
+    return GoldenAnswers(rows=rows, comparison=task.comparison)
+
+
+def request(example: Example) -> dict[str, TensorValue]:
+    """An example as the tensors of one row."""
+    return {name: texts([value] if isinstance(value, str) else value) for name, value in example.items()}
+
+
+def _names(usual: tuple, given: tuple) -> dict[str, str]:  # type: ignore[type-arg]
+    return {one.name: other.name for one, other in zip(usual, given, strict=True)}

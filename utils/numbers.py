@@ -1,0 +1,10 @@
+"""Numbers on the command line."""
+
+from utils.errors import UsageError
+
+
+def whole_number(name: str, text: str, *, most: int = 1_000_000) -> int:
+    """The number in `text`, from 1 to `most`; UsageError naming the argument `name` otherwise."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= most):
+        raise UsageError(f"{name} is {text!r}; it must be a whole number from 1 to {most}")
+    return int(text)

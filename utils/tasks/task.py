@@ -1,0 +1,62 @@
+"""What a row of the table of tasks holds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from utils.golden import TensorValue
+from utils.pipeline import Graph, Ingredients, Step
+from utils.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from utils.model_config import ModelConfig
+    from utils.original import Original
+
+# What a task's post-processing goes by: {name: JSON value}.
+Settings = Mapping[str, Any]
+# One row of a request: {input name: text, or a list of texts}.
+Example = Mapping[str, Any]
+# What goes through the tokenizer at once.
+Text = str | tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOption:
+    """A command-line option that some tasks have; `parse` gives its value or raises UsageError.
+
+    A flag has no `metavar`, and its value is True.
+    """
+
+    name: str
+    help: str
+    metavar: str | None = None
+    parse: Callable[[str], object] = str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One row of the table.
+
+    export_task: the exporter's word for it. auto_class: the class of transformers that loads the original.
+    graph_outputs: those outputs of the graph that are served on. inputs: the served API; `outputs` tells the answer's
+    tensors from the settings and the graph. layouts: for each layout the makers of its steps, in the order in which
+    a request passes them; the first layout is the default. settle: the settings, from the model's config, its labels
+    and the options given; raises UsageError or SourceError before anything slow runs. examples: golden requests.
+    texts: what of an example the graph gets. answer: the original's right answers, one for each example,
+    from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py.
+    """
+
+    name: str
+    export_task: str
+    auto_class: str
+    graph_outputs: tuple[str, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: Callable[[Settings, Graph], tuple[TensorSpec, ...]]
+    layouts: Mapping[str, tuple[Callable[[Ingredients], Step], ...]]
+    settle: Callable[["ModelConfig", tuple[str, ...], Settings], Settings]
+    examples: tuple[Example, ...]
+    texts: Callable[[Settings, Example], Sequence[Text]]
+    answer: Callable[["Original", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]]
+    comparison: str = "tensors"
+    takes_labels: bool = True
+    options: tuple[TaskOption, ...] = ()
