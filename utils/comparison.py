@@ -42,12 +42,20 @@ def _tensor(name: str, wanted: Mapping[str, Any], given: Mapping[str, Any], tole
 
 
 def _numbers(name: str, wanted: list[Any], given: list[Any], tolerance: float) -> float:
+    _require_numbers(name, given)
     scale = max([1.0, *(abs(value) for value in wanted if math.isfinite(value))])
     differences = [abs(value - other) if value != other else 0.0 for value, other in zip(wanted, given)]
     for index, size in enumerate(differences):
         if not size <= tolerance * scale:  # so written that a NaN is wrong, too
             raise ValueError(f"{name}[{index}] is {given[index]:.6g} where {wanted[index]:.6g} is right")
     return max(differences, default=0.0)
+
+
+def _require_numbers(name: str, values: list[Any]) -> None:
+    """JSON of a server can hold anything."""
+    for index, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name}[{index}] is {_short(value)} where a number is right")
 
 
 def _value(place: str, wanted: Any, given: Any, tolerance: float) -> float:
@@ -84,6 +92,7 @@ def _json(place: str, wanted: Any, given: Any, tolerance: float) -> float:
 
 def _ranking(expected: Mapping[str, Any], answer: Mapping[str, Any], tolerance: float) -> float:
     labels, scores = (_of_type(expected, numeric) for numeric in (False, True))
+    _require_numbers(scores, answer[scores]["data"])
     ranked = list(zip(expected[labels]["data"], expected[scores]["data"]))
     served = list(zip(answer[labels]["data"], answer[scores]["data"]))
     wanted = ranked[: len(served)]
