@@ -254,7 +254,7 @@ def test_labels_whose_scores_are_equal_within_the_tolerance_may_change_places():
 
 
 def test_a_tie_does_not_let_one_label_be_given_twice():
-    with pytest.raises(ValueError, match="'a' 0.4000, 'a' 0.4000"):
+    with pytest.raises(ValueError, match=r"'a' 0\.4000, 'a' 0\.4000"):
         ranking((("a", "b", "c"), (0.4, 0.4, 0.2)), (("a", "a"), (0.4, 0.4)))
 
 
