@@ -160,7 +160,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     device = _device(texts.get("device", DEFAULT_DEVICE))
     if not task.takes_labels and texts["id2label"] != LABELS_FROM_MODEL:
         raise UsageError(f"--task {task.name} has no labels; give {LABELS_FROM_MODEL} as ID2LABEL")
-    served_names = _served_names(texts, task)
+    served_names = _served_names(texts, task, model_name)
     release, reason = _release(texts.get("release"), texts.get("driver"), device)
     return BuildSpec(
         sources=_sources(
@@ -230,7 +230,7 @@ def _task_options(values: dict[str, Any], task: Task) -> Settings:
     return {name: own[name].parse(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
-def _served_names(texts: dict[str, str], task: Task) -> ServedNames:
+def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedNames:
     served = ServedNames(
         inputs=parse_names("--input-name", texts.get("input_name")),
         outputs=parse_names("--output-name", texts.get("output_name")),
@@ -244,6 +244,10 @@ def _served_names(texts: dict[str, str], task: Task) -> ServedNames:
                 f"--step-name {step or name!r} names no step; write STEP=NAME with one of: {', '.join(steps)}"
             )
         names.check_step_name(name)
+    models = [model_name, *(served.steps.get(step, step) for step in steps)]
+    for name in served.steps.values():
+        if models.count(name) > 1:
+            raise UsageError(f"--step-name {name!r} would name two models, MODEL_NAME counted; choose another")
     return served
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.build_spec import BuildSpec
+from utils.components import load_shared
 from utils.errors import ImageError
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients, Pipeline
@@ -94,7 +95,9 @@ def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
     """The task's settings; UsageError or SourceError for what the model's config and labels do not allow."""
     settings = spec.task.settle(metadata.config, metadata.label_texts, spec.options)
     unknown = tuple(TensorSpec(name=name, dtype="FP32", dims=(-1, -1)) for name in spec.task.graph_outputs)
-    spec.names.of_outputs(spec.task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
+    outputs = spec.names.of_outputs(spec.task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
+    served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
+    spec.names.require_apart(served, {*load_shared("tokenization").TENSORS, *spec.task.graph_outputs})
     return settings
 
 

@@ -53,7 +53,14 @@ def encode(tokenizer, texts, dtypes, name="text_input"):
 
 
 def _bounded(tokenizer, text):
-    return bounded(tokenizer, text) if isinstance(text, str) else tuple(bounded(tokenizer, each) for each in text)
+    """Of two texts that are both too long the one with more tokens keeps one more: those are not taken in part."""
+    if isinstance(text, str):
+        return bounded(tokenizer, text)
+    parts = tuple(bounded(tokenizer, each) for each in text)
+    if parts == text:
+        return text
+    limit = tokenizer.truncation["max_length"]
+    return text if all(len(tokenizer.encode(part).ids) == limit for part in parts) else parts
 
 
 def bounded(tokenizer, text):

@@ -76,3 +76,21 @@ def test_names_for_no_tensor_and_one_name_for_two_are_refused(names, tensors, sa
 def test_the_refusal_names_the_option():
     with pytest.raises(UsageError, match="--input-name 'x'"):
         ServedNames(inputs={"x": "y"}).of_inputs(ONE)
+
+
+@pytest.mark.parametrize(
+    ("names", "served", "option"),
+    [
+        (ServedNames(inputs={"": "scores"}), ["scores", "predicts", "scores"], "--input-name 'scores'"),
+        (ServedNames(outputs={"scores": "text"}), ["text", "predicts", "text"], "--output-name 'text'"),
+        (ServedNames(outputs={"scores": "inner"}), ["text", "predicts", "inner"], "--output-name 'inner'"),
+    ],
+)
+def test_a_name_that_another_tensor_has_is_refused(names, served, option):
+    with pytest.raises(UsageError, match=f"{option} is the name of another tensor of the pipeline"):
+        names.require_apart(served, {"inner"})
+
+
+def test_names_that_were_not_given_are_nobodys_fault():
+    ServedNames().require_apart(["inner", "same", "same"], {"inner"})
+    ServedNames(outputs={"scores": "p"}).require_apart(["text", "p", "inner"], {"inner"})
