@@ -78,10 +78,16 @@ DEV = Environment(
     requirements=(ROOT / "requirements.txt", ROOT / "requirements-dev.txt"),
     base=SAMPLE,
 )
+BENCHMARK = Environment(
+    name="benchmark",
+    folder=FACTORY.folder,
+    requirements=(ROOT / "benchmarks/requirements.txt",),
+    base=SAMPLE,
+)
 SERVING = Environment(
     name="serving",
     folder=ROOT / ".venv-serving",
     requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
     dependencies=False,
 )
-ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, SERVING)}
+ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING)}
