@@ -15,9 +15,9 @@ def write_report(result: dict[str, Any], folder: Path) -> Path:
     parts = [
         "# Performance\n",
         "<!-- written by benchmarks/run.sh -->\n",
-        f"Machine: {result['machine']}. Command: `benchmarks/run.sh {result['command']}`. Medians over rounds; `share` is "
-        "the median of the ratios of texts a second to the limit of the same round. `CPU` is the server's processes' "
-        "user and system time for a text. The clients share the machine.\n",
+        f"Machine: {result['machine']}. Command: `benchmarks/run.sh {result['command']}`. Medians over rounds; "
+        "`share` is the median of the ratios of texts a second to the limit of the same round. "
+        "`CPU` is the server's processes' user and system time for a text. The clients share the machine.\n",
         *(section(load, rows) for load in loads_of(rows)),
         cold_starts(result["cold_start_seconds"]),
         plots(rows, folder),

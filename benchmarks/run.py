@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
 
 
 def row(contestant: str, load: Load, number: int, figures: dict[str, float]) -> dict[str, object]:
+    """One measurement as it is kept."""
     return {"contestant": contestant, "load": asdict(load), "round": number, **figures}
 
 
@@ -121,6 +122,7 @@ def machine() -> str:
 
 
 def note(text: str) -> None:
+    """Progress, for the one who waits."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -80,9 +80,8 @@ DEV = Environment(
 )
 BENCHMARK = Environment(
     name="benchmark",
-    folder=FACTORY.folder,
-    requirements=(ROOT / "benchmarks/requirements.txt",),
-    base=SAMPLE,
+    folder=ROOT / ".venv-benchmark",
+    requirements=(ROOT / "requirements.txt", ROOT / "benchmarks/requirements.txt"),
 )
 SERVING = Environment(
     name="serving",
