@@ -198,7 +198,8 @@ def _sources(texts: dict[str, str], terms: Terms) -> Sources:
 
 
 def _whole_number(name: str, text: str, *, most: int = 1_000_000) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= most):
+    # Python converts no number of more than some thousand digits, and nobody means one.
+    if not (text.isascii() and text.isdigit() and len(text) <= 20 and 1 <= int(text) <= most):
         raise UsageError(f"{name} is {text!r}; it must be a whole number from 1 to {most}")
     return int(text)
 
