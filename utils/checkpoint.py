@@ -111,7 +111,7 @@ def _check_pickled(file: Path, *, allowed: bool) -> None:
         place = file.parent / shard
         if not is_there(place):
             raise SourceError(f"the shard {shard!r} that {str(file)!r} names is missing; download or copy it, too")
-        if not zipfile.is_zipfile(place):  # what torch.save() has written since 2020
+        if not (place.is_file() and zipfile.is_zipfile(place)):  # what torch.save() has written since 2020
             raise SourceError(f"{str(place)!r} is cut short or no PyTorch checkpoint; download or copy it again")
 
 

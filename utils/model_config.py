@@ -20,6 +20,8 @@ SAVED = "give the folder that save_pretrained() wrote"
 LOSE_POSITIONS = {"camembert", "roberta", "xlm-roberta"}
 # Types with a learned embedding of positions, which no text can outgrow; others may be told only when loaded.
 ABSOLUTE_POSITIONS = {"albert", "bert", "distilbert", "electra", *LOSE_POSITIONS}
+# More labels than any classifier has, and few enough to write a placeholder for each.
+LARGEST_HEAD = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +93,10 @@ def _head_size(content: dict[str, Any], file: Path) -> int:
             raise SourceError(f"{str(file)!r} has the key {odd!r} in id2label; its keys are numbers: 0, 1, 2")
         return len(id2label)
     count = content.get("num_labels", content.get("_num_labels", 2))
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise SourceError(f"{str(file)!r} has num_labels {count!r}; it must be a whole number from 1 up")
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= LARGEST_HEAD:
+        raise SourceError(
+            f"{str(file)!r} has num_labels {count!r}; it must be a whole number from 1 up, {LARGEST_HEAD} at most"
+        )
     return count
 
 
