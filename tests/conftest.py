@@ -9,11 +9,12 @@ import pytest
 
 from tests import tiny_models
 from utils.layouts import LAYOUTS
-from utils.pipeline import Ingredients, OnnxModel
+from utils.pipeline import Graph, Ingredients
 from utils.tasks import TASKS
 from utils.tensors import TensorSpec
 
 TINY_LABELS = ("a", "b", "c")
+TASK = TASKS["text-classification"]
 SETTINGS = {
     "max_length": 128,
     "truncation_side": "right",
@@ -22,8 +23,8 @@ SETTINGS = {
 
 
 @pytest.fixture
-def make_pipeline(tmp_path):
-    """`make_pipeline(**changes)`: a planned repository; its graph and tokenizer are small files of any content."""
+def make_ingredients(tmp_path):
+    """`make_ingredients(**changes)`: what steps are made of; the graph and the tokenizer are files of any content."""
 
     def make(
         *,
@@ -37,27 +38,43 @@ def make_pipeline(tmp_path):
         score_function="softmax",
         top_k=1,
         external_files=(),
+        step_names=(),
     ):
         artifacts = folder / "artifacts"
         artifacts.mkdir(parents=True, exist_ok=True)
         for name in ("model.onnx", "tokenizer.json", *external_files):
             (artifacts / name).write_bytes(f"stands for {name}".encode())
-        graph = OnnxModel(
+        graph = Graph(
             path=artifacts / "model.onnx",
             inputs=tuple(TensorSpec(name=name, dtype=dtype, dims=(-1,)) for name in inputs),
             outputs=(TensorSpec(name="logits", dtype="FP32", dims=(len(labels),)),),
             external_files=tuple(external_files),
         )
-        ingredients = Ingredients(
-            graph=graph,
+        settings = {"score_function": score_function, "top_k": top_k}
+        return Ingredients(
+            model_name=model_name,
+            max_batch_size=max_batch_size,
+            inputs=TASK.inputs,
+            outputs=TASK.outputs(settings, graph),
+            graphs={"model": graph},
             graph_instance_kind=instance_kind,
+            settings=settings,
+            labels=tuple(labels),
             tokenizer_file=artifacts / "tokenizer.json",
             tokenization=SETTINGS,
-            labels=tuple(labels),
-            score_function=score_function,
-            top_k=top_k,
+            step_names=dict(step_names),
         )
-        return LAYOUTS["ensemble"](TASKS["text-classification"], model_name, max_batch_size, ingredients)
+
+    return make
+
+
+@pytest.fixture
+def make_pipeline(make_ingredients):
+    """`make_pipeline(**changes)`: a planned repository for text classification, of such ingredients."""
+
+    def make(*, layout="ensemble", **changes):
+        ingredients = make_ingredients(**changes)
+        return LAYOUTS[layout](ingredients, tuple(step(ingredients) for step in TASK.layouts["ensemble"]))
 
     return make
 

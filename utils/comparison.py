@@ -42,12 +42,20 @@ def _tensor(name: str, wanted: Mapping[str, Any], given: Mapping[str, Any], tole
 
 
 def _numbers(name: str, wanted: list[Any], given: list[Any], tolerance: float) -> float:
+    _require_numbers(name, given)
     scale = max([1.0, *(abs(value) for value in wanted if math.isfinite(value))])
     differences = [abs(value - other) if value != other else 0.0 for value, other in zip(wanted, given)]
     for index, size in enumerate(differences):
         if not size <= tolerance * scale:  # so written that a NaN is wrong, too
             raise ValueError(f"{name}[{index}] is {given[index]:.6g} where {wanted[index]:.6g} is right")
     return max(differences, default=0.0)
+
+
+def _require_numbers(name: str, values: list[Any]) -> None:
+    """JSON of a server can hold anything."""
+    for index, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name}[{index}] is {_short(value)} where a number is right")
 
 
 def _value(place: str, wanted: Any, given: Any, tolerance: float) -> float:
@@ -65,7 +73,7 @@ def _document(value: Any) -> Any:
         return None
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -77,18 +85,20 @@ def _json(place: str, wanted: Any, given: Any, tolerance: float) -> float:
         return max([_json(f"{place}[{index}]", *pair, tolerance) for index, pair in pairs], default=0.0)
     if isinstance(wanted, float) and isinstance(given, (int, float)):
         return _numbers(place, [wanted], [given], tolerance)
-    if wanted != given:
+    if wanted != given or isinstance(wanted, bool) != isinstance(given, bool):  # Python's True is 1
         raise ValueError(f"{place} is {_short(given)} where {_short(wanted)} is right")
     return 0.0
 
 
 def _ranking(expected: Mapping[str, Any], answer: Mapping[str, Any], tolerance: float) -> float:
-    labels, scores = (_of_type(expected, numeric) for numeric in (False, True))
+    labels, scores = _of_type(expected, numeric=False), _of_type(expected, numeric=True)
+    _require_numbers(scores, answer[scores]["data"])
     ranked = list(zip(expected[labels]["data"], expected[scores]["data"]))
     served = list(zip(answer[labels]["data"], answer[scores]["data"]))
     wanted = ranked[: len(served)]
+    whole = len(answer[labels]["data"]) == len(answer[scores]["data"]) == len(wanted)
     sizes = [math.inf]
-    if served and len(wanted) == len(served) == len(answer[scores]["data"]) and _no_label_repeated(served, ranked):
+    if served and whole and _no_label_repeated(served, ranked):
         sizes = [
             size
             for (label, score), (_, right) in zip(served, wanted)
@@ -99,8 +109,11 @@ def _ranking(expected: Mapping[str, Any], answer: Mapping[str, Any], tolerance: 
     return max(sizes)
 
 
-def _of_type(tensors: Mapping[str, Any], numeric: bool) -> str:
-    return next(str(name) for name, tensor in tensors.items() if (tensor["datatype"] in FLOATS) == numeric)
+def _of_type(tensors: Mapping[str, Any], *, numeric: bool) -> str:
+    for name, tensor in tensors.items():
+        if (tensor["datatype"] in FLOATS) == numeric:
+            return name
+    raise ValueError(f"a ranking has labels and scores, not {', '.join(tensors)} alone")
 
 
 def _no_label_repeated(served: list[tuple[str, float]], ranked: list[tuple[str, float]]) -> bool:

@@ -18,7 +18,7 @@ if not __package__:  # run as a file: its own folder must not shadow other packa
 from utils import entry, exporter, original, parity, tokenization
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
-from utils.errors import ExportError
+from utils.errors import ExportError, SourceError
 from utils.model_config import ModelConfig
 from utils.original import Original
 from utils.pipeline import Graph
@@ -71,6 +71,8 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     frozen = tokenization.freeze(tokenizer, destination, max_length=limit)
     examples = tuple(each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each)))
     texts = tuple(text for example in examples for text in task.texts(settings, example))
+    if not texts:
+        raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
     outputs = original.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
     asked = Original(
         model=model, tokenizer=tokenizer, max_length=limit, labels=wanted.labels, texts=texts, outputs=tuple(outputs)

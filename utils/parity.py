@@ -104,6 +104,9 @@ def _compare(
     for rows in batches:
         given = answer([texts[row] for row in rows])
         compared += len(rows)
+        for name, batch in given.items():
+            if batch.shape[:1] != (len(rows),):
+                raise ParityError(f"the graph gives {name} {list(batch.shape)} for {len(rows)} texts")
         for name, tolerance in tolerances.items():
             for place, row in enumerate(rows):
                 wanted = expected[row][name]
@@ -119,8 +122,8 @@ def _compare(
 
 
 def _difference(name: str, batch: np.ndarray, place: int, wanted: np.ndarray, text: Text) -> tuple[float, np.ndarray]:
-    """The largest difference of one row, and the row without what stands for padding."""
-    output = batch[place][tuple(slice(size) for size in wanted.shape)] if place < len(batch) else batch[:0]
+    """The largest difference of one row, and the row without what stands for padding; a text alone has none."""
+    output = batch[place] if len(batch) == 1 else batch[place][tuple(slice(size) for size in wanted.shape)]
     if output.shape != wanted.shape:
         raise ParityError(f"the graph gives {name} {list(batch.shape)}; PyTorch gives {list(wanted.shape)} a text")
     difference = np.abs(output - wanted)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.build_spec import BuildSpec
+from utils.components import load_shared
 from utils.errors import ImageError
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients, Pipeline
@@ -70,11 +71,10 @@ def _slim_base(spec: BuildSpec, engine: "Engine") -> dict[str, str]:
 def served_pipeline(
     spec: BuildSpec, metadata: Metadata, settings: Settings, graph: Graph, **tokenizer: Any
 ) -> Pipeline:
-    """The task's first layout, filled with this build's tensors, names and settings.
+    """The layout, filled with this build's tensors, names and settings.
 
     UsageError for a name given to a tensor that there is not.
     """
-    layout, makers = next(iter(spec.task.layouts.items()))
     ingredients = Ingredients(
         model_name=spec.model_name,
         max_batch_size=spec.max_batch_size,
@@ -87,14 +87,16 @@ def served_pipeline(
         step_names=spec.names.steps,
         **tokenizer,
     )
-    return LAYOUTS[layout](ingredients, tuple(make(ingredients) for make in makers))
+    return LAYOUTS[spec.layout](ingredients, tuple(make(ingredients) for make in spec.task.layouts[spec.layout]))
 
 
 def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
     """The task's settings; UsageError or SourceError for what the model's config and labels do not allow."""
     settings = spec.task.settle(metadata.config, metadata.label_texts, spec.options)
     unknown = tuple(TensorSpec(name=name, dtype="FP32", dims=(-1, -1)) for name in spec.task.graph_outputs)
-    spec.names.of_outputs(spec.task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
+    outputs = spec.names.of_outputs(spec.task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
+    served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
+    spec.names.require_apart(served, {*load_shared("tokenization").TENSORS, *spec.task.graph_outputs})
     return settings
 
 

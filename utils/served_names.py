@@ -1,6 +1,6 @@
 """The names that a user gives to served tensors and to steps, in place of the usual ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from utils.errors import UsageError
@@ -22,6 +22,13 @@ class ServedNames:
     def of_outputs(self, tensors: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """Likewise the outputs."""
         return _renamed("--output-name", self.outputs, tensors)
+
+    def require_apart(self, served: Sequence[str], inside: Collection[str]) -> None:
+        """UsageError for a given name that two of the `served` tensors have, or one between the steps (`inside`)."""
+        for option, names in (("--input-name", self.inputs), ("--output-name", self.outputs)):
+            for name in names.values():
+                if name in inside or served.count(name) > 1:
+                    raise UsageError(f"{option} {name!r} is the name of another tensor of the pipeline; choose another")
 
 
 def parse_names(option: str, text: str | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Freezes a tokenizer into one tokenizer.json and the settings the served image applies to it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from utils.components import load_shared
 from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError, SourceError
-from utils.original import original_arrays
+from utils.original import has_tokens, original_arrays
 from utils.tasks.task import Text
 
 
@@ -107,9 +107,10 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     served = load_shared("tokenization")
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
-    texts: list[Text] = [text for text in TOKENIZER_TEXTS if tokenizer(text)["input_ids"]]  # others are refused
+    asked: Sequence[Text] = TOKENIZER_TEXTS
     if pairs:
-        texts = list(zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True))
+        asked = tuple(zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True))
+    texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
     batches = [[text] for text in texts]
     if frozen.settings["padding"] is not None:
         batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]

@@ -58,9 +58,7 @@ def _answers(ask: Ask, rows: Sequence[GoldenRow], protocol: str) -> list[dict[st
     inputs = {name: _stacked([row.inputs[name] for row in rows], rows[0].batched) for name in rows[0].inputs}
     try:
         outputs = ask(rows[0].model, inputs)
-    except BootProofError:
-        raise
-    except Exception as error:  # tritonclient, gevent and grpc each have their own
+    except Exception as error:  # tritonclient, gevent, grpc and urllib each have their own
         reason = " ".join(str(error).split())[:300]
         raise BootProofError(f"the server did not answer {_say(rows[0])} over {protocol}: {reason}") from error
     if not rows[0].batched:
@@ -172,7 +170,7 @@ def _ask_json(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[
         with opener.open(request, timeout=CLIENT_TIMEOUT) as response:
             outputs = json.load(response)["outputs"]
     except urllib.error.HTTPError as error:
-        raise BootProofError(f"the server answered {error.code}: {error.read()[:300]!r}") from error
+        raise OSError(f"it answered {error.code}: {error.read()[:300]!r}") from error
     return {
         each["name"]: TensorValue(datatype=each["datatype"], shape=tuple(each["shape"]), data=tuple(each["data"]))
         for each in outputs

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.convert_to_onnx import Conversion, convert
+from utils.convert_to_onnx import Conversion, Wanted, convert
 from utils.releases import default_release, find_release
 from utils.tasks import TASKS
 
 
 def convert_folder(model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size=8) -> Conversion:
-    return convert(
-        model,
-        tokenizer or model,
-        destination,
-        task=TASKS["text-classification"],
-        release=find_release(default_release()),
-        max_batch_size=max_batch_size,
-        max_length=None,
+    wanted = Wanted(
+        task=TASKS["text-classification"], release=find_release(default_release()), max_batch_size=max_batch_size
     )
+    return convert(model, tokenizer or model, destination, wanted)
+
+
+def golden_logits(conversion: Conversion) -> np.ndarray:
+    """PyTorch's, [texts, labels]."""
+    return np.array([outputs["logits"] for outputs in conversion.original.outputs])
 
 
 def pipeline_logits(model: Path, texts, *, max_length=128) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 
 from tests import tiny_models
 from tests.families import build
-from tests.families.conversion import convert_folder, pipeline_logits
+from tests.families.conversion import convert_folder, golden_logits, pipeline_logits
 from utils.errors import ParityError, SourceError
 
 
@@ -29,8 +29,8 @@ def test_half_precision_is_served_as_fp32(tmp_path, model_type, dtype):
     model = save_again(build.make_model(model_type, tmp_path / "model"), dtype=dtype)
     assert json.loads((model / "config.json").read_text())["dtype"] == dtype
     conversion = convert_folder(model, tmp_path / "out")
-    expected = pipeline_logits(model, conversion.golden_texts)
-    assert np.abs(np.array(conversion.golden_logits) - expected).max() < 1e-5
+    expected = pipeline_logits(model, conversion.original.texts)
+    assert np.abs(golden_logits(conversion) - expected).max() < 1e-5
 
 
 def test_shards_are_read(tmp_path):
@@ -59,7 +59,7 @@ def test_heads(tmp_path, model_type, labels, problem_type):
     model = build.make_model(model_type, tmp_path / "model", labels=labels, problem_type=problem_type)
     conversion = convert_folder(model, tmp_path / "out")
     assert conversion.graph.outputs[0].dims == (len(labels),)
-    assert np.abs(np.array(conversion.golden_logits) - pipeline_logits(model, conversion.golden_texts)).max() < 1e-5
+    assert np.abs(golden_logits(conversion) - pipeline_logits(model, conversion.original.texts)).max() < 1e-5
 
 
 def test_modernbert_takes_8192_tokens(tmp_path):
@@ -73,10 +73,10 @@ def test_modernbert_takes_8192_tokens(tmp_path):
     tokenizer.model_max_length = 8192
     tokenizer.save_pretrained(model)
     conversion = convert_folder(model, tmp_path / "out")
-    assert conversion.max_length == 8192
+    assert conversion.original.max_length == 8192
     text = "the lazy dog jumps " * 180
     expected = pipeline_logits(model, [text], max_length=8192)
-    answered = parity._answering(conversion.graph, conversion.tokenizer)([text])
+    answered = parity._answering(conversion.graph, conversion.tokenizer)([text])["logits"]
     assert np.abs(answered - expected).max() < 1e-4
 
 
@@ -98,6 +98,6 @@ def test_a_graph_that_cannot_run_is_told(tmp_path, monkeypatch):
     from utils import parity
 
     model = build.make_model("bert", tmp_path / "model")
-    monkeypatch.setattr(parity, "_session", lambda graph: (_ for _ in ()).throw(RuntimeError("no such operator")))
+    monkeypatch.setattr(parity, "open_session", lambda graph: (_ for _ in ()).throw(RuntimeError("no such operator")))
     with pytest.raises(ParityError, match=r"cannot be run on .*no such operator"):
         convert_folder(model, tmp_path / "out")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.families import build
-from tests.families.conversion import convert_folder, pipeline_logits
+from tests.families.conversion import convert_folder, golden_logits, pipeline_logits
 from utils import ROOT
 from utils.components import load_shared
 from utils.errors import SourceError
@@ -25,7 +25,7 @@ def save_tokenizer(folder, **changes):
 
 
 def assert_as_pipeline(model, conversion):
-    assert np.abs(np.array(conversion.golden_logits) - pipeline_logits(model, conversion.golden_texts)).max() < 1e-5
+    assert np.abs(golden_logits(conversion) - pipeline_logits(model, conversion.original.texts)).max() < 1e-5
 
 
 @pytest.mark.parametrize("model_type", DECODERS)
@@ -90,7 +90,7 @@ def test_type_ids_that_do_not_matter_are_left_out(tmp_path):
 
 def test_a_text_without_tokens_is_refused_by_input_and_row(tmp_path):
     conversion = convert_folder(build.make_model("gpt2", tmp_path / "model"), tmp_path / "out")
-    assert "" not in conversion.golden_texts
+    assert "" not in conversion.original.texts
     served = load_shared("tokenization")
     tokenizer = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)
     for texts, row in ([""], 0), (["one", "", "three"], 1):

@@ -105,7 +105,7 @@ def test_one_line_one_image_and_the_request_of_the_documentation(engine, model, 
     name, done = built
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"tritoned_{name}:v1\n"
-    assert "golden texts over HTTP and gRPC: labels equal" in done.stderr
+    assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
     label, score = pytorch(model, "помогите мне")
     with container(engine, f"tritoned_{name}:v1") as address:
         answer = classify(address, name, "помогите мне")
@@ -132,15 +132,15 @@ def test_a_planted_wrong_golden_answer_fails_and_moves_no_tag(engine, built, tmp
     before = image_id(engine, f"tritoned_{name}:v1")
     tree = shutil.copytree(BUILD / name / "v1", tmp_path / "tree")
     golden = json.loads((tree / "golden.json").read_text(encoding="utf-8"))
-    scores = golden["scores"][0]
-    golden["scores"][0] = scores[1:] + scores[:1]  # not reversed: that leaves a best label in the middle where it is
+    labels = golden["rows"][0]["outputs"]["predicts"]["data"]
+    labels.append(labels.pop(0))  # the best label is last now: wrong whichever it is
     (tree / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
     # Another image than the tagged one, so that an untouched tag is not simply the same image.
     settings = tree / "model_repository/post_processing/1/settings.json"
     settings.write_text(settings.read_text() + "\n")
     done = run(ROOT / ".venv/bin/python", "-m", "utils.image", tree, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 8, done.stderr
-    assert "PyTorch with" in done.stderr and "the server's log ends with" in done.stderr
+    assert "is right" in done.stderr and "the server's log ends with" in done.stderr
     assert done.stdout == ""
     assert image_id(engine, f"tritoned_{name}:v1") == before
     ours = ("images", "--quiet", "--no-trunc", "--filter", f"label=org.opencontainers.image.title={name}")

@@ -58,9 +58,9 @@ def fault(*_arguments, **_options):
 
 
 def recorded(convert, folder: Path):
-    def play(model_folder, tokenizer_folder, destination, **options):
+    def play(model_folder, tokenizer_folder, destination, wanted):
         if not (folder / "conversion").is_file():
-            conversion = convert(model_folder, tokenizer_folder, destination, **options)
+            conversion = convert(model_folder, tokenizer_folder, destination, wanted)
             shutil.copytree(destination, folder, dirs_exist_ok=True)
             (folder / "conversion").write_bytes(pickle.dumps(conversion))
             return conversion

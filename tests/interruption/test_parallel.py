@@ -33,7 +33,7 @@ def test_eight_at_once_of_the_same_name_and_of_others(checkout, fresh_serving, t
         code, out, err = checkout.end(child, 200)
         assert code == 0, err
         assert out == f"{checkout.build / name / TAG / 'model_repository'}\n"
-        assert "golden texts over HTTP and gRPC: labels equal" in err
+        assert "golden requests over HTTP and gRPC: answers equal" in err
     assert (fresh_serving / "tritonserver/bin/tritonserver").is_file()
     assert checkout.work() == []
     wait_for(lambda: not checkout.living(), "end of their children", 10)

@@ -21,6 +21,6 @@ def test_a_family_passes_the_proof(model_type, tmp_path, capfd):
     try:
         repository = make_triton_image([str(model), str(model), "-", name, "v1", "8", "--no-image"])
         assert repository == str(BUILD / name / "v1/model_repository")
-        assert "golden texts over HTTP and gRPC: labels equal" in capfd.readouterr().err
+        assert "golden requests over HTTP and gRPC: answers equal" in capfd.readouterr().err
     finally:
         shutil.rmtree(BUILD / name, ignore_errors=True)

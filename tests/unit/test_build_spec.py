@@ -1,13 +1,17 @@
 """The command line and the YAML file with the same names."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from utils.build_spec import parse_arguments
 from utils.errors import UsageError
 from utils.releases import default_release, usable_releases
+from utils.served_names import ServedNames
 from utils.storage import StorageRef
+from utils.tasks import TASKS
+from utils.tasks.task import TaskOption
 
 THREE = ["./model", "hf:user/tok@v1", "labels.json"]
 
@@ -51,7 +55,9 @@ def test_the_defaults():
     assert spec.device == "cpu"
     assert spec.release.name == default_release()
     assert spec.sources.fetch_timeout == 600
-    assert (spec.top_k, spec.max_length, spec.base_image, spec.slim_image) == (None, None, None, None)
+    assert (spec.options, spec.max_length, spec.base_image, spec.slim_image) == ({}, None, None, None)
+    assert spec.names == ServedNames()
+    assert spec.sources.terms.takes_labels
     assert not any((spec.no_image, spec.dry_run, spec.no_cache, spec.no_verify, spec.json))
 
 
@@ -67,7 +73,7 @@ def test_the_defaults():
 def test_options_may_stand_anywhere(argv):
     spec = parse_arguments(argv)
     assert spec == parse_arguments([*THREE, "topics", "v1", "8", "--top-k", "2", "--no-image"])
-    assert (spec.top_k, spec.no_image, spec.tag, spec.max_batch_size) == (2, True, "v1", 8)
+    assert (spec.options, spec.no_image, spec.tag, spec.max_batch_size) == ({"top_k": 2}, True, "v1", 8)
 
 
 def test_a_dash_takes_the_labels_of_the_model():
@@ -77,12 +83,14 @@ def test_a_dash_takes_the_labels_of_the_model():
 def test_every_option_arrives():
     argv = [*THREE, "--task", "text-classification", "--device", "gpu", "--release", "24.08", "--base-image", "tri:1",
             "--slim-image", "slim:2", "--image", "registry:5000/team/topics", "--top-k", "3", "--max-length", "256",
-            "--fetch-timeout", "30", "--dry-run", "--no-cache", "--no-verify", "--json"]  # fmt: skip
+            "--fetch-timeout", "30", "--dry-run", "--no-cache", "--no-verify", "--json", "--input-name", "text",
+            "--output-name", "scores=p", "--step-name", "model_onnx=graph"]  # fmt: skip
     spec = parse_arguments(argv)
-    assert (spec.device, spec.release.name, spec.top_k, spec.max_length) == ("gpu", "24.08", 3, 256)
+    assert (spec.device, spec.release.name, spec.options, spec.max_length) == ("gpu", "24.08", {"top_k": 3}, 256)
     assert (spec.base_image, spec.slim_image, spec.triton_image) == ("tri:1", "slim:2", "tri:1")
     assert spec.image == "registry:5000/team/topics:latest"
     assert spec.sources.fetch_timeout == 30
+    assert spec.names == ServedNames(inputs={"": "text"}, outputs={"scores": "p"}, steps={"model_onnx": "graph"})
     assert (spec.dry_run, spec.no_cache, spec.no_verify, spec.json, spec.no_image) == (True, True, True, True, False)
 
 
@@ -119,7 +127,20 @@ def test_without_a_base_image_triton_comes_from_the_release():
         ([*THREE, "--max-length", "x"], ["--max-length is 'x'"]),
         ([*THREE, "--fetch-timeout", "0"], ["--fetch-timeout is '0'"]),
         ([*THREE, "--device", "tpu"], ["--device 'tpu'", "cpu, gpu"]),
-        ([*THREE, "--task", "fill-mask"], ["--task 'fill-mask'", "text-classification"]),
+        ([*THREE, "--task", "no-such"], ["--task 'no-such'", "text-classification"]),
+        ([*THREE, "--input-name", ""], ["--input-name is ''", "USUAL=NAME"]),
+        ([*THREE, "--input-name", "text=sentence"], ["--input-name 'text'", "one of: text_input"]),
+        ([*THREE, "--output-name", "a,b"], ["--output-name is 'a,b'"]),
+        ([*THREE, "--output-name", "scores=a,scores=b"], ["--output-name is 'scores=a,scores=b'"]),
+        ([*THREE, "--step-name", "tokenizer"], ["--step-name 'tokenizer' names no step", "text_preprocessing"]),
+        ([*THREE, "--step-name", "tokenizer=x"], ["--step-name 'tokenizer' names no step", "model_onnx"]),
+        ([*THREE, "--step-name", "ensemble=x"], ["--step-name 'ensemble' names no step"]),
+        ([*THREE, "--step-name", "model_onnx=a/b"], ["--step-name 'a/b'", "letters, digits"]),
+        ([*THREE, "--step-name", "model_onnx=.."], ["--step-name '..'"]),
+        ([*THREE, "--step-name", "model_onnx=граф"], ["--step-name 'граф'"]),
+        ([*THREE, "topics", "--step-name", "model_onnx=topics"], ["--step-name", "'topics'", "MODEL_NAME"]),
+        ([*THREE, "--step-name", "model_onnx=text_preprocessing"], ["--step-name", "'text_preprocessing'", "two"]),
+        ([*THREE, "--step-name", "model_onnx=a,post_processing=a"], ["--step-name", "'a'", "two"]),
         ([*THREE, "--release", "24.02"], ["--release '24.02'", "24.01", "24.03"]),
         ([*THREE, "--image", "a:b"], ["--image 'a:b'"]),
         ([*THREE, "--base-image", "A"], ["--base-image 'A'"]),
@@ -140,7 +161,8 @@ def test_help_names_every_argument_and_option(capsys):
     text = capsys.readouterr().out
     for name in (
         "MODEL", "TOKENIZER", "ID2LABEL", "MODEL_NAME", "TAG", "MAX_BATCH_SIZE", "--config", "--task", "--device",
-        "--release", "--base-image", "--slim-image", "--image", "--top-k", "--max-length", "--fetch-timeout",
+        "--release", "--base-image", "--slim-image", "--image", "--top-k", "--max-length", "--input-name", "--output-name",
+        "--step-name", "--fetch-timeout",
         "--no-image", "--dry-run", "--no-cache", "--no-verify", "--json", "--debug",
     ):  # fmt: skip
         assert name in text
@@ -170,6 +192,9 @@ def test_a_yaml_file_says_all_that_the_command_line_says(yaml_file, joint):
     max_batch_size: 8
     top_k: 2
     max_length: 256
+    input_name: text
+    output_name: predicts=label,scores=p
+    step_name: model_onnx=graph
     fetch_timeout: 30
     base_image: tri:1
     slim_image: slim:2
@@ -188,7 +213,8 @@ def test_a_yaml_file_says_all_that_the_command_line_says(yaml_file, joint):
         for line in text.splitlines()
         if ":" in line
     )
-    argv = [*THREE, "topics", "v1", "8", "--top-k=2", "--max-length=256", "--fetch-timeout=30", "--base-image=tri:1",
+    argv = [*THREE, "topics", "v1", "8", "--top-k=2", "--max-length=256", "--input-name=text",
+            "--output-name=predicts=label,scores=p", "--step-name=model_onnx=graph", "--fetch-timeout=30", "--base-image=tri:1",
             "--slim-image=slim:2", "--image=team/topics", "--device=gpu", "--release=24.08", "--no-image",
             "--no-verify", "--no-cache", "--dry-run", "--json"]  # fmt: skip
     assert parse_arguments(["--config", yaml_file(text)]) == parse_arguments(argv)
@@ -199,13 +225,13 @@ def test_the_command_line_wins_over_the_file(yaml_file):
     spec = parse_arguments(["other", "--config", file, "--top-k", "3", "--device", "cpu"])
     assert spec.sources.model.locator == "other"
     assert spec.sources.tokenizer.locator == "t"
-    assert (spec.model_name, spec.tag, spec.top_k, spec.device) == ("topics", "v1", 3, "cpu")
+    assert (spec.model_name, spec.tag, spec.options, spec.device) == ("topics", "v1", {"top_k": 3}, "cpu")
 
 
 def test_values_left_empty_or_false_in_the_file_count_as_not_given(yaml_file):
     file = yaml_file('model: m\ntokenizer: t\nid2label: "-"\ntop_k:\ntag: null\nno_image: false\n')
     spec = parse_arguments(["--config", file])
-    assert (spec.sources.labels, spec.top_k, spec.tag, spec.no_image) == (None, None, "latest", False)
+    assert (spec.sources.labels, spec.options, spec.tag, spec.no_image) == (None, {}, "latest", False)
 
 
 @pytest.mark.parametrize(("line", "field", "value"), [("tag: 0", "tag", "0"), ("tag: 7", "tag", "7")])
@@ -280,3 +306,54 @@ def test_no_cache_reaches_the_storages(monkeypatch):
     assert os.environ["TRITON_FACTORY_NO_CACHE"] == "0"
     parse_arguments(["model", "tokenizer", "labels.json", "--no-cache"])
     assert os.environ["TRITON_FACTORY_NO_CACHE"] == "1"
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """A task of its own without labels and without options, and one with a flag."""
+    row = replace(TASKS["text-classification"], name="bare", options=(), takes_labels=False)
+    flag = TaskOption(name="normalize", help="scale to length 1")
+    monkeypatch.setitem(TASKS, "bare", row)
+    monkeypatch.setitem(TASKS, "flagged", replace(row, name="flagged", options=(flag,)))
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_task_without_labels_takes_none():
+    spec = parse_arguments(["./model", "./tok", "-", "--task", "bare"])
+    assert (spec.task.name, spec.sources.labels, spec.sources.terms.takes_labels) == ("bare", None, False)
+    assert refusal([*THREE, "--task", "bare"]) == "--task bare has no labels; give - as ID2LABEL"
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--task", "bare", "--top-k", "2"], ["--top-k is not for --task bare", "choose text-classification"]),
+        (["--task", "flagged", "--top-k", "2"], ["--top-k is not for --task flagged"]),
+        (["--task", "bare", "--normalize"], ["--normalize is not for --task bare", "choose flagged"]),
+        (["--normalize"], ["--normalize is not for --task text-classification", "choose flagged"]),
+    ],
+)
+def test_an_option_of_another_task_is_refused_with_those_that_have_it(argv, said):
+    message = refusal(["./model", "./tok", "-", *argv])
+    assert all(words in message for words in said), message
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_flag_of_a_task_is_true_or_not_given(yaml_file, capsys):
+    three = ["./model", "./tok", "-", "--task", "flagged"]
+    assert parse_arguments([*three, "--normalize"]).options == {"normalize": True}
+    assert parse_arguments(three).options == {}
+    lines = "model: m\ntokenizer: t\nid2label: '-'\ntask: flagged\n"
+    assert parse_arguments(["--config", yaml_file(f"{lines}normalize: true\n")]).options == {"normalize": True}
+    assert parse_arguments(["--config", yaml_file(f"{lines}normalize: false\n")]).options == {}
+    assert "normalize" in refusal(["--config", yaml_file(f"{lines}normalize: sure\n")])
+    with pytest.raises(SystemExit):
+        parse_arguments(["--help"])
+    assert "scale to length 1" in capsys.readouterr().out
+
+
+def test_steps_may_change_names():
+    names = "text_preprocessing=model_onnx,model_onnx=text_preprocessing"
+    steps = parse_arguments([*THREE, "--step-name", names]).names.steps
+    assert steps == {"text_preprocessing": "model_onnx", "model_onnx": "text_preprocessing"}

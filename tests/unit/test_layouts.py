@@ -1,23 +1,18 @@
 import pytest
 
-from utils.layouts import COMPONENTS, DEFAULT_LAYOUT, LAYOUTS
+from utils.layouts import LAYOUTS
 from utils.render import COMPONENTS_ROOT, TEMPLATE
 from utils.tasks import TASKS
 from utils.tensors import TensorSpec
 
 
-def test_the_default_is_one_of_them():
-    assert DEFAULT_LAYOUT in LAYOUTS
-
-
-@pytest.mark.parametrize("name", [*COMPONENTS, *LAYOUTS])
-def test_each_has_a_folder_with_a_template(name):
-    assert (COMPONENTS_ROOT / name / TEMPLATE).is_file()
-
-
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-def test_each_component_of_a_task_can_be_made(task):
-    assert set(task.components) <= set(COMPONENTS)
+def test_each_layout_of_a_task_is_known(task):
+    assert task.layouts and set(task.layouts) <= set(LAYOUTS)
+
+
+def test_an_ensemble_has_a_folder_with_a_template():
+    assert (COMPONENTS_ROOT / "ensemble" / TEMPLATE).is_file()
 
 
 def names(tensors):
@@ -35,6 +30,7 @@ def test_an_ensemble_hands_the_tensors_of_the_graph_from_step_to_step(make_pipel
     assert graph.outputs == last.inputs == (TensorSpec(name="logits", dtype="FP32", dims=(2,)),)
     assert last.outputs == pipeline.outputs
     assert (pipeline.model_name, pipeline.max_batch_size, pipeline.layout) == ("topics", 8, "ensemble")
+    assert {step.max_batch_size for step in pipeline.steps} == {8}
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -45,20 +41,20 @@ def test_an_answer_has_k_labels_and_k_scores(make_pipeline, k):
     )
 
 
-def test_only_the_graph_goes_to_the_device(make_pipeline):
-    kinds = {step.model_name: step.instance_kind for step in make_pipeline(instance_kind="KIND_GPU").steps}
-    assert kinds == {"text_preprocessing": "KIND_CPU", "model_onnx": "KIND_GPU", "post_processing": "KIND_CPU"}
+def test_an_ensemble_has_no_larger_batches_than_any_of_its_steps(make_ingredients):
+    from dataclasses import replace
+
+    ingredients = make_ingredients(max_batch_size=8)
+    steps = tuple(step(ingredients) for step in TASKS["text-classification"].layouts["ensemble"])
+    pipeline = LAYOUTS["ensemble"](ingredients, (*steps[:2], replace(steps[2], max_batch_size=0)))
+    assert pipeline.max_batch_size == 0
 
 
-def test_each_step_gets_what_it_needs_and_no_more(make_pipeline):
-    pipeline = make_pipeline(labels=("x", "y"), score_function="sigmoid", top_k=2, external_files=("model.onnx_data",))
-    first, graph, last = pipeline.steps
-    assert set(first.files) == {"tokenizer.json"}
-    assert first.documents["settings.json"]["max_length"] == 128
-    assert set(graph.files) == {"model.onnx", "model.onnx_data"}
-    assert graph.documents == {}
-    assert last.files == {}
-    assert last.documents == {
-        "settings.json": {"score_function": "sigmoid", "top_k": 2},
-        "id2label.json": {"0": "x", "1": "y"},
-    }
+def test_in_the_direct_layout_the_first_step_is_the_served_model(make_pipeline):
+    pipeline = make_pipeline(layout="direct", model_name="topics", max_batch_size=8)
+    assert [step.model_name for step in pipeline.steps] == ["topics", "model_onnx", "post_processing"]
+    first = pipeline.steps[0]
+    assert (first.component, pipeline.layout, pipeline.model_name) == ("text_preprocessing", "direct", "topics")
+    assert (pipeline.inputs, pipeline.outputs) == (first.inputs, first.outputs)
+    assert pipeline.max_batch_size == first.max_batch_size == 8
+    assert pipeline.steps[1:] == make_pipeline(model_name="topics", max_batch_size=8).steps[1:]

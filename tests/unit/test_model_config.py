@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from utils.errors import SourceError, UsageError
-from utils.model_config import ModelConfig, check_max_length, labels_in_answer, read_model_config
+from utils.errors import SourceError
+from utils.model_config import SCORE_FUNCTIONS, check_max_length, read_model_config
 
 
 def folder_with(tmp_path, content):
@@ -32,6 +32,12 @@ def test_the_head_is_counted_as_transformers_counts_it(tmp_path, content, head_s
     config = read_model_config(folder)
     assert (config.model_type, config.head_size, config.problem_type) == ("bert", head_size, problem_type)
     assert config.file == folder / "config.json"
+
+
+@pytest.mark.parametrize("problem_type", SCORE_FUNCTIONS)
+def test_every_problem_type_with_scores_can_be_read(tmp_path, problem_type):
+    folder = folder_with(tmp_path, {"model_type": "bert", "problem_type": problem_type})
+    assert read_model_config(folder).problem_type == problem_type
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):
@@ -74,29 +80,6 @@ def test_a_folder_without_a_config_and_a_file_are_told_apart(tmp_path):
     (tmp_path / "model.bin").touch()
     with pytest.raises(SourceError, match=r"model\.bin' is not a folder"):
         read_model_config(tmp_path / "model.bin")
-
-
-def config_of(tmp_path, head_size, problem_type):
-    return ModelConfig(file=tmp_path, model_type="bert", head_size=head_size, problem_type=problem_type)
-
-
-@pytest.mark.parametrize(
-    ("problem_type", "wanted", "k"),
-    [
-        ("single_label_classification", None, 1),
-        ("multi_label_classification", None, 5),
-        ("regression", None, 1),
-        ("single_label_classification", 5, 5),
-        ("multi_label_classification", 2, 2),
-    ],
-)
-def test_how_many_labels_an_answer_has(tmp_path, problem_type, wanted, k):
-    assert labels_in_answer(config_of(tmp_path, 5, problem_type), wanted) == k
-
-
-def test_more_labels_than_the_model_has_are_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"--top-k 6 is more than the model has labels; give at most 5"):
-        labels_in_answer(config_of(tmp_path, 5, "regression"), 6)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ import pytest
 
 from utils import names
 from utils.errors import UsageError
-from utils.tasks import internal_model_names
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -29,14 +28,14 @@ def test_bad_model_names_are_shown_with_what_is_allowed(name):
     assert "at most 128 lower-case letters and digits" in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", sorted(internal_model_names()))
+@pytest.mark.parametrize("name", sorted(names.internal_model_names()))
 def test_the_steps_keep_their_names(name):
     with pytest.raises(UsageError, match=rf"'{name}' is the name of a step inside the model repository; choose"):
         names.check_model_name(name)
 
 
 def test_the_steps_of_the_original_documentation_are_among_them():
-    assert internal_model_names() >= {"text_preprocessing", "model_onnx", "post_processing"}
+    assert names.internal_model_names() >= {"text_preprocessing", "model_onnx", "post_processing"}
 
 
 @pytest.mark.parametrize("tag", ["latest", "v1", "1.0", "_", "A-Z_.-", "x" * 128, "2026-11-21"])

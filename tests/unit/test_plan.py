@@ -1,16 +1,20 @@
 import json
 import platform
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from utils.build_spec import parse_arguments
-from utils.errors import ImageError
+from utils.errors import ImageError, UsageError
 from utils.labels import Labels
 from utils.model_config import ModelConfig
-from utils.plan import as_text, describe, docker_plan, oci_labels, warn_of_old_release
+from utils.pipeline import Graph
+from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, settle, warn_of_old_release
 from utils.releases import SECURITY_FLOOR, find_release
 from utils.sources import Metadata
 from utils.storage import FetchedArtifact
+from utils.tensors import TensorSpec
 
 LABELS = ('say "hi"', "two\nlines", "помощь")
 
@@ -146,7 +150,7 @@ def test_an_old_release_is_warned_of(capsys, options, warned):
 def plan(metadata, make_pipeline):
     spec = spec_of("--release", "24.08")
     pipeline = make_pipeline(model_name="topics", max_batch_size=8)
-    return describe(spec, metadata, pipeline, docker_plan(spec, None))
+    return describe(spec, metadata, settle(spec, metadata), pipeline, docker_plan(spec, None))
 
 
 def test_the_plan_is_json_and_says_what_will_be(plan):
@@ -154,7 +158,12 @@ def test_the_plan_is_json_and_says_what_will_be(plan):
     assert plan["labels"] == {"count": 3, "source": "config.json", "texts": list(LABELS)}
     assert plan["release"] == {"name": "24.08", "triton": "2.49.0", "onnxruntime": "1.19.0", "opset": 18,
                                "python": "3.10"}  # fmt: skip
-    assert plan["task"]["top_k"] == 1
+    assert plan["task"] == {
+        "name": "text-classification",
+        "problem_type": "single_label_classification",
+        "score_function": "softmax",
+        "top_k": 1,
+    }
     assert plan["served_model"] == {
         "name": "topics",
         "max_batch_size": 8,
@@ -168,7 +177,7 @@ def test_the_plan_is_json_and_says_what_will_be(plan):
 
 def test_without_an_image_the_plan_names_none(metadata, make_pipeline):
     spec = spec_of("--no-image", "--device", "gpu")
-    plan = describe(spec, metadata, make_pipeline(), docker_plan(spec, None))
+    plan = describe(spec, metadata, settle(spec, metadata), make_pipeline(), docker_plan(spec, None))
     assert plan["image"] is None
     assert len(plan["base_images"]) == 1
 
@@ -180,3 +189,67 @@ def test_the_plan_for_a_person_has_a_line_a_value(plan):
     assert "  model_onnx: input_ids INT64 [-1], attention_mask INT64 [-1], token_type_ids INT64 [-1] -> " in "\n".join(
         lines
     )
+
+
+@pytest.fixture
+def graph():
+    """As `predict` tells it."""
+    return Graph(
+        path=Path("model.onnx"),
+        inputs=tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in ("input_ids", "attention_mask")),
+        outputs=(TensorSpec(name="logits", dtype="FP32", dims=(3,)),),
+    )
+
+
+def planned(metadata, graph, *options, **tokenizer):
+    spec = spec_of(*options)
+    return served_pipeline(spec, metadata, settle(spec, metadata), graph, **tokenizer)
+
+
+def test_the_pipeline_has_the_builds_tensors_names_and_settings(metadata, graph, tmp_path):
+    frozen = {"tokenizer_file": tmp_path / "tokenizer.json", "tokenization": {"max_length": 7}}
+    pipeline = planned(metadata, graph, "--top-k", "2", "--device", "gpu", **frozen)
+    first, middle, last = pipeline.steps
+    assert (pipeline.model_name, pipeline.max_batch_size, pipeline.layout) == ("topics", 8, "ensemble")
+    assert [str(tensor) for tensor in pipeline.outputs] == ["predicts BYTES [2]", "scores FP32 [2]"]
+    assert first.outputs == middle.inputs == graph.inputs
+    assert first.documents == {"settings.json": {"max_length": 7}}
+    assert middle.instance_kind == "KIND_GPU"
+    assert last.documents["id2label.json"] == dict(zip("012", LABELS, strict=True))
+    assert last.documents["settings.json"] == {"score_function": "softmax", "top_k": 2}
+
+
+def test_the_pipeline_has_the_names_that_were_given(metadata, graph):
+    names = ["--input-name", "text", "--output-name", "scores=p", "--step-name", "text_preprocessing=tokenizer"]
+    pipeline = planned(metadata, graph, *names)
+    assert [tensor.name for tensor in (*pipeline.inputs, *pipeline.outputs)] == ["text", "predicts", "p"]
+    assert [step.model_name for step in pipeline.steps] == ["tokenizer", "model_onnx", "post_processing"]
+    assert pipeline.steps[0].inputs == pipeline.inputs
+    assert pipeline.steps[-1].outputs == pipeline.outputs
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--output-name", "label"], ["--output-name 'label'", "predicts, scores"]),
+        (["--output-name", "logits=x"], ["--output-name 'logits'", "predicts, scores"]),
+        (["--output-name", "predicts=scores"], ["two tensors one name"]),
+        (["--input-name", "scores"], ["'scores'", "--input-name"]),
+        (["--output-name", "scores=text_input"], ["'text_input'", "--output-name"]),
+        (["--output-name", "scores=logits"], ["'logits'", "--output-name"]),
+        (["--input-name", "input_ids"], ["'input_ids'", "--input-name"]),
+        (["--output-name", "scores=attention_mask"], ["'attention_mask'", "--output-name"]),
+        (["--top-k", "4"], ["--top-k 4", "at most 3"]),
+    ],
+)
+def test_names_and_settings_that_cannot_be_are_told_before_anything_slow(metadata, options, said):
+    with pytest.raises(UsageError) as refusal:
+        settle(spec_of(*options), metadata)
+    assert all(words in str(refusal.value) for words in said), str(refusal.value)
+
+
+def test_a_task_without_labels_has_none_in_plan_and_image(metadata, make_pipeline):
+    spec, unlabelled = spec_of(), replace(metadata, labels=None)
+    assert unlabelled.label_texts == ()
+    assert "triton-image-factory.labels" not in oci_labels(spec, unlabelled)
+    assert describe(spec, unlabelled, {}, make_pipeline(), docker_plan(spec, None))["labels"] is None

@@ -4,15 +4,17 @@ import json
 import math
 import socket
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
 
 from utils import verify
 from utils.errors import BootProofError
-from utils.golden import GoldenAnswers, write_golden
+from utils.golden import GoldenAnswers, GoldenRow, TensorValue, numbers, texts, write_golden
 from utils.server_address import ServerAddress
-from utils.verify import Answer, prove
+from utils.verify import prove
 
 NOWHERE = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:1")
 PROTOCOLS = {"_ask_http": "HTTP", "_ask_json": "HTTP with JSON", "_ask_grpc": "gRPC"}
@@ -21,34 +23,62 @@ LABELS = ("a", "b", "c")
 SCORES = ((0.7, 0.2, 0.1), (0.1, 0.3, 0.6), (0.2, 0.5, 0.3))
 
 
-def answer_of(scores, labels, k):
+def answer(labels, scores):
+    """One row, as it is served: labels and their scores."""
+    return {"predicts": texts(labels), "scores": TensorValue(datatype="FP32", shape=(len(scores),), data=tuple(scores))}
+
+
+def ranked(scores, labels, k):
     best = sorted(range(len(labels)), key=lambda index: -scores[index])[:k]
-    return Answer(labels=tuple(labels[index] for index in best), scores=tuple(scores[index] for index in best))
+    return answer([labels[index] for index in best], [scores[index] for index in best])
+
+
+def golden_of(asked=TEXTS, labels=LABELS, scores=SCORES, model="topics"):
+    """The original's answers: all labels of each text, best first."""
+    rows = tuple(
+        GoldenRow(model=model, batched=True, inputs={"text_input": texts([text])}, outputs=ranked(row, labels, None))
+        for text, row in zip(asked, scores, strict=True)
+    )
+    return GoldenAnswers(rows=rows, comparison="ranking")
+
+
+def stacked(rows):
+    """One response for several rows; a row that is None is left out."""
+    given = [row for row in rows if row is not None]
+    names = given[0] if given else answer([], [])
+    return {
+        name: TensorValue(
+            datatype=names[name].datatype,
+            shape=(len(given), *names[name].shape),
+            data=tuple(value for row in given for value in row[name].data),
+        )
+        for name in names
+    }
 
 
 @pytest.fixture
 def proof(monkeypatch, tmp_path, make_pipeline):
-    """`proof(served, ...)`: what prove() says when every protocol answers as `served` ({text: Answer}) does.
+    """`proof(served, ...)`: what prove() says when every protocol answers as `served` ({text: answer}) does.
 
     `on`: only that protocol does; the others answer as PyTorch would.
     """
 
-    def run(served=None, *, texts=TEXTS, labels=LABELS, scores=SCORES, k=1, on=None, batch=2, seen=None):
-        golden = GoldenAnswers(texts=texts, labels=labels, scores=scores, top_k=k)
-        right = {text: answer_of(row, labels, k) for text, row in zip(texts, scores, strict=True)}
+    def run(served=None, *, asked=TEXTS, labels=LABELS, scores=SCORES, k=1, on=None, batch=2, seen=None):
+        right = {text: ranked(row, labels, k) for text, row in zip(asked, scores, strict=True)}
         wrong = {**right, **(served or {})}
         for function in PROTOCOLS:
             answers = wrong if on in (None, function) else right
 
-            def ask(_address, model_name, asked, answers=answers, function=function):
+            def ask(_address, model_name, inputs, answers=answers, function=function):
+                tensor = inputs["text_input"]
+                assert (tensor.datatype, tensor.shape) == ("BYTES", (len(tensor.data), 1))
                 if seen is not None:
-                    seen.append((function, model_name, tuple(asked)))
-                given = [answers[text] for text in asked]
-                return [answer for answer in given if answer is not None]
+                    seen.append((function, model_name, tensor.data))
+                return stacked([answers[text] for text in tensor.data])
 
             monkeypatch.setattr(verify, function, ask)
-        pipeline = make_pipeline(model_name="topics", max_batch_size=batch, top_k=k)
-        return prove(NOWHERE, write_golden(golden, tmp_path), pipeline)
+        pipeline = make_pipeline(model_name="topics", max_batch_size=batch, labels=labels, top_k=k)
+        return prove(NOWHERE, write_golden(golden_of(asked, labels, scores), tmp_path), pipeline)
 
     return run
 
@@ -61,8 +91,8 @@ def refusal(proof, *arguments, **options):
 
 
 def test_right_answers_pass_and_the_figure_is_told(proof):
-    assert "3 golden texts" in proof()
-    almost = {"second": Answer(labels=("c",), scores=(0.6004,))}
+    assert "3 golden requests over HTTP and gRPC: answers equal" in proof()
+    almost = {"second": answer(["c"], [0.6004])}
     assert "4.0e-04" in proof(almost)
 
 
@@ -70,79 +100,98 @@ def test_every_text_is_asked_alone_and_in_batches_over_each_protocol(proof):
     seen = []
     proof(seen=seen, batch=2)
     for function in PROTOCOLS:
-        asked = [texts for name, model, texts in seen if name == function and model == "topics"]
+        asked = [data for name, model, data in seen if name == function and model == "topics"]
         assert asked == [("first",), ("second",), ("third",), ("first", "second"), ("third",)]
 
 
 def test_no_batch_is_larger_than_the_server_takes(proof):
     seen = []
     proof(seen=seen, batch=1)
-    assert {len(texts) for _, _, texts in seen} == {1}
+    assert {len(data) for _, _, data in seen} == {1}
 
 
 @pytest.mark.parametrize("function", PROTOCOLS)
 @pytest.mark.parametrize(
-    ("answer", "k"),
+    ("given", "k"),
     [
-        (Answer(labels=("a",), scores=(0.6,)), 1),
-        (Answer(labels=("b",), scores=(0.3,)), 1),
-        (Answer(labels=("c",), scores=(0.5,)), 1),
-        (Answer(labels=("c",), scores=(0.6011,)), 1),
-        (Answer(labels=("C",), scores=(0.6,)), 1),
-        (Answer(labels=("unknown",), scores=(0.6,)), 1),
-        (Answer(labels=("c",), scores=(math.nan,)), 1),
-        (Answer(labels=("c",), scores=(math.inf,)), 1),
-        (Answer(labels=(), scores=()), 1),
-        (Answer(labels=("c",), scores=()), 1),
-        (Answer(labels=(), scores=(0.6,)), 1),
-        (Answer(labels=("c", "b"), scores=(0.6, 0.3)), 1),
-        (Answer(labels=("c",), scores=(0.6,)), 2),
-        (Answer(labels=("b", "c"), scores=(0.3, 0.6)), 2),
-        (Answer(labels=("c", "a"), scores=(0.6, 0.3)), 2),
-        (Answer(labels=("c", "c"), scores=(0.6, 0.3)), 2),
-        (Answer(labels=("c", "b"), scores=(math.nan, 0.3)), 2),
-        (Answer(labels=("c", "b"), scores=(0.6, math.nan)), 2),
-        (Answer(labels=("c", "b", "a"), scores=(0.6, 0.3, math.nan)), 3),
+        (answer(("a",), (0.6,)), 1),
+        (answer(("b",), (0.3,)), 1),
+        (answer(("c",), (0.5,)), 1),
+        (answer(("c",), (0.6011,)), 1),
+        (answer(("C",), (0.6,)), 1),
+        (answer(("unknown",), (0.6,)), 1),
+        (answer(("c",), (math.nan,)), 1),
+        (answer(("c",), (math.inf,)), 1),
+        (answer((), ()), 1),
+        (answer(("c",), ()), 1),
+        (answer((), (0.6,)), 1),
+        (answer(("c", "b"), (0.6, 0.3)), 1),
+        (answer(("c",), (0.6,)), 2),
+        (answer(("b", "c"), (0.3, 0.6)), 2),
+        (answer(("c", "a"), (0.6, 0.3)), 2),
+        (answer(("c", "c"), (0.6, 0.3)), 2),
+        (answer(("c", "b"), (math.nan, 0.3)), 2),
+        (answer(("c", "b"), (0.6, math.nan)), 2),
+        (answer(("c", "b", "a"), (0.6, 0.3, math.nan)), 3),
+        ({"predicts": texts(["c"])}, 1),
+        ({"scores": answer([], [0.6])["scores"]}, 1),
+        ({"predicts": texts(["c"], [1, 1]), "scores": answer([], [0.6])["scores"]}, 1),
     ],
 )
-def test_a_wrong_answer_on_any_protocol_fails_the_proof(proof, function, answer, k):
-    message = refusal(proof, {"second": answer}, on=function, k=k)
+def test_a_wrong_answer_on_any_protocol_fails_the_proof(proof, function, given, k):
+    # A response has one shape for all its rows, so the batches have one row here.
+    message = refusal(proof, {"second": given}, on=function, k=k, batch=1)
     assert f"over {PROTOCOLS[function]} " in message
     assert "'second'" in message
 
 
+@pytest.mark.parametrize("function", PROTOCOLS)
+def test_an_answer_that_is_wrong_in_a_batch_only_fails_the_proof(proof, monkeypatch, make_pipeline, tmp_path, function):
+    """Rows that change places when they share a request: each text alone is answered rightly."""
+    proof()
+    right = getattr(verify, function)
+
+    def ask(address, model, inputs):
+        outputs = right(address, model, inputs)
+        return {name: replace(each, data=tuple(reversed(each.data))) for name, each in outputs.items()}
+
+    monkeypatch.setattr(verify, function, ask)
+    with pytest.raises(BootProofError, match=f"over {PROTOCOLS[function]} .*'first' as the original"):
+        prove(NOWHERE, tmp_path / "golden.json", make_pipeline(model_name="topics", max_batch_size=2))
+
+
 def test_the_refusal_shows_both_sides(proof):
-    message = refusal(proof, {"second": Answer(labels=("a",), scores=(0.5,))})
+    message = refusal(proof, {"second": answer(("a",), (0.5,))})
     assert "'a' 0.5000" in message
-    assert "PyTorch with 'c' 0.6000" in message
+    assert "'c' 0.6000 is right" in message
 
 
 @pytest.mark.parametrize("function", PROTOCOLS)
 def test_a_missing_row_fails_the_proof(proof, function):
     message = refusal(proof, {"second": None}, on=function)
-    assert "0 answers to 1 texts" in message
+    assert "predicts [0, 0] to 1 rows" in message
     assert PROTOCOLS[function] in message
 
 
 def test_labels_whose_scores_are_equal_within_the_tolerance_may_change_places(proof):
     scores = ((0.4005, 0.3999, 0.1996),)
-    swapped = Answer(labels=("b", "a"), scores=(0.3999, 0.4005))
-    assert proof({"first": swapped}, texts=("first",), scores=scores, k=2)
-    assert proof({"first": Answer(labels=("b",), scores=(0.3999,))}, texts=("first",), scores=scores, k=1)
-    message = refusal(proof, {"first": swapped}, texts=("first",), scores=((0.42, 0.38, 0.2),), k=2)
+    swapped = answer(("b", "a"), (0.3999, 0.4005))
+    assert proof({"first": swapped}, asked=("first",), scores=scores, k=2)
+    assert proof({"first": answer(("b",), (0.3999,))}, asked=("first",), scores=scores, k=1)
+    message = refusal(proof, {"first": swapped}, asked=("first",), scores=((0.42, 0.38, 0.2),), k=2)
     assert "'first'" in message
 
 
 def test_a_tie_does_not_let_one_label_be_given_twice(proof):
-    twice = Answer(labels=("a", "a"), scores=(0.4, 0.4))
-    assert "'first'" in refusal(proof, {"first": twice}, texts=("first",), scores=((0.4, 0.4, 0.2),), k=2)
+    twice = answer(("a", "a"), (0.4, 0.4))
+    assert "'first'" in refusal(proof, {"first": twice}, asked=("first",), scores=((0.4, 0.4, 0.2),), k=2)
 
 
 def test_a_label_that_stands_twice_in_the_head_may_be_given_twice(proof):
     labels, scores = ("same", "same", "other"), ((0.5, 0.3, 0.2),)
-    assert proof(texts=("first",), labels=labels, scores=scores, k=2)
-    thrice = {"first": Answer(labels=("same", "same", "same"), scores=(0.5, 0.3, 0.2))}
-    assert "'first'" in refusal(proof, thrice, texts=("first",), labels=labels, scores=scores, k=3)
+    assert proof(asked=("first",), labels=labels, scores=scores, k=2)
+    thrice = {"first": answer(("same", "same", "same"), (0.5, 0.3, 0.2))}
+    assert "'first'" in refusal(proof, thrice, asked=("first",), labels=labels, scores=scores, k=3)
 
 
 @pytest.mark.parametrize("function", PROTOCOLS)
@@ -162,6 +211,86 @@ def test_golden_answers_that_are_gone_fail_the_proof(make_pipeline, tmp_path):
         prove(NOWHERE, tmp_path / "golden.json", make_pipeline())
 
 
+IMAGE = numbers("UINT8", np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+IDS = numbers("INT64", np.array([3, 1], dtype=np.int64))
+
+
+def rows_of_tensors():
+    """Rows of any tensors, right by the rule "tensors", for more models than the served one."""
+    answers = {"vector": numbers("FP32", np.array([0.5, -2.0]))}
+    batched = {"batched": True, "outputs": answers}
+    return (
+        GoldenRow(model="topics", inputs={"image": IMAGE, "ids": IDS}, **batched),
+        GoldenRow(model="topics", inputs={"image": IMAGE, "ids": numbers("INT64", np.array([7]))}, **batched),
+        GoldenRow(model="topics", inputs={"image": IMAGE, "ids": IDS}, **batched),
+        GoldenRow(model="whole", batched=False, inputs={"ids": IDS}, outputs=answers),
+        GoldenRow(model="other", inputs={"image": IMAGE, "ids": IDS}, **batched),
+    )
+
+
+@pytest.fixture
+def prove_tensors(monkeypatch, tmp_path, make_pipeline):
+    """`prove_tensors(rows, vector)`: the requests that were sent; every protocol answers `vector` a row."""
+
+    def run(rows, vector=(0.5, -2.0), dims=(2,)):
+        seen = {function: [] for function in PROTOCOLS}
+
+        def answering(function):
+            def ask(_address, model, inputs):
+                seen[function].append((model, {name: each.shape for name, each in inputs.items()}))
+                if model == "whole":
+                    return {"vector": TensorValue(datatype="FP32", shape=(len(vector),), data=vector)}
+                count = next(iter(inputs.values())).shape[0]
+                return {"vector": TensorValue(datatype="FP32", shape=(count, len(vector)), data=vector * count)}
+
+            return ask
+
+        for function in PROTOCOLS:
+            monkeypatch.setattr(verify, function, answering(function))
+        outputs = tuple(replace(each, name="vector", dims=dims) for each in make_pipeline().outputs[-1:])
+        pipeline = replace(make_pipeline(model_name="topics", max_batch_size=8), outputs=outputs)
+        prove(NOWHERE, write_golden(GoldenAnswers(rows=rows, comparison="tensors"), tmp_path), pipeline)
+        return seen
+
+    return run
+
+
+def test_rows_share_a_request_when_their_model_and_their_shapes_are_one(prove_tensors):
+    together = {"image": (2, 2, 2, 3), "ids": (2, 2)}
+    alone = {"image": (1, 2, 2, 3), "ids": (1, 2)}
+    shorter = {"image": (1, 2, 2, 3), "ids": (1, 1)}
+    for asked in prove_tensors(rows_of_tensors()).values():
+        assert asked == [
+            ("topics", alone), ("topics", shorter), ("topics", alone), ("whole", {"ids": (2,)}), ("other", alone),
+            ("topics", together), ("topics", shorter), ("other", alone),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("vector", [(0.5, -2.01), (0.5,), (0.5, -2.0, 0.0), (0.5, math.nan), (0.5, None), (0.5, "x")])
+@pytest.mark.parametrize("row", range(5))
+def test_a_wrong_tensor_of_any_row_fails_the_proof(prove_tensors, row, vector):
+    with pytest.raises(BootProofError, match="as the original: vector"):
+        prove_tensors(rows_of_tensors()[row : row + 1], vector)
+
+
+def test_an_answer_must_have_the_shape_of_the_plan(prove_tensors):
+    prove_tensors(rows_of_tensors()[:1], dims=(-1,))
+    with pytest.raises(BootProofError, match=r"vector has shape \[2\] where \[3\] is right"):
+        prove_tensors(rows_of_tensors()[:1], dims=(3,))
+
+
+def test_bytes_that_are_no_text_are_not_sent_as_json(prove_tensors):
+    row = GoldenRow(
+        model="topics",
+        batched=True,
+        inputs={"image": texts([b"\xff\xd8"])},
+        outputs={"vector": numbers("FP32", np.array([0.5, -2.0]))},
+    )
+    seen = prove_tensors((row,))
+    assert seen["_ask_json"] == []
+    assert len(seen["_ask_http"]) == len(seen["_ask_grpc"]) == 2
+
+
 @pytest.fixture
 def closed_port():
     """A port where nothing listens, and nothing can while the socket holds it."""
@@ -176,10 +305,9 @@ def closed_port():
 def test_a_server_that_is_not_there_fails_the_proof(monkeypatch, make_pipeline, tmp_path, closed_port, ask):
     """The real clients; each is put first, so that it is the one that fails."""
     monkeypatch.setattr(verify, "_ask_http", ask)
-    golden = GoldenAnswers(texts=TEXTS, labels=LABELS, scores=SCORES, top_k=1)
     here = f"127.0.0.1:{closed_port}"
     with pytest.raises(BootProofError, match=r"did not answer 'first'"):
-        prove(ServerAddress(http=here, grpc=here), write_golden(golden, tmp_path), make_pipeline())
+        prove(ServerAddress(http=here, grpc=here), write_golden(golden_of(), tmp_path), make_pipeline())
 
 
 @pytest.fixture
@@ -227,12 +355,16 @@ def v2(predicts, scores, shape):
     ).encode()
 
 
+def request_of(*asked):
+    return {"text_input": texts(asked, [len(asked), 1])}
+
+
 def test_the_json_request_is_that_of_the_documentation(json_server):
     address, asked = json_server(200, v2(["a", "b", "помощь", "a"], [0.7, 0.2, 0.6, 0.3], [2, 2]))
-    assert verify._ask_json(address, "topics", ["Hi", "помогите"]) == [
-        Answer(labels=("a", "b"), scores=(0.7, 0.2)),
-        Answer(labels=("помощь", "a"), scores=(0.6, 0.3)),
-    ]
+    assert verify._ask_json(address, "topics", request_of("Hi", "помогите")) == {
+        "predicts": texts(("a", "b", "помощь", "a"), [2, 2]),
+        "scores": TensorValue(datatype="FP32", shape=(2, 2), data=(0.7, 0.2, 0.6, 0.3)),
+    }
     tensor = {"name": "text_input", "shape": [2, 1], "datatype": "BYTES", "data": ["Hi", "помогите"]}
     assert asked == [("/v2/models/topics/infer", {"inputs": [tensor]})]
 
@@ -241,13 +373,16 @@ def test_the_json_request_is_that_of_the_documentation(json_server):
 def test_a_proxy_of_the_users_has_no_part_in_it(json_server, monkeypatch, closed_port, variable):
     monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port}")
     address, _ = json_server(200, v2(["a"], [0.7], [1, 1]))
-    assert verify._ask_json(address, "topics", ["Hi"]) == [Answer(labels=("a",), scores=(0.7,))]
+    assert verify._ask_json(address, "topics", request_of("Hi"))["predicts"] == texts(("a",), [1, 1])
 
 
-def test_an_error_of_the_server_is_shown(json_server):
+def test_an_error_of_the_server_is_shown(json_server, proof, monkeypatch, make_pipeline, tmp_path):
+    ask_json = verify._ask_json
+    proof()
+    monkeypatch.setattr(verify, "_ask_json", ask_json)
     address, _ = json_server(400, b'{"error":"unexpected shape"}')
-    with pytest.raises(BootProofError, match=r"answered 400 to 'Hi'.*unexpected shape"):
-        verify._ask_json(address, "topics", ["Hi"])
+    with pytest.raises(BootProofError, match=r"did not answer 'first' .*answered 400: .*unexpected shape"):
+        prove(ServerAddress(http=address, grpc=address), tmp_path / "golden.json", make_pipeline(model_name="topics"))
 
 
 @pytest.mark.parametrize(
@@ -259,9 +394,12 @@ def test_an_error_of_the_server_is_shown(json_server):
         b"{}",
         b'{"outputs": []}',
         v2(["c"], [None], [1, 1]),
+        v2(["c"], ["0.6"], [1, 1]),
+        v2([None], [0.6], [1, 1]),
         v2(["c"], [], [1, 1]),
         v2([], [], [1, 0]),
         v2(["c"], [0.6], [1]),
+        v2(["a"], [0.7], [2, 1]),
     ],
 )
 def test_a_malformed_answer_fails_the_proof(json_server, proof, monkeypatch, make_pipeline, tmp_path, body):
@@ -269,5 +407,5 @@ def test_a_malformed_answer_fails_the_proof(json_server, proof, monkeypatch, mak
     proof()
     monkeypatch.setattr(verify, "_ask_json", ask_json)
     address, _ = json_server(200, body)
-    with pytest.raises(BootProofError, match=r"'first'"):
+    with pytest.raises(BootProofError, match=r"'first'|to 1 rows"):
         prove(ServerAddress(http=address, grpc=address), tmp_path / "golden.json", make_pipeline(model_name="topics"))

@@ -1,0 +1,62 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from utils.build_spec import parse_arguments
+from utils.golden import TensorValue, texts
+from utils.golden_answers import golden_answers, request
+
+SETTINGS = {"score_function": "none", "top_k": 1}
+
+
+@pytest.fixture
+def conversion():
+    """Of two golden texts, each with its logits."""
+    logits = ([0.0, 2.0, 1.0], [3.0, 2.0, 1.0])
+    outputs = tuple({"logits": np.array(row, dtype=np.float32)} for row in logits)
+    return SimpleNamespace(
+        examples=({"text_input": "one"}, {"text_input": "помощь"}),
+        original=SimpleNamespace(labels=("a", "b", "c"), outputs=outputs),
+        graph=None,
+    )
+
+
+def spec_of(*options):
+    return parse_arguments(["./model", "./model", "-", "topics", "v1", "8", *options])
+
+
+def test_a_row_for_each_example(conversion, make_pipeline):
+    golden = golden_answers(spec_of(), SETTINGS, conversion, make_pipeline(model_name="topics"))
+    assert golden.comparison == "ranking"
+    assert [row.inputs for row in golden.rows] == [{"text_input": texts(["one"])}, {"text_input": texts(["помощь"])}]
+    assert [row.outputs["predicts"].data for row in golden.rows] == [("b", "c", "a"), ("a", "b", "c")]
+    assert [row.outputs["scores"].data for row in golden.rows] == [(2.0, 1.0, 0.0), (3.0, 2.0, 1.0)]
+    assert {(row.model, row.batched) for row in golden.rows} == {("topics", True)}
+
+
+def test_a_model_without_batches_is_asked_without(conversion, make_pipeline):
+    pipeline = replace(make_pipeline(), max_batch_size=0)
+    assert not golden_answers(spec_of(), SETTINGS, conversion, pipeline).rows[0].batched
+
+
+def test_the_rows_have_the_names_they_are_served_by(conversion, make_pipeline):
+    spec = spec_of("--input-name", "text", "--output-name", "scores=predicts,predicts=label")
+    row = golden_answers(spec, SETTINGS, conversion, make_pipeline()).rows[0]
+    assert list(row.inputs) == ["text"]
+    assert row.outputs["label"].data == ("b", "c", "a")
+    assert row.outputs["predicts"].data == (2.0, 1.0, 0.0)
+
+
+def test_an_answer_is_never_missing(conversion, make_pipeline):
+    fewer = replace(spec_of().task, answer=lambda *_: [{"predicts": texts(["a"]), "scores": texts(["b"])}])
+    with pytest.raises(ValueError, match="shorter"):
+        golden_answers(replace(spec_of(), task=fewer), SETTINGS, conversion, make_pipeline())
+
+
+def test_an_example_is_the_tensors_of_one_row():
+    assert request({"text_input": "Hi", "candidates": ["a", "b", "c"]}) == {
+        "text_input": TensorValue(datatype="BYTES", shape=(1,), data=("Hi",)),
+        "candidates": TensorValue(datatype="BYTES", shape=(3,), data=("a", "b", "c")),
+    }

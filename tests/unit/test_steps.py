@@ -1,0 +1,94 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from utils import steps
+from utils.formats import FORMATS
+from utils.render import COMPONENTS_ROOT, TEMPLATE
+from utils.tasks import TASKS
+from utils.tensors import TensorSpec
+
+MAKERS = {maker for task in TASKS.values() for makers in task.layouts.values() for maker in makers}
+
+
+def made_of(pipeline):
+    return {step.component: step for step in pipeline.steps}
+
+
+@pytest.mark.parametrize("component", sorted({row.component for row in FORMATS.values()} | {"text_preprocessing"}))
+def test_each_component_has_a_folder_with_a_template(component):
+    assert (COMPONENTS_ROOT / component / TEMPLATE).is_file()
+
+
+def test_each_step_gets_what_it_needs_and_no_more(make_pipeline):
+    pipeline = make_pipeline(labels=("x", "y"), score_function="sigmoid", top_k=2, external_files=("model.onnx_data",))
+    first, graph, last = pipeline.steps
+    assert set(first.files) == {"tokenizer.json"}
+    assert first.documents["settings.json"]["max_length"] == 128
+    assert set(graph.files) == {"model.onnx", "model.onnx_data"}
+    assert graph.files["model.onnx_data"].read_bytes() == b"stands for model.onnx_data"
+    assert graph.documents == {}
+    assert last.files == {}
+    assert last.documents == {
+        "settings.json": {"score_function": "sigmoid", "top_k": 2},
+        "id2label.json": {"0": "x", "1": "y"},
+    }
+
+
+def test_only_the_graph_goes_to_the_device(make_pipeline):
+    kinds = {step.model_name: step.instance_kind for step in make_pipeline(instance_kind="KIND_GPU").steps}
+    assert kinds == {"text_preprocessing": "KIND_CPU", "model_onnx": "KIND_GPU", "post_processing": "KIND_CPU"}
+
+
+def test_steps_have_the_names_they_are_given(make_pipeline):
+    given = {"text_preprocessing": "tokenizer", "model_onnx": "Graph-1"}
+    pipeline = make_pipeline(step_names=given)
+    assert [step.model_name for step in pipeline.steps] == ["tokenizer", "Graph-1", "post_processing"]
+    assert [step.component for step in pipeline.steps] == ["text_preprocessing", "model_onnx", "post_processing"]
+
+
+def test_a_graph_without_a_batch_dimension_has_no_batches(make_ingredients):
+    ingredients = make_ingredients(max_batch_size=8)
+    assert steps.graph_step(ingredients).max_batch_size == 8
+    whole = replace(ingredients.graph, batched=False)
+    assert steps.graph_step(replace(ingredients, graphs={"model": whole})).max_batch_size == 0
+
+
+def test_a_second_graph_gets_a_name_of_its_own(make_ingredients):
+    ingredients = make_ingredients(instance_kind="KIND_GPU")
+    step = steps.step_of_graph(ingredients, ingredients.graph, "encoder")
+    assert (step.model_name, step.component, step.instance_kind) == ("encoder", "model_onnx", "KIND_GPU")
+    assert replace(step, model_name="model_onnx") == steps.graph_step(ingredients)
+
+
+def test_while_a_build_is_planned_there_is_no_tokenizer_to_place(make_ingredients):
+    ingredients = make_ingredients()
+    assert steps.tokenizer_file(ingredients) == {"tokenizer.json": ingredients.tokenizer_file}
+    assert steps.tokenizer_file(replace(ingredients, tokenizer_file=None)) == {}
+    assert steps.text_preprocessing(replace(ingredients, tokenizer_file=None)).files == {}
+
+
+def test_two_texts_make_a_pair(make_ingredients):
+    ingredients = replace(make_ingredients(), inputs=(steps.text_input("query"), steps.text_input("document")))
+    assert [str(each) for each in steps.text_preprocessing(ingredients).inputs] == [
+        "query BYTES [1]",
+        "document BYTES [1]",
+    ]
+
+
+def test_labels_as_the_post_processing_steps_read_them():
+    assert steps.id2label(("помощь", "b")) == {"0": "помощь", "1": "b"}
+    assert steps.id2label(()) == {}
+
+
+def test_a_text_is_one_of_a_row():
+    assert steps.text_input() == TensorSpec(name="text_input", dtype="BYTES", dims=(1,))
+
+
+@pytest.mark.parametrize("maker", sorted(MAKERS, key=lambda maker: maker.__name__), ids=lambda maker: maker.__name__)
+def test_what_a_step_is_made_of_lies_in_the_build(maker, make_ingredients, tmp_path):
+    """context.json names files relative to the tree."""
+    step = maker(make_ingredients())
+    assert all(Path(path).is_relative_to(tmp_path / "tree") for path in step.files.values())
+    assert not set(step.files) & set(step.documents)
