@@ -78,7 +78,7 @@ def request(
     method: str,
     path: str,
     body: bytes = b"",
-    headers: Mapping[str, str] = {},  # noqa: B006 - read only
+    headers: Mapping[str, str] = {},
     *,
     source: str = "",
     seconds: float,
