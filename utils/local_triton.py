@@ -51,7 +51,7 @@ def serve(
         hardening = _hardening(flags.known(help_text(triton, interpreter)))
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            command = [*_command(models, triton, host, ports), *hardening]
+            command = [*flags.without(_command(models, triton, host, ports), hardening), *hardening]
             return LocalServer(command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream)
 
         server = _start(launch, host, wanted, ready_within)
@@ -131,6 +131,7 @@ def _command(model_repository: Path, triton: Path, host: str, ports: Mapping[str
         f"--backend-directory={triton / 'backends'}",
         f"--cache-directory={triton / 'caches'}",
         "--backend-config=python,shm-default-byte-size=1048576",
+        "--disable-auto-complete-config",
         f"--exit-timeout-secs={EXIT_SECONDS}",
         *(f"--{service}-address={host}" for service in SERVICES),
         *(f"--{service}-port={ports[service]}" for service in SERVICES),
