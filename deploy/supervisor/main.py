@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -137,27 +136,33 @@ class Supervisor:
         return 1
 
     def _answered_all(self, deadline: float) -> bool:
-        """True when nothing is in flight: the queues are first in, first out, so the canary comes last.
+        """True when nothing is in flight: the queues are first in, first out, so a canary comes last.
 
-        Then nothing unread may be left on the ports, nor any processor time be used for a while.
+        Then, for a while, nothing unread may lie on the ports, no thread may have work and no processor time be used.
         """
-        from .canary import NoAnswerError, WrongAnswerError
-
         ports = (self._settings.http_port, self._settings.grpc_port)
-        quiet_since, used = time.monotonic(), -1.0
-        is_through = False
+        quiet_since, used, is_through = time.monotonic(), -1.0, False
         while time.monotonic() < deadline:
-            if not is_through:
-                with contextlib.suppress(NoAnswerError, WrongAnswerError):
-                    self._pulse.canary.ask(self._pulse.canary.rows[0], deadline - time.monotonic())
-                    is_through = True
+            is_through = is_through or self._is_through(deadline)
             time.sleep(0.02)
             self._server.look()
-            if not is_through or processes.waiting_bytes(ports) or self._server.seconds_used() != used:
+            still = is_through and self._server.seconds_used() == used and not self._server.works()
+            if not still or processes.waiting_bytes(ports):
                 quiet_since, used = time.monotonic(), self._server.seconds_used()
             elif time.monotonic() - quiet_since >= QUIET_SECONDS:
                 return True
         return False
+
+    def _is_through(self, deadline: float) -> bool:
+        from .canary import NoAnswerError, WrongAnswerError
+
+        try:
+            self._pulse.canary.ask(self._pulse.canary.rows[0], max(0.1, deadline - time.monotonic()))
+        except WrongAnswerError:
+            return True  # an answer all the same
+        except NoAnswerError:
+            return False
+        return True
 
 
 def _gate(wanted: Settings) -> Gate | None:

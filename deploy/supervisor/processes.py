@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SHARED_MEMORY = "/dev/shm"
-DEAD, STOPPED = "ZX", "T"
+DEAD, STOPPED, RUNNING = "ZX", "T", "RD"
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -51,6 +51,16 @@ def _read(path: str) -> str:
 def seconds_used(members: Iterable[Process]) -> float:
     """Processor seconds, all together."""
     return sum(process.ticks for process in members) / TICKS_A_SECOND
+
+
+def any_runs(pids: Iterable[int]) -> bool:
+    """True while a thread of these has work to do, be it only waiting for a processor or a disk."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+                if _read(f"/proc/{pid}/task/{thread}/stat").rpartition(")")[2].split()[0] in RUNNING:
+                    return True
+    return False
 
 
 def regions(pids: Iterable[int]) -> set[str]:

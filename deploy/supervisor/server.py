@@ -62,6 +62,10 @@ class Server:
         """Processor seconds of all processes, as of the last look."""
         return processes.seconds_used(self._members.values())
 
+    def works(self) -> bool:
+        """True while any thread has something to do."""
+        return processes.any_runs(self._members)
+
     def terminate(self, seconds: float) -> None:
         """SIGTERM, and up to `seconds` for Triton to end by itself."""
         os.kill(self.pid, signal.SIGTERM)

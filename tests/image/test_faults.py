@@ -163,7 +163,7 @@ def test_docker_stop_answers_what_is_in_flight(start, served):
     idle.getresponse().read()
     connections = [target.connect() for _ in range(100)]
     for connection in connections:
-        connection.request("POST", f"/v2/models/{served[0]}/infer", infer_body([f"{GOOD} {'again ' * 200}"] * 8))
+        connection.request("POST", f"/v2/models/{served[0]}/infer", infer_body([f"{GOOD} {'again ' * 50}"] * 4))
     with ThreadPoolExecutor(101) as pool:
         started = time.monotonic()
         stopping = pool.submit(container.engine.client.ask, "stop", container.identity)

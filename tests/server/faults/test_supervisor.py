@@ -17,9 +17,15 @@ from tests.server.faults.target import GOOD, Target, infer_body
 
 NOT_READY, ENDED, DRAINED = 5, 15, 10
 KEY = "a-key-of-24-characters.."
-# In post_processing/1/model.py: what the model does once a file is there.
-HANG = "while os.path.exists({flag!r}): time.sleep(0.1)"
-LIE = "self.labels = self.labels[1:] + self.labels[:1] if os.path.exists({flag!r}) else self.labels"
+# (file of the last step, line, what to do behind it once a flag is there)
+HANG = ("model.py", "    def execute(self, requests):\n", "        while os.path.exists({flag!r}): time.sleep(0.1)\n")
+LIE = (
+    "step_responses.py",
+    "def _response(outputs):\n",
+    "    if os.path.exists({flag!r}) and isinstance(outputs, dict):\n"
+    "        outputs = {{name: array * array.dtype.type(0.9) if array.dtype.kind == 'f' else array"
+    " for name, array in outputs.items()}}\n",
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +51,16 @@ def run(built, serving, tmp_path):
 
 @pytest.fixture
 def harmed(built, tmp_path):
-    """harmed(line) -> (repository, flag): a copy whose last step runs `line` before every answer."""
+    """harmed(HANG or LIE) -> (repository, flag): a copy whose last step does it as soon as the flag is there."""
 
-    def make(line):
+    def make(harm):
+        name, line, code = harm
         copy, flag = shutil.copytree(built[1], tmp_path / "models"), tmp_path / "flag"
-        file = copy / "post_processing/1/model.py"
-        text = file.read_text().replace("import json\n", "import json\nimport os\nimport time\n", 1)
-        head = "    def _answer(self, request):\n"
-        assert head in text
-        file.unlink()
-        file.write_text(text.replace(head, f"{head}        {line.format(flag=str(flag))}\n"))
+        text = (copy / "post_processing/1" / name).read_text()
+        assert line in text
+        text = text.replace("\nimport ", "\nimport os\nimport time\nimport ", 1)
+        (copy / "post_processing/1" / name).unlink()
+        (copy / "post_processing/1" / name).write_text(text.replace(line, line + code.format(flag=str(flag))))
         return copy, flag
 
     return make
@@ -174,7 +180,7 @@ def test_all_requests_in_flight_are_answered_before_the_end(run, built):
     idle.request("GET", "/v2/health/ready")
     idle.getresponse().read()
     connections = [target.connect() for _ in range(100)]
-    body = infer_body([f"{GOOD} {'again ' * 200}"] * 8)
+    body = infer_body([f"{GOOD} {'again ' * 50}"] * 4)
     for connection in connections:
         connection.request("POST", f"/v2/models/{built[0]}/infer", body)
     started = time.monotonic()
