@@ -1,6 +1,7 @@
 """Serves a model repository with a real Triton from PyPI, without Docker. Standard library only."""
 
 import contextlib
+import os
 import re
 import socket
 import tempfile
@@ -8,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from deploy.supervisor import flags, settings
 from utils import environment
-from utils.errors import BootProofError
+from utils.errors import BootProofError, UsageError
 from utils.triton_layout import ask, keep_bytecode_apart, lay_out
-from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer
+from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer, help_text
 
 __all__ = ["LocalServer", "lay_out", "serve"]
 
@@ -46,9 +48,10 @@ def serve(
         stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
         models = stack.enter_context(_plain(model_repository.resolve()))
         triton = stack.enter_context(_plain(TRITON))
+        hardening = _hardening(flags.known(help_text(triton, interpreter)))
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            command = _command(models, triton, host, ports)
+            command = [*flags.without(_command(models, triton, host, ports), hardening), *hardening]
             return LocalServer(command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream)
 
         server = _start(launch, host, wanted, ready_within)
@@ -110,6 +113,15 @@ def choose_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
                 ) from error
             chosen[service] = probe.getsockname()[1]
     return chosen
+
+
+def _hardening(known: frozenset[str]) -> list[str]:
+    """As in the image; UsageError for a setting of the environment that is none."""
+    try:
+        wanted = settings.read(os.environ)
+    except settings.SettingError as error:
+        raise UsageError(str(error)) from error
+    return flags.hardening(known, admin_key=wanted.admin_key, max_input_bytes=wanted.max_input_bytes)
 
 
 def _command(model_repository: Path, triton: Path, host: str, ports: Mapping[str, int]) -> list[str]:
