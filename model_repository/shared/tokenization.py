@@ -73,14 +73,35 @@ def arrays(encodings, dtypes, padding=None):
 
 
 def _bounded(tokenizer, text):
-    """Of two texts that are both too long the one with more tokens keeps one more: those are not taken in part."""
     if isinstance(text, str):
         return bounded(tokenizer, text)
     parts = tuple(bounded(tokenizer, each) for each in text)
-    if parts == text:
-        return text
-    limit = tokenizer.truncation["max_length"]
-    return text if all(len(tokenizer.encode(part).ids) == limit for part in parts) else parts
+    return parts if parts == tuple(text) else _in_order(tokenizer, tuple(text), parts)
+
+
+def _in_order(tokenizer, texts, parts):
+    """Of two texts that are both too long the one with more tokens keeps the odd one: so it must be of their parts."""
+    truncation = tokenizer.truncation
+    room = truncation["max_length"] - tokenizer.num_special_tokens_to_add(is_pair=True)
+    tokenizer.no_truncation()
+    try:
+        counts = [_count(tokenizer, part) for part in parts]
+        if room % 2 == 0 or min(counts) <= room:
+            return parts
+        first_is_longer = _count(tokenizer, texts[0]) > _count(tokenizer, texts[1])
+        longer, size = (0 if first_is_longer else 1), 0
+        parts = list(parts)
+        while (counts[0] > counts[1]) != first_is_longer and size < len(texts[longer]):
+            size = 2 * len(parts[longer])  # what is added lies beyond the tokens kept
+            parts[longer] = texts[longer][-size:] if truncation["direction"].lower() == "left" else texts[longer][:size]
+            counts[longer] = _count(tokenizer, parts[longer])
+        return tuple(parts)
+    finally:
+        tokenizer.enable_truncation(**truncation)
+
+
+def _count(tokenizer, text):
+    return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def bounded(tokenizer, text):

@@ -215,8 +215,8 @@ def test_a_yaml_file_says_all_that_the_command_line_says(yaml_file, joint):
     )
     argv = [*THREE, "topics", "v1", "8", "--top-k=2", "--max-length=256", "--input-name=text",
             "--output-name=predicts=label,scores=p", "--step-name=model_onnx=graph", "--fetch-timeout=30",
-            "--base-image=tri:1", "--slim-image=slim:2", "--image=team/topics", "--device=gpu", "--release=24.08", "--no-image",
-            "--no-verify", "--no-cache", "--dry-run", "--json"]  # fmt: skip
+            "--base-image=tri:1", "--slim-image=slim:2", "--image=team/topics", "--device=gpu", "--release=24.08",
+            "--no-image", "--no-verify", "--no-cache", "--dry-run", "--json"]  # fmt: skip
     assert parse_arguments(["--config", yaml_file(text)]) == parse_arguments(argv)
 
 
