@@ -12,17 +12,18 @@ SHORTEST_PART = 4096
 CHARACTERS_PER_TOKEN = 16
 
 
-def load_tokenizer(file, settings):
+def load_tokenizer(file, settings, strategy="longest_first"):
     """The frozen tokenizer.json with truncation and padding as `settings` say, whatever the file carries.
 
     settings: {"max_length": int or None, "truncation_side": "right" or "left",
-    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}
+    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}; `strategy`: which text of
+    a pair is truncated.
     """
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     if settings["max_length"] is not None:
-        tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"])
+        tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"], strategy=strategy)
     padding = settings["padding"]
     if padding is not None:
         tokenizer.enable_padding(
@@ -41,15 +42,20 @@ def encode(tokenizer, texts, dtypes, name="text_input"):
     for row, encoding in enumerate(encodings):
         if not any(encoding.attention_mask):
             raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
-    arrays = {
+    return arrays(encodings, dtypes)
+
+
+def arrays(encodings, dtypes):
+    """Encodings of one length as arrays [len(encodings), length], named and typed as `dtypes` says."""
+    named = {
         "input_ids": np.array([encoding.ids for encoding in encodings]),
         "attention_mask": np.array([encoding.attention_mask for encoding in encodings]),
         "token_type_ids": np.array([encoding.type_ids for encoding in encodings]),
     }
     if "position_ids" in dtypes:
-        mask = arrays["attention_mask"]
-        arrays["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
-    return {name: arrays[name].astype(dtype) for name, dtype in dtypes.items()}
+        mask = named["attention_mask"]
+        named["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
+    return {name: named[name].astype(dtype) for name, dtype in dtypes.items()}
 
 
 def _bounded(tokenizer, text):
@@ -105,10 +111,11 @@ def _tail(text, size, word_end):
 
 def decode_rows(array, name):
     """The texts of a BYTES array, row by row; ValueError names the input and the row that is not UTF-8."""
-    return [_decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
+    return [decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
 
 
-def _decode(value, name, row):
+def decode(value, name, row):
+    """The text of one element of a BYTES array; ValueError as in `decode_rows`."""
     try:
         return value.decode("utf-8") if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError as error:
