@@ -24,7 +24,7 @@ EXAMPLES = (
     ("슈퍼 엔저 장기화에 한국 수출에 비상등", ("경제", "날씨")),
     ("مرحبا بالعالم", ("تحية", "سؤال", "شكوى")),
     ("L'épicerie vend du fromage à 12,50 € 😀", ("one label only",)),
-    ("{} {{ braces }} ${shell}", ("{}", "{{ label }}", 'say "hi", then\nstop')),
+    ("{} {{ braces }} ${shell}", ("{{ label }}", "{}", 'say "hi", then\nstop')),
     (
         "The recipe asks for flour, and for butter, and for eggs. " * 120,
         ("cooking", "law", "a very long journey by sea"),
