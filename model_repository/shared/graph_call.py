@@ -38,10 +38,8 @@ class GraphCall:
         return [rows[place] for place in range(len(encodings))]
 
     def _call(self, encodings):
-        longest = max(len(encoding) for encoding in encodings)
-        for encoding in encodings if self.padding else ():
-            encoding.pad(longest, pad_id=self.padding["id"], pad_type_id=self.padding["type_id"])
-        inputs = [pb_utils.Tensor(name, array) for name, array in arrays(encodings, self.dtypes).items()]
+        feed = arrays(encodings, self.dtypes, self.padding)
+        inputs = [pb_utils.Tensor(name, array) for name, array in feed.items()]
         request = pb_utils.InferenceRequest(
             model_name=self.model, requested_output_names=self.outputs, inputs=inputs, **self.options
         )

@@ -12,18 +12,17 @@ SHORTEST_PART = 4096
 CHARACTERS_PER_TOKEN = 16
 
 
-def load_tokenizer(file, settings, strategy="longest_first"):
+def load_tokenizer(file, settings):
     """The frozen tokenizer.json with truncation and padding as `settings` say, whatever the file carries.
 
     settings: {"max_length": int or None, "truncation_side": "right" or "left",
-    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}; `strategy`: which text of
-    a pair is truncated.
+    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}
     """
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     if settings["max_length"] is not None:
-        tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"], strategy=strategy)
+        tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"])
     padding = settings["padding"]
     if padding is not None:
         tokenizer.enable_padding(
@@ -38,24 +37,39 @@ def encode(tokenizer, texts, dtypes, name="text_input"):
     A text is a str, or a pair of them for a model that takes two. ValueError names the input and the row of a text
     without any token, which no model can answer.
     """
+    return arrays(tokenize(tokenizer, texts, name), dtypes)
+
+
+def tokenize(tokenizer, texts, name="text_input"):
+    """One Encoding a text; ValueError as for `encode`."""
     encodings = tokenizer.encode_batch([_bounded(tokenizer, text) for text in texts])
     for row, encoding in enumerate(encodings):
         if not any(encoding.attention_mask):
             raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
-    return arrays(encodings, dtypes)
+    return encodings
 
 
-def arrays(encodings, dtypes):
-    """Encodings of one length as arrays [len(encodings), length], named and typed as `dtypes` says."""
-    named = {
+def arrays(encodings, dtypes, padding=None):
+    """The encodings of one batch as arrays; where `padding` (of the settings) is given, padded here to the longest."""
+    if padding is not None:
+        longest = max(len(encoding.ids) for encoding in encodings)
+        for encoding in encodings:
+            encoding.pad(
+                longest,
+                direction=padding["side"],
+                pad_id=padding["id"],
+                pad_type_id=padding["type_id"],
+                pad_token=padding["token"],
+            )
+    found = {
         "input_ids": np.array([encoding.ids for encoding in encodings]),
         "attention_mask": np.array([encoding.attention_mask for encoding in encodings]),
         "token_type_ids": np.array([encoding.type_ids for encoding in encodings]),
     }
     if "position_ids" in dtypes:
-        mask = named["attention_mask"]
-        named["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
-    return {name: named[name].astype(dtype) for name, dtype in dtypes.items()}
+        mask = found["attention_mask"]
+        found["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
+    return {name: found[name].astype(dtype) for name, dtype in dtypes.items()}
 
 
 def _bounded(tokenizer, text):

@@ -12,7 +12,7 @@ GRAPH = {
     "max_batch_size": 2,
     "inputs": {"input_ids": "TYPE_INT64"},
     "outputs": {"logits": "TYPE_FP32"},
-    "padding": {"id": 0, "type_id": 0},
+    "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
 }
 
 

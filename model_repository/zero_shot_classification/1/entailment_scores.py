@@ -10,6 +10,14 @@ from tokenization import bounded, decode
 TEXT, LABELS = 0, 1
 
 
+def truncate_texts(tokenizer, settings):
+    """Lets `tokenizer` truncate a text and never the hypothesis beside it; settings: as of load_tokenizer."""
+    if settings["max_length"] is not None:
+        tokenizer.enable_truncation(
+            settings["max_length"], strategy="only_first", direction=settings["truncation_side"]
+        )
+
+
 def decode_labels(array, name):
     """The labels of each row, BYTES [B, L]; ValueError names the input and the row that has none, or one twice."""
     rows = [[decode(value, name, row) for value in values] for row, values in enumerate(array)]

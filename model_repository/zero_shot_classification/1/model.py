@@ -2,7 +2,7 @@
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from entailment_scores import best_first, decode_labels, encode
+from entailment_scores import best_first, decode_labels, encode, truncate_texts
 from graph_call import GraphCall
 from step_responses import InvalidInputError, InvalidResultError, read_settings, respond, tensors, version_folder
 from tokenization import decode_rows, load_tokenizer
@@ -12,10 +12,11 @@ class TritonPythonModel:
     """Zero-shot classification: text BYTES [B, 1], labels BYTES [B, L] -> labels BYTES and scores FP32, both [B, L]."""
 
     def initialize(self, args):
-        """Loads the frozen tokenizer; padding is left to the call of the graph, a few rows at a time."""
+        """Loads the frozen tokenizer, which truncates the text only; the call of the graph pads."""
         self.settings = read_settings(args)
-        unpadded = {**self.settings["tokenization"], "padding": None}
-        self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", unpadded, strategy="only_first")
+        whole = {**self.settings["tokenization"], "max_length": None, "padding": None}
+        self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", whole)
+        truncate_texts(self.tokenizer, self.settings["tokenization"])
         self.graph = GraphCall(self.settings["graph"])
         self.inputs = list(tensors(args, "input"))
         self.outputs = list(tensors(args, "output"))
