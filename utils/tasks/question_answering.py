@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from utils.errors import SourceError
 from utils.golden import TensorValue, texts
 from utils.model_config import ModelConfig
 from utils.pipeline import Graph, Ingredients, Step
@@ -83,9 +84,20 @@ def answer(original: "Original", settings: Settings, examples: Sequence[Example]
     """What transformers' own pipeline says to each."""
     from transformers import QuestionAnsweringPipeline
 
+    _require_question_first(original.tokenizer)
     pipeline = QuestionAnsweringPipeline(model=original.model, tokenizer=original.fitting_tokenizer(), device=-1)
     sizes = row_sizes(original.max_length)
     return [_tensors(pipeline(**example, **settings, **sizes)) for example in examples]
+
+
+def _require_question_first(tokenizer: Any) -> None:
+    """SourceError for a tokenizer saved to pad on the left: transformers then reads the context before the question."""
+    if tokenizer.init_kwargs.get("padding_side", type(tokenizer).padding_side) == "left":
+        raise SourceError(
+            f"the tokenizer {type(tokenizer).__name__} pads on the left, so transformers puts the context before the "
+            "question, and the image the question first; save it with padding_side 'right' if the model was "
+            "fine-tuned so"
+        )
 
 
 def _tensors(said: Mapping[str, Any]) -> Mapping[str, TensorValue]:

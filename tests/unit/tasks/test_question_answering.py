@@ -1,7 +1,9 @@
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 
+from utils.errors import SourceError
 from utils.tasks import TASKS
 from utils.tasks.question_answering import EXAMPLES, row_sizes
 
@@ -32,3 +34,15 @@ def test_golden_requests_speak_several_scripts_and_one_is_longer_than_a_row():
     scripts = {unicodedata.name(letter).split()[0] for _, context in EXAMPLES for letter in context if letter.isalpha()}
     assert {"LATIN", "CYRILLIC", "HIRAGANA", "HANGUL", "ARABIC", "GREEK"} <= scripts
     assert max(len(context.split()) for _, context in EXAMPLES) > 384
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_tokenizer_that_puts_the_context_first_is_refused(saved):
+    class Tokenizer:
+        padding_side = "right" if saved else "left"
+        init_kwargs = {"padding_side": "left"} if saved else {}
+
+    tokenizer = Tokenizer()
+    tokenizer.padding_side = "right"  # as every build sets it
+    with pytest.raises(SourceError, match="pads on the left"):
+        TASK.answer(SimpleNamespace(tokenizer=tokenizer), {}, ())
