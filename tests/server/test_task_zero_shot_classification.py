@@ -72,8 +72,9 @@ def check(answer, row, wanted):
 @pytest.mark.parametrize("labels", LABELS, ids=len)
 def test_answers_as_the_pipeline(served, labels):
     address, name, pipeline = served
-    for start in range(0, len(TEXTS), 4):
-        texts = TEXTS[start : start + 4]
+    asked = TEXTS if labels is LABELS[0] else TEXTS[4:8]
+    for start in range(0, len(asked), 4):
+        texts = asked[start : start + 4]
         wanted = [pipeline(text, labels) for text in texts]
         answer = ask(
             "grpc", address, name, {"text_input": [[text] for text in texts], "candidate_labels": [labels] * len(texts)}
