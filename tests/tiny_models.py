@@ -63,6 +63,15 @@ def xlm_roberta(folder: Path, **config) -> Path:
     return save(XLMRobertaForSequenceClassification(settings), tokenizer, folder)
 
 
+def as_question_answering(folder: Path, family, **config) -> Path:
+    """A model of one of FAMILIES' functions with a head that finds answers instead."""
+    from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
+
+    family(folder, labels=("unused", "either"), **config)
+    tokenizer, settings = AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder)
+    return save(AutoModelForQuestionAnswering.from_config(settings), tokenizer, folder)
+
+
 FAMILIES = {"bert": bert, "distilbert": distilbert, "roberta": roberta, "xlm-roberta": xlm_roberta}
 
 

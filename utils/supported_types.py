@@ -14,6 +14,12 @@ SUPPORTED = {
         "mistral", "mobilebert", "modernbert", "mpnet", "mpt", "nystromformer", "opt", "perceiver", "phi", "phi3",
         "qwen2", "qwen3", "qwen3_moe", "rembert", "roberta", "roformer", "smollm3", "squeezebert", "xlm", "xlm-roberta",
     ),
+    "question-answering": (
+        "albert", "bart", "bert", "big_bird", "bigbird_pegasus", "camembert", "convbert", "data2vec-text", "deberta",
+        "deberta-v2", "distilbert", "electra", "falcon", "flaubert", "gptj", "ibert", "mbart", "megatron-bert",
+        "mobilebert", "mpnet", "nystromformer", "opt", "rembert", "roberta", "roformer", "splinter", "squeezebert",
+        "xlm", "xlm-roberta",
+    ),
 }  # fmt: skip
 # Types the exporter converts all the same, and why their graphs cannot answer texts.
 UNSERVABLE = {

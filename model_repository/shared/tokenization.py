@@ -153,10 +153,11 @@ def _tail(text, size, word_end):
 
 def decode_rows(array, name):
     """The texts of a BYTES array, row by row; ValueError names the input and the row that is not UTF-8."""
-    return [_decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
+    return [decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
 
 
-def _decode(value, name, row):
+def decode(value, name, row):
+    """The text of one element of a BYTES array; ValueError as in `decode_rows`."""
     try:
         return value.decode("utf-8") if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError as error:
