@@ -66,8 +66,10 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     require_supported(config.model_type, task.export_task)
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
     original.prepare_padding(tokenizer, wanted.max_batch_size)
+    if settings.get("lower_case"):
+        tokenization.lower_case(tokenizer)
     model = original.load_model(model_folder, config, task)
-    limit = original.token_limit(tokenizer, model, wanted.max_length)
+    limit = original.token_limit(tokenizer, model, wanted.max_length or settings.get("max_length"))
     frozen = tokenization.freeze(tokenizer, destination, max_length=limit)
     examples = tuple(each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each)))
     texts = tuple(text for example in examples for text in task.texts(settings, example))

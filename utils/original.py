@@ -53,6 +53,7 @@ def load_model(folder: Path, config: Any, task: Task) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise SourceError(f"the model in {str(folder)!r} cannot be loaded: {reason}") from error
     missing = [*loading["missing_keys"], *(str(key[0]) for key in loading.get("mismatched_keys", ()))]
+    missing = [name for name in missing if not set(name.split(".")) & set(task.unneeded)]
     if missing:
         raise SourceError(
             f"the checkpoint in {str(folder)!r} lacks {', '.join(sorted(missing)[:4])} for {type(model).__name__}; "

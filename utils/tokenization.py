@@ -81,6 +81,15 @@ def _settings_for_4(folder: Path) -> dict[str, Any]:
     return settings
 
 
+def lower_case(tokenizer: Any) -> None:
+    """Texts are lower-cased before the tokenizer's own normalization, as sentence-transformers' do_lower_case does."""
+    from tokenizers import normalizers
+
+    backend = tokenizer.backend_tokenizer
+    own = [backend.normalizer] if backend.normalizer else []
+    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+
+
 def freeze(tokenizer: Any, destination: Path, *, max_length: int | None) -> FrozenTokenizer:
     """Writes `destination`/tokenizer.json; truncation and padding go into the settings, not into the file."""
     destination.mkdir(parents=True, exist_ok=True)

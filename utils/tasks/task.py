@@ -44,6 +44,10 @@ class Task:
     and the options given; raises UsageError or SourceError before anything slow runs. examples: golden requests.
     texts: what of an example the graph gets. answer: the original's right answers, one for each example,
     from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py.
+    unneeded: modules of the original that no served output comes from, so that a checkpoint may lack them.
+
+    Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
+    `lower_case`, for texts that are lower-cased before all else.
     """
 
     name: str
@@ -59,4 +63,5 @@ class Task:
     answer: Callable[["Original", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]]
     comparison: str = "tensors"
     takes_labels: bool = True
+    unneeded: tuple[str, ...] = ()
     options: tuple[TaskOption, ...] = ()
