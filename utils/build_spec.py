@@ -14,6 +14,7 @@ from typing import Any
 from utils import drivers, entry, names
 from utils.config_file import read_config
 from utils.errors import UsageError
+from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
 from utils.releases import Release, default_release, find_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
@@ -46,6 +47,7 @@ class BuildSpec:
     base_image: str | None
     slim_image: str | None
     max_length: int | None
+    form: GraphForm
     names: ServedNames
     options: Settings
     no_image: bool
@@ -111,6 +113,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
     )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
+    options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
+    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
+    options.add_argument(
+        "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
+    )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
     options.add_argument(
         "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
@@ -168,7 +175,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
             Terms(
                 export_task=task.export_task,
                 max_batch_size=max_batch_size,
-                max_length=max_length,
+                max_length=_optional_number("--sequence-length", texts.get("sequence_length")) or max_length,
                 takes_labels=task.takes_labels,
                 **{name: name in values for name in PERMISSIONS},
             ),
@@ -184,6 +191,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         base_image=_optional_image("--base-image", texts.get("base_image")),
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
+        form=_form(texts, task, max_length),
         names=served_names,
         options=_task_options(values, task),
         **{name: name in values for name in FLAGS},
@@ -228,6 +236,18 @@ def _task_options(values: dict[str, Any], task: Task) -> Settings:
                 f"--{name.replace('_', '-')} is not for --task {task.name}; leave it out, or choose {', '.join(having)}"
             )
     return {name: own[name].parse(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _form(texts: dict[str, str], task: Task, max_length: int | None) -> GraphForm:
+    length = _optional_number("--sequence-length", texts.get("sequence_length"))
+    form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
+    if form.format not in task.formats:
+        raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
+    if length is not None and max_length not in (None, length):
+        raise UsageError(
+            f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"
+        )
+    return form
 
 
 def _served_names(texts: dict[str, str], task: Task) -> ServedNames:
