@@ -16,11 +16,11 @@ LABELS = ("negative", "neutral", "positive")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-def bert(folder: Path, **config) -> Path:
+def bert(folder: Path, *, positions: int = 128, **config) -> Path:
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
-    tokenizer = BertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=128)
-    settings = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES, **_head(config))
+    tokenizer = BertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=positions)
+    settings = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=positions, **SIZES, **_head(config))
     return save(BertForSequenceClassification(settings), tokenizer, folder)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from utils import drivers, entry, names
 from utils.config_file import read_config
 from utils.errors import UsageError
+from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
 from utils.releases import Release, default_release, find_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
@@ -47,6 +48,7 @@ class BuildSpec:
     slim_image: str | None
     max_length: int | None
     layout: str
+    form: GraphForm
     names: ServedNames
     options: Settings
     no_image: bool
@@ -113,6 +115,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
     )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
+    options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
+    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
+    options.add_argument(
+        "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
+    )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
     options.add_argument(
         "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
@@ -170,7 +177,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
             Terms(
                 export_task=task.export_task,
                 max_batch_size=max_batch_size,
-                max_length=max_length,
+                max_length=_optional_number("--sequence-length", texts.get("sequence_length")) or max_length,
                 takes_labels=task.takes_labels,
                 **{name: name in values for name in PERMISSIONS},
             ),
@@ -187,6 +194,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=_layout(texts.get("layout"), task, device),
+        form=_form(texts, task, max_length),
         names=served_names,
         options=_task_options(values, task),
         **{name: name in values for name in FLAGS},
@@ -241,6 +249,18 @@ def _layout(text: str | None, task: Task, device: str) -> str:
             f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
         )
     return text or possible[0]
+
+
+def _form(texts: dict[str, str], task: Task, max_length: int | None) -> GraphForm:
+    length = _optional_number("--sequence-length", texts.get("sequence_length"))
+    form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
+    if form.format not in task.formats:
+        raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
+    if length is not None and max_length not in (None, length):
+        raise UsageError(
+            f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"
+        )
+    return form
 
 
 def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedNames:

@@ -7,7 +7,7 @@ from typing import Any
 from utils.errors import RenderError
 
 # backend -> the file a version folder must hold
-MODEL_FILES = {"python": "model.py", "onnxruntime": "model.onnx"}
+MODEL_FILES = {"python": "model.py", "onnxruntime": "model.onnx", "pytorch": "model.pt"}
 
 
 def check_repository(repository: Path, model_name: str) -> None:

@@ -99,6 +99,7 @@ def _convert(
         release=spec.release,
         max_batch_size=spec.max_batch_size,
         max_length=spec.max_length,
+        form=spec.form,
         labels=metadata.label_texts,
         settings=settings,
     )
@@ -135,7 +136,7 @@ def _dry_run(spec: BuildSpec) -> str:
     with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
         metadata = fetch_metadata(spec.sources, Path(folder))
         settings = settle(spec, metadata)
-        graph = predict(metadata.config, spec.task)
+        graph = predict(metadata.config, spec.task, spec.form)
     pipeline = served_pipeline(spec, metadata, settings, graph, tokenizer_file=Path("tokenizer.json"))
     plan = describe(spec, metadata, settings, pipeline, docker_plan(spec, None))
     return json.dumps(plan, ensure_ascii=False) if spec.json else as_text(plan)

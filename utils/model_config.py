@@ -127,6 +127,6 @@ def check_max_length(config: ModelConfig, wanted: int | None) -> None:
     """SourceError when --max-length is more than the model certainly has positions for."""
     if wanted is not None and config.longest_text is not None and wanted > config.longest_text:
         raise SourceError(
-            f"--max-length {wanted} is above what the model takes ({config.longest_text} tokens); "
-            f"give at most {config.longest_text}"
+            f"{wanted} tokens are more than the model takes; let --max-length or --sequence-length be at most "
+            f"{config.longest_text}"
         )

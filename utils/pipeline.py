@@ -29,7 +29,8 @@ class Step:
     """One Triton model of the repository, made from one component folder.
 
     `max_batch_size` 0: its dims are whole shapes. `files` ({name in the version folder: path}) are copied;
-    `documents` ({name: JSON value}) are written.
+    `documents` ({name: JSON value}) are written. `stands_for`: {name of a tensor: its name among the steps}, for those
+    that are called otherwise there.
     """
 
     model_name: str
@@ -40,6 +41,7 @@ class Step:
     instance_kind: str = "KIND_CPU"
     files: Mapping[str, Path] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
+    stands_for: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

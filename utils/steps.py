@@ -53,12 +53,14 @@ def graph_call(ingredients: Ingredients) -> dict[str, Any]:
 def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> Step:
     """One exported model under a name of its own."""
     row = FORMATS[graph.format]
+    (inputs, meant), (outputs, given) = row.served("input", graph.inputs), row.served("output", graph.outputs)
     return Step(
         model_name=model_name,
         component=row.component,
         max_batch_size=ingredients.max_batch_size if graph.batched else 0,
-        inputs=graph.inputs,
-        outputs=graph.outputs,
+        inputs=inputs,
+        outputs=outputs,
+        stands_for={**meant, **given},
         instance_kind=ingredients.graph_instance_kind,
         files=graph_files(graph),
     )

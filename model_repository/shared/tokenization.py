@@ -16,7 +16,8 @@ def load_tokenizer(file, settings, padded=True):
     """The frozen tokenizer.json with truncation and padding as `settings` say, whatever the file carries.
 
     settings: {"max_length": int or None, "truncation_side": "right" or "left",
-    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}
+    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}, and in padding
+    "length": int where every text gets that many tokens
     """
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
@@ -26,7 +27,11 @@ def load_tokenizer(file, settings, padded=True):
     padding = settings["padding"]
     if padded and padding is not None:
         tokenizer.enable_padding(
-            direction=padding["side"], pad_id=padding["id"], pad_type_id=padding["type_id"], pad_token=padding["token"]
+            direction=padding["side"],
+            pad_id=padding["id"],
+            pad_type_id=padding["type_id"],
+            pad_token=padding["token"],
+            length=padding.get("length"),
         )
     return tokenizer
 
@@ -52,7 +57,7 @@ def tokenize(tokenizer, texts, name="text_input"):
 def arrays(encodings, dtypes, padding=None):
     """The encodings of one batch as arrays; where `padding` (of the settings) is given, padded here to the longest."""
     if padding is not None:
-        longest = max(len(encoding.ids) for encoding in encodings)
+        longest = padding.get("length") or max(len(encoding.ids) for encoding in encodings)
         for encoding in encodings:
             encoding.pad(
                 longest,
