@@ -84,4 +84,7 @@ SERVING = Environment(
     requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
     dependencies=False,
 )
-ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, SERVING)}
+TENSORFLOW = Environment(
+    name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
+)
+ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, SERVING, TENSORFLOW)}
