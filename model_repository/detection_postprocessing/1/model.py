@@ -33,7 +33,7 @@ class TritonPythonModel:
         if not (np.isfinite(scores).all() and np.isfinite(geometry).all()):
             raise InvalidResultError("the detector's maps are not finite for this image: no box can be given")
         boxes, scores = locate(scores, geometry, picture.shape[1::-1], **self.settings)
-        # An image without text goes on with one blank crop, which the last step drops again for want of a box: graphs
-        # and devices that take no rows are rare (TensorRT does not), and a cost of one crop is small.
+        # An image without text goes on with one blank crop, which the last step drops for want of a box: ONNX Runtime
+        # takes a tensor without rows on the CPU, but not every engine a recognizer may run on does (TensorRT's do not).
         crops = crop(picture[:, :, 0], boxes, *self.size) if len(boxes) else np.zeros((1, 1, *self.size), np.float32)
         return {self.crops: crops, self.boxes: boxes, self.scores: scores}
