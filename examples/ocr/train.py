@@ -41,8 +41,8 @@ class Budget:
     enough: float
 
 
-FULL = Budget(scenes=1600, detector_steps=500, recognizer_steps=1500, enough=0.9)
-QUICK = Budget(scenes=700, detector_steps=200, recognizer_steps=750, enough=0.8)
+FULL = Budget(scenes=1600, detector_steps=450, recognizer_steps=1200, enough=0.9)
+QUICK = Budget(scenes=600, detector_steps=200, recognizer_steps=620, enough=0.8)
 
 
 def train(out: Path, budget: Budget, opset: int) -> float:
