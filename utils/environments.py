@@ -97,7 +97,10 @@ SERVING_TORCH = Environment(
     requirements=(ROOT / "deploy/pypi_triton/requirements-torch.txt",),
     base=replace(SERVING, folder=ROOT / ".venv-serving-torch"),
 )
+TENSORFLOW = Environment(
+    name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
+)
 ENVIRONMENTS = {
     environment.name: environment
-    for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING, SERVING_TORCH)
+    for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING, SERVING_TORCH, TENSORFLOW)
 }

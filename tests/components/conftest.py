@@ -10,8 +10,14 @@ import pytest
 
 from utils.render import COMPONENTS_ROOT
 
-NUMPY_TYPES = {"TYPE_STRING": np.object_, "TYPE_INT64": np.int64, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
-SHARED = ("pooled_embeddings", "scoring", "step_responses", "tokenization", "graph_call", "ranked_labels")
+NUMPY_TYPES = {
+    "TYPE_STRING": np.object_,
+    "TYPE_INT64": np.int64,
+    "TYPE_INT32": np.int32,
+    "TYPE_FP32": np.float32,
+    "TYPE_UINT8": np.uint8,
+}
+SHARED = tuple(file.stem for file in (COMPONENTS_ROOT / "shared").glob("*.py"))
 OWN = ("answer_spans", "entailment_scores")  # of one component
 
 
@@ -109,7 +115,7 @@ def load_component(pb_utils, monkeypatch, tmp_path):
     Its code is loaded from model_repository/, its files lie in a repository of their own, as after assembly.
     """
 
-    def load(name, inputs, outputs, files):
+    def load(name, inputs, outputs, files, dims=()):
         code = COMPONENTS_ROOT / name / "1"
         for module in (*SHARED, *OWN):
             monkeypatch.delitem(sys.modules, module, raising=False)
@@ -123,7 +129,10 @@ def load_component(pb_utils, monkeypatch, tmp_path):
             text = content if isinstance(content, str) else json.dumps(content)
             (version / file).write_text(text, encoding="utf-8")
         config = {
-            side: [{"name": tensor, "data_type": dtype} for tensor, dtype in tensors.items()]
+            side: [
+                {"name": tensor, "data_type": dtype, "dims": dict(dims).get(tensor, [-1])}
+                for tensor, dtype in tensors.items()
+            ]
             for side, tensors in (("input", inputs), ("output", outputs))
         }
         model = module.TritonPythonModel()
