@@ -46,6 +46,7 @@ class BuildSpec:
     base_image: str | None
     slim_image: str | None
     max_length: int | None
+    layout: str
     names: ServedNames
     options: Settings
     no_image: bool
@@ -96,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--config", metavar="FILE.yaml", help="read arguments and options from a YAML file")
     options.add_argument("--task", help=f"what the model does (default: {DEFAULT_TASK})")
     options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
+    options.add_argument("--layout", help="ensemble: a Triton model a step; fused: one model for all of them")
     options.add_argument("--release", metavar="YY.MM", help=f"Triton release (default: {default_release()})")
     options.add_argument("--driver", metavar="VERSION", help="choose the release for this GPU driver, such as 535.104")
     options.add_argument("--list-releases", action=_ListReleases, nargs=0, help="print what is known of each and exit")
@@ -184,6 +186,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         base_image=_optional_image("--base-image", texts.get("base_image")),
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
+        layout=_layout(texts.get("layout"), task, device),
         names=served_names,
         options=_task_options(values, task),
         **{name: name in values for name in FLAGS},
@@ -228,6 +231,16 @@ def _task_options(values: dict[str, Any], task: Task) -> Settings:
                 f"--{name.replace('_', '-')} is not for --task {task.name}; leave it out, or choose {', '.join(having)}"
             )
     return {name: own[name].parse(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _layout(text: str | None, task: Task, device: str) -> str:
+    """The one named, else the best that the task and the device both have."""
+    possible = [layout for layout in RUNTIMES[device].layouts if layout in task.layouts]
+    if text is not None and text not in possible:
+        raise UsageError(
+            f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
+        )
+    return text or possible[0]
 
 
 def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedNames:

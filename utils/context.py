@@ -28,6 +28,11 @@ class Context:
     docker: Mapping[str, str]
     oci_labels: Mapping[str, str]
 
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The component folders that the steps are made from."""
+        return tuple(step.component for step in self.pipeline.steps)
+
 
 def write_context(context: Context, folder: Path) -> Path:
     """Writes `folder`/context.json."""

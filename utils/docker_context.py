@@ -3,7 +3,7 @@
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from utils import ROOT
@@ -22,15 +22,17 @@ WHEELHOUSE = "wheelhouse"
 SERVING_REQUIREMENTS = "requirements-serving.txt"
 
 
-def write(tree: Path, docker: Mapping[str, str], *, refresh: bool = False) -> None:
+def write(tree: Path, docker: Mapping[str, str], components: Collection[str] = (), *, refresh: bool = False) -> None:
     """Completes `tree` for the `docker` part of its context.json; afterwards `docker build TREE` works by hand as well.
 
     `docker` holds triton_image, slim_image, runtime, python and, for another machine than this one, machine
-    ("x86_64", "aarch64"). Raises ImageError when a wheel cannot be had; all else is in place then.
+    ("x86_64", "aarch64"). `components` are those of the steps: each may need packages of its own.
+    Raises ImageError when a wheel cannot be had; all else is in place then.
     """
     from utils import wheelhouse  # needs packaging, which only the factory's environment has
 
     write_context(tree, **{name: docker[name] for name in ("triton_image", "slim_image", "runtime")})
+    _add_requirements(tree / SERVING_REQUIREMENTS, components)
     wheelhouse.fill(
         tree / WHEELHOUSE,
         requirements=tree / SERVING_REQUIREMENTS,
@@ -38,6 +40,13 @@ def write(tree: Path, docker: Mapping[str, str], *, refresh: bool = False) -> No
         machine=docker.get("machine") or {"arm64": "aarch64"}.get(platform.machine(), platform.machine()),
         refresh=refresh,
     )
+
+
+def _add_requirements(file: Path, components: Collection[str]) -> None:
+    """What only some components import is in their folders, so that other images stay small."""
+    found = [ROOT / "model_repository" / name / "requirements.txt" for name in dict.fromkeys(components)]
+    texts = [path.read_text(encoding="utf-8") for path in found if path.is_file()]
+    file.write_text("\n".join([file.read_text(encoding="utf-8"), *texts]), encoding="utf-8")
 
 
 def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: str) -> None:

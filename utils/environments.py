@@ -78,10 +78,15 @@ DEV = Environment(
     requirements=(ROOT / "requirements.txt", ROOT / "requirements-dev.txt"),
     base=SAMPLE,
 )
+BENCHMARK = Environment(
+    name="benchmark",
+    folder=ROOT / ".venv-benchmark",
+    requirements=(ROOT / "requirements.txt", ROOT / "benchmarks/requirements.txt"),
+)
 SERVING = Environment(
     name="serving",
     folder=ROOT / ".venv-serving",
     requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
     dependencies=False,
 )
-ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, SERVING)}
+ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING)}

@@ -18,6 +18,11 @@ def _ensemble(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
     )
 
 
+def _fused(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
+    """One Triton model that does what all steps of the ensemble do."""
+    return replace(_direct(ingredients, steps), layout="fused")
+
+
 def _direct(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
     """The first step is the served model; it calls the others, or they stand beside it."""
     first = replace(steps[0], model_name=ingredients.model_name)
@@ -31,4 +36,8 @@ def _direct(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
     )
 
 
-LAYOUTS: dict[str, Callable[[Ingredients, tuple[Step, ...]], Pipeline]] = {"ensemble": _ensemble, "direct": _direct}
+LAYOUTS: dict[str, Callable[[Ingredients, tuple[Step, ...]], Pipeline]] = {
+    "ensemble": _ensemble,
+    "direct": _direct,
+    "fused": _fused,
+}

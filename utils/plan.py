@@ -71,11 +71,10 @@ def _slim_base(spec: BuildSpec, engine: "Engine") -> dict[str, str]:
 def served_pipeline(
     spec: BuildSpec, metadata: Metadata, settings: Settings, graph: Graph, **tokenizer: Any
 ) -> Pipeline:
-    """The task's first layout, filled with this build's tensors, names and settings.
+    """The layout, filled with this build's tensors, names and settings.
 
     UsageError for a name given to a tensor that there is not.
     """
-    layout, makers = next(iter(spec.task.layouts.items()))
     ingredients = Ingredients(
         model_name=spec.model_name,
         max_batch_size=spec.max_batch_size,
@@ -88,7 +87,7 @@ def served_pipeline(
         step_names=spec.names.steps,
         **tokenizer,
     )
-    return LAYOUTS[layout](ingredients, tuple(make(ingredients) for make in makers))
+    return LAYOUTS[spec.layout](ingredients, tuple(make(ingredients) for make in spec.task.layouts[spec.layout]))
 
 
 def settle(spec: BuildSpec, metadata: Metadata) -> Settings:

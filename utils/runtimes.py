@@ -5,25 +5,37 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """`stage` is the Dockerfile's base stage; `instance_kind` is Triton's KIND_* for the step that runs the graph."""
+    """`stage` is the Dockerfile's base stage; `instance_kind` is Triton's KIND_* for the step that runs the graph.
+
+    `layouts` are those that can use the device, the best first.
+    """
 
     device: str
     stage: str
     instance_kind: str
     run_options: tuple[str, ...]
     needs_driver: bool
+    layouts: tuple[str, ...]
 
 
 RUNTIMES = {
     runtime.device: runtime
     for runtime in (
-        Runtime(device="cpu", stage="slim", instance_kind="KIND_CPU", run_options=(), needs_driver=False),
+        Runtime(
+            device="cpu",
+            stage="slim",
+            instance_kind="KIND_CPU",
+            run_options=(),
+            needs_driver=False,
+            layouts=("ensemble", "fused", "direct"),
+        ),
         Runtime(
             device="gpu",
             stage="full",
             instance_kind="KIND_GPU",
             run_options=("--gpus", "all"),
             needs_driver=True,
+            layouts=("ensemble", "direct"),
         ),
     )
 }

@@ -6,6 +6,9 @@ from utils.formats import FORMATS
 from utils.pipeline import Graph, Ingredients, Step
 from utils.tensors import TensorSpec
 
+# Tokens a run of the graph takes at most, padding included: longer rows side by side gain nothing on a CPU.
+TOKEN_BUDGET = 512
+
 
 def text_preprocessing(ingredients: Ingredients) -> Step:
     """Texts, or pairs of texts where two inputs are served, to what the graph takes."""
@@ -41,7 +44,31 @@ def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> St
         inputs=graph.inputs,
         outputs=graph.outputs,
         instance_kind=ingredients.graph_instance_kind,
-        files={row.file: graph.path, **{name: graph.path.parent / name for name in graph.external_files}},
+        files=graph_files(graph),
+    )
+
+
+def graph_files(graph: Graph) -> dict[str, Path]:
+    """The graph and its external data, as they lie in a version folder."""
+    return {FORMATS[graph.format].file: graph.path, **{name: graph.path.parent / name for name in graph.external_files}}
+
+
+def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
+    """All steps of a task of texts in one; `answering`: the shared module that makes answers of the graph's outputs."""
+    graph = ingredients.graph
+    own = {
+        "answering": answering,
+        "graph_outputs": [tensor.name for tensor in graph.outputs],
+        "token_budget": TOKEN_BUDGET,
+    }
+    return Step(
+        model_name=ingredients.model_name,
+        component="fused",
+        max_batch_size=ingredients.max_batch_size,
+        inputs=ingredients.inputs,
+        outputs=ingredients.outputs,
+        files={**tokenizer_file(ingredients), **graph_files(graph)},
+        documents={"settings.json": {**ingredients.tokenization, **ingredients.settings, **own, **settings}},
     )
 
 

@@ -30,20 +30,22 @@ def tensors(args, direction):
     return {tensor["name"]: pb_utils.triton_string_to_numpy(tensor["data_type"]) for tensor in config[direction]}
 
 
-def respond(requests, answer):
-    """One response a request. `answer` takes a request and gives {output name: numpy array}."""
-    return [_respond(request, answer) for request in requests]
-
-
-def _respond(request, answer):
+def attempt(function, *arguments):
+    """What `function` gives, or the error it raises, to be answered when it is this request's turn."""
     try:
-        outputs = answer(request)
-    except InvalidInputError as error:
-        return _failure(error, pb_utils.TritonError.INVALID_ARG)
-    except InvalidResultError as error:
-        return _failure(error, pb_utils.TritonError.INTERNAL)
+        return function(*arguments)
+    except (InvalidInputError, InvalidResultError) as error:
+        return error
+
+
+def respond(requests, answer):
+    """One response a request. `answer` takes a request and gives {output name: numpy array}; errors stay errors."""
+    return [_response(each if isinstance(each, Exception) else attempt(answer, each)) for each in requests]
+
+
+def _response(outputs):
+    if isinstance(outputs, Exception):
+        code = "INVALID_ARG" if isinstance(outputs, InvalidInputError) else "INTERNAL"
+        error = pb_utils.TritonError(str(outputs), getattr(pb_utils.TritonError, code))
+        return pb_utils.InferenceResponse(error=error)
     return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
-
-
-def _failure(error, code):
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))

@@ -12,7 +12,7 @@ SHORTEST_PART = 4096
 CHARACTERS_PER_TOKEN = 16
 
 
-def load_tokenizer(file, settings):
+def load_tokenizer(file, settings, padded=True):
     """The frozen tokenizer.json with truncation and padding as `settings` say, whatever the file carries.
 
     settings: {"max_length": int or None, "truncation_side": "right" or "left",
@@ -24,7 +24,7 @@ def load_tokenizer(file, settings):
     if settings["max_length"] is not None:
         tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"])
     padding = settings["padding"]
-    if padding is not None:
+    if padded and padding is not None:
         tokenizer.enable_padding(
             direction=padding["side"], pad_id=padding["id"], pad_type_id=padding["type_id"], pad_token=padding["token"]
         )
@@ -37,19 +37,39 @@ def encode(tokenizer, texts, dtypes, name="text_input"):
     A text is a str, or a pair of them for a model that takes two. ValueError names the input and the row of a text
     without any token, which no model can answer.
     """
+    return arrays(tokenize(tokenizer, texts, name), dtypes)
+
+
+def tokenize(tokenizer, texts, name="text_input"):
+    """One Encoding a text; ValueError as for `encode`."""
     encodings = tokenizer.encode_batch([_bounded(tokenizer, text) for text in texts])
     for row, encoding in enumerate(encodings):
         if not any(encoding.attention_mask):
             raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
-    arrays = {
+    return encodings
+
+
+def arrays(encodings, dtypes, padding=None):
+    """The encodings of one batch as arrays; where `padding` (of the settings) is given, padded here to the longest."""
+    if padding is not None:
+        longest = max(len(encoding.ids) for encoding in encodings)
+        for encoding in encodings:
+            encoding.pad(
+                longest,
+                direction=padding["side"],
+                pad_id=padding["id"],
+                pad_type_id=padding["type_id"],
+                pad_token=padding["token"],
+            )
+    found = {
         "input_ids": np.array([encoding.ids for encoding in encodings]),
         "attention_mask": np.array([encoding.attention_mask for encoding in encodings]),
         "token_type_ids": np.array([encoding.type_ids for encoding in encodings]),
     }
     if "position_ids" in dtypes:
-        mask = arrays["attention_mask"]
-        arrays["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
-    return {name: arrays[name].astype(dtype) for name, dtype in dtypes.items()}
+        mask = found["attention_mask"]
+        found["position_ids"] = np.where(mask == 1, np.cumsum(mask, axis=1) - 1, 1)
+    return {name: found[name].astype(dtype) for name, dtype in dtypes.items()}
 
 
 def _bounded(tokenizer, text):

@@ -1,6 +1,7 @@
 """Text classification: a text in, its best labels and their scores out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from utils.corpus import GOLDEN_TEXTS
@@ -9,7 +10,7 @@ from utils.golden import TensorValue, texts
 from utils.model_config import SCORE_FUNCTIONS, ModelConfig
 from utils.numbers import whole_number
 from utils.pipeline import Graph, Ingredients, Step
-from utils.steps import graph_step, id2label, text_input, text_preprocessing
+from utils.steps import fused, graph_step, id2label, text_input, text_preprocessing
 from utils.tasks.task import Example, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
 
@@ -34,6 +35,12 @@ def post_processing(ingredients: Ingredients) -> Step:
         outputs=ingredients.outputs,
         documents={"settings.json": dict(ingredients.settings), "id2label.json": id2label(ingredients.labels)},
     )
+
+
+def fused_labels(ingredients: Ingredients) -> Step:
+    """All three steps in one."""
+    step = fused(ingredients, "ranked_labels")
+    return replace(step, documents={**step.documents, "id2label.json": id2label(ingredients.labels)})
 
 
 def ranked_labels(settings: Settings, _: Graph) -> tuple[TensorSpec, ...]:
@@ -87,7 +94,7 @@ TASK = Task(
     graph_outputs=("logits",),
     inputs=(text_input(),),
     outputs=ranked_labels,
-    layouts={"ensemble": (text_preprocessing, graph_step, post_processing)},
+    layouts={"ensemble": (text_preprocessing, graph_step, post_processing), "fused": (fused_labels,)},
     settle=settle,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
     texts=lambda _, example: (example["text_input"],),

@@ -1,0 +1,1 @@
+../../shared/length_batches.py

@@ -1,0 +1,69 @@
+"""The whole task in one process: texts to tokens, the graph by ONNX Runtime, its outputs to answers."""
+
+from importlib import import_module
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from graph_session import GraphSession
+from length_batches import length_batches
+from step_responses import (
+    InvalidInputError,
+    InvalidResultError,
+    attempt,
+    read_settings,
+    respond,
+    tensors,
+    version_folder,
+)
+from tokenization import arrays, decode_rows, load_tokenizer, tokenize
+
+
+class TritonPythonModel:
+    """One or two BYTES [B, 1] -> the task's answer, as the steps of the ensemble give it."""
+
+    def initialize(self, args):
+        """Loads tokenizer and graph, and the module that turns the graph's outputs into answers."""
+        folder, self.settings = version_folder(args), read_settings(args)
+        self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
+        self.session = GraphSession(folder / "model.onnx", self.settings["graph_outputs"])
+        self.answering = import_module(self.settings["answering"]).Answering(folder)
+        self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))
+
+    def execute(self, requests):
+        """The rows of all requests run together, like lengths side by side; no bad one costs another its answer."""
+        asked = [attempt(self._encodings, request) for request in requests]
+        answers = iter(self._answers([row for rows in asked if isinstance(rows, list) for row in rows]))
+        return respond(asked, lambda rows: self._response([next(answers) for _ in rows]))
+
+    def _encodings(self, request):
+        columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
+        try:
+            texts = [decode_rows(values, name) for values, name in columns]
+            return tokenize(self.tokenizer, texts[0] if len(texts) == 1 else list(zip(*texts)), self.inputs[0])
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from error
+
+    def _answers(self, encodings):
+        """One answer a row, in order: its arrays, or the error that stands for them."""
+        answers = [None] * len(encodings)
+        for places in length_batches([len(each.ids) for each in encodings], self.settings["token_budget"]):
+            feed = arrays([encodings[place] for place in places], self.session.dtypes, self.settings["padding"])
+            outputs = self.session.run(feed)
+            rows = zip(*self.answering(outputs, feed["attention_mask"]))
+            for place, row, finite in zip(places, rows, all_finite(outputs)):
+                answers[place] = row if finite else InvalidResultError(NOT_FINITE)
+        return answers
+
+    def _response(self, rows):
+        for row in rows:
+            if isinstance(row, Exception):
+                raise row
+        return dict(zip(self.outputs, (np.stack(column) for column in zip(*rows))))
+
+
+NOT_FINITE = "the model's logits are not finite for this input: no label can be given"
+
+
+def all_finite(outputs):
+    """Per row: does every output hold finite numbers only?"""
+    return np.logical_and.reduce([np.isfinite(each.reshape(len(each), -1)).all(axis=1) for each in outputs])

@@ -1,0 +1,1 @@
+../../shared/ranked_labels.py

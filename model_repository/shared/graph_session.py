@@ -1,0 +1,43 @@
+"""An ONNX graph on the CPU, with as many threads as the container may use."""
+
+import os
+from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
+
+import numpy as np
+import onnxruntime
+
+NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+class GraphSession:
+    """`run` takes {input name: array} and gives the graph's outputs `names`, in that order."""
+
+    def __init__(self, file, names):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = cpu_count()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self.dtypes = {node.name: NUMPY_TYPES[node.type] for node in self.session.get_inputs()}
+        self.names = names
+
+    def run(self, feed):
+        """The outputs for one batch."""
+        return self.session.run(self.names, {name: feed[name] for name in self.dtypes})
+
+
+def cpu_count(root=Path("/sys/fs/cgroup")):
+    """Whole CPUs this process may use, at least 1: the cgroup's quota where there is one, else those it may run on.
+
+    Sources: the kernel's cgroup-v2 (cpu.max: "quota period" in microseconds, or "max") and v1 (cpu.cfs_quota_us).
+    """
+    usable = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        except OSError:
+            return usable
+    return usable if quota == "max" or int(quota) <= 0 else max(1, min(usable, round(int(quota) / int(period))))
