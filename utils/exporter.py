@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.entry import debugging
 from utils.errors import ExportError
-from utils.onnx_graph import read_graph, take_int32
+from utils.exported_graph import onnx_session, read_graph, take_int32
 from utils.pipeline import Graph
 from utils.releases import Release
 from utils.tensors import TensorSpec
@@ -82,12 +82,8 @@ def export_graph(
 
 
 def open_session(graph: Graph) -> "Session":
-    """An ONNX Runtime session on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(graph.path), options, providers=["CPUExecutionProvider"])
+    """See utils/formats.py."""
+    session = onnx_session(graph.path)
     names = [tensor.name for tensor in graph.outputs]
     return lambda feed: session.run(names, dict(feed))
 

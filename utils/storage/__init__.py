@@ -51,10 +51,13 @@ class FetchedArtifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """What a build is made from, as asked for. `labels` None: those in the model's config."""
+    """What a build is made from, as asked for.
+
+    `tokenizer` None: the model goes without; `labels` None: those in the model's config, if its task has any.
+    """
 
     model: StorageRef
-    tokenizer: StorageRef
+    tokenizer: StorageRef | None
     labels: StorageRef | None
     fetch_timeout: float
     terms: Terms = field(default_factory=Terms)
