@@ -43,7 +43,11 @@ def predicted_tensors(
     """The inputs and outputs an export will have, told from the model's config alone (for --dry-run)."""
     onnx_config = _constructor(config, export_task)(config)
     inputs = tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in onnx_config.inputs)
-    outputs = tuple(TensorSpec(name=name, dtype="FP32", dims=(head_size,)) for name in onnx_config.outputs)
+    last = {"logits": (head_size,), "last_hidden_state": (getattr(config, "hidden_size", -1),)}
+    outputs = tuple(
+        TensorSpec(name=name, dtype="FP32", dims=(*[-1] * (len(axes) - 1), *last.get(name, ())))
+        for name, axes in onnx_config.outputs.items()
+    )
     return inputs, outputs
 
 

@@ -1,5 +1,6 @@
 """The original, transformers on PyTorch: loading it, its limits, and its answers, the truth of every later stage."""
 
+import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ class Original:
     labels: tuple[str, ...]
     texts: tuple[Text, ...]
     outputs: tuple[dict[str, Any], ...]
+
+    def fitting_tokenizer(self) -> Any:
+        """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""
+        tokenizer = copy.deepcopy(self.tokenizer)
+        tokenizer.model_max_length = self.max_length or tokenizer.model_max_length
+        taken = inspect.signature(self.model.forward).parameters
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
+        return tokenizer
 
 
 def load_config(folder: Path) -> Any:

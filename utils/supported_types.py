@@ -14,6 +14,12 @@ SUPPORTED = {
         "mistral", "mobilebert", "modernbert", "mpnet", "mpt", "nystromformer", "opt", "perceiver", "phi", "phi3",
         "qwen2", "qwen3", "qwen3_moe", "rembert", "roberta", "roformer", "smollm3", "squeezebert", "xlm", "xlm-roberta",
     ),
+    "token-classification": (
+        "albert", "bert", "big_bird", "bloom", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2",
+        "distilbert", "electra", "esm", "falcon", "flaubert", "gpt2", "gpt_bigcode", "ibert", "megatron-bert",
+        "mobilebert", "modernbert", "mpnet", "mpt", "nystromformer", "qwen2", "qwen3_moe", "rembert", "roberta",
+        "roformer", "squeezebert", "xlm", "xlm-roberta",
+    ),
 }  # fmt: skip
 # Types the exporter converts all the same, and why their graphs cannot answer texts.
 UNSERVABLE = {

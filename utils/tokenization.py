@@ -94,7 +94,12 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None) -> Froz
             "token": tokenizer.pad_token,
             "side": tokenizer.padding_side,
         }
-    settings = {"max_length": max_length, "truncation_side": tokenizer.truncation_side, "padding": padding}
+    settings = {
+        "max_length": max_length,
+        "truncation_side": tokenizer.truncation_side,
+        "padding": padding,
+        "unk_id": tokenizer.unk_token_id,
+    }
     return FrozenTokenizer(file=file, settings=settings)
 
 

@@ -11,7 +11,7 @@ import pytest
 from utils.render import COMPONENTS_ROOT
 
 NUMPY_TYPES = {"TYPE_STRING": np.object_, "TYPE_INT64": np.int64, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
-SHARED = ("scoring", "step_responses", "tokenization")
+SHARED = ("scoring", "step_responses", "token_entities", "tokenization")
 
 
 class Tensor:
