@@ -13,6 +13,7 @@ SENTENCES = [
     "今日はとても良い天気ですね",
 ] * 8
 LABELS = ("negative", "neutral", "positive")
+ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
@@ -70,6 +71,15 @@ def as_question_answering(folder: Path, family, **config) -> Path:
     family(folder, labels=("unused", "either"), **config)
     tokenizer, settings = AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder)
     return save(AutoModelForQuestionAnswering.from_config(settings), tokenizer, folder)
+
+
+def as_token_classification(folder: Path, family, labels=ENTITY_LABELS) -> Path:
+    """A model of one of FAMILIES' functions with a head for each token instead."""
+    from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+
+    family(folder, labels=labels)
+    tokenizer, settings = AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder)
+    return save(AutoModelForTokenClassification.from_config(settings), tokenizer, folder)
 
 
 FAMILIES = {"bert": bert, "distilbert": distilbert, "roberta": roberta, "xlm-roberta": xlm_roberta}

@@ -32,6 +32,7 @@ class ModelConfig:
     model_type: str
     head_size: int
     problem_type: str
+    architectures: tuple[str, ...] = ()
     vocab_size: int | None = None
     longest_text: int | None = None
 
@@ -53,6 +54,7 @@ def read_model_config(folder: Path) -> ModelConfig:
         model_type=content["model_type"],
         head_size=head_size,
         problem_type=_problem_type(content.get("problem_type"), head_size, file),
+        architectures=_texts(content.get("architectures")),
         vocab_size=_whole(content.get("vocab_size")),
         longest_text=_longest_text(content),
     )
@@ -110,6 +112,10 @@ def _problem_type(given: object, head_size: int, file: Path) -> str:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def _longest_text(content: dict[str, Any]) -> int | None:

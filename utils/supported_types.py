@@ -20,6 +20,12 @@ SUPPORTED = {
         "mobilebert", "mpnet", "nystromformer", "opt", "rembert", "roberta", "roformer", "splinter", "squeezebert",
         "xlm", "xlm-roberta",
     ),
+    "token-classification": (
+        "albert", "bert", "big_bird", "bloom", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2",
+        "distilbert", "electra", "esm", "falcon", "flaubert", "gpt2", "gpt_bigcode", "ibert", "megatron-bert",
+        "mobilebert", "modernbert", "mpnet", "mpt", "nystromformer", "qwen2", "qwen3_moe", "rembert", "roberta",
+        "roformer", "squeezebert", "xlm", "xlm-roberta",
+    ),
 }  # fmt: skip
 # Of a task that the exporter also has for pictures and sounds: the types that read texts.
 OF_TEXTS = {

@@ -112,6 +112,7 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length:
         "truncation_side": tokenizer.truncation_side,
         "padding": padding,
         "cls_id": tokenizer.cls_token_id,
+        "unk_id": tokenizer.unk_token_id,
     }
     return FrozenTokenizer(file=file, settings=settings)
 

@@ -134,6 +134,18 @@ def bounded(tokenizer, text):
     return text
 
 
+def locate(tokenizer, text):
+    """The tokens of one text as `encode` gives them, without padding, and the place of each in the whole text.
+
+    A place is the character it begins with and the one after its last; special tokens have none that is true.
+    """
+    part = bounded(tokenizer, text)
+    is_tail = part != text and tokenizer.truncation["direction"].lower() == "left"
+    before = len(text) - len(part) if is_tail else 0
+    encoding = tokenizer.encode(part)
+    return encoding, [(start + before, end + before) for start, end in encoding.offsets]
+
+
 def _separators(tokenizer):
     """Those of space and line feed that no word reaches across, nor any merge of the vocabulary."""
     if tokenizer.pre_tokenizer is None:

@@ -18,7 +18,7 @@ NUMPY_TYPES = {
     "TYPE_UINT8": np.uint8,
 }
 SHARED = tuple(file.stem for file in (COMPONENTS_ROOT / "shared").glob("*.py"))
-OWN = ("answer_spans", "entailment_scores")  # of one component
+OWN = ("answer_spans", "entailment_scores", "token_entities")  # of one component
 
 
 class Tensor:

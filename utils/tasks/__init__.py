@@ -7,11 +7,20 @@ from utils.tasks import (
     onnx,
     question_answering,
     text_classification,
+    token_classification,
     zero_shot_classification,
 )
 from utils.tasks.task import Task, TaskOption
 
-ROWS = (text_classification, feature_extraction, question_answering, zero_shot_classification, logits, onnx)
+ROWS = (
+    text_classification,
+    token_classification,
+    feature_extraction,
+    question_answering,
+    zero_shot_classification,
+    logits,
+    onnx,
+)
 TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in ROWS}
 DEFAULT_TASK = "text-classification"
 
