@@ -42,7 +42,7 @@ def _plain(name: str) -> str:
 
 def _place_step(pipeline: Pipeline, step: Step, folder: Path) -> None:
     _place_config(folder, render_step(pipeline, step))
-    version = folder / MODEL_VERSION
+    version = folder / _plain(str(step.version))
     source = COMPONENTS_ROOT / step.component / "1"
     if source.is_dir():
         # Links in a component (a file it shares with another) become files: the repository stands by itself.
@@ -52,6 +52,10 @@ def _place_step(pipeline: Pipeline, step: Step, folder: Path) -> None:
         _place_file(path, version / _plain(name))
     for name, document in step.documents.items():
         (version / _plain(name)).write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    for number, files in step.earlier.items():
+        (folder / _plain(number)).mkdir()
+        for name, path in files.items():
+            _place_file(path, folder / number / _plain(name))
 
 
 def _place_config(folder: Path, config: str) -> None:

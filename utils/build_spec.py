@@ -7,18 +7,20 @@ is installed.
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from utils import drivers, entry, names
 from utils.config_file import read_config
 from utils.errors import UsageError
+from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
+from utils.origins import NONE, ORIGINS, find_origin
 from utils.releases import Release, default_release, find_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
 from utils.served_names import ServedNames, parse_names
-from utils.storage import Sources, parse_reference
+from utils.storage import Sources, StorageRef, parse_reference
 from utils.tasks import DEFAULT_TASK, TASKS, find_task, task_options
 from utils.tasks.task import Settings, Task
 from utils.terms import Terms
@@ -26,15 +28,27 @@ from utils.terms import Terms
 LABELS_FROM_MODEL = "-"
 LARGEST_BATCH = 1024
 DEFAULT_FETCH_TIMEOUT = 600
+LISTS = ("add_model", "golden_inputs")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
 PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedModel:
+    """One model of the repository: what kind of thing it is (a row of utils/origins) and where it comes from."""
+
+    name: str
+    reference: StorageRef
+    origin: str
+    golden_inputs: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BuildSpec:
-    """Everything a build was asked for, checked."""
+    """Everything a build was asked for, checked. `models`: the served one, then those added beside it."""
 
     sources: Sources
+    models: tuple[AskedModel, ...]
     model_name: str
     tag: str
     max_batch_size: int
@@ -47,6 +61,7 @@ class BuildSpec:
     slim_image: str | None
     max_length: int | None
     layout: str
+    form: GraphForm
     names: ServedNames
     options: Settings
     no_image: bool
@@ -87,8 +102,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
     arguments = parser.add_argument_group("arguments")
-    _add(arguments, "model", "MODEL", f"the fine-tuned model: {source}")
-    _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL")
+    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready .onnx file: {source}")
+    _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL; - for a ready graph")
     _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for those in the model's config")
     _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
     _add(arguments, "tag", "TAG", "the image's tag (default: latest)")
@@ -107,12 +122,26 @@ def make_parser() -> argparse.ArgumentParser:
     for option in task_options().values():
         kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
         options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
+    options.add_argument(
+        "--add-model", metavar="NAME=FILE", action="append", help="serve an ONNX file, too, as NAME; may be repeated"
+    )
+    options.add_argument(
+        "--golden-inputs",
+        metavar="FILE.npz",
+        action="append",
+        help="ask a ready graph these inputs in its proof; [NAME=]FILE.npz, may be repeated",
+    )
     options.add_argument("--input-name", metavar="NAME", help="name of the served input, or USUAL=NAME[,USUAL=NAME]")
     options.add_argument("--output-name", metavar="NAME", help="name of the served output, or USUAL=NAME[,USUAL=NAME]")
     options.add_argument(
         "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
     )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
+    options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
+    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
+    options.add_argument(
+        "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
+    )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
     options.add_argument(
         "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
@@ -140,7 +169,7 @@ def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     config = given.pop("config")
     values = {name: value for name, value in given.items() if value not in (None, False)}
     if config is not None:
-        values = {**read_config(Path(config), known=set(given), flags=_flags()), **values}
+        values = {**read_config(Path(config), known=set(given), flags=_flags(), lists=set(LISTS)), **values}
     if "no_cache" in values:
         os.environ["TRITON_FACTORY_NO_CACHE"] = "1"  # storages fetch in child processes
     return _spec(values)
@@ -163,18 +192,22 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     if not task.takes_labels and texts["id2label"] != LABELS_FROM_MODEL:
         raise UsageError(f"--task {task.name} has no labels; give {LABELS_FROM_MODEL} as ID2LABEL")
     served_names = _served_names(texts, task, model_name)
+    layout = _layout(texts.get("layout"), task, device)
+    sources = _sources(
+        texts,
+        Terms(
+            export_task=task.export_task,
+            max_batch_size=max_batch_size,
+            max_length=_optional_number("--sequence-length", texts.get("sequence_length")) or max_length,
+            takes_labels=task.takes_labels,
+            **{name: name in values for name in PERMISSIONS},
+        ),
+    )
+    served = AskedModel(name=model_name, reference=sources.model, origin=_origin(task, sources))
     release, reason = _release(texts.get("release"), texts.get("driver"), device)
     return BuildSpec(
-        sources=_sources(
-            texts,
-            Terms(
-                export_task=task.export_task,
-                max_batch_size=max_batch_size,
-                max_length=max_length,
-                takes_labels=task.takes_labels,
-                **{name: name in values for name in PERMISSIONS},
-            ),
-        ),
+        sources=sources,
+        models=asked_models(served, layout, values.get("add_model", ()), values.get("golden_inputs", ())),
         model_name=model_name,
         tag=names.check_tag(texts.get("tag", "latest")),
         max_batch_size=max_batch_size,
@@ -186,7 +219,8 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         base_image=_optional_image("--base-image", texts.get("base_image")),
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
-        layout=_layout(texts.get("layout"), task, device),
+        layout=layout,
+        form=_form(texts, task, max_length),
         names=served_names,
         options=_task_options(values, task),
         **{name: name in values for name in FLAGS},
@@ -213,11 +247,56 @@ def _sources(texts: dict[str, str], terms: Terms) -> Sources:
     labels = texts["id2label"]
     return Sources(
         model=parse_reference(texts["model"]),
-        tokenizer=parse_reference(texts["tokenizer"]),
+        tokenizer=None if texts["tokenizer"] == NONE else parse_reference(texts["tokenizer"]),
         labels=None if labels == LABELS_FROM_MODEL else parse_reference(labels),
         fetch_timeout=whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
         terms=terms,
     )
+
+
+def _origin(task: Task, sources: Sources) -> str:
+    """What MODEL is; UsageError for what the task does not start from."""
+    model, tokenizer = sources.model, sources.tokenizer
+    origin = find_origin(task.origins, model, has_tokenizer=tokenizer is not None)
+    if origin is None:
+        serving = [other.name for other in TASKS.values() if "graph" in other.origins]
+        raise UsageError(
+            f"MODEL {str(model)!r} is a ready graph and --task {task.name} starts from a Hugging Face model; "
+            f"serve the graph itself with --task {' or '.join(serving)}"
+        )
+    if ORIGINS[origin].needs_tokenizer and tokenizer is None:
+        raise UsageError(f"TOKENIZER is {NONE}, which is for ready graphs only; give the model's tokenizer")
+    if not ORIGINS[origin].needs_tokenizer and tokenizer is not None:
+        raise UsageError(f"TOKENIZER {str(tokenizer)!r}: a ready graph is served without one; give {NONE} as TOKENIZER")
+    return origin
+
+
+def asked_models(
+    served: AskedModel, layout: str, added: Sequence[str], golden_inputs: Sequence[str]
+) -> tuple[AskedModel, ...]:
+    """The served model and those of --add-model, each with its --golden-inputs; UsageError for what cannot be."""
+    models = {served.name: served}
+    for text in added:
+        name, equals, file = text.partition("=")
+        if not equals or not file:
+            raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
+        if layout != "direct":
+            raise UsageError(
+                f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
+                "choose --task onnx or logits"
+            )
+        names.check_added_name(name)
+        if name in models:
+            raise UsageError(f"--add-model {name!r} names two models of one repository; choose another name")
+        models[name] = AskedModel(name=name, reference=parse_reference(file), origin="graph")
+    for text in golden_inputs:
+        name, equals, file = text.partition("=")
+        name, file = (name, file) if equals and name in models else (served.name, text)
+        if models[name].origin != "graph" or models[name].golden_inputs:
+            reason = "has some already" if models[name].golden_inputs else "is no ready graph: its task has its own"
+            raise UsageError(f"--golden-inputs {text!r}: the model {name!r} {reason}")
+        models[name] = replace(models[name], golden_inputs=Path(file).expanduser())
+    return tuple(models.values())
 
 
 def _task_options(values: dict[str, Any], task: Task) -> Settings:
@@ -241,6 +320,18 @@ def _layout(text: str | None, task: Task, device: str) -> str:
             f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
         )
     return text or possible[0]
+
+
+def _form(texts: dict[str, str], task: Task, max_length: int | None) -> GraphForm:
+    length = _optional_number("--sequence-length", texts.get("sequence_length"))
+    form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
+    if form.format not in task.formats:
+        raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
+    if length is not None and max_length not in (None, length):
+        raise UsageError(
+            f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"
+        )
+    return form
 
 
 def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedNames:

@@ -1,10 +1,12 @@
 """The YAML file of --config: names and values as on the command line, and checked as strictly."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from utils.errors import UsageError
+from utils.plain_file import read_plain
 
 TRUE, FALSE, NOTHING = ("true", "True", "TRUE"), ("false", "False", "FALSE"), ("", "~", "null", "Null", "NULL")
 _PLAIN_LINE = re.compile(
@@ -12,13 +14,16 @@ _PLAIN_LINE = re.compile(
 )
 
 
-def read_config(path: Path, *, known: set[str], flags: set[str]) -> dict[str, Any]:
-    """The file's values: texts, and True for each of `flags` that is on; what is empty or false is left out.
+def read_config(
+    path: Path, *, known: set[str], flags: set[str], lists: Collection[str] = frozenset()
+) -> dict[str, Any]:
+    """The file's values: texts, lists of them for `lists`, and True for each of `flags` that is on.
 
-    Names are those of the command line, with `-` or `_`. UsageError (exit 2) for anything wrong in it.
+    What is empty or false is left out. Names are those of the command line, with `-` or `_`.
+    UsageError (exit 2) for anything wrong in it.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_plain(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"--config {str(path)!r} cannot be read: not UTF-8 (byte {error.start})") from error
     except (OSError, ValueError) as error:
@@ -35,7 +40,10 @@ def read_config(path: Path, *, known: set[str], flags: set[str]) -> dict[str, An
         raise UsageError(
             f"--config {str(path)!r} has unknown names {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
-    values = {name: _value(name, value, path, is_flag=name in flags) for name, value in given.items()}
+    values = {
+        name: _texts(name, value, path) if name in lists else _value(name, value, path, is_flag=name in flags)
+        for name, value in given.items()
+    }
     return {name: value for name, value in values.items() if value not in (None, False)}
 
 
@@ -47,7 +55,7 @@ def _pairs(text: str, path: Path) -> list[tuple[str, Any]]:
         return _plain_pairs(text)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an escape of no character
         reason = " ".join(str(error).split())
         raise UsageError(f"--config {str(path)!r} cannot be read as YAML: {reason}") from error
     if not isinstance(root, yaml.MappingNode):
@@ -55,10 +63,21 @@ def _pairs(text: str, path: Path) -> list[tuple[str, Any]]:
     return [(str(name.value), _scalar(value, path)) for name, value in root.value]
 
 
-def _scalar(node: Any, path: Path) -> tuple[str, bool] | None:
-    """The text as written: YAML's own types would turn the tag 1.10 into 1.1, and a model called no into false."""
+def _texts(name: str, value: Any, path: Path) -> list[str] | None:
+    """One text, or a list of them."""
+    texts = [_value(name, each, path, is_flag=False) for each in (value if isinstance(value, list) else [value])]
+    return [text for text in texts if isinstance(text, str)] or None
+
+
+def _scalar(node: Any, path: Path) -> Any:
+    """A list's scalars; else the text as it stands.
+
+    YAML's own types would turn the tag 1.10 into 1.1, and a model called no into false.
+    """
     if node.tag.startswith("tag:yaml.org,2002:python/") or node.tag.startswith("!"):
         raise UsageError(f"--config {str(path)!r} cannot be read as YAML of plain values: it has a tag {node.tag!r}")
+    if node.id == "sequence":
+        return [_scalar(each, path) for each in node.value]
     return (node.value, node.style is not None) if isinstance(node.value, str) else None
 
 
@@ -76,15 +95,15 @@ def _plain_pairs(text: str) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _value(name: str, value: tuple[str, bool] | None, path: Path, *, is_flag: bool) -> str | bool | None:
+def _value(name: str, value: Any, path: Path, *, is_flag: bool) -> str | bool | None:
     shown = name.upper() if name in ("model", "tokenizer", "id2label", "model_name", "tag", "max_batch_size") else name
-    if value is None:
+    if not isinstance(value, tuple):
         raise UsageError(f"{shown} ({name}) in --config {str(path)!r} is a list or a map; it must be one value")
     text, quoted = value
     if not quoted and text in NOTHING:
         return None
     if not is_flag:
-        return text
+        return str(text)
     if quoted or text not in TRUE + FALSE:
         raise UsageError(f"{name} is {text!r} in --config {str(path)!r}; it is true or false")
-    return text in TRUE
+    return bool(text in TRUE)

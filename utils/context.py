@@ -38,10 +38,15 @@ def write_context(context: Context, folder: Path) -> Path:
     """Writes `folder`/context.json."""
     content = {"format": FORMAT, **asdict(context)}
     for step in content["pipeline"]["steps"]:
-        step["files"] = {name: path.relative_to(folder).as_posix() for name, path in step["files"].items()}
+        step["files"] = _relative(step["files"], folder)
+        step["earlier"] = {version: _relative(files, folder) for version, files in step["earlier"].items()}
     path = folder / CONTEXT_FILE
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def _relative(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    return {name: path.relative_to(folder).as_posix() for name, path in files.items()}
 
 
 def read_context(path: Path) -> Context:
@@ -85,9 +90,20 @@ def _context(content: dict[str, Any], folder: Path) -> Context:
 
 
 def _step(step: dict[str, Any], folder: Path) -> Step:
-    files = {name: folder / path for name, path in step["files"].items()}
-    return Step(**{**step, "inputs": _tensors(step["inputs"]), "outputs": _tensors(step["outputs"]), "files": files})
+    """A step as written by this version or one before: what it lacks has its default."""
+    changes = {name: _tensors(step[name]) for name in ("inputs", "outputs")}
+    earlier = {version: _absolute(files, folder) for version, files in step.get("earlier", {}).items()}
+    gpus = tuple(map(int, step.get("gpus", ())))
+    return Step(**{**step, **changes, "files": _absolute(step["files"], folder), "earlier": earlier, "gpus": gpus})
+
+
+def _absolute(files: Mapping[str, str], folder: Path) -> dict[str, Path]:
+    return {name: folder / path for name, path in files.items()}
 
 
 def _tensors(tensors: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(name=each["name"], dtype=each["dtype"], dims=tuple(each["dims"])) for each in tensors)
+    return tuple(_tensor(**each) for each in tensors)
+
+
+def _tensor(*, name: str, dtype: str, dims: list[int], reshape: list[int] | None = None) -> TensorSpec:
+    return TensorSpec(name=name, dtype=dtype, dims=tuple(dims), reshape=None if reshape is None else tuple(reshape))

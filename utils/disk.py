@@ -38,7 +38,9 @@ def require_room(model_folder: Path, build: Path, engine_root: Path | None) -> N
 
 
 def weight_bytes(model_folder: Path) -> int:
-    """Bytes of the weight files; where they lie there in two formats, of the larger one."""
+    """Bytes of the weight files; where they lie there in two formats, of the larger one. Of a ready graph, its own."""
+    if model_folder.is_file():
+        return model_folder.stat().st_size
     return max(sum(path.stat().st_size for path in model_folder.glob(pattern)) for pattern in WEIGHTS)
 
 

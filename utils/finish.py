@@ -94,7 +94,7 @@ def say_next_steps(spec: BuildSpec, place: Path) -> None:
     start = [str(ROOT / "serve.sh"), str(place / "model_repository")] if spec.no_image else [*run, spec.image]
     lines = [shlex.join(start)]
     row = read_golden(place / GOLDEN_FILE).rows[0]
-    if len(str(row.inputs)) <= LONGEST_REQUEST:
+    if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:
         url = f"http://127.0.0.1:8000/v2/models/{row.model}/infer"
         lines.append(shlex.join(["curl", "-X", "POST", url, "-d", json_request(row)]))
     note("\n  ".join(["next:", *lines]))

@@ -35,6 +35,13 @@ class GoldenRow:
     inputs: Mapping[str, TensorValue]
     outputs: Mapping[str, TensorValue]
 
+    @property
+    def fits_json(self) -> bool:
+        """Can it be asked in JSON? Bytes that are no text have no form there, and Triton's JSON has none for FP16."""
+        if any(isinstance(value, bytes) for tensor in self.inputs.values() for value in tensor.data):
+            return False
+        return not any(tensor.datatype == "FP16" for tensor in (*self.inputs.values(), *self.outputs.values()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenAnswers:
@@ -53,6 +60,15 @@ def texts(values: Sequence[str | bytes], shape: Sequence[int] | None = None) -> 
 def numbers(datatype: str, array: Any) -> TensorValue:
     """A numpy array, whatever its own dtype, as a tensor of `datatype`."""
     return TensorValue(datatype=datatype, shape=tuple(array.shape), data=tuple(array.reshape(-1).tolist()))
+
+
+def joined(all_answers: Sequence[GoldenAnswers]) -> GoldenAnswers:
+    """The golden answers of several models of one repository; they are compared by one rule."""
+    rules = {(each.comparison, each.tolerance) for each in all_answers}
+    if len(rules) != 1:
+        raise ValueError(f"models whose answers are compared otherwise cannot be proven together: {sorted(rules)}")
+    rows = tuple(row for each in all_answers for row in each.rows)
+    return GoldenAnswers(rows=rows, comparison=all_answers[0].comparison, tolerance=all_answers[0].tolerance)
 
 
 def write_golden(golden: GoldenAnswers, folder: Path) -> Path:

@@ -18,14 +18,21 @@ def golden_answers(spec: BuildSpec, settings: Settings, conversion: "Conversion"
     usual_outputs = task.outputs(settings, conversion.graph)
     inputs = _names(task.inputs, spec.names.of_inputs(task.inputs))
     outputs = _names(usual_outputs, spec.names.of_outputs(usual_outputs))
+    if not usual_outputs:  # the graph itself is served
+        served = zip(task.graph_outputs, conversion.graph.outputs, strict=True)
+        outputs = {usual: tensor.name for usual, tensor in served}
+    if task.requests:
+        requests = task.requests(conversion, pipeline.max_batch_size)
+    else:
+        requests = [request(example) for example in conversion.examples]
     rows = tuple(
         GoldenRow(
             model=pipeline.model_name,
             batched=pipeline.max_batch_size > 0,
-            inputs={inputs[name]: value for name, value in request(example).items()},
+            inputs={inputs.get(name, name): value for name, value in asked.items()},
             outputs={outputs[name]: value for name, value in answer.items()},
         )
-        for example, answer in zip(conversion.examples, answers, strict=True)
+        for asked, answer in zip(requests, answers, strict=True)
     )
     return GoldenAnswers(rows=rows, comparison=task.comparison)
 

@@ -17,7 +17,8 @@ from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer, help_text
 
 __all__ = ["LocalServer", "lay_out", "serve"]
 
-TRITON = environment.SERVING.folder / "tritonserver"
+# In a config.pbtxt; the second is what TorchScript's backend is also known by.
+PYTORCH = re.compile(r'^\s*(backend\s*:\s*"pytorch"|platform\s*:\s*"pytorch_libtorch")', re.MULTILINE)
 SERVICES = ("http", "grpc", "metrics")
 ATTEMPTS = 5
 PLAIN_PATH = re.compile(r"[\w./+@%=-]+", re.ASCII)
@@ -39,15 +40,16 @@ def serve(
     `log` is a file, or an open binary stream, that gets what the server writes. Raises BootProofError (with the reason
     from the log) when the server does not get ready within `ready_within` seconds, or when a port asked for is taken.
     """
-    python = environment.ensure(environment.SERVING)
-    lay_out(python, TRITON)
+    needed = environment_for(model_repository)
+    python, triton_folder = environment.ensure(needed), needed.folder / "tritonserver"
+    lay_out(python, triton_folder)
     interpreter = ask(python)
-    keep_bytecode_apart(interpreter, environment.SERVING.folder / "pycache")
+    keep_bytecode_apart(interpreter, needed.folder / "pycache")
     wanted = dict(zip(SERVICES, (http_port, grpc_port, metrics_port), strict=True))
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
         models = stack.enter_context(_plain(model_repository.resolve()))
-        triton = stack.enter_context(_plain(TRITON))
+        triton = stack.enter_context(_plain(triton_folder))
         hardening = _hardening(flags.known(help_text(triton, interpreter)))
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
@@ -59,6 +61,12 @@ def serve(
             yield server
         finally:
             server.stop()
+
+
+def environment_for(model_repository: Path) -> environment.Environment:
+    """The one that has what the repository's models run on."""
+    configs = (path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt"))
+    return environment.SERVING_TORCH if any(map(PYTORCH.search, configs)) else environment.SERVING
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +16,26 @@ from utils.context import Context, write_context
 from utils.disk import require_room
 from utils.errors import ExportError, ImageError, RenderError, SourceError
 from utils.finish import finish, say_next_steps
-from utils.golden import write_golden
-from utils.golden_answers import golden_answers
-from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, settle, warn_of_old_release
+from utils.golden import joined, write_golden
+from utils.origins import look_at_models
+from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, warn_of_old_release
 from utils.progress import note, stage
-from utils.sources import Metadata, fetch_metadata, fetch_model, require_local
-from utils.tasks.task import Settings
+from utils.sources import require_here, require_local
+from utils.storage import StorageRef
 from utils.temporary import temporary_files_in
 
 if TYPE_CHECKING:
-    from utils.convert_to_onnx import Conversion
     from utils.docker_engine import Engine
+    from utils.origins.origin import Converted, Origin
 
 
 def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     """What `argv` asks for, as far as it can be checked without any package installed."""
     spec = build_spec.parse_arguments(argv)
     require_local(spec.sources)
+    require_here({f"--add-model {model.name}:": model.reference for model in spec.models[1:]})
+    for file in (model.golden_inputs for model in spec.models if model.golden_inputs):
+        require_here({"--golden-inputs": StorageRef(scheme="local", locator=str(file))})
     return spec
 
 
@@ -56,18 +59,22 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     engine_root = engine.root_folder() if engine else None
     downloads = tree.folder / "downloads"
     with stage("references", SourceError):
-        metadata = fetch_metadata(spec.sources, downloads)
-        settings = settle(spec, metadata)
-    require_room(metadata.config.file.parent, tree.folder, engine_root)  # the weights of a local model lie there
+        origins = look_at_models(spec, downloads)
+    for origin in origins.values():
+        require_room(origin.weights, tree.folder, engine_root)  # those of a local model lie there already
     with stage("base images", ImageError):
         docker = docker_plan(spec, engine)
     with stage("weights", SourceError):
-        model_folder = fetch_model(spec.sources, metadata, downloads)
-    require_room(model_folder, tree.folder, engine_root)
+        fetched = {name: origin.fetch() for name, origin in origins.items()}
+    for path in fetched.values():
+        require_room(path, tree.folder, engine_root)
     with stage("convert", ExportError):
-        conversion = _convert(spec, metadata, settings, model_folder, tree.folder / "artifacts")
+        converted = {
+            name: origin.convert(fetched[name], tree.folder / "artifacts" / name) for name, origin in origins.items()
+        }
+    served = origins[spec.model_name]
     with stage("render and assemble", RenderError):
-        context = _write_tree(spec, metadata, settings, conversion, docker, tree.folder)
+        context = _write_tree(spec, served, converted, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
     place, image_id = finish(spec, context, engine, tree)
     say_next_steps(spec, place)
@@ -76,7 +83,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         "image_id": image_id,
         "model_repository": str(place / "model_repository"),
         "build_tree": str(place),
-        **describe(spec, metadata, settings, context.pipeline, docker),
+        **describe(spec, served.known, served.settings, context.pipeline, docker),
     }
 
 
@@ -89,55 +96,32 @@ def _connect(spec: BuildSpec) -> "Engine | None":
     return connect()
 
 
-def _convert(
-    spec: BuildSpec, metadata: Metadata, settings: Settings, model_folder: Path, destination: Path
-) -> "Conversion":
-    from utils.convert_to_onnx import Wanted, convert
-
-    wanted = Wanted(
-        task=spec.task,
-        release=spec.release,
-        max_batch_size=spec.max_batch_size,
-        max_length=spec.max_length,
-        labels=metadata.label_texts,
-        settings=settings,
-    )
-    return convert(model_folder, metadata.tokenizer.path, destination, wanted)
-
-
 def _write_tree(
-    spec: BuildSpec,
-    metadata: Metadata,
-    settings: Settings,
-    conversion: "Conversion",
-    docker: dict[str, str],
-    folder: Path,
+    spec: BuildSpec, origin: "Origin", converted: Mapping[str, "Converted"], docker: dict[str, str], folder: Path
 ) -> Context:
     """context.json, golden.json and the model repository."""
     from utils.assemble import assemble
 
-    frozen = conversion.tokenizer
-    pipeline = served_pipeline(
-        spec, metadata, settings, conversion.graph, tokenizer_file=frozen.file, tokenization=frozen.settings
-    )
-    labels = oci_labels(spec, metadata)
+    served, *_ = converted.values()
+    beside = {name: each.graph for name, each in converted.items() if name != spec.model_name}
+    pipeline = served_pipeline(spec, origin.known, origin.settings, served.graph, beside, **served.tokenizer)
+    labels = oci_labels(spec, origin.known)
     context = Context(pipeline=pipeline, image=spec.image, device=spec.device, docker=docker, oci_labels=labels)
     write_context(context, folder)
-    write_golden(golden_answers(spec, settings, conversion, pipeline), folder)
+    write_golden(joined([each.golden(pipeline, name) for name, each in converted.items()]), folder)
     assemble(pipeline, folder / "model_repository")
     return context
 
 
 def _dry_run(spec: BuildSpec) -> str:
     """The plan; small files of remote references go to a folder that is gone afterwards."""
-    from utils.convert_to_onnx import predict
-
     with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
-        metadata = fetch_metadata(spec.sources, Path(folder))
-        settings = settle(spec, metadata)
-        graph = predict(metadata.config, spec.task)
-    pipeline = served_pipeline(spec, metadata, settings, graph, tokenizer_file=Path("tokenizer.json"))
-    plan = describe(spec, metadata, settings, pipeline, docker_plan(spec, None))
+        origins = look_at_models(spec, Path(folder))
+        graphs = {name: origin.predict() for name, origin in origins.items()}
+    served, graph = origins[spec.model_name], graphs.pop(spec.model_name)
+    tokenizer = {"tokenizer_file": Path("tokenizer.json")}
+    pipeline = served_pipeline(spec, served.known, served.settings, graph, graphs, **tokenizer)
+    plan = describe(spec, served.known, served.settings, pipeline, docker_plan(spec, None))
     return json.dumps(plan, ensure_ascii=False) if spec.json else as_text(plan)
 
 

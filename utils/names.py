@@ -48,6 +48,16 @@ def check_step_name(name: str) -> str:
     return name
 
 
+def check_added_name(name: str) -> str:
+    """`name`, or UsageError: likewise for a model added beside the served one."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", name) or name in internal_model_names():
+        raise UsageError(
+            f"--add-model {name!r} cannot name a Triton model here; use letters, digits, '_', '.' and '-', and none of "
+            f"the names that steps have: {', '.join(sorted(internal_model_names()))}"
+        )
+    return name
+
+
 def check_tag(tag: str) -> str:
     """`tag`, or UsageError saying what a tag may be."""
     if not re.fullmatch(_TAG, tag):

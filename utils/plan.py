@@ -3,25 +3,30 @@
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from utils.build_spec import BuildSpec
 from utils.components import load_shared
 from utils.errors import ImageError
+from utils.formats import FORMATS
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients, Pipeline
 from utils.progress import note, warn
 from utils.releases import SECURITY_FLOOR
 from utils.runtimes import RUNTIMES
 from utils.sources import Metadata
+from utils.steps import step_of_graph
 from utils.storage import StorageRef
 from utils.tasks.task import Settings
 from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from utils.docker_engine import Engine
+    from utils.origins.origin import Known
 
 TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "tokenizers")
 # The small base of a distribution, by the ID of its os-release.
@@ -37,7 +42,7 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
     plan = {
         "triton_image": spec.triton_image,
         "slim_image": spec.slim_image or spec.release.slim_image,
-        "runtime": RUNTIMES[spec.device].stage,
+        "runtime": FORMATS[spec.form.format].stage or RUNTIMES[spec.device].stage,
         "python": spec.release.python,
         "machine": platform.machine(),
     }
@@ -46,6 +51,8 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
     engine.pull_if_missing(spec.triton_image)
     plan["python"] = engine.python_version(spec.triton_image)
     plan["machine"] = engine.machine(spec.triton_image)
+    if FORMATS[spec.form.format].stage:
+        engine.require_backend(spec.triton_image, FORMATS[spec.form.format].backend)
     if plan["runtime"] == "slim":
         plan.update(_slim_base(spec, engine))
     note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")
@@ -69,9 +76,14 @@ def _slim_base(spec: BuildSpec, engine: "Engine") -> dict[str, str]:
 
 
 def served_pipeline(
-    spec: BuildSpec, metadata: Metadata, settings: Settings, graph: Graph, **tokenizer: Any
+    spec: BuildSpec,
+    metadata: "Known",
+    settings: Settings,
+    graph: Graph,
+    beside: Mapping[str, Graph] = MappingProxyType({}),
+    **tokenizer: Any,
 ) -> Pipeline:
-    """The layout, filled with this build's tensors, names and settings.
+    """The layout, filled with this build's tensors, names and settings; `beside` are the added models' graphs by name.
 
     UsageError for a name given to a tensor that there is not.
     """
@@ -87,7 +99,9 @@ def served_pipeline(
         step_names=spec.names.steps,
         **tokenizer,
     )
-    return LAYOUTS[spec.layout](ingredients, tuple(make(ingredients) for make in spec.task.layouts[spec.layout]))
+    planned = LAYOUTS[spec.layout](ingredients, tuple(make(ingredients) for make in spec.task.layouts[spec.layout]))
+    added = tuple(step_of_graph(ingredients, each, name) for name, each in beside.items())
+    return replace(planned, steps=(*planned.steps, *added))
 
 
 def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
@@ -100,7 +114,7 @@ def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
     return settings
 
 
-def oci_labels(spec: BuildSpec, metadata: Metadata) -> dict[str, str]:
+def oci_labels(spec: BuildSpec, metadata: "Known") -> dict[str, str]:
     """Labels for the image: what is in it, and what made it."""
     ours = "triton-image-factory"
     revisions = {f"{ours}.{name}.revision": revision for name, revision in metadata.revisions.items()}
@@ -110,7 +124,8 @@ def oci_labels(spec: BuildSpec, metadata: Metadata) -> dict[str, str]:
         "org.opencontainers.image.revision": metadata.revisions["model"],
         "org.opencontainers.image.base.name": spec.triton_image,
         f"{ours}.model": _public(spec.sources.model),
-        f"{ours}.tokenizer": _public(spec.sources.tokenizer),
+        **({f"{ours}.tokenizer": _public(spec.sources.tokenizer)} if spec.sources.tokenizer else {}),
+        **{f"{ours}.beside.{each.name}": _public(each.reference) for each in spec.models[1:]},
         **revisions,
         f"{ours}.task": spec.task.name,
         **({f"{ours}.labels": json.dumps(metadata.label_texts, ensure_ascii=False)} if metadata.labels else {}),
@@ -135,12 +150,12 @@ def warn_of_old_release(spec: BuildSpec) -> None:
 
 
 def describe(
-    spec: BuildSpec, metadata: Metadata, settings: Settings, pipeline: Pipeline, docker: Mapping[str, str]
+    spec: BuildSpec, metadata: "Known", settings: Settings, pipeline: Pipeline, docker: Mapping[str, str]
 ) -> dict[str, Any]:
     """The plan as JSON values: names and revisions, tensors, steps, release, image."""
     return {
-        "model": {"reference": str(spec.sources.model), "type": metadata.config.model_type},
-        "tokenizer": {"reference": str(spec.sources.tokenizer)},
+        "model": {"reference": str(spec.sources.model), **metadata.facts.get("model", {})},
+        "tokenizer": {"reference": str(spec.sources.tokenizer)} if spec.sources.tokenizer else None,
         "revisions": metadata.revisions,
         "labels": {
             "count": len(metadata.labels.texts),
@@ -149,7 +164,7 @@ def describe(
         }
         if metadata.labels
         else None,
-        "task": {"name": spec.task.name, "problem_type": metadata.config.problem_type, **settings},
+        "task": {"name": spec.task.name, **metadata.facts.get("task", {}), **settings},
         "release": {
             "name": spec.release.name,
             "triton": spec.release.triton,
@@ -159,6 +174,12 @@ def describe(
             **({"reason": spec.release_reason} if spec.release_reason else {}),
         },
         "device": spec.device,
+        "graph": {
+            "format": spec.form.format,
+            **({"sequence_length": spec.form.sequence_length} if spec.form.sequence_length else {}),
+            "input_dtype": spec.form.input_dtype,
+        },
+        "runtime": docker["runtime"],
         "base_images": [docker["triton_image"], *([docker["slim_image"]] if docker["runtime"] == "slim" else [])],
         "served_model": {
             "name": pipeline.model_name,

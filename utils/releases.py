@@ -16,8 +16,9 @@ PREFERRED_OPSET = 18
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One row. `opset` and `max_ir` are what the release's ONNX Runtime was measured to load.
+    """One row.
 
+    `max_opset` and `max_ir` are what the release's ONNX Runtime was measured to load; models are exported for `opset`.
     `cuda`, `driver` (the one the release was made with) and `min_compute_capability` are empty where not verified.
     """
 
@@ -25,6 +26,7 @@ class Release:
     triton: str
     onnxruntime: str
     opset: int
+    max_opset: int
     max_ir: int
     ubuntu: str
     python: str
@@ -62,6 +64,7 @@ def _release(row: dict[str, str]) -> Release:
         triton=row["triton"],
         onnxruntime=row["ort_build_py"],
         opset=min(PREFERRED_OPSET, int(row["max_opset_measured"])),
+        max_opset=int(row["max_opset_measured"]),
         max_ir=int(row["max_ir_measured"]),
         ubuntu=row["ubuntu"],
         python=row["python"],

@@ -19,8 +19,9 @@ def render_ensemble(pipeline: Pipeline) -> str:
 
 
 def render_step(pipeline: Pipeline, step: Step) -> str:
-    """One step's config."""
-    return _render(f"{step.component}/{TEMPLATE}", pipeline=pipeline, step=step)
+    """One step's config. Any component can have several versions, so that none's template needs to speak of them."""
+    config = _render(f"{step.component}/{TEMPLATE}", pipeline=pipeline, step=step)
+    return config + (f"version_policy {{ {step.version_policy} }}\n" if step.version_policy else "")
 
 
 def _render(template: str, **values: object) -> str:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from utils import entry, environment
 from utils.errors import BootProofError, Terminated, UsageError
-from utils.local_triton import SERVICES, LocalServer, serve
+from utils.local_triton import SERVICES, LocalServer, environment_for, serve
 
 EXAMPLE = "example:\n  ./serve.sh build/ensemble_model/latest --http-port 8000"
 
@@ -98,7 +98,7 @@ def run(options: Options) -> str:
     """Serves until a signal. Raises BootProofError when the server does not start, or ends by itself."""
     # A shell starts background jobs with SIGINT ignored, and Python then leaves it so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    environment.ensure(environment.SERVING)
+    environment.ensure(environment_for(options.model_repository))
     try:
         with serve(
             options.model_repository,

@@ -3,8 +3,10 @@
 What lies on this disk is checked before any server is asked, and every file is checked as soon as it is there.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from utils.checkpoint import SAFE, SAFE_INDEX, Checkpoint, check_head, embedding_rows, read_checkpoint, read_index
 from utils.errors import SourceError
@@ -36,6 +38,11 @@ class Metadata:
     def label_texts(self) -> tuple[str, ...]:
         """The labels in the head's order; () for a task without."""
         return self.labels.texts if self.labels else ()
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What a plan says of the model, by its part."""
+        return {"model": {"type": self.config.model_type}, "task": {"problem_type": self.config.problem_type}}
 
 
 def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
@@ -140,7 +147,11 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
 
 def require_local(spec: Sources) -> None:
     """SourceError for a path that does not exist: told before anything is installed or asked for over a network."""
-    named = {"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels}
+    require_here({"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels})
+
+
+def require_here(named: Mapping[str, StorageRef | None]) -> None:
+    """SourceError for a path among {argument: reference} that does not exist."""
     for argument, reference in named.items():
         if reference is not None and reference.scheme == "local":
             try:

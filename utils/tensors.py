@@ -26,12 +26,14 @@ TRITON_DTYPES = {
 class TensorSpec:
     """One tensor as a model config names it.
 
-    `dims` leave the batch dimension out; -1 stands for a length that varies from request to request.
+    `dims` leave the batch dimension out; -1 stands for a length that varies from request to request. `reshape` is the
+    shape that the model itself has where that is another: Triton knows no empty dims, so a scalar is served as [1].
     """
 
     name: str
     dtype: str
     dims: tuple[int, ...]
+    reshape: tuple[int, ...] | None = None
 
     @property
     def config_dtype(self) -> str:

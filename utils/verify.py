@@ -32,17 +32,17 @@ def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> str:
         "HTTP with JSON": lambda model, inputs: _ask_json(address.http, model, inputs),
         "gRPC": lambda model, inputs: _ask_grpc(address.grpc, model, inputs),
     }
-    if any(isinstance(value, bytes) for row in golden.rows for each in row.inputs.values() for value in each.data):
-        del protocols["HTTP with JSON"]  # JSON has no form for bytes that are no text
+    if not all(row.fits_json for row in golden.rows):
+        del protocols["HTTP with JSON"]
     largest = 0.0
     for protocol, ask in protocols.items():
-        for rows in _batches(golden.rows, pipeline.max_batch_size):
+        for rows in _batches(golden.rows, pipeline):
             for row, answer in zip(rows, _answers(ask, rows, protocol), strict=True):
                 largest = max(largest, _compare(golden, row, answer, protocol, pipeline))
     return f"{len(golden.rows)} golden requests over HTTP and gRPC: answers equal, largest difference {largest:.1e}"
 
 
-def _batches(rows: Sequence[GoldenRow], largest: int) -> Iterator[tuple[GoldenRow, ...]]:
+def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[GoldenRow, ...]]:
     """Each row alone, then those that can share a request in the largest batches: one model, equal shapes."""
     groups: dict[object, list[GoldenRow]] = {}
     for row in rows:
@@ -50,8 +50,10 @@ def _batches(rows: Sequence[GoldenRow], largest: int) -> Iterator[tuple[GoldenRo
         if row.batched:
             shapes = tuple((name, tensor.shape) for name, tensor in row.inputs.items())
             groups.setdefault((row.model, shapes), []).append(row)
+    sizes = {step.model_name: step.max_batch_size for step in pipeline.steps}
     for group in groups.values():
-        yield from (tuple(group[start : start + largest]) for start in range(0, len(group), largest))
+        size = sizes.get(group[0].model, pipeline.max_batch_size)
+        yield from (tuple(group[start : start + size]) for start in range(0, len(group), size))
 
 
 def _answers(ask: Ask, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:

@@ -19,10 +19,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from utils import assemble, convert_to_onnx, entry, exporter, finish, make_triton_image, verify, wheelhouse
+from utils.origins import transformers_folder
 
 PLACES = {
-    "references": (make_triton_image, "fetch_metadata"),
-    "weights": (make_triton_image, "fetch_model"),
+    "references": (make_triton_image, "look_at_models"),
+    "weights": (transformers_folder, "fetch_model"),
     "convert": (exporter, "export"),
     "render": (assemble, "check_repository"),
     "wheels": (wheelhouse, "fill"),

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from utils.formats import FORMATS
 from utils.golden import TensorValue
 from utils.pipeline import Graph, Ingredients, Step
 from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
+    from utils.convert_to_onnx import Conversion
     from utils.model_config import ModelConfig
     from utils.original import Original
 
@@ -33,17 +35,31 @@ class TaskOption:
     parse: Callable[[str], object] = str
 
 
+def no_answer(
+    _original: "Original", _settings: Settings, _examples: Sequence[Example]
+) -> list[Mapping[str, TensorValue]]:
+    """Of a task that starts from no original."""
+    return []
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One row of the table.
 
-    export_task: the exporter's word for it. auto_class: the class of transformers that loads the original.
+    origins: what MODEL may be, of utils/origins; what is no "transformers" model has no use for the fields that speak
+    of an original. export_task: the exporter's word for it. auto_class: the class of transformers that loads it.
     graph_outputs: those outputs of the graph that are served on. inputs: the served API; `outputs` tells the answer's
     tensors from the settings and the graph. layouts: for each layout the makers of its steps, in the order in which
     a request passes them; the first layout is the default. settle: the settings, from the model's config, its labels
     and the options given; raises UsageError or SourceError before anything slow runs. examples: golden requests.
     texts: what of an example the graph gets. answer: the original's right answers, one for each example,
-    from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py.
+    from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py. requests: the
+    golden requests' tensors, where they are not the examples themselves.
+    formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
+    served output comes from, so that a checkpoint may lack them.
+
+    Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
+    `lower_case`, for texts that are lower-cased before all else.
     """
 
     name: str
@@ -54,9 +70,13 @@ class Task:
     outputs: Callable[[Settings, Graph], tuple[TensorSpec, ...]]
     layouts: Mapping[str, tuple[Callable[[Ingredients], Step], ...]]
     settle: Callable[["ModelConfig", tuple[str, ...], Settings], Settings]
-    examples: tuple[Example, ...]
-    texts: Callable[[Settings, Example], Sequence[Text]]
-    answer: Callable[["Original", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]]
+    examples: tuple[Example, ...] = ()
+    texts: Callable[[Settings, Example], Sequence[Text]] = lambda _settings, _example: ()
+    answer: Callable[["Original", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]] = no_answer
+    requests: Callable[["Conversion", int], list[Mapping[str, TensorValue]]] | None = None
+    origins: tuple[str, ...] = ("transformers",)
     comparison: str = "tensors"
     takes_labels: bool = True
+    formats: tuple[str, ...] = tuple(FORMATS)
+    unneeded: tuple[str, ...] = ()
     options: tuple[TaskOption, ...] = ()

@@ -1,0 +1,247 @@
+"""Golden answers of a ready graph: inputs that any graph can take, and what ONNX Runtime itself answers to them.
+
+Only a run can tell for certain what a batch is: rows asked together must get the answers they get alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.comparison import difference
+from utils.errors import ExportError, SourceError
+from utils.exported_graph import onnx_session
+from utils.golden import TOLERANCE, TensorValue, as_plain
+from utils.onnx_graph import GraphTensor, OnnxGraph
+from utils.progress import note
+
+Arrays = Mapping[str, Any]
+# Sizes to try where a dimension is free: small, then what networks that halve an image several times divide by.
+SIZES = (4, 32, 1, 8, 64, 128, 224, 512)
+FILLS = ("normal", "unit", "ones")
+ROWS = 4
+# Golden requests are kept as JSON: of large tensors two are enough to show that rows do not mix.
+LARGE = 100_000
+GIVE_INPUTS = "give inputs it can take with --golden-inputs FILE.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """One request's tensors and the right answer, as served: without batch dimension where the graph is `batched`."""
+
+    inputs: Mapping[str, TensorValue]
+    outputs: Mapping[str, TensorValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """Whether rows can share a request, and golden requests with their answers."""
+
+    batched: bool
+    answers: tuple[Answered, ...]
+
+
+def ask_graph(graph: OnnxGraph, file: Path, given: Path | None) -> Proven:
+    """Runs the graph, which lies in `file`, on sampled inputs, or on those in the .npz file `given`.
+
+    SourceError for inputs in `given` that are not the graph's; ExportError for a graph that cannot be loaded or run,
+    or that answers otherwise each time.
+    """
+    session = _load(file, graph)
+    requests = _read(given, graph) if given else _sampled(session, graph)
+    _require_repeatable(session, graph, requests[0])
+    if graph.may_be_batched:
+        rows = [row for request in requests for row in _rows(request)]
+        answers = tuple(_answered(session, graph, row, batched=True) for row in rows)
+        if reason := _why_no_batch(session, graph, rows, answers):
+            note(f"{graph.file.name}: {reason}; it is served without batching, its shapes as they are")
+        else:
+            return Proven(batched=True, answers=answers)
+    answers = tuple(_answered(session, graph, request, batched=False) for request in requests)
+    return Proven(batched=False, answers=answers)
+
+
+def _load(file: Path, graph: OnnxGraph) -> Any:
+    try:
+        return onnx_session(file)
+    except Exception as error:  # ONNX Runtime's own classes share no base
+        raise ExportError(
+            f"ONNX Runtime cannot load {graph.file.name} ({_reason(error)}); check the graph with onnx.checker"
+        ) from error
+
+
+def _run(session: Any, graph: OnnxGraph, arrays: Arrays) -> dict[str, Any]:
+    names = [tensor.name for tensor in graph.outputs]
+    return dict(zip(names, session.run(names, dict(arrays)), strict=True))
+
+
+def _sampled(session: Any, graph: OnnxGraph) -> list[Arrays]:
+    """Requests of the first sizes and values that the graph takes and gives finite numbers for."""
+    reasons = []
+    for size in SIZES if _has_free_sizes(graph) else SIZES[:1]:
+        for fill in FILLS:
+            requests = list(_requests(graph, size, fill))
+            try:
+                outputs = [_run(session, graph, request) for request in requests]
+            except Exception as error:
+                reasons.append(_reason(error))
+                break  # other values of the same shapes are refused for the same reason, as a rule
+            if all(_is_finite(output) for row in outputs for output in row.values()):
+                return requests
+            reasons.append("its answers are not finite")
+    raise ExportError(
+        f"ONNX Runtime answers none of the inputs made up for {graph.file.name} ({reasons[0]}); {GIVE_INPUTS}"
+    )
+
+
+def _has_free_sizes(graph: OnnxGraph) -> bool:
+    return any(isinstance(size, str) for tensor in graph.inputs for size in tensor.shape[graph.may_be_batched :])
+
+
+def _requests(graph: OnnxGraph, size: int, fill: str) -> Iterator[Arrays]:
+    """The same ones each time; of a graph that may be batched each is one row."""
+    shapes = {tensor.name: _shape(tensor, size, batched=graph.may_be_batched) for tensor in graph.inputs}
+    large = sum(int(np.prod(shape)) for shape in shapes.values()) > LARGE
+    for seed in range(2 if large else ROWS):
+        random = np.random.default_rng(seed)
+        yield {tensor.name: _values(random, tensor, shapes[tensor.name], fill) for tensor in graph.inputs}
+
+
+def _shape(tensor: GraphTensor, size: int, *, batched: bool) -> tuple[int, ...]:
+    whole = tuple(each if isinstance(each, int) else size for each in tensor.shape)
+    return (1, *whole[1:]) if batched else whole
+
+
+def _values(random: np.random.Generator, tensor: GraphTensor, shape: tuple[int, ...], fill: str) -> Any:
+    """Integers are 0 or 1, which are tokens, masks and indices alike; floats have few digits, for short JSON."""
+    if tensor.dtype == "BYTES":
+        return random.integers(0, 10, shape).astype(str).astype(object)
+    if tensor.dtype.startswith("FP"):
+        values = {"normal": random.normal(size=shape), "unit": random.random(size=shape), "ones": np.ones(shape)}
+        return np.round(values[fill], 3).astype(_numpy_dtype(tensor))
+    return random.integers(0, 2, shape).astype(_numpy_dtype(tensor))
+
+
+def _numpy_dtype(tensor: GraphTensor) -> Any:
+    names = {"BYTES": "object", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
+    return np.dtype(names.get(tensor.dtype, tensor.dtype.lower()))
+
+
+def _read(given: Path, graph: OnnxGraph) -> list[Arrays]:
+    """The arrays of an .npz file, one for each input; rows along the first dimension where there is a batch."""
+    try:
+        with np.load(given, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except Exception as error:  # zipfile's, zlib's and numpy's own
+        raise SourceError(
+            f"--golden-inputs {str(given)!r} is no .npz file of arrays ({_reason(error)}); write it with numpy.savez"
+        ) from error
+    names = {tensor.name for tensor in graph.inputs}
+    if set(arrays) != names:
+        raise SourceError(
+            f"--golden-inputs {str(given)!r} has {', '.join(sorted(arrays)) or 'nothing'}; {graph.file.name} takes "
+            f"{', '.join(sorted(names))}"
+        )
+    for tensor in graph.inputs:
+        _check_given(given, tensor, arrays[tensor.name])
+    cast = {tensor.name: arrays[tensor.name].astype(_numpy_dtype(tensor)) for tensor in graph.inputs}
+    if graph.may_be_batched and len({len(array) for array in cast.values()}) > 1:
+        raise SourceError(f"--golden-inputs {str(given)!r} has arrays of different numbers of rows; give each as many")
+    return [cast]
+
+
+def _check_given(given: Path, tensor: GraphTensor, array: Any) -> None:
+    wanted = "US" if tensor.dtype == "BYTES" else _numpy_dtype(tensor).kind
+    sizes = zip(tensor.shape, array.shape, strict=False)
+    if (
+        array.dtype.kind not in {"i": "iu", "u": "iu"}.get(wanted, wanted)
+        or len(array.shape) != len(tensor.shape)
+        or 0 in array.shape
+        or any(isinstance(size, int) and size != given_size for size, given_size in sizes)
+    ):
+        shape = [size if isinstance(size, int) else "any" for size in tensor.shape]
+        raise SourceError(
+            f"--golden-inputs {str(given)!r}: {tensor.name!r} is {array.dtype} {list(array.shape)}, and the graph "
+            f"takes {tensor.dtype} {shape}; rows stand along the first dimension"
+        )
+
+
+def _require_repeatable(session: Any, graph: OnnxGraph, request: Arrays) -> None:
+    try:
+        first, second = _run(session, graph, request), _run(session, graph, request)
+    except Exception as error:
+        raise ExportError(f"ONNX Runtime cannot run {graph.file.name} ({_reason(error)}); {GIVE_INPUTS}") from error
+    for name, output in first.items():
+        if not _is_finite(output):
+            raise ExportError(
+                f"{graph.file.name} answers the golden inputs with numbers that are not finite ({name!r})"
+            )
+        if not np.array_equal(output, second[name]):
+            raise ExportError(
+                f"{graph.file.name} answers the same inputs otherwise each time ({name!r}), so that no answer can be "
+                "proven; export it without random operators (dropout in training mode, say)"
+            )
+
+
+def _rows(request: Arrays) -> list[Arrays]:
+    count = len(next(iter(request.values())))
+    return [{name: array[row : row + 1] for name, array in request.items()} for row in range(count)]
+
+
+def _answered(session: Any, graph: OnnxGraph, request: Arrays, *, batched: bool) -> Answered:
+    try:
+        outputs = _run(session, graph, request)
+    except Exception as error:
+        raise ExportError(f"ONNX Runtime cannot run {graph.file.name} ({_reason(error)}); {GIVE_INPUTS}") from error
+    return Answered(
+        inputs={tensor.name: _served(tensor, request[tensor.name], batched=batched) for tensor in graph.inputs},
+        outputs={tensor.name: _served(tensor, outputs[tensor.name], batched=batched) for tensor in graph.outputs},
+    )
+
+
+def _served(tensor: GraphTensor, array: Any, *, batched: bool) -> TensorValue:
+    """Without the one row's dimension; a scalar is served as [1]. Floats as written, not as FP32 stores them."""
+    shape = array.shape[1:] if batched else array.shape
+    return TensorValue(datatype=tensor.dtype, shape=shape or (1,), data=tuple(map(_plain, array.reshape(-1))))
+
+
+def _plain(value: Any) -> Any:
+    """The shortest number that is the same one in its own precision."""
+    if isinstance(value, np.floating):
+        return float(str(value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _why_no_batch(session: Any, graph: OnnxGraph, rows: Sequence[Arrays], answers: Sequence[Answered]) -> str | None:
+    """Why rows cannot share a request; None when each gets, among others, the answer it gets alone."""
+    together = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    together = {name: np.concatenate([array, array]) for name, array in together.items()}  # never one row only
+    try:
+        outputs = _run(session, graph, together)
+    except Exception as error:
+        return f"it takes one row only ({_reason(error)})"
+    count = 2 * len(rows)
+    for name, output in outputs.items():
+        if output.shape[:1] != (count,):
+            return f"{name!r} has shape {list(output.shape)} for {count} rows"
+    for place in range(count):
+        given = {
+            tensor.name: _served(tensor, outputs[tensor.name][place : place + 1], batched=True)
+            for tensor in graph.outputs
+        }
+        expected = as_plain(answers[place % len(rows)].outputs)
+        try:
+            difference(expected, as_plain(given), comparison="tensors", tolerance=TOLERANCE)
+        except ValueError as error:
+            return f"rows asked together are not answered as each alone ({error})"
+    return None
+
+
+def _is_finite(output: Any) -> bool:
+    return output.dtype.kind != "f" or bool(np.isfinite(output).all())
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,67 @@
+"""What MODEL can be: one row each, one module each. A task's row says which of them it starts from.
+
+The modules import what they need where they use it: arguments are checked before any package is installed.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
+
+from utils.storage import StorageRef
+
+if TYPE_CHECKING:
+    from utils.build_spec import BuildSpec
+    from utils.origins.origin import Look, Origin
+
+NONE = "-"
+GRAPH_SUFFIXES = (".onnx",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """`module` has the function `look`; `takes` tells from MODEL, and whether there is a TOKENIZER."""
+
+    module: str
+    needs_tokenizer: bool
+    takes: Callable[[StorageRef, bool], bool]
+
+
+def is_graph_file(reference: StorageRef) -> bool:
+    """Does a reference name a ready graph, by its ending?"""
+    return PurePosixPath(reference.locator).suffix.lower() in GRAPH_SUFFIXES
+
+
+ORIGINS = {
+    "graph": Row(
+        module="utils.origins.graph_file",
+        needs_tokenizer=False,
+        takes=lambda model, has_tokenizer: is_graph_file(model) or not has_tokenizer,
+    ),
+    "transformers": Row(
+        module="utils.origins.transformers_folder",
+        needs_tokenizer=True,
+        takes=lambda model, _: not is_graph_file(model),
+    ),
+}
+
+
+def find_origin(possible: tuple[str, ...], model: StorageRef, *, has_tokenizer: bool) -> str | None:
+    """The first of a task's origins that MODEL and TOKENIZER are; its only one may be told by nothing but the task."""
+    fitting = [name for name in possible if ORIGINS[name].takes(model, has_tokenizer)]
+    if possible == ("graph",) and not fitting:
+        return "graph"  # a folder with a graph in it
+    return fitting[0] if fitting else None
+
+
+def look_at_models(spec: "BuildSpec", folder: Path) -> dict[str, "Origin"]:
+    """Every model of the build, looked at, the served one first; {model name: origin}.
+
+    Those on this disk are looked at first: a mistake in one is told before any server is waited for.
+    """
+    found: dict[str, Origin] = {}
+    for model in sorted(spec.models, key=lambda model: model.reference.scheme != "local"):
+        look = cast("Look", importlib.import_module(ORIGINS[model.origin].module).look)
+        found[model.name] = look(spec, model, folder / model.name)
+    return {model.name: found[model.name] for model in spec.models}

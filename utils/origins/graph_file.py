@@ -1,0 +1,140 @@
+"""A ready ONNX graph: served as it is, its config read from it, its answers those of ONNX Runtime."""
+
+import glob
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.build_spec import AskedModel, BuildSpec
+from utils.errors import SourceError
+from utils.golden import GoldenAnswers, GoldenRow
+from utils.onnx_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
+from utils.origins import GRAPH_SUFFIXES
+from utils.origins.origin import Converted, Origin
+from utils.pipeline import Graph, Pipeline
+from utils.progress import note
+from utils.storage import bounded, local
+from utils.tasks.task import Settings
+
+PATTERNS = tuple(f"*{suffix}" for suffix in GRAPH_SUFFIXES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownGraph:
+    """What a graph says of itself, and which revision of it that is."""
+
+    graph: OnnxGraph
+    revisions: dict[str, str]
+    labels: None = None
+    label_texts: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What a plan says of the model, by its part."""
+        graph = self.graph
+        return {"model": {"graph": graph.file.name, "opset": graph.opset, "ir_version": graph.ir_version}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphFile:
+    """See utils/origins/origin.py."""
+
+    spec: BuildSpec
+    model: AskedModel
+    known: KnownGraph
+    downloads: Path
+
+    @property
+    def settings(self) -> Settings:
+        """None: a graph is served as it is."""
+        return {}
+
+    @property
+    def weights(self) -> Path:
+        """Where they lie on this disk, if they do."""
+        return self.known.graph.file
+
+    def predict(self) -> Graph:
+        """The graph as it will be served."""
+        return served_graph(self.known.graph, Path(GRAPH_FILE), batched=self.known.graph.may_be_batched)
+
+    def fetch(self) -> Path:
+        """The graph's file; of a remote one the weights that lie beside it come now."""
+        graph, reference = self.known.graph, self.model.reference
+        if reference.scheme == "local" or not graph.external_files:
+            return graph.file
+        patterns = (*PATTERNS, *map(glob.escape, graph.external_files))
+        revision, limit = self.known.revisions["model"], self.spec.sources.fetch_timeout
+        folder = bounded.fetch(reference, revision, patterns, self.downloads, limit=limit).path
+        return folder / graph.file.name
+
+    def convert(self, source: Path, destination: Path) -> Converted:
+        """See Origin."""
+        from utils.graph_golden import Proven, ask_graph
+
+        read = read_onnx(source)
+        require_external_files(read)
+        destination.mkdir(parents=True, exist_ok=True)
+        for name in read.external_files:
+            shutil.copyfile(source.parent / name, destination / name)
+        file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
+        proven: Proven = ask_graph(read, file, self.model.golden_inputs)
+        note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
+
+        def golden(_: Pipeline, name: str) -> GoldenAnswers:
+            rows = (
+                GoldenRow(model=name, batched=proven.batched, inputs=each.inputs, outputs=each.outputs)
+                for each in proven.answers
+            )
+            return GoldenAnswers(rows=tuple(rows), comparison="tensors")
+
+        return Converted(graph=served_graph(read, file, batched=proven.batched), golden=golden)
+
+
+def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
+    """The graph as the plan of a repository speaks of it."""
+    return Graph(
+        path=file,
+        inputs=tuple(tensor.spec(batched=batched) for tensor in read.inputs),
+        outputs=tuple(tensor.spec(batched=batched) for tensor in read.outputs),
+        external_files=read.external_files,
+        batched=batched,
+    )
+
+
+def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
+    """Reads the graph, which must be one that the release's ONNX Runtime loads; a remote one is fetched for that."""
+    reference, limit = model.reference, spec.sources.fetch_timeout
+    is_local = reference.scheme == "local"
+    revision = "" if is_local else bounded.resolve(reference, limit=limit)
+    fetched = bounded.fetch(reference, revision, PATTERNS, folder, limit=limit)
+    graph = read_onnx(_only_graph(fetched.path, str(reference)))
+    require_loadable(graph, spec.release)
+    if is_local:
+        require_external_files(graph)
+        revision = _digest(graph)
+    note(f"{model.name}: {reference} is revision {revision}")
+    known = KnownGraph(graph=graph, revisions={"model": revision})
+    return GraphFile(spec=spec, model=model, known=known, downloads=folder)
+
+
+def _digest(graph: OnnxGraph) -> str:
+    """The file's own digest, or one over it and those of the weights beside it."""
+    own = local.resolve(str(graph.file))
+    others = [local.resolve(str(graph.file.parent / name)) for name in graph.external_files]
+    together = hashlib.sha256("\n".join([own, *others]).encode()).hexdigest()[:16]
+    return f"sha256:{together}" if others else own
+
+
+def _only_graph(path: Path, reference: str) -> Path:
+    """The file itself; of a folder the one graph in it, or the one called model.onnx."""
+    if not path.is_dir():
+        return path
+    found = sorted(file for pattern in PATTERNS for file in path.glob(pattern))
+    chosen = [file for file in found if file.name == GRAPH_FILE] or found
+    if len(chosen) != 1:
+        listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx)"
+        raise SourceError(f"{reference!r} holds {listed}; name one .onnx file, or a folder with one in it")
+    return chosen[0]

@@ -1,0 +1,74 @@
+"""A model as save_pretrained() wrote it: exported, and held against PyTorch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.build_spec import AskedModel, BuildSpec
+from utils.golden import GoldenAnswers
+from utils.origins.origin import Converted, Origin
+from utils.pipeline import Graph, Pipeline
+from utils.plan import settle
+from utils.sources import Metadata, fetch_metadata, fetch_model
+from utils.tasks.task import Settings
+
+if TYPE_CHECKING:
+    from utils.convert_to_onnx import Conversion
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformersFolder:
+    """See utils/origins/origin.py."""
+
+    spec: BuildSpec
+    known: Metadata
+    settings: Settings
+    downloads: Path
+
+    @property
+    def weights(self) -> Path:
+        """Where they lie on this disk, if they do."""
+        return self.known.config.file.parent
+
+    def predict(self) -> Graph:
+        """The graph as it will be served."""
+        from utils.convert_to_onnx import predict
+
+        return predict(self.known.config, self.spec.task, self.spec.form)
+
+    def fetch(self) -> Path:
+        """The model's folder, weights included."""
+        return fetch_model(self.spec.sources, self.known, self.downloads)
+
+    def convert(self, source: Path, destination: Path) -> Converted:
+        """See Origin."""
+        from utils.convert_to_onnx import Wanted, convert
+
+        wanted = Wanted(
+            task=self.spec.task,
+            release=self.spec.release,
+            max_batch_size=self.spec.max_batch_size,
+            max_length=self.spec.max_length,
+            form=self.spec.form,
+            labels=self.known.label_texts,
+            settings=self.settings,
+        )
+        conversion = convert(source, self.known.tokenizer.path, destination, wanted)
+        frozen = conversion.tokenizer
+        return Converted(
+            graph=conversion.graph,
+            tokenizer={"tokenizer_file": frozen.file, "tokenization": frozen.settings},
+            golden=lambda pipeline, _: self._golden(conversion, pipeline),
+        )
+
+    def _golden(self, conversion: "Conversion", pipeline: Pipeline) -> GoldenAnswers:
+        from utils.golden_answers import golden_answers
+
+        return golden_answers(self.spec, self.settings, conversion, pipeline)
+
+
+def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
+    """Fetches the small files of the model and its tokenizer, and checks them."""
+    del model  # the spec's own sources: only the served model is of this kind
+    known = fetch_metadata(spec.sources, folder)
+    return TransformersFolder(spec=spec, known=known, settings=settle(spec, known), downloads=folder)

@@ -1,0 +1,60 @@
+"""A classifier without the steps around it: token arrays in, logits out, as the graph has them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from utils.components import load_shared
+from utils.corpus import GOLDEN_TEXTS
+from utils.golden import TensorValue, numbers
+from utils.steps import graph_step
+from utils.tasks.task import Example, Settings, Task
+
+if TYPE_CHECKING:
+    from utils.convert_to_onnx import Conversion
+    from utils.original import Original
+
+
+def requests(conversion: "Conversion", max_batch_size: int) -> list[Mapping[str, TensorValue]]:
+    """The texts' token arrays: every second one as it is, the others padded to one length, so that they share batches.
+
+    Padding is as good as none only where parity was proven for it, in batches of more than one.
+    """
+    served = load_shared("tokenization")
+    tokenizer = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)
+    dtypes = {tensor.name: tensor.dtype.lower() for tensor in conversion.graph.inputs}
+    texts = [example["text"] for example in conversion.examples]
+    batches = [[text] for text in texts]
+    if conversion.tokenizer.settings["padding"] is not None and max_batch_size > 1:
+        batches = [texts[1::2], *([text] for text in texts[::2])]
+    rows = {}
+    for batch in filter(None, batches):
+        arrays = served.encode(tokenizer, batch, dtypes)
+        for place, text in enumerate(batch):
+            rows[text] = {
+                tensor.name: numbers(tensor.dtype, arrays[tensor.name][place]) for tensor in conversion.graph.inputs
+            }
+    return [rows[text] for text in texts]
+
+
+def answer(original: "Original", _: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+    """PyTorch's logits, each text alone."""
+    del examples  # one text each, in the order of the outputs
+    return [{"logits": numbers("FP32", outputs["logits"])} for outputs in original.outputs]
+
+
+TASK = Task(
+    name="logits",
+    origins=("graph", "transformers"),
+    export_task="text-classification",
+    auto_class="AutoModelForSequenceClassification",
+    graph_outputs=("logits",),
+    inputs=(),
+    outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
+    layouts={"direct": (graph_step,)},
+    settle=lambda _config, _labels, _options: {},
+    examples=tuple({"text": text} for text in GOLDEN_TEXTS),
+    texts=lambda _, example: (example["text"],),
+    answer=answer,
+    requests=requests,
+    takes_labels=False,
+)

@@ -1,0 +1,17 @@
+"""A ready ONNX graph, served under MODEL_NAME itself with the tensors it has."""
+
+from utils.steps import graph_step
+from utils.tasks.task import Task
+
+TASK = Task(
+    name="onnx",
+    origins=("graph",),
+    export_task="",
+    auto_class="",
+    graph_outputs=(),
+    inputs=(),
+    outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
+    layouts={"direct": (graph_step,)},
+    settle=lambda _config, _labels, _options: {},
+    takes_labels=False,
+)
