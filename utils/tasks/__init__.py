@@ -1,13 +1,14 @@
 """The one table of tasks. A new task is one file with its row here and at most one component folder."""
 
 from utils.errors import UsageError
-from utils.tasks import text_classification, token_classification
+from utils.tasks import text_classification, text_pair_classification, token_classification
 from utils.tasks.task import Task, TaskOption
 
 TASKS: dict[str, Task] = {
     module.TASK.name: module.TASK
     for module in (
         text_classification,
+        text_pair_classification,
         token_classification,
     )
 }
