@@ -1,7 +1,7 @@
 """The one table of tasks. A new task is one file with its row here and at most one component folder."""
 
 from utils.errors import UsageError
-from utils.tasks import text_classification, text_pair_classification, token_classification
+from utils.tasks import text_classification, text_pair_classification, text_ranking, token_classification
 from utils.tasks.task import Task, TaskOption
 
 TASKS: dict[str, Task] = {
@@ -9,6 +9,7 @@ TASKS: dict[str, Task] = {
     for module in (
         text_classification,
         text_pair_classification,
+        text_ranking,
         token_classification,
     )
 }
