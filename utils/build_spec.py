@@ -14,7 +14,7 @@ from typing import Any
 from utils import drivers, entry, names
 from utils.config_file import read_config
 from utils.errors import UsageError
-from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
+from utils.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
 from utils.origins import NONE, ORIGINS, find_origin
 from utils.releases import Release, default_release, find_release, list_releases
@@ -220,7 +220,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
-        form=_form(texts, task, max_length),
+        form=_form(texts, task, layout, served),
         names=served_names,
         options=_task_options(values, task),
         **{name: name in values for name in FLAGS},
@@ -322,11 +322,23 @@ def _layout(text: str | None, task: Task, device: str) -> str:
     return text or possible[0]
 
 
-def _form(texts: dict[str, str], task: Task, max_length: int | None) -> GraphForm:
-    length = _optional_number("--sequence-length", texts.get("sequence_length"))
+def _form(texts: dict[str, str], task: Task, layout: str, served: AskedModel) -> GraphForm:
+    """What the graph is to be; UsageError for what the task, the layout or a graph that is ready does not allow."""
+    length, max_length = (
+        _optional_number(f"--{name.replace('_', '-')}", texts.get(name)) for name in ("sequence_length", "max_length")
+    )
     form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
     if form.format not in task.formats:
         raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
+    if layout not in FORMATS[form.format].layouts:
+        raise UsageError(
+            f"--layout {layout} runs no {form.format}; choose from: {', '.join(FORMATS[form.format].layouts)}"
+        )
+    if served.origin == "graph" and form != GraphForm():
+        raise UsageError(
+            "MODEL is a ready graph, served as it is; --format, --sequence-length and --input-dtype are for models to "
+            "be exported: leave them out"
+        )
     if length is not None and max_length not in (None, length):
         raise UsageError(
             f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"

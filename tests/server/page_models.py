@@ -12,4 +12,14 @@ def topics(folder):
     (folder / "id2label.json").write_text(json.dumps(dict(enumerate(labels))), encoding="utf-8")
 
 
-MODELS = {"./topics": topics}
+def embedder(folder):
+    """A folder of sentence-transformers."""
+    tiny_models.distilbert(folder)
+    chain = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in chain]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}', encoding="utf-8")
+
+
+MODELS = {"./topics": topics, "./embedder": embedder}

@@ -98,12 +98,13 @@ def embedding(model, serve_repository):
 
 @pytest.fixture(scope="module")
 def classifier(model):
-    """The second tutorial's graph, a step of a classifier: fixed length, INT32, under its own name."""
+    """The second tutorial's system, by one command: the graph alone, with a fixed length, INT32 and its own names."""
+    tag = "test-torchscript"
     form = ("--format", "torchscript", "--sequence-length", 256, "--input-dtype", "INT32")
-    done = make(model, model, "-", "test-topics", "v1", 4, "--no-image", "--step-name", "model_torchscript=bert", *form)
+    done = make(model, model, "-", "bert", tag, 32, "--task", "logits", "--no-image", *form)
     assert done.returncode == 0, done.stderr
-    yield BUILD / "test-topics/v1/model_repository"
-    shutil.rmtree(BUILD / "test-topics")
+    yield BUILD / "bert" / tag / "model_repository"
+    shutil.rmtree(BUILD / "bert" / tag)
 
 
 def curl(command, address):
@@ -207,6 +208,7 @@ def test_the_graph_has_the_second_tutorials_tensors(graphs):
     described = [
         (tensor["name"], tensor["data_type"], tensor["dims"]) for tensor in [*config["input"], *config["output"]]
     ]
+    assert (config["max_batch_size"], config["backend"]) == (32, "pytorch")
     assert described == [
         ("input__0", "TYPE_INT32", [256]),
         ("input__1", "TYPE_INT32", [256]),
