@@ -44,6 +44,7 @@ def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> St
         inputs=graph.inputs,
         outputs=graph.outputs,
         instance_kind=ingredients.graph_instance_kind,
+        gpus=ingredients.gpus,
         files=graph_files(graph),
     )
 
