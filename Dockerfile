@@ -23,7 +23,10 @@ RUN umask 022 \
  && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true) \
  && mkdir -p /rootfs/opt \
  && mv /opt/serving /rootfs/opt/
-COPY deploy/healthcheck.py deploy/serving_site.py /rootfs/opt/serving/
+COPY deploy/healthcheck.py deploy/supervise.py deploy/serving_site.py utils/comparison.py /rootfs/opt/serving/
+COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving /rootfs/opt/serving/comparison.py
 # Triton's stub may ignore PYTHONPATH; a site folder it does not (serving_site.py says more).
 RUN umask 022 \
  && site="/rootfs$(python3 -I -c 'import site; print(site.getsitepackages()[0])')" \
@@ -59,10 +62,13 @@ COPY --from=wheels /rootfs/ /
 USER 1000:1000
 EXPOSE 8000 8001 8002
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+# The golden canary; an overloaded server may take its time for it, and is healthy.
+HEALTHCHECK --interval=10s --timeout=15s --start-period=120s --retries=2 \
   CMD ["python3", "-I", "-S", "/opt/serving/healthcheck.py"]
-# The base's ENTRYPOINT, if it has one, stays: NVIDIA's checks the driver. 8 s is less than the 10 s of `docker stop`.
-CMD ["tritonserver", "--model-repository=/models", "--disable-auto-complete-config", "--exit-timeout-secs=8", \
-     "--backend-config=python,shm-default-byte-size=1048576"]
+# The base's ENTRYPOINT, if it has one, stays: NVIDIA's checks the driver. The supervisor adds the flags that harden
+# Triton, as far as the release knows them (docs/operations.md).
+CMD ["python3", "-I", "-S", "/opt/serving/supervise.py", "tritonserver", "--model-repository=/models", \
+     "--disable-auto-complete-config", "--backend-config=python,shm-default-byte-size=1048576"]
 # Last, so that another model re-uses every layer above.
+COPY golden.json /opt/serving/
 COPY model_repository/ /models/

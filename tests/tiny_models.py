@@ -13,14 +13,15 @@ SENTENCES = [
     "今日はとても良い天気ですね",
 ] * 8
 LABELS = ("negative", "neutral", "positive")
+ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-def bert(folder: Path, **config) -> Path:
+def bert(folder: Path, *, positions: int = 128, **config) -> Path:
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
-    tokenizer = BertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=128)
-    settings = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES, **_head(config))
+    tokenizer = BertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=positions)
+    settings = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=positions, **SIZES, **_head(config))
     return save(BertForSequenceClassification(settings), tokenizer, folder)
 
 
@@ -61,6 +62,24 @@ def xlm_roberta(folder: Path, **config) -> Path:
     )  # fmt: skip
     settings = _roberta_like(XLMRobertaConfig, tokenizer, config)
     return save(XLMRobertaForSequenceClassification(settings), tokenizer, folder)
+
+
+def as_question_answering(folder: Path, family, **config) -> Path:
+    """A model of one of FAMILIES' functions with a head that finds answers instead."""
+    from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
+
+    family(folder, labels=("unused", "either"), **config)
+    tokenizer, settings = AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder)
+    return save(AutoModelForQuestionAnswering.from_config(settings), tokenizer, folder)
+
+
+def as_token_classification(folder: Path, family, labels=ENTITY_LABELS) -> Path:
+    """A model of one of FAMILIES' functions with a head for each token instead."""
+    from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+
+    family(folder, labels=labels)
+    tokenizer, settings = AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder)
+    return save(AutoModelForTokenClassification.from_config(settings), tokenizer, folder)
 
 
 FAMILIES = {"bert": bert, "distilbert": distilbert, "roberta": roberta, "xlm-roberta": xlm_roberta}

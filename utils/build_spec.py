@@ -15,6 +15,7 @@ from utils.asked_models import AskedModel, asked_models, origin_of
 from utils.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.config_file import read_config
 from utils.errors import UsageError
+from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
 from utils.origins import NONE
 from utils.release_choice import choose_release
@@ -50,6 +51,7 @@ class BuildSpec:
     slim_image: str | None
     max_length: int | None
     layout: str
+    form: GraphForm
     model_version: int | None
     versions_of: str | None
     version_policy: VersionPolicy | None
@@ -106,7 +108,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         Terms(
             export_task=task.export_task,
             max_batch_size=max_batch_size,
-            max_length=max_length,
+            max_length=_optional_number("--sequence-length", texts.get("sequence_length")) or max_length,
             takes_labels=task.takes_labels,
             **{name: name in values for name in PERMISSIONS},
         ),
@@ -131,6 +133,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
+        form=_form(texts, task, max_length),
         model_version=version,
         versions_of=versions_of,
         version_policy=policy,
@@ -173,6 +176,18 @@ def _layout(text: str | None, task: Task, device: str) -> str:
             f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
         )
     return text or possible[0]
+
+
+def _form(texts: dict[str, str], task: Task, max_length: int | None) -> GraphForm:
+    length = _optional_number("--sequence-length", texts.get("sequence_length"))
+    form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
+    if form.format not in task.formats:
+        raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
+    if length is not None and max_length not in (None, length):
+        raise UsageError(
+            f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"
+        )
+    return form
 
 
 def _versions(texts: dict[str, str], task: Task, layout: str) -> tuple[int | None, str | None, VersionPolicy | None]:

@@ -1,12 +1,13 @@
-"""Every config parses as Triton's ModelConfig, and the ensemble's tensors agree with those of its steps."""
+"""Every config parses as Triton's ModelConfig; ensembles and calls take the tensors that their models give."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from utils.errors import RenderError
 
 # backend -> the file a version folder must hold
-MODEL_FILES = {"python": "model.py", "onnxruntime": "model.onnx"}
+MODEL_FILES = {"python": "model.py", "onnxruntime": "model.onnx", "pytorch": "model.pt"}
 
 
 def check_repository(repository: Path, model_name: str) -> None:
@@ -14,6 +15,8 @@ def check_repository(repository: Path, model_name: str) -> None:
     configs = {config.parent.name: parse_config(config) for config in sorted(repository.glob("*/config.pbtxt"))}
     for name, config in configs.items():
         _check_model(repository / name, config)
+        for settings in sorted((repository / name).glob("*/settings.json")):
+            _check_call(name, json.loads(settings.read_text(encoding="utf-8")).get("graph"), configs)
     if model_name not in configs:
         raise RenderError(f"model {model_name!r} has no config.pbtxt in {str(repository)!r}")
     if configs[model_name].platform == "ensemble":
@@ -41,6 +44,22 @@ def _check_model(folder: Path, config: Any) -> None:
     for version in versions:
         if needed and not (version / needed).is_file():
             raise RenderError(f"model {folder.name!r}, version {version.name}, lacks {needed}")
+
+
+def _check_call(caller: str, call: dict[str, Any] | None, configs: dict[str, Any]) -> None:
+    """A model that calls another one (model_repository/shared/graph_call.py) names it and its tensors as they are."""
+    if call is None:
+        return
+    called = configs.get(call["model"])
+    if called is None:
+        raise RenderError(f"model {caller!r} calls {call['model']!r}, which is no model of the repository")
+    rows = call["max_batch_size"]
+    if rows > called.max_batch_size:
+        raise RenderError(f"model {caller!r} calls {called.name!r} with {rows} rows; it takes {called.max_batch_size}")
+    for direction, tensors in (("inputs", called.input), ("outputs", called.output)):
+        known = {tensor.name: _dtype(tensor.data_type) for tensor in tensors}
+        if call[direction] != known:
+            raise RenderError(f"model {caller!r} calls {called.name!r} with {direction} {call[direction]}, not {known}")
 
 
 def _check_ensemble(ensemble: Any, configs: dict[str, Any]) -> None:
@@ -94,6 +113,10 @@ def _tensors(tensors: Any) -> dict[str, tuple[int, tuple[int, ...]]]:
 
 
 def _say(tensor: tuple[int, tuple[int, ...]]) -> str:
+    return f"{_dtype(tensor[0])} {list(tensor[1])}"
+
+
+def _dtype(number: int) -> str:
     from tritonclient.grpc import model_config_pb2
 
-    return f"{model_config_pb2.DataType.Name(tensor[0])} {list(tensor[1])}"
+    return str(model_config_pb2.DataType.Name(number))

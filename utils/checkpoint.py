@@ -29,18 +29,29 @@ OTHER_FORMS = {
     "*model.pt": f"a bare PyTorch file; {SAVE_SAFELY}",
     "model.bin": f"a bare PyTorch file; {SAVE_SAFELY}",
 }
-# Modules of transformers' ...ForSequenceClassification classes that are the head -> model types that have it.
+# Of transformers' classes for an export task: the module that is the head -> model types that have it.
 # Types that are not here (perceiver, say) are told when the model is loaded.
 HEADS = {
-    "classifier": """albert bert big-bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie
-        esm ibert layoutlm layoutlmv3 lilt longformer markuplm megatron-bert mobilebert modernbert mpnet nystromformer
-        rembert roberta roformer squeezebert xlm-roberta""",
-    "score": """bloom gemma gemma2 gemma3 gpt2 gpt-bigcode gpt-neo gpt-neox gptj llama mistral mpt opt phi phi3 qwen2
-        qwen3 qwen3-moe smollm3""",
-    "classification_head": "bart bigbird-pegasus mbart",
-    "sequence_summary": "flaubert xlm",
-    "logits_proj": "xlnet",
+    "text-classification": {
+        "classifier": """albert bert big-bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra
+            ernie esm ibert layoutlm layoutlmv3 lilt longformer markuplm megatron-bert mobilebert modernbert mpnet
+            nystromformer rembert roberta roformer squeezebert xlm-roberta""",
+        "score": """bloom gemma gemma2 gemma3 gpt2 gpt-bigcode gpt-neo gpt-neox gptj llama mistral mpt opt phi phi3
+            qwen2 qwen3 qwen3-moe smollm3""",
+        "classification_head": "bart bigbird-pegasus mbart",
+        "sequence_summary": "flaubert xlm",
+        "logits_proj": "xlnet",
+    },
+    "token-classification": {
+        "classifier": """albert bert big-bird bloom camembert convbert data2vec-text deberta deberta-v2 distilbert
+            electra esm falcon flaubert gpt2 gpt-bigcode ibert megatron-bert mobilebert modernbert mpnet mpt
+            nystromformer rembert roberta roformer squeezebert xlm xlm-roberta""",
+        "score": "qwen2 qwen3-moe",
+    },
 }
+# The ends of such classes' names. Heads of some have modules of one name, so that one would load as another.
+CLASSES = {"text-classification": "ForSequenceClassification", "token-classification": "ForTokenClassification"}
+OTHER_CLASSES = ("ForMultipleChoice", "ForQuestionAnswering")
 EMBEDDINGS = ("word_embeddings", "wte", "embed_tokens", "tok_embeddings", "word_embedding", "embed_in", "tokens_embed")
 
 
@@ -111,7 +122,7 @@ def _check_pickled(file: Path, *, allowed: bool) -> None:
         place = file.parent / shard
         if not is_there(place):
             raise SourceError(f"the shard {shard!r} that {str(file)!r} names is missing; download or copy it, too")
-        if not zipfile.is_zipfile(place):  # what torch.save() has written since 2020
+        if not (place.is_file() and zipfile.is_zipfile(place)):  # what torch.save() has written since 2020
             raise SourceError(f"{str(place)!r} is cut short or no PyTorch checkpoint; download or copy it again")
 
 
@@ -124,9 +135,10 @@ def _without_weights(folder: Path, *, allow_pickle: bool) -> str:
 
 
 def check_head(checkpoint: Checkpoint, config: ModelConfig, terms: Terms) -> None:
-    """SourceError for a checkpoint that certainly has no head for the task, or one of another size."""
-    head = _head_of(config.model_type)
-    if terms.export_task != "text-classification" or head is None:
+    """SourceError for a checkpoint that certainly has no head for the task, or another's, or one of another size."""
+    _check_class(checkpoint, config, terms)
+    head = _head_of(config.model_type, terms.export_task)
+    if head is None:
         return
     names = [name for name in checkpoint.shapes if head in name.split(".")]
     if not names:
@@ -145,9 +157,19 @@ def check_head(checkpoint: Checkpoint, config: ModelConfig, terms: Terms) -> Non
             )
 
 
-def _head_of(model_type: str) -> str | None:
+def _check_class(checkpoint: Checkpoint, config: ModelConfig, terms: Terms) -> None:
+    wanted = CLASSES.get(terms.export_task)
+    others = tuple(each for each in (*CLASSES.values(), *OTHER_CLASSES) if each != wanted)
+    if wanted and config.architectures and all(name.endswith(others) for name in config.architectures):
+        raise SourceError(
+            f"{str(checkpoint.source)!r} is of a {config.architectures[0]} (architectures in config.json), and "
+            f"{terms.export_task} wants one whose class ends in {wanted}; give such a model, or choose another --task"
+        )
+
+
+def _head_of(model_type: str, export_task: str) -> str | None:
     wanted = model_type.replace("_", "-")
-    return next((head for head, types in HEADS.items() if wanted in types.split()), None)
+    return next((head for head, types in HEADS.get(export_task, {}).items() if wanted in types.split()), None)
 
 
 def embedding_rows(checkpoint: Checkpoint | None, config: ModelConfig) -> int | None:

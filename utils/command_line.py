@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from utils import entry
+from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES
 from utils.releases import default_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE
 from utils.tasks import DEFAULT_TASK, task_options
@@ -83,6 +84,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
     )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
+    options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
+    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
+    options.add_argument(
+        "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
+    )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
     options.add_argument(
         "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UsageError
+from utils.plain_file import read_plain
 
 TRUE, FALSE, NOTHING = ("true", "True", "TRUE"), ("false", "False", "FALSE"), ("", "~", "null", "Null", "NULL")
 _PLAIN_LINE = re.compile(
@@ -22,7 +23,7 @@ def read_config(
     UsageError (exit 2) for anything wrong in it.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_plain(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"--config {str(path)!r} cannot be read: not UTF-8 (byte {error.start})") from error
     except (OSError, ValueError) as error:
@@ -54,7 +55,7 @@ def _pairs(text: str, path: Path) -> list[tuple[str, Any]]:
         return _plain_pairs(text)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an escape of no character
         reason = " ".join(str(error).split())
         raise UsageError(f"--config {str(path)!r} cannot be read as YAML: {reason}") from error
     if not isinstance(root, yaml.MappingNode):

@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
@@ -19,6 +19,7 @@ from utils import entry, exporter, original, parity, tokenization
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
 from utils.errors import ExportError, SourceError
+from utils.formats import FORMATS, GraphForm
 from utils.model_config import ModelConfig
 from utils.original import Original
 from utils.pipeline import Graph
@@ -41,6 +42,7 @@ class Wanted:
     release: Release
     max_batch_size: int
     max_length: int | None = None
+    form: GraphForm = field(default_factory=GraphForm)
     labels: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
 
@@ -56,7 +58,7 @@ class Conversion:
 
 
 def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wanted: Wanted) -> Conversion:
-    """Writes model.onnx and tokenizer.json to `destination` and checks both against the originals.
+    """Writes the graph and tokenizer.json to `destination` and checks both against the originals.
 
     Raises SourceError (3), ExportError (4) or ParityError (5).
     """
@@ -65,10 +67,13 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     config = original.load_config(model_folder)
     require_supported(config.model_type, task.export_task)
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
-    original.prepare_padding(tokenizer, wanted.max_batch_size)
+    length = wanted.form.sequence_length
+    original.prepare_padding(tokenizer, wanted.max_batch_size, length)
+    if settings.get("lower_case"):
+        tokenization.lower_case(tokenizer)
     model = original.load_model(model_folder, config, task)
-    limit = original.token_limit(tokenizer, model, wanted.max_length)
-    frozen = tokenization.freeze(tokenizer, destination, max_length=limit)
+    limit = original.token_limit(tokenizer, model, length or wanted.max_length or settings.get("max_length"))
+    frozen = tokenization.freeze(tokenizer, destination, max_length=limit, length=length)
     examples = tuple(each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each)))
     texts = tuple(text for example in examples for text in task.texts(settings, example))
     if not texts:
@@ -77,7 +82,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     asked = Original(
         model=model, tokenizer=tokenizer, max_length=limit, labels=wanted.labels, texts=texts, outputs=tuple(outputs)
     )
-    graph = _export(asked, destination, task, wanted.release)
+    graph = _export(asked, destination, wanted)
     names = tuple(tensor.name for tensor in graph.inputs)
     count = tokenization.check_parity(frozen, tokenizer, names, pairs=not isinstance(texts[0], str))
     note(f"tokenizer: {count} texts, all ids as {type(tokenizer).__name__} gives them")
@@ -89,23 +94,29 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     return Conversion(graph=graph, tokenizer=frozen, original=asked, examples=examples)
 
 
-def _export(asked: Original, destination: Path, task: Task, release: Release) -> Graph:
+def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:
+    form, task = wanted.form, wanted.task
+    exporter_of_form = FORMATS[form.format].open_exporter()
     type_ids = original.heeds_type_ids(asked)
     original.settle_pad_id(asked.model, asked.tokenizer)
-    path = exporter.export(asked.model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
-    inputs, outputs, external = exporter.read_graph(path)
-    _require_from_text(inputs)
-    return Graph(path=path, inputs=inputs, outputs=_only(outputs, task.graph_outputs), external_files=external)
+    graph = exporter_of_form.export_graph(
+        asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
+    )
+    return form.applied(_served_part(graph, task))
 
 
-def predict(config: ModelConfig, task: Task) -> Graph:
+def predict(config: ModelConfig, task: Task, form: GraphForm) -> Graph:
     """The tensors a conversion will have, told without weights. Raises what `convert` would for the same config."""
     exporter.quieten()
     original_config = original.load_config(config.file.parent)
     require_supported(config.model_type, task.export_task)
-    inputs, outputs = exporter.predicted_tensors(original_config, task.export_task, config.head_size)
-    _require_from_text(inputs)
-    return Graph(path=Path(exporter.GRAPH_FILE), inputs=inputs, outputs=_only(outputs, task.graph_outputs))
+    graph = FORMATS[form.format].open_exporter().predict_graph(original_config, task=task, head_size=config.head_size)
+    return form.applied(_served_part(graph, task))
+
+
+def _served_part(graph: Graph, task: Task) -> Graph:
+    _require_from_text(graph.inputs)
+    return replace(graph, outputs=_only(graph.outputs, task.graph_outputs))
 
 
 def _require_from_text(inputs: tuple[TensorSpec, ...]) -> None:

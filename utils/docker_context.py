@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from utils import ROOT
+from utils.context import GOLDEN_FILE
 from utils.names import check_image
 
+SUPERVISOR = ("__init__", "canary", "flags", "gate", "main", "processes", "pulse", "server", "settings")
 # What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
 FILES = {
     "Dockerfile": 0o644,
@@ -17,6 +19,9 @@ FILES = {
     "deploy/collect_runtime.sh": 0o755,
     "deploy/healthcheck.py": 0o644,
     "deploy/serving_site.py": 0o644,
+    "deploy/supervise.py": 0o644,
+    **{f"deploy/supervisor/{name}.py": 0o644 for name in SUPERVISOR},
+    "utils/comparison.py": 0o644,
 }
 WHEELHOUSE = "wheelhouse"
 SERVING_REQUIREMENTS = "requirements-serving.txt"
@@ -57,7 +62,10 @@ def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: st
         target.unlink(missing_ok=True)
         shutil.copyfile(ROOT / name, target)
         target.chmod(mode)
-    (tree / "deploy").chmod(0o755)
+    for folder in {parent for name in FILES for parent in Path(name).parents if parent != Path()}:
+        (tree / folder).chmod(0o755)
+    if (tree / GOLDEN_FILE).exists():
+        (tree / GOLDEN_FILE).chmod(0o644)  # the canary reads it as uid 1000
     text = (tree / "Dockerfile").read_text(encoding="utf-8")
     for name, value in build_args(triton_image=triton_image, slim_image=slim_image, runtime=runtime).items():
         text = re.sub(rf"(?m)^ARG {name}=.*$", f"ARG {name}={value}", text, count=1)

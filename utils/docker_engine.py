@@ -73,6 +73,15 @@ class Engine:
             )
         return answer
 
+    def require_backend(self, image: str, backend: str) -> None:
+        """ImageError when the base image has no such backend, which not every build of Triton has."""
+        folder = f"/opt/tritonserver/backends/{backend}"
+        if self._run_in(image, "ls", "-d", folder) != folder:
+            raise ImageError(
+                f"base image {image} has no {folder}, which this build's --format needs; give a full Triton image "
+                "(nvcr.io/nvidia/tritonserver:YY.MM-py3), or leave --format out"
+            )
+
     def os_release(self, image: str) -> tuple[str, str]:
         """ID and VERSION_ID of the image's distribution, like ("ubuntu", "24.04"); empty where it does not say."""
         text = self._run_in(image, "cat", "/etc/os-release")

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 from utils import faults, signals
-from utils.errors import FactoryError, Terminated, UsageError
+from utils.errors import BootProofError, FactoryError, Terminated, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 INTERRUPTED = 130
+LONGEST_MESSAGE = 8000
 # The real stdout, while `run` keeps it clean.
 _stdouts: list[int] = []
 
@@ -110,7 +111,17 @@ def explain(error: FactoryError, cause: BaseException | None = None) -> None:
     with contextlib.suppress(OSError):
         if debugging():
             traceback.print_exception(cause or error, file=sys.stderr)
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_showable(error)}", file=sys.stderr)
+
+
+def _showable(error: FactoryError) -> str:
+    """What a message quotes may be a stranger's: no further lines, no commands to the terminal, no megabytes."""
+    text = str(error)
+    if len(text) > LONGEST_MESSAGE:
+        half = LONGEST_MESSAGE // 2
+        text = f"{text[:half]} ... {text[-half:]}"  # what to do stands at the end
+    kept = "\n" if isinstance(error, BootProofError) else ""  # it ends with lines of the server's log
+    return "".join(each if each.isprintable() or each in kept else repr(each)[1:-1] for each in text)
 
 
 def debugging() -> bool:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from utils import ROOT, children, entry, faults
 from utils.disk import free_bytes, gigabytes
-from utils.environments import DEV, ENVIRONMENTS, FACTORY, SAMPLE, SERVING, Environment
+from utils.environments import DEV, ENVIRONMENTS, FACTORY, SAMPLE, SERVING, SERVING_TORCH, Environment
 from utils.errors import UsageError
 
-__all__ = ["DEV", "ENVIRONMENTS", "FACTORY", "SAMPLE", "SERVING", "Environment", "ensure", "main"]
+__all__ = ["DEV", "ENVIRONMENTS", "FACTORY", "SAMPLE", "SERVING", "SERVING_TORCH", "Environment", "ensure", "main"]
 
 OLDEST_PYTHON = (3, 10)
 

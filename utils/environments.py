@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils import ROOT
@@ -89,4 +89,18 @@ SERVING = Environment(
     requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
     dependencies=False,
 )
-ENVIRONMENTS = {environment.name: environment for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING)}
+# TorchScript needs torch, a gigabyte that no other repository is to wait for. Its own dependencies differ between the
+# CPU's wheel and the others.
+SERVING_TORCH = Environment(
+    name="serving-torch",
+    folder=ROOT / ".venv-serving-torch",
+    requirements=(ROOT / "deploy/pypi_triton/requirements-torch.txt",),
+    base=replace(SERVING, folder=ROOT / ".venv-serving-torch"),
+)
+TENSORFLOW = Environment(
+    name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
+)
+ENVIRONMENTS = {
+    environment.name: environment
+    for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING, SERVING_TORCH, TENSORFLOW)
+}

@@ -4,12 +4,19 @@ import logging
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.entry import debugging
 from utils.errors import ExportError
+from utils.exported_graph import onnx_session, read_graph, take_int32
+from utils.pipeline import Graph
 from utils.releases import Release
-from utils.tensors import TRITON_DTYPES, TensorSpec
+from utils.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from utils.formats import Session
+    from utils.original import Original
+    from utils.tasks.task import Task
 
 GRAPH_FILE = "model.onnx"
 
@@ -43,8 +50,42 @@ def predicted_tensors(
     """The inputs and outputs an export will have, told from the model's config alone (for --dry-run)."""
     onnx_config = _constructor(config, export_task)(config)
     inputs = tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in onnx_config.inputs)
-    outputs = tuple(TensorSpec(name=name, dtype="FP32", dims=(head_size,)) for name in onnx_config.outputs)
+    last = {"logits": (head_size,), "last_hidden_state": (getattr(config, "hidden_size", -1),)}
+    outputs = tuple(
+        TensorSpec(name=name, dtype="FP32", dims=(*[-1] * (len(axes) - 1), *last.get(name, ())))
+        for name, axes in onnx_config.outputs.items()
+    )
     return inputs, outputs
+
+
+def predict_graph(config: Any, *, task: "Task", head_size: int) -> Graph:
+    """See utils/formats.py."""
+    inputs, outputs = predicted_tensors(config, task.export_task, head_size)
+    return Graph(path=Path(GRAPH_FILE), inputs=inputs, outputs=outputs)
+
+
+def export_graph(
+    original: "Original",
+    destination: Path,
+    *,
+    task: "Task",
+    release: Release,
+    type_ids: bool,
+    input_dtype: str,
+) -> Graph:
+    """See utils/formats.py."""
+    path = export(original.model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
+    if input_dtype == "INT32":
+        take_int32(path)
+    inputs, outputs, external = read_graph(path)
+    return Graph(path=path, inputs=inputs, outputs=outputs, external_files=external)
+
+
+def open_session(graph: Graph) -> "Session":
+    """See utils/formats.py."""
+    session = onnx_session(graph.path)
+    names = [tensor.name for tensor in graph.outputs]
+    return lambda feed: session.run(names, dict(feed))
 
 
 def _constructor(config: Any, export_task: str) -> Any:
@@ -107,30 +148,3 @@ def _clamp_ir(graph: Path, release: Release) -> None:
     if model.ir_version > release.max_ir:
         model.ir_version = release.max_ir
         graph.write_bytes(model.SerializeToString())
-
-
-def read_graph(graph: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], tuple[str, ...]]:
-    """Inputs, outputs (batch dimension left out) and the names of external data files of an ONNX graph."""
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-    model = onnx.load(str(graph), load_external_data=False)
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = tuple(_tensor(value) for value in model.graph.input if value.name not in constants)
-    outputs = tuple(_tensor(value) for value in model.graph.output)
-    files = {ExternalDataInfo(each).location for each in model.graph.initializer if uses_external_data(each)}
-    return inputs, outputs, tuple(sorted(files))
-
-
-def _tensor(value: Any) -> TensorSpec:
-    kind = value.type.tensor_type
-    if kind.elem_type not in TRITON_DTYPES:
-        raise ExportError(
-            f"the graph's tensor {value.name!r} has ONNX type {kind.elem_type}, which Triton does not carry"
-        )
-    dims = tuple(each.dim_value if each.HasField("dim_value") else -1 for each in kind.shape.dim)
-    if not dims or dims[0] != -1:
-        raise ExportError(
-            f"the graph's tensor {value.name!r} has shape {list(dims)}; its first dimension must be the batch"
-        )
-    return TensorSpec(name=value.name, dtype=TRITON_DTYPES[kind.elem_type], dims=dims[1:])

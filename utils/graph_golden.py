@@ -12,10 +12,10 @@ import numpy as np
 
 from utils.comparison import difference
 from utils.errors import ExportError
+from utils.exported_graph import onnx_session
 from utils.golden import TOLERANCE, TensorValue, as_plain
 from utils.graph_inputs import FILLS, SIZES, Arrays, has_free_sizes, made_up, read_inputs
 from utils.onnx_graph import GraphTensor, OnnxGraph
-from utils.parity import open_session
 from utils.progress import note
 
 GIVE_INPUTS = "give inputs it can take with --golden-inputs FILE.npz"
@@ -59,7 +59,7 @@ def ask_graph(graph: OnnxGraph, file: Path, given: Path | None) -> Proven:
 
 def _load(file: Path, graph: OnnxGraph) -> Any:
     try:
-        return open_session(file)
+        return onnx_session(file)
     except Exception as error:  # ONNX Runtime's own classes share no base
         raise ExportError(
             f"ONNX Runtime cannot load {graph.file.name} ({_reason(error)}); check the graph with onnx.checker"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import SourceError
+from utils.plain_file import read_plain
 
 GIT_LFS = b"version https://git-lfs"
 
@@ -12,7 +13,7 @@ GIT_LFS = b"version https://git-lfs"
 def read_json(file: Path, remedy: str) -> Any:
     """The content of `file` (UTF-8, a byte order mark is no harm); SourceError ending in `remedy`."""
     try:
-        content = file.read_bytes()
+        content = read_plain(file)
         if content.startswith(GIT_LFS):
             raise SourceError(f"{str(file)!r} is a Git LFS pointer; run `git lfs pull` in its repository")
         return json.loads(content.decode("utf-8-sig"))

@@ -1,6 +1,7 @@
 """What a label may be: a text that is not empty, and, unless it is wanted so, no placeholder and no other's double."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,8 @@ def _check_placeholders(labels: list[str], source: str, terms: Terms) -> None:
 
 
 def _check_duplicates(labels: list[str], source: str, terms: Terms) -> None:
-    found = None if len(set(labels)) == len(labels) else _find(labels, lambda label: labels.count(label) > 1)
+    counts = Counter(labels)
+    found = _find(labels, lambda label: counts[label] > 1)
     if found is not None and not terms.allow_duplicate_labels:
         again = labels.index(labels[found], found + 1)
         raise SourceError(

@@ -1,6 +1,7 @@
 """Serves a model repository with a real Triton from PyPI, without Docker. Standard library only."""
 
 import contextlib
+import os
 import re
 import socket
 import tempfile
@@ -8,14 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from deploy.supervisor import flags, settings
 from utils import environment
-from utils.errors import BootProofError
+from utils.errors import BootProofError, UsageError
 from utils.triton_layout import ask, keep_bytecode_apart, lay_out
-from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer
+from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer, help_text
 
 __all__ = ["LocalServer", "lay_out", "serve"]
 
-TRITON = environment.SERVING.folder / "tritonserver"
+# In a config.pbtxt; the second is what TorchScript's backend is also known by.
+PYTORCH = re.compile(r'^\s*(backend\s*:\s*"pytorch"|platform\s*:\s*"pytorch_libtorch")', re.MULTILINE)
 SERVICES = ("http", "grpc", "metrics")
 ATTEMPTS = 5
 PLAIN_PATH = re.compile(r"[\w./+@%=-]+", re.ASCII)
@@ -37,18 +40,20 @@ def serve(
     `log` is a file, or an open binary stream, that gets what the server writes. Raises BootProofError (with the reason
     from the log) when the server does not get ready within `ready_within` seconds, or when a port asked for is taken.
     """
-    python = environment.ensure(environment.SERVING)
-    lay_out(python, TRITON)
+    needed = environment_for(model_repository)
+    python, triton_folder = environment.ensure(needed), needed.folder / "tritonserver"
+    lay_out(python, triton_folder)
     interpreter = ask(python)
-    keep_bytecode_apart(interpreter, environment.SERVING.folder / "pycache")
+    keep_bytecode_apart(interpreter, needed.folder / "pycache")
     wanted = dict(zip(SERVICES, (http_port, grpc_port, metrics_port), strict=True))
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
         models = stack.enter_context(_plain(model_repository.resolve()))
-        triton = stack.enter_context(_plain(TRITON))
+        triton = stack.enter_context(_plain(triton_folder))
+        hardening = _hardening(flags.known(help_text(triton, interpreter)))
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            command = _command(models, triton, host, ports)
+            command = [*flags.without(_command(models, triton, host, ports), hardening), *hardening]
             return LocalServer(command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream)
 
         server = _start(launch, host, wanted, ready_within)
@@ -56,6 +61,12 @@ def serve(
             yield server
         finally:
             server.stop()
+
+
+def environment_for(model_repository: Path) -> environment.Environment:
+    """The one that has what the repository's models run on."""
+    configs = (path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt"))
+    return environment.SERVING_TORCH if any(map(PYTORCH.search, configs)) else environment.SERVING
 
 
 @contextlib.contextmanager
@@ -110,6 +121,15 @@ def choose_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
                 ) from error
             chosen[service] = probe.getsockname()[1]
     return chosen
+
+
+def _hardening(known: frozenset[str]) -> list[str]:
+    """As in the image; UsageError for a setting of the environment that is none."""
+    try:
+        wanted = settings.read(os.environ)
+    except settings.SettingError as error:
+        raise UsageError(str(error)) from error
+    return flags.hardening(known, admin_key=wanted.admin_key, max_input_bytes=wanted.max_input_bytes)
 
 
 def _command(model_repository: Path, triton: Path, host: str, ports: Mapping[str, int]) -> list[str]:

@@ -20,6 +20,8 @@ SAVED = "give the folder that save_pretrained() wrote"
 LOSE_POSITIONS = {"camembert", "roberta", "xlm-roberta"}
 # Types with a learned embedding of positions, which no text can outgrow; others may be told only when loaded.
 ABSOLUTE_POSITIONS = {"albert", "bert", "distilbert", "electra", *LOSE_POSITIONS}
+# More labels than any classifier has, and few enough to write a placeholder for each.
+LARGEST_HEAD = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class ModelConfig:
     model_type: str
     head_size: int
     problem_type: str
+    architectures: tuple[str, ...] = ()
     vocab_size: int | None = None
     longest_text: int | None = None
 
@@ -51,6 +54,7 @@ def read_model_config(folder: Path) -> ModelConfig:
         model_type=content["model_type"],
         head_size=head_size,
         problem_type=_problem_type(content.get("problem_type"), head_size, file),
+        architectures=_texts(content.get("architectures")),
         vocab_size=_whole(content.get("vocab_size")),
         longest_text=_longest_text(content),
     )
@@ -91,8 +95,10 @@ def _head_size(content: dict[str, Any], file: Path) -> int:
             raise SourceError(f"{str(file)!r} has the key {odd!r} in id2label; its keys are numbers: 0, 1, 2")
         return len(id2label)
     count = content.get("num_labels", content.get("_num_labels", 2))
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise SourceError(f"{str(file)!r} has num_labels {count!r}; it must be a whole number from 1 up")
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= LARGEST_HEAD:
+        raise SourceError(
+            f"{str(file)!r} has num_labels {count!r}; it must be a whole number from 1 up, {LARGEST_HEAD} at most"
+        )
     return count
 
 
@@ -106,6 +112,10 @@ def _problem_type(given: object, head_size: int, file: Path) -> str:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def _longest_text(content: dict[str, Any]) -> int | None:
@@ -123,6 +133,6 @@ def check_max_length(config: ModelConfig, wanted: int | None) -> None:
     """SourceError when --max-length is more than the model certainly has positions for."""
     if wanted is not None and config.longest_text is not None and wanted > config.longest_text:
         raise SourceError(
-            f"--max-length {wanted} is above what the model takes ({config.longest_text} tokens); "
-            f"give at most {config.longest_text}"
+            f"{wanted} tokens are more than the model takes; let --max-length or --sequence-length be at most "
+            f"{config.longest_text}"
         )

@@ -1,5 +1,6 @@
 """The original, transformers on PyTorch: loading it, its limits, and its answers, the truth of every later stage."""
 
+import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,14 @@ class Original:
     texts: tuple[Text, ...]
     outputs: tuple[dict[str, Any], ...]
 
+    def fitting_tokenizer(self) -> Any:
+        """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""
+        tokenizer = copy.deepcopy(self.tokenizer)
+        tokenizer.model_max_length = self.max_length or tokenizer.model_max_length
+        taken = inspect.signature(self.model.forward).parameters
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
+        return tokenizer
+
 
 def load_config(folder: Path) -> Any:
     """The model's config as transformers reads it; SourceError for a type it does not know."""
@@ -53,6 +62,7 @@ def load_model(folder: Path, config: Any, task: Task) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise SourceError(f"the model in {str(folder)!r} cannot be loaded: {reason}") from error
     missing = [*loading["missing_keys"], *(str(key[0]) for key in loading.get("mismatched_keys", ()))]
+    missing = [name for name in missing if not set(name.split(".")) & set(task.unneeded)]
     if missing:
         raise SourceError(
             f"the checkpoint in {str(folder)!r} lacks {', '.join(sorted(missing)[:4])} for {type(model).__name__}; "
@@ -61,7 +71,7 @@ def load_model(folder: Path, config: Any, task: Task) -> Any:
     return model.eval()
 
 
-def prepare_padding(tokenizer: Any, max_batch_size: int) -> None:
+def prepare_padding(tokenizer: Any, max_batch_size: int, sequence_length: int | None = None) -> None:
     """Texts of different lengths share a batch only when there is a token to pad with; SourceError without one.
 
     Padding always goes to the right, whatever the tokenizer says (decoders' often say left, for generation): every
@@ -71,6 +81,11 @@ def prepare_padding(tokenizer: Any, max_batch_size: int) -> None:
         raise SourceError(
             f"the tokenizer {type(tokenizer).__name__} has no pad token, so texts cannot be batched; "
             "set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
+        )
+    if tokenizer.pad_token is None and sequence_length is not None:
+        raise SourceError(
+            f"the tokenizer {type(tokenizer).__name__} has no pad token, so no text can be padded to --sequence-length "
+            f"{sequence_length}; set tokenizer.pad_token and save it again, or leave the option out"
         )
     tokenizer.padding_side = "right"
 
@@ -95,7 +110,9 @@ def token_limit(tokenizer: Any, model: Any, wanted: int | None) -> int | None:
     limits += [positions] if positions else []
     limit = min(limits) if limits else None
     if wanted is not None and limit is not None and wanted > limit:
-        raise SourceError(f"--max-length {wanted} is above what the model takes ({limit} tokens); give at most {limit}")
+        raise SourceError(
+            f"{wanted} tokens are more than the model takes; let --max-length or --sequence-length be at most {limit}"
+        )
     return wanted or limit
 
 
@@ -112,10 +129,13 @@ def _positions(model: Any) -> int | None:
     return limit if isinstance(limit, int) and limit > 0 else None
 
 
-def original_arrays(tokenizer: Any, texts: Sequence[Text], max_length: int | None) -> Any:
-    """What transformers' own tokenizer gives for texts or pairs of them: numpy arrays [B, tokens] by name."""
+def original_arrays(tokenizer: Any, texts: Sequence[Text], max_length: int | None, *, length: int | None = None) -> Any:
+    """What transformers' own tokenizer gives for texts or pairs of them: numpy arrays [B, tokens] by name.
+
+    Padded to the longest, or, where `length` (then also the limit) is given, to that.
+    """
     truncation = {"truncation": True, "max_length": max_length} if max_length is not None else {}
-    padding = tokenizer.pad_token is not None
+    padding = "max_length" if length else tokenizer.pad_token is not None
     columns = [list(column) for column in zip(*(_columns(text) for text in texts), strict=True)]
     return tokenizer(*columns, padding=padding, return_tensors="np", **truncation)
 

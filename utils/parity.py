@@ -1,14 +1,13 @@
-"""The ONNX graph against the PyTorch model, on padded batches of texts of different lengths. Fatal."""
+"""The exported graph against the PyTorch model, on padded batches of texts of different lengths. Fatal."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from utils.components import load_shared
 from utils.errors import ParityError
+from utils.formats import FORMATS, Session
 from utils.pipeline import Graph
 from utils.tasks.task import Text
 from utils.tokenization import FrozenTokenizer
@@ -78,16 +77,16 @@ def _answering(graph: Graph, frozen: FrozenTokenizer) -> Callable[[list[Text]], 
     tokenizer = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = {tensor.name: tensor.dtype.lower() for tensor in graph.inputs}
     names = [tensor.name for tensor in graph.outputs]
-    session: Any = None
+    session: Session | None = None
 
     def answer(texts: list[Text]) -> dict[str, np.ndarray]:
         nonlocal session
         try:
-            session = session or open_session(graph.path)
-            outputs = session.run(names, served.encode(tokenizer, texts, dtypes))
+            session = session or FORMATS[graph.format].open_exporter().open_session(graph)
+            outputs = session(served.encode(tokenizer, texts, dtypes))
         except Exception as error:  # ONNX Runtime's own classes share no base
             reason = " ".join(str(error).split())[:300]
-            raise ParityError(f"the ONNX graph cannot be run on {texts[0][:60]!r}: {reason}") from error
+            raise ParityError(f"the {graph.format} graph cannot be run on {texts[0][:60]!r}: {reason}") from error
         return {name: output.astype(np.float32) for name, output in zip(names, outputs, strict=True)}
 
     return answer
@@ -143,12 +142,3 @@ def _ragged_batches(count: int, largest: int) -> tuple[list[list[int]], list[lis
     sizes = [size for size in BATCH_SIZES if 1 < size <= largest]
     batches = [list(range(start, min(start + size, count))) for size in sizes for start in range(0, count, size)]
     return [[row] for row in range(count)], batches
-
-
-def open_session(graph: Path) -> Any:
-    """An ONNX Runtime session on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])

@@ -29,9 +29,10 @@ class Step:
     """One Triton model of the repository, made from one component folder.
 
     `max_batch_size` 0: its dims are whole shapes. `gpus`: those it runs on, () for all of them. `files` ({name in the
-    version folder: path}) are copied; `documents` ({name: JSON value}) are written. `version` is what these become;
-    `earlier` are versions of former builds that stay beside it, {version: files}. `version_policy` is what the config
-    says of the versions to serve, in Triton's own form.
+    version folder: path}) are copied; `documents` ({name: JSON value}) are written. `stands_for`: {name of a tensor:
+    its name among the steps}, for those that are called otherwise there. `version` is what these become; `earlier` are
+    versions of former builds that stay beside it, {version: files}. `version_policy` is what the config says of the
+    versions to serve, in Triton's own form.
     """
 
     model_name: str
@@ -43,6 +44,7 @@ class Step:
     gpus: tuple[int, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
+    stands_for: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
     version_policy: str = ""
     earlier: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from utils.build_spec import BuildSpec
 from utils.components import load_shared
 from utils.errors import ImageError
+from utils.formats import FORMATS
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients, Pipeline
 from utils.progress import note, warn
@@ -41,7 +42,7 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
     plan = {
         "triton_image": spec.triton_image,
         "slim_image": spec.slim_image or spec.release.slim_image,
-        "runtime": RUNTIMES[spec.device].stage,
+        "runtime": FORMATS[spec.form.format].stage or RUNTIMES[spec.device].stage,
         "python": spec.release.python,
         "machine": platform.machine(),
     }
@@ -50,6 +51,8 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
     engine.pull_if_missing(spec.triton_image)
     plan["python"] = engine.python_version(spec.triton_image)
     plan["machine"] = engine.machine(spec.triton_image)
+    if FORMATS[spec.form.format].stage:
+        engine.require_backend(spec.triton_image, FORMATS[spec.form.format].backend)
     if plan["runtime"] == "slim":
         plan.update(_slim_base(spec, engine))
     note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")
@@ -172,6 +175,12 @@ def describe(
             **({"reason": spec.release_reason} if spec.release_reason else {}),
         },
         "device": spec.device,
+        "graph": {
+            "format": spec.form.format,
+            **({"sequence_length": spec.form.sequence_length} if spec.form.sequence_length else {}),
+            "input_dtype": spec.form.input_dtype,
+        },
+        "runtime": docker["runtime"],
         "base_images": [docker["triton_image"], *([docker["slim_image"]] if docker["runtime"] == "slim" else [])],
         "served_model": {
             "name": pipeline.model_name,

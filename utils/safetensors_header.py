@@ -10,6 +10,7 @@ from typing import Any
 
 from utils.errors import SourceError
 from utils.json_file import GIT_LFS
+from utils.plain_file import open_plain
 
 LONGEST_HEADER = 100_000_000  # the format's own limit
 
@@ -20,7 +21,7 @@ def read_header(file: Path) -> Shapes:
     """The shape of every tensor in `file`; SourceError when it is cut short, or no safetensors file."""
     try:
         size = file.stat().st_size
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             start = stream.read(9)
             length = int.from_bytes(start[:8], "little")
             _check_start(file, start, size, length)

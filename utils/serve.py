@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from utils import entry, environment
 from utils.errors import BootProofError, Terminated, UsageError
-from utils.local_triton import SERVICES, LocalServer, serve
+from utils.local_triton import SERVICES, LocalServer, environment_for, serve
 
 EXAMPLE = "example:\n  ./serve.sh build/ensemble_model/latest --http-port 8000"
 
@@ -79,13 +79,13 @@ def find_models(folder: Path) -> Path:
 
 
 def sample_request(model_repository: Path, http: str) -> str:
-    """A command to try: a text for a model that takes one (the ensemble if there is one), else the list of models."""
+    """A command to try: a text for a model that takes one (the ensemble if there is one), else what a model takes."""
     configs = {path.parent.name: path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt")}
     takers = sorted(
         (name for name in configs if '"text_input"' in configs[name]), key=lambda n: (_inner(configs[n]), n)
     )
     if not takers:
-        return f"curl -s -X POST http://{http}/v2/repository/index"
+        return f"curl -s {shlex.quote(f'http://{http}/v2/models/{min(configs)}')}"
     url = shlex.quote(f"http://{http}/v2/models/{takers[0]}/generate")
     return f"""curl -s {url} -d '{{"text_input": "Hello"}}'"""
 
@@ -98,7 +98,7 @@ def run(options: Options) -> str:
     """Serves until a signal. Raises BootProofError when the server does not start, or ends by itself."""
     # A shell starts background jobs with SIGINT ignored, and Python then leaves it so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    environment.ensure(environment.SERVING)
+    environment.ensure(environment_for(options.model_repository))
     try:
         with serve(
             options.model_repository,

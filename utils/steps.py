@@ -1,6 +1,7 @@
 """The steps that several tasks share: how each is made from what a build has."""
 
 from pathlib import Path
+from typing import Any
 
 from utils.formats import FORMATS
 from utils.pipeline import Graph, Ingredients, Step
@@ -34,15 +35,32 @@ def graph_step(ingredients: Ingredients) -> Step:
     return step_of_graph(ingredients, ingredients.graph, ingredients.name_of(component))
 
 
+def graph_call(ingredients: Ingredients) -> dict[str, Any]:
+    """What a step that calls the graph's step must know of it: the settings of model_repository/shared/graph_call.py.
+
+    utils/check_repository.py holds them against the model that is called.
+    """
+    called = graph_step(ingredients)
+    return {
+        "model": called.model_name,
+        "max_batch_size": called.max_batch_size,
+        "inputs": {tensor.name: tensor.config_dtype for tensor in called.inputs},
+        "outputs": {tensor.name: tensor.config_dtype for tensor in called.outputs},
+        "padding": ingredients.tokenization.get("padding"),
+    }
+
+
 def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> Step:
     """One exported model under a name of its own."""
     row = FORMATS[graph.format]
+    (inputs, meant), (outputs, given) = row.served("input", graph.inputs), row.served("output", graph.outputs)
     return Step(
         model_name=model_name,
         component=row.component,
         max_batch_size=ingredients.max_batch_size if graph.batched else 0,
-        inputs=graph.inputs,
-        outputs=graph.outputs,
+        inputs=inputs,
+        outputs=outputs,
+        stands_for={**meant, **given},
         instance_kind=ingredients.graph_instance_kind,
         gpus=ingredients.gpus,
         files=graph_files(graph),

@@ -14,6 +14,26 @@ SUPPORTED = {
         "mistral", "mobilebert", "modernbert", "mpnet", "mpt", "nystromformer", "opt", "perceiver", "phi", "phi3",
         "qwen2", "qwen3", "qwen3_moe", "rembert", "roberta", "roformer", "smollm3", "squeezebert", "xlm", "xlm-roberta",
     ),
+    "question-answering": (
+        "albert", "bart", "bert", "big_bird", "bigbird_pegasus", "camembert", "convbert", "data2vec-text", "deberta",
+        "deberta-v2", "distilbert", "electra", "falcon", "flaubert", "gptj", "ibert", "mbart", "megatron-bert",
+        "mobilebert", "mpnet", "nystromformer", "opt", "rembert", "roberta", "roformer", "splinter", "squeezebert",
+        "xlm", "xlm-roberta",
+    ),
+    "token-classification": (
+        "albert", "bert", "big_bird", "bloom", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2",
+        "distilbert", "electra", "esm", "falcon", "flaubert", "gpt2", "gpt_bigcode", "ibert", "megatron-bert",
+        "mobilebert", "modernbert", "mpnet", "mpt", "nystromformer", "qwen2", "qwen3_moe", "rembert", "roberta",
+        "roformer", "squeezebert", "xlm", "xlm-roberta",
+    ),
+}  # fmt: skip
+# Of a task that the exporter also has for pictures and sounds: the types that read texts.
+OF_TEXTS = {
+    "feature-extraction": (
+        "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
+        "electra", "ibert", "megatron-bert", "mobilebert", "modernbert", "mpnet", "nystromformer", "rembert",
+        "roberta", "roformer", "squeezebert", "xlm-roberta",
+    ),
 }  # fmt: skip
 # Types the exporter converts all the same, and why their graphs cannot answer texts.
 UNSERVABLE = {
@@ -31,7 +51,7 @@ def require_supported(model_type: str, export_task: str) -> None:
         raise ExportError(
             f"model type {model_type!r} cannot be served: {UNSERVABLE[model_type]}; give a model of another type"
         )
-    supported = SUPPORTED.get(export_task) or _asked_of_exporter(export_task)
+    supported = SUPPORTED.get(export_task) or OF_TEXTS.get(export_task) or _asked_of_exporter(export_task)
     if model_type.replace("_", "-") not in {name.replace("_", "-") for name in supported}:
         raise ExportError(
             f"the exporter cannot convert model type {model_type!r} for {export_task}; it knows {', '.join(supported)}"

@@ -81,8 +81,20 @@ def _settings_for_4(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def freeze(tokenizer: Any, destination: Path, *, max_length: int | None) -> FrozenTokenizer:
-    """Writes `destination`/tokenizer.json; truncation and padding go into the settings, not into the file."""
+def lower_case(tokenizer: Any) -> None:
+    """Texts are lower-cased before the tokenizer's own normalization, as sentence-transformers' do_lower_case does."""
+    from tokenizers import normalizers
+
+    backend = tokenizer.backend_tokenizer
+    own = [backend.normalizer] if backend.normalizer else []
+    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+
+
+def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length: int | None = None) -> FrozenTokenizer:
+    """Writes `destination`/tokenizer.json; truncation and padding go into the settings, not into the file.
+
+    Every text is padded to `length`, or to the longest of its batch.
+    """
     destination.mkdir(parents=True, exist_ok=True)
     file = destination / "tokenizer.json"
     tokenizer.backend_tokenizer.save(str(file))
@@ -93,8 +105,15 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None) -> Froz
             "type_id": tokenizer.pad_token_type_id,
             "token": tokenizer.pad_token,
             "side": tokenizer.padding_side,
+            **({"length": length} if length else {}),
         }
-    settings = {"max_length": max_length, "truncation_side": tokenizer.truncation_side, "padding": padding}
+    settings = {
+        "max_length": max_length,
+        "truncation_side": tokenizer.truncation_side,
+        "padding": padding,
+        "cls_id": tokenizer.cls_token_id,
+        "unk_id": tokenizer.unk_token_id,
+    }
     return FrozenTokenizer(file=file, settings=settings)
 
 
@@ -111,11 +130,12 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     if pairs:
         asked = tuple(zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True))
     texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
+    length = (frozen.settings["padding"] or {}).get("length")
     batches = [[text] for text in texts]
     if frozen.settings["padding"] is not None:
         batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]
     for batch in batches:
-        expected = original_arrays(tokenizer, batch, frozen.settings["max_length"])
+        expected = original_arrays(tokenizer, batch, frozen.settings["max_length"], length=length)
         arrays = served.encode(fast, batch, dtypes)
         for name in set(names) & (set(expected) | {"token_type_ids"}):
             wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types

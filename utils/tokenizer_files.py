@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.errors import SourceError
 from utils.json_file import is_there, read_json, read_json_object
+from utils.plain_file import read_plain
 from utils.progress import warn
 from utils.terms import Terms
 
@@ -128,7 +129,7 @@ def _of_parts(folder: Path) -> int | None:
 
 def _lines(file: Path) -> int:
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = read_plain(file).decode("utf-8")
     except UnicodeDecodeError as error:
         raise SourceError(f"{str(file)!r} is not UTF-8 (byte {error.start}); {SAVE_AGAIN}") from error
     except OSError as error:

@@ -164,6 +164,14 @@ class LocalServer:
         self._log.close()
 
 
+def help_text(triton: Path, interpreter: Interpreter) -> str:
+    """What `tritonserver --help` says; it tells the flags this release knows."""
+    command = [str(triton / "bin/tritonserver"), "--help"]
+    environment = _environment(interpreter, triton)
+    asked = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return asked.stdout + asked.stderr
+
+
 def _runs(group: int) -> bool:
     """True while the group has a process that is more than a zombie: not every container's init reaps orphans."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -180,7 +188,8 @@ def _environment(interpreter: Interpreter, triton: Path) -> dict[str, str]:
     The stubs of this Triton run in Python's isolated mode, which ignores PYTHON* and the locale; others do not.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    kept.pop("VIRTUAL_ENV", None)
+    for name in ("VIRTUAL_ENV", "TRITON_ADMIN_KEY", "TRITON_ADMIN_KEY_FILE"):
+        kept.pop(name, None)
     libraries = [triton / "lib", *interpreter.library_path()]
     return kept | {
         "PATH": f"{interpreter.python.parent}:{kept.get('PATH', os.defpath)}",

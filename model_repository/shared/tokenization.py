@@ -16,7 +16,8 @@ def load_tokenizer(file, settings, padded=True):
     """The frozen tokenizer.json with truncation and padding as `settings` say, whatever the file carries.
 
     settings: {"max_length": int or None, "truncation_side": "right" or "left",
-    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}
+    "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}, and in padding
+    "length": int where every text gets that many tokens
     """
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
@@ -26,7 +27,11 @@ def load_tokenizer(file, settings, padded=True):
     padding = settings["padding"]
     if padded and padding is not None:
         tokenizer.enable_padding(
-            direction=padding["side"], pad_id=padding["id"], pad_type_id=padding["type_id"], pad_token=padding["token"]
+            direction=padding["side"],
+            pad_id=padding["id"],
+            pad_type_id=padding["type_id"],
+            pad_token=padding["token"],
+            length=padding.get("length"),
         )
     return tokenizer
 
@@ -52,7 +57,7 @@ def tokenize(tokenizer, texts, name="text_input"):
 def arrays(encodings, dtypes, padding=None):
     """The encodings of one batch as arrays; where `padding` (of the settings) is given, padded here to the longest."""
     if padding is not None:
-        longest = max(len(encoding.ids) for encoding in encodings)
+        longest = padding.get("length") or max(len(encoding.ids) for encoding in encodings)
         for encoding in encodings:
             encoding.pad(
                 longest,
@@ -73,14 +78,35 @@ def arrays(encodings, dtypes, padding=None):
 
 
 def _bounded(tokenizer, text):
-    """Of two texts that are both too long the one with more tokens keeps one more: those are not taken in part."""
     if isinstance(text, str):
         return bounded(tokenizer, text)
     parts = tuple(bounded(tokenizer, each) for each in text)
-    if parts == text:
-        return text
-    limit = tokenizer.truncation["max_length"]
-    return text if all(len(tokenizer.encode(part).ids) == limit for part in parts) else parts
+    return parts if parts == tuple(text) else _in_order(tokenizer, tuple(text), parts)
+
+
+def _in_order(tokenizer, texts, parts):
+    """Of two texts that are both too long the one with more tokens keeps the odd one: so it must be of their parts."""
+    truncation = tokenizer.truncation
+    room = truncation["max_length"] - tokenizer.num_special_tokens_to_add(is_pair=True)
+    tokenizer.no_truncation()
+    try:
+        counts = [_count(tokenizer, part) for part in parts]
+        if room % 2 == 0 or min(counts) <= room:
+            return parts
+        first_is_longer = _count(tokenizer, texts[0]) > _count(tokenizer, texts[1])
+        longer, size = (0 if first_is_longer else 1), 0
+        parts = list(parts)
+        while (counts[0] > counts[1]) != first_is_longer and size < len(texts[longer]):
+            size = 2 * len(parts[longer])  # what is added lies beyond the tokens kept
+            parts[longer] = texts[longer][-size:] if truncation["direction"].lower() == "left" else texts[longer][:size]
+            counts[longer] = _count(tokenizer, parts[longer])
+        return tuple(parts)
+    finally:
+        tokenizer.enable_truncation(**truncation)
+
+
+def _count(tokenizer, text):
+    return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def bounded(tokenizer, text):
@@ -108,6 +134,18 @@ def bounded(tokenizer, text):
     return text
 
 
+def locate(tokenizer, text):
+    """The tokens of one text as `encode` gives them, without padding, and the place of each in the whole text.
+
+    A place is the character it begins with and the one after its last; special tokens have none that is true.
+    """
+    part = bounded(tokenizer, text)
+    is_tail = part != text and tokenizer.truncation["direction"].lower() == "left"
+    before = len(text) - len(part) if is_tail else 0
+    encoding = tokenizer.encode(part)
+    return encoding, [(start + before, end + before) for start, end in encoding.offsets]
+
+
 def _separators(tokenizer):
     """Those of space and line feed that no word reaches across, nor any merge of the vocabulary."""
     if tokenizer.pre_tokenizer is None:
@@ -132,10 +170,11 @@ def _tail(text, size, word_end):
 
 def decode_rows(array, name):
     """The texts of a BYTES array, row by row; ValueError names the input and the row that is not UTF-8."""
-    return [_decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
+    return [decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
 
 
-def _decode(value, name, row):
+def decode(value, name, row):
+    """The text of one element of a BYTES array; ValueError as in `decode_rows`."""
     try:
         return value.decode("utf-8") if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError as error:

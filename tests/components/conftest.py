@@ -10,8 +10,15 @@ import pytest
 
 from utils.render import COMPONENTS_ROOT
 
-NUMPY_TYPES = {"TYPE_STRING": np.object_, "TYPE_INT64": np.int64, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
-SHARED = ("scoring", "step_responses", "tokenization")
+NUMPY_TYPES = {
+    "TYPE_STRING": np.object_,
+    "TYPE_INT64": np.int64,
+    "TYPE_INT32": np.int32,
+    "TYPE_FP32": np.float32,
+    "TYPE_UINT8": np.uint8,
+}
+SHARED = tuple(file.stem for file in (COMPONENTS_ROOT / "shared").glob("*.py"))
+OWN = ("answer_spans", "entailment_scores", "token_entities")  # of one component
 
 
 class Tensor:
@@ -46,6 +53,41 @@ class InferenceResponse:
         self.error = error
 
 
+class TritonModelException(Exception):
+    """What the real one raises for a model that is not there."""
+
+
+class CallResponse:
+    """What a call of another model gives: as the real one, its error is a method."""
+
+    def __init__(self, given):
+        self.outputs = None if isinstance(given, str) else given
+        self._error = TritonError(given) if isinstance(given, str) else None
+
+    def has_error(self):
+        return self._error is not None
+
+    def error(self):
+        return self._error
+
+
+class InferenceRequest:
+    """A call of a model beside this one: `MODELS` holds {name: function of {input: array}}, which
+    gives {output: array}, or a text: what it failed with.
+    """
+
+    def __init__(self, model_name, requested_output_names, inputs, **_options):
+        self.model, self.names, self.inputs = model_name, requested_output_names, inputs
+
+    def exec(self):
+        if self.model not in MODELS:
+            raise TritonModelException(f"no model '{self.model}'")
+        return CallResponse(MODELS[self.model]({tensor.name(): tensor.as_numpy() for tensor in self.inputs}))
+
+
+MODELS = {}
+
+
 class Request:
     def __init__(self, **inputs):
         self.inputs = {name: Tensor(name, array) for name, array in inputs.items()}
@@ -58,8 +100,12 @@ def pb_utils(monkeypatch):
     fake.Tensor, fake.TritonError, fake.InferenceResponse = Tensor, TritonError, InferenceResponse
     fake.triton_string_to_numpy = NUMPY_TYPES.__getitem__
     fake.get_input_tensor_by_name = lambda request, name: request.inputs.get(name)
+    fake.InferenceRequest, fake.TritonModelException = InferenceRequest, TritonModelException
+    fake.get_output_tensor_by_name = lambda response, name: Tensor(name, response.outputs[name])
+    fake.models = MODELS
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
-    return fake
+    yield fake
+    MODELS.clear()
 
 
 @pytest.fixture
@@ -69,9 +115,9 @@ def load_component(pb_utils, monkeypatch, tmp_path):
     Its code is loaded from model_repository/, its files lie in a repository of their own, as after assembly.
     """
 
-    def load(name, inputs, outputs, files):
+    def load(name, inputs, outputs, files, dims=()):
         code = COMPONENTS_ROOT / name / "1"
-        for module in SHARED:
+        for module in (*SHARED, *OWN):
             monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.syspath_prepend(str(code))
         spec = importlib.util.spec_from_file_location(f"component_{name}", code / "model.py")
@@ -83,7 +129,10 @@ def load_component(pb_utils, monkeypatch, tmp_path):
             text = content if isinstance(content, str) else json.dumps(content)
             (version / file).write_text(text, encoding="utf-8")
         config = {
-            side: [{"name": tensor, "data_type": dtype} for tensor, dtype in tensors.items()]
+            side: [
+                {"name": tensor, "data_type": dtype, "dims": dict(dims).get(tensor, [-1])}
+                for tensor, dtype in tensors.items()
+            ]
             for side, tensors in (("input", inputs), ("output", outputs))
         }
         model = module.TritonPythonModel()
@@ -95,7 +144,7 @@ def load_component(pb_utils, monkeypatch, tmp_path):
                 "model_name": name,
             }
         )
-        for shared in SHARED:
+        for shared in (*SHARED, *OWN):
             monkeypatch.delitem(sys.modules, shared, raising=False)
         return model
 
@@ -140,8 +189,11 @@ def settings_of():
 
 
 @pytest.fixture
-def shared(pb_utils):
+def shared(pb_utils, monkeypatch):
     """The shared modules by name, loaded as a build loads them."""
     from utils.components import load_shared
 
+    # Shared modules import one another by their plain names, as side by side in a version folder.
+    for name in ("step_responses", "tokenization"):
+        monkeypatch.setitem(sys.modules, name, load_shared(name))
     return SimpleNamespace(**{name: load_shared(name) for name in SHARED})

@@ -71,3 +71,24 @@ def test_no_text_is_too_strange(load, request_of, text):
     (response,) = load(max_length=8).execute([request_of(text_input=texts(text))])
     assert response.error is None
     assert 2 <= response.outputs["input_ids"].shape[1] <= 8
+
+
+@pytest.fixture
+def load_pairs(load_component, words, settings_of):
+    files = {"tokenizer.json": words.to_str(), "settings.json": settings_of()}
+    return load_component("text_preprocessing", {"query": "TYPE_STRING", "document": "TYPE_STRING"}, ALL, files)
+
+
+def test_two_inputs_are_pairs_in_their_order(load_pairs, request_of):
+    (response,) = load_pairs.execute([request_of(document=texts("c", "d a"), query=texts("a b", "c"))])
+    assert response.error is None
+    assert response.outputs["input_ids"].tolist() == [[CLS, A, B, SEP, C, SEP], [CLS, C, SEP, D, A, SEP]]
+    assert response.outputs["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("name", ["query", "document"])
+def test_invalid_utf_8_in_a_pair_names_its_input(load_pairs, request_of, name):
+    columns = {"query": texts("a", "b"), "document": texts("c", "d"), name: texts("a", b"\xff")}
+    (response,) = load_pairs.execute([request_of(**columns)])
+    assert response.error.message() == f"input '{name}', row 1: not valid UTF-8 (byte 0)"
+    assert response.error.code() == "INVALID_ARG"

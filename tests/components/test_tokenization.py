@@ -156,3 +156,71 @@ def test_a_tokenizer_that_does_not_split_at_spaces_sees_the_whole_text(shared):
     tokenizer.enable_truncation(6)
     text = "a b " * 9000
     assert shared.tokenization.bounded(tokenizer, text) is text
+
+
+PAIRS = {"input_ids": np.int64, "token_type_ids": np.int64}
+
+
+def test_pairs_are_joined_as_the_tokenizer_says(load, encode):
+    arrays = encode(load(), [("a b", "c"), ("d", "")], NAMES)
+    assert arrays["input_ids"].tolist() == [[CLS, A, B, SEP, C, SEP], [CLS, D, SEP, SEP, PAD, PAD]]
+    assert arrays["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 0, 0]]
+    assert arrays["attention_mask"].tolist() == [[1] * 6, [1, 1, 1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("pair", "ids"),
+    [
+        (("a b c d e f g h", "a"), [CLS, A, B, C, D, SEP, A, SEP]),
+        (("a", "a b c d e f g h"), [CLS, A, SEP, A, B, C, D, SEP]),
+        (("a b c d e f g", "a b c d e f g h"), [CLS, A, B, SEP, A, B, C, SEP]),
+        (("a b c d e f g h", "a b c d e f g"), [CLS, A, B, C, SEP, A, B, SEP]),
+        (("a b", "c d e"), [CLS, A, B, SEP, C, D, E, SEP]),
+    ],
+)
+def test_of_a_pair_the_longer_text_is_cut_first(load, encode, pair, ids):
+    assert encode(load(max_length=8), [pair], PAIRS)["input_ids"].tolist() == [ids]
+
+
+def test_a_pair_without_any_token_is_refused_by_its_row(load, encode):
+    with pytest.raises(ValueError, match="input 'query', row 1: the tokenizer finds no token"):
+        encode(load(without_special_tokens), [("", "a"), ("", "")], NAMES, "query")
+
+
+LONG = "a b c " * 900
+LONGER = "d e f g " * 700
+SHORT_OF_A_PART = "h a " * 1000
+ONE_WORD = "b" * 9000
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("max_length", [127, 128, 512])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (LONG, "a"),
+        ("a", LONG),
+        ("", LONG),
+        (LONG, LONGER),
+        (LONGER, LONG),
+        (LONG, LONG),
+        (LONG, SHORT_OF_A_PART),
+        (SHORT_OF_A_PART, LONG),
+        (ONE_WORD, LONG),
+        (LONG, ONE_WORD),
+    ],
+)
+def test_a_bound_changes_no_token_of_a_pair(load, encode, pair, max_length, side):
+    """Of two texts that are too long the one with more tokens keeps the odd one: a part must not change which."""
+    tokenizer = load(max_length=max_length, truncation_side=side)
+    expected = tokenizer.encode(*pair)
+    arrays = encode(tokenizer, [pair], PAIRS)
+    assert arrays["input_ids"].tolist() == [expected.ids]
+    assert arrays["token_type_ids"].tolist() == [expected.type_ids]
+
+
+def test_the_long_one_of_a_pair_is_cut_before_it_is_tokenized_whole(load, shared):
+    tokenizer = load(max_length=8)
+    question, text = shared.tokenization._bounded(tokenizer, ("a", "b c " * 100_000))
+    assert question == "a"
+    assert len(text) <= shared.tokenization.SHORTEST_PART

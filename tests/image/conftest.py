@@ -14,6 +14,7 @@ from utils import ROOT, docker_context, wheelhouse
 from utils.context import Context, write_context
 from utils.docker_client import LEGACY
 from utils.errors import ImageError
+from utils.golden import GoldenAnswers, GoldenRow, texts, write_golden
 from utils.pipeline import Pipeline
 
 STANDIN_FULL = "triton-standin:24.10"
@@ -43,6 +44,11 @@ max_batch_size: 4
 input { name: "text_input" data_type: TYPE_STRING dims: 1 }
 output { name: "echo" data_type: TYPE_STRING dims: 1 }
 """
+HELLO = texts(["Hello"])
+GOLDEN = GoldenAnswers(
+    rows=(GoldenRow(model="echo", batched=True, inputs={"text_input": HELLO}, outputs={"echo": HELLO}),),
+    comparison="tensors",
+)
 DOUBLE_CONFIG = """\
 name: "double"
 backend: "onnxruntime"
@@ -116,6 +122,7 @@ def make_tree(engine, bases, tmp_path_factory):
 def write_tree(folder, image, docker):
     former = os.umask(0o077)  # as the strictest builder would have it
     try:
+        write_golden(GOLDEN, folder)
         docker_context.write(folder, docker)
         pipeline = Pipeline(model_name="echo", max_batch_size=4, layout="none", inputs=(), outputs=(), steps=())
         labels = {

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -194,3 +195,26 @@ def test_a_failed_build_leaves_the_last_good_one(models, name, tmp_path):
     assert done.returncode == 3, done.stderr
     assert contents(BUILD / name / "latest") == before
     assert not list((BUILD / ".work").iterdir())
+
+
+def test_tensors_and_steps_under_names_of_the_users_own(models, name, serve_repository):
+    """Built and proven under them, and the usual names are gone."""
+    names = ["--input-name", "input_text", "--output-name", "predicts=label,scores=p"]
+    steps = "text_preprocessing=tokenizer,model_onnx=Graph-1"
+    done = make(models["bert"], models["bert"], "-", name, "--no-image", "--top-k", 2, *names, "--step-name", steps)
+    assert done.returncode == 0, done.stderr
+    assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
+    assert '"name": "input_text"' in done.stderr, "the request that is shown next has the name, too"
+    repository = BUILD / name / "latest/model_repository"
+    assert {path.name for path in repository.iterdir()} == {name, "tokenizer", "Graph-1", "post_processing"}
+    address = serve_repository(repository).address.http
+    ((wanted, scores),) = pytorch(models["bert"], ["помогите мне"])
+    tensor = '{"name":"input_text","shape":[1,1],"datatype":"BYTES","data":["помогите мне"]}'
+    infer = post(f"http://{address}/v2/models/{name}/infer", f'{{"inputs":[{tensor}]}}')
+    outputs = {each["name"]: each["data"] for each in infer["outputs"]}
+    assert outputs["label"] == wanted[:2]
+    assert outputs["p"] == pytest.approx(scores[:2], abs=1e-4)
+    assert set(outputs) == {"label", "p"}
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        post(f"http://{address}/v2/models/{name}/infer", f'{{"inputs":[{tensor.replace("input_text", "text_input")}]}}')
+    assert refusal.value.code == 400

@@ -295,4 +295,4 @@ def test_the_sample_request_asks_the_ensemble(repository):
     assert "/v2/models/whole/generate" in sample_request(repository, "127.0.0.1:8000")
     for config in repository.glob("*/config.pbtxt"):
         config.write_text("")
-    assert sample_request(repository, "h:1") == "curl -s -X POST http://h:1/v2/repository/index"
+    assert sample_request(repository, "h:1") == "curl -s http://h:1/v2/models/echo"

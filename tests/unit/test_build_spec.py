@@ -161,8 +161,8 @@ def test_help_names_every_argument_and_option(capsys):
     text = capsys.readouterr().out
     for name in (
         "MODEL", "TOKENIZER", "ID2LABEL", "MODEL_NAME", "TAG", "MAX_BATCH_SIZE", "--config", "--task", "--device",
-        "--release", "--base-image", "--slim-image", "--image", "--top-k", "--max-length", "--input-name", "--output-name",
-        "--step-name", "--fetch-timeout",
+        "--release", "--base-image", "--slim-image", "--image", "--top-k", "--max-length", "--input-name",
+        "--output-name", "--step-name", "--fetch-timeout",
         "--no-image", "--dry-run", "--no-cache", "--no-verify", "--json", "--debug",
     ):  # fmt: skip
         assert name in text
@@ -214,9 +214,9 @@ def test_a_yaml_file_says_all_that_the_command_line_says(yaml_file, joint):
         if ":" in line
     )
     argv = [*THREE, "topics", "v1", "8", "--top-k=2", "--max-length=256", "--input-name=text",
-            "--output-name=predicts=label,scores=p", "--step-name=model_onnx=graph", "--fetch-timeout=30", "--base-image=tri:1",
-            "--slim-image=slim:2", "--image=team/topics", "--device=gpu", "--release=24.08", "--no-image",
-            "--no-verify", "--no-cache", "--dry-run", "--json"]  # fmt: skip
+            "--output-name=predicts=label,scores=p", "--step-name=model_onnx=graph", "--fetch-timeout=30",
+            "--base-image=tri:1", "--slim-image=slim:2", "--image=team/topics", "--device=gpu", "--release=24.08",
+            "--no-image", "--no-verify", "--no-cache", "--dry-run", "--json"]  # fmt: skip
     assert parse_arguments(["--config", yaml_file(text)]) == parse_arguments(argv)
 
 

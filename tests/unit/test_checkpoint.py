@@ -1,5 +1,6 @@
 """The whole table of damages is in tests/bad_input; here is what is certain and what is not."""
 
+import contextlib
 import json
 
 import pytest
@@ -12,10 +13,8 @@ from utils.supported_types import SUPPORTED
 from utils.terms import Terms
 
 
-def config(model_type="bert", head_size=2, vocab_size=None):
-    return ModelConfig(
-        file=None, model_type=model_type, head_size=head_size, problem_type="regression", vocab_size=vocab_size
-    )
+def config(model_type="bert", head_size=2, **changes):
+    return ModelConfig(file=None, model_type=model_type, head_size=head_size, problem_type="regression", **changes)
 
 
 def checkpoint(tmp_path, shapes):
@@ -93,22 +92,52 @@ def test_heads_that_are_not_there_or_others(tmp_path, model_type, shapes, said):
     assert said in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("export_task", "architectures", "refused"),
+    [
+        ("text-classification", ("BertForTokenClassification",), True),
+        ("token-classification", ("BertForSequenceClassification",), True),
+        ("token-classification", ("BertForMultipleChoice",), True),
+        ("token-classification", ("BertForTokenClassification",), False),
+        ("token-classification", (), False),
+        ("token-classification", ("OurOwnTagger",), False),
+        ("text-classification", ("BertForTokenClassification", "BertForSequenceClassification"), False),
+        ("feature-extraction", ("BertForTokenClassification",), False),
+    ],
+)
+def test_a_head_of_another_task_by_the_same_name(tmp_path, export_task, architectures, refused):
+    """Both classes of BERT call theirs `classifier`."""
+    found, terms = checkpoint(tmp_path, {"classifier.weight": (2, 8)}), Terms(export_task=export_task)
+    said = pytest.raises(SourceError, match=rf"is of a {architectures[0]} .*{export_task} wants") if refused else None
+    with said or contextlib.nullcontext():
+        check_head(found, config(architectures=architectures), terms)
+
+
+def test_a_base_model_has_no_head_for_tokens(tmp_path):
+    shapes = {"transformer.wte.weight": (8, 8), "score.weight": (2, 8)}
+    with pytest.raises(SourceError, match="no tensor of 'classifier', where the head of a gpt2"):
+        check_head(checkpoint(tmp_path, shapes), config("gpt2"), Terms(export_task="token-classification"))
+
+
 def test_another_task_has_another_head(tmp_path):
     check_head(checkpoint(tmp_path, {}), config(), Terms(export_task="feature-extraction"))
 
 
-def test_the_table_of_heads_is_that_of_transformers():
+@pytest.mark.parametrize("export_task", HEADS)
+def test_the_table_of_heads_is_that_of_transformers(export_task):
     """Each type's class has a module of that name. perceiver decodes to its labels without one."""
     import inspect
 
     import transformers
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSES
+    from transformers.models.auto import modeling_auto
 
-    known = {each: head for head, types in HEADS.items() for each in types.split()}
-    for model_type in SUPPORTED["text-classification"]:
+    mappings = {"text-classification": "SEQUENCE_CLASSIFICATION", "token-classification": "TOKEN_CLASSIFICATION"}
+    classes = getattr(modeling_auto, f"MODEL_FOR_{mappings[export_task]}_MAPPING_NAMES")
+    known = {each: head for head, types in HEADS[export_task].items() for each in types.split()}
+    for model_type in SUPPORTED[export_task]:
         if model_type == "perceiver":
             continue
-        family = [each for each in getattr(transformers, CLASSES[model_type]).mro() if each.__module__[:5] != "torch"]
+        family = [each for each in getattr(transformers, classes[model_type]).mro() if each.__module__[:5] != "torch"]
         source = "".join(inspect.getsource(each) for each in family if each is not object)
         assert f"self.{known[model_type.replace('_', '-')]} = " in source, model_type
 

@@ -109,7 +109,7 @@ def test_another_choice_is_fatal_however_small_the_difference(check):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("alone", [True, False])
 def test_what_is_not_finite_is_fatal(check, value, alone):
-    with pytest.raises(ParityError, match="the states for 'a.*' are not finite"):
+    with pytest.raises(ParityError, match=r"the states for 'a.*' are not finite"):
         check(shift("states", (0, 0, 0), size=value, alone=alone))
 
 

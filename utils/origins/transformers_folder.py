@@ -35,7 +35,7 @@ class TransformersFolder:
         """The graph as it will be served."""
         from utils.convert_to_onnx import predict
 
-        return predict(self.known.config, self.spec.task)
+        return predict(self.known.config, self.spec.task, self.spec.form)
 
     def fetch(self) -> Path:
         """The model's folder, weights included."""
@@ -50,6 +50,7 @@ class TransformersFolder:
             release=self.spec.release,
             max_batch_size=self.spec.max_batch_size,
             max_length=self.spec.max_length,
+            form=self.spec.form,
             labels=self.known.label_texts,
             settings=self.settings,
         )

@@ -6,6 +6,7 @@ docs/extending.md shows how to add one.
 import importlib
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -14,7 +15,8 @@ from utils.terms import Terms
 
 # What to take from a model or tokenizer folder. Weights come last and by themselves: everything that can be
 # refused from the small files is refused before a large one is asked for.
-METADATA = ("*.json", "*.txt", "*.model", "*.spm", "*.py")
+# One lies deeper: how a sentence-transformers folder pools its tokens.
+METADATA = ("*.json", "*.txt", "*.model", "*.spm", "*.py", "[0-9]*_Pooling/config.json")
 WEIGHTS = ("*.safetensors", "*.bin")
 # Without --allow-pickle the others are not even asked for.
 SAFE_WEIGHTS = ("*.safetensors",)
@@ -68,11 +70,16 @@ class Storage(Protocol):
         """The exact revision that `locator` stands for now, found without fetching any file."""
 
     def fetch(self, locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-        """A folder that holds the files of `revision` whose names match `patterns` (fnmatch, top level).
+        """A folder that holds the files of `revision` whose names match `patterns` (see `matches`).
 
         `destination` is a private folder for storages that download; one that has its files at hand, or a
         cache of its own, may return another path, which the caller only reads.
         """
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Is a file wanted? As fnmatch, but a `*` does not reach across a `/`: most patterns are for the top level only."""
+    return any(name.count("/") == pattern.count("/") and fnmatch(name, pattern) for pattern in patterns)
 
 
 def parse_reference(text: str) -> StorageRef:
@@ -109,6 +116,7 @@ __all__ = [
     "Sources",
     "Storage",
     "StorageRef",
+    "matches",
     "open_storage",
     "parse_reference",
 ]

@@ -9,11 +9,11 @@ import logging
 import os
 import re
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
 
 from utils import entry
 from utils.errors import SourceError
+from utils.storage import matches
 from utils.storage.hf_errors import explained
 
 # Below bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is told.
@@ -76,16 +76,15 @@ def _split(locator: str) -> tuple[str, str]:
 
 
 def _chosen(names: list[str], patterns: tuple[str, ...]) -> list[str]:
-    """Top level only, and no pickled weights where the repository has safe ones."""
-    top = [name for name in names if "/" not in name]
-    if any(name.endswith(".safetensors") for name in top):
-        top = [name for name in top if not name.endswith(".bin")]
-    return [name for name in top if any(fnmatch(name, pattern) for pattern in patterns)]
+    """No pickled weights where the repository has safe ones."""
+    if any(name.endswith(".safetensors") and "/" not in name for name in names):
+        names = [name for name in names if not name.endswith(".bin")]
+    return [name for name in names if matches(name, patterns)]
 
 
 def _holding(folder: Path, patterns: tuple[str, ...], locator: str) -> Path:
     """Offline nobody can tell which files are missing, but none at all is a download that never happened."""
-    if any(fnmatch(file.name, pattern) for file in folder.iterdir() for pattern in patterns):
+    if any(matches(file.name, patterns) for file in folder.iterdir()):
         return folder
     raise SourceError(
         f"hf:{locator} is in the cache without any {', '.join(patterns)}, and HF_HUB_OFFLINE is set; "

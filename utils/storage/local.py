@@ -2,23 +2,22 @@
 
 import hashlib
 import re
-from fnmatch import fnmatch
 from pathlib import Path
 
 from utils.errors import SourceError
-from utils.storage import METADATA, WEIGHTS
+from utils.storage import METADATA, WEIGHTS, matches
 
 _CHUNK = 1 << 20
 _LIKE_A_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\S+)?")
 
 
 def resolve(locator: str) -> str:
-    """`sha256:` and 16 hex digits over the names and contents of the files a build may take (top level)."""
+    """`sha256:` and 16 hex digits over the names and contents of the files a build may take."""
     path = _existing(locator)
     digest = hashlib.sha256()
     try:
-        for file in _relevant(path):
-            digest.update(f"{file.name}\0{_content_digest(file)}\n".encode("utf-8", "surrogateescape"))
+        for name, file in _relevant(path).items():
+            digest.update(f"{name}\0{_content_digest(file)}\n".encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise SourceError(
             f"{error.filename or locator!r} cannot be read ({error.strerror}); make it readable for this user"
@@ -54,14 +53,13 @@ def _existing(locator: str) -> Path:
     raise SourceError(f"{locator!r} is no file or folder (looked from {Path.cwd()}); check the path")
 
 
-def _relevant(path: Path) -> list[Path]:
+def _relevant(path: Path) -> dict[str, Path]:
+    """The files by name, sorted."""
     if path.is_file():
-        return [path]
-    wanted = METADATA + WEIGHTS
-    return sorted(
-        (file for file in path.iterdir() if file.is_file() and any(fnmatch(file.name, one) for one in wanted)),
-        key=lambda file: file.name,
-    )
+        return {path.name: path}
+    deeper = [file for pattern in METADATA if "/" in pattern for file in path.glob(pattern)]
+    names = {file.relative_to(path).as_posix(): file for file in [*path.iterdir(), *deeper] if file.is_file()}
+    return {name: names[name] for name in sorted(names) if matches(name, METADATA + WEIGHTS)}
 
 
 def _content_digest(file: Path) -> str:

@@ -3,11 +3,11 @@
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Protocol, cast
 
 from utils.errors import SourceError
+from utils.storage import METADATA, matches
 
 _CONFIGURATION = {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 2}}
 
@@ -27,7 +27,7 @@ def resolve(locator: str) -> str:
 
 
 def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-    """Downloads the objects directly below the prefix whose names match into `destination`."""
+    """Downloads the objects below the prefix whose names match into `destination`."""
     destination.mkdir(parents=True, exist_ok=True)
     with _explained(locator):
         storage = _open()
@@ -35,8 +35,9 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
         if _revision(objects) != revision:
             raise SourceError(f"s3:{locator} changed while it was read (it was {revision}); run the same command again")
         for key in objects:
-            name = PurePosixPath(key).name
-            if any(fnmatch(name, pattern) for pattern in patterns):
+            name = _name(key, locator)
+            if matches(name, patterns):
+                (destination / name).parent.mkdir(exist_ok=True)
                 storage.get_file(key, str(destination / name))
     return destination
 
@@ -50,13 +51,22 @@ def _open() -> _FileSystem:
 
 
 def _objects(storage: _FileSystem, locator: str) -> dict[str, str]:
-    """ETags by key."""
-    bucket, _, prefix = locator.strip("/").partition("/")
-    found = storage.find(f"{bucket}/{prefix}".rstrip("/"), maxdepth=1, detail=True)
-    objects = {key: entry["ETag"] for key, entry in found.items() if entry["type"] == "file"}
+    """ETags by key, of all that lies directly below the prefix and what a build takes from further below."""
+    found = storage.find(locator.strip("/"), maxdepth=2, detail=True)
+    objects = {
+        key: entry["ETag"]
+        for key, entry in found.items()
+        if entry["type"] == "file" and ("/" not in _name(key, locator) or matches(_name(key, locator), METADATA))
+    }
     if not objects:
         raise SourceError(f"s3:{locator} holds no objects; write s3:bucket/prefix, where the model's files lie")
     return objects
+
+
+def _name(key: str, locator: str) -> str:
+    """What stands behind the prefix; a reference to a single object is a name by itself."""
+    folder, path = PurePosixPath(locator.strip("/")), PurePosixPath(key)
+    return path.name if path == folder else path.relative_to(folder).as_posix()
 
 
 def _revision(objects: dict[str, str]) -> str:

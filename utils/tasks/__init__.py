@@ -1,10 +1,27 @@
 """The one table of tasks. A new task is one file with its row here and at most one component folder."""
 
 from utils.errors import UsageError
-from utils.tasks import logits, onnx, text_classification
+from utils.tasks import (
+    feature_extraction,
+    logits,
+    onnx,
+    question_answering,
+    text_classification,
+    token_classification,
+    zero_shot_classification,
+)
 from utils.tasks.task import Task, TaskOption
 
-TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in (text_classification, logits, onnx)}
+ROWS = (
+    text_classification,
+    token_classification,
+    feature_extraction,
+    question_answering,
+    zero_shot_classification,
+    logits,
+    onnx,
+)
+TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in ROWS}
 DEFAULT_TASK = "text-classification"
 
 

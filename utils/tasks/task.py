@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from utils.formats import FORMATS
 from utils.golden import TensorValue
 from utils.pipeline import Graph, Ingredients, Step
 from utils.tensors import TensorSpec
@@ -54,6 +55,11 @@ class Task:
     texts: what of an example the graph gets. answer: the original's right answers, one for each example,
     from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py. requests: the
     golden requests' tensors, where they are not the examples themselves.
+    formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
+    served output comes from, so that a checkpoint may lack them.
+
+    Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
+    `lower_case`, for texts that are lower-cased before all else.
     """
 
     name: str
@@ -71,4 +77,6 @@ class Task:
     origins: tuple[str, ...] = ("transformers",)
     comparison: str = "tensors"
     takes_labels: bool = True
+    formats: tuple[str, ...] = tuple(FORMATS)
+    unneeded: tuple[str, ...] = ()
     options: tuple[TaskOption, ...] = ()

@@ -1,0 +1,1 @@
+"""The main process of the served image, around Triton. Standard library of Python 3.8 only, like all of this folder."""

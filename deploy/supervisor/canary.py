@@ -1,0 +1,164 @@
+"""Golden requests to the running server: does it answer as the original model does?"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import re
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ROWS = 3
+FORMATS = {
+    "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
+    "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
+}  # fmt: skip
+OVERLOADED = (429, 503)
+Difference = Callable[..., float]
+
+
+class WrongAnswerError(Exception):
+    """The server answers, and not as it must."""
+
+
+class NoAnswerError(Exception):
+    """No answer in time, or that of an overloaded server."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request ready to send, and its right outputs."""
+
+    model: str
+    batched: bool
+    headers: Mapping[str, str]
+    body: bytes
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Asks the server at `port`; `source` is the address it asks from. `difference` is that of comparison.py."""
+
+    rows: tuple[Row, ...]
+    comparison: str
+    tolerance: float
+    difference: Difference
+    port: int
+    source: str = ""
+
+    def ask(self, row: Row, seconds: float) -> None:
+        """One row. Raises WrongAnswerError or NoAnswerError."""
+        status, body = request(
+            self.port,
+            "POST",
+            f"/v2/models/{row.model}/infer",
+            row.body,
+            row.headers,
+            source=self.source,
+            seconds=seconds,
+        )
+        said = body[:300].decode("utf-8", "replace")
+        if status in OVERLOADED:
+            raise NoAnswerError(f"{status} {said}")
+        if status != http.client.OK:
+            raise WrongAnswerError(f"it says {status} {said}")
+        try:
+            answer = _answer(body, batched=row.batched)
+            self.difference(row.outputs, answer, comparison=self.comparison, tolerance=self.tolerance)
+        except Exception as error:  # whatever cannot be compared is not the right answer
+            raise WrongAnswerError(str(error) or repr(error)) from error
+
+
+def request(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] = {},
+    *,
+    source: str = "",
+    seconds: float,
+) -> tuple[int, bytes]:
+    """(status, body) of one HTTP request to this machine. NoAnswerError when none comes.
+
+    Not through urllib: it would follow the proxy settings that Docker hands to containers.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds, source_address=(source, 0))
+    try:
+        connection.request(method, path, body, dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswerError(str(error) or repr(error)) from error
+    finally:
+        connection.close()
+
+
+def load(path: str, difference: Difference, port: int, source: str = "") -> Canary:
+    """The few smallest rows of a golden.json. Raises OSError, ValueError or KeyError where it is none."""
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 10 ms of every start
+        golden = json.load(file)
+    if golden["format"] != 2 or not golden["rows"]:
+        raise ValueError(f"golden answers of format {golden['format']!r}")
+    smallest = sorted(golden["rows"], key=lambda row: len(json.dumps(row["inputs"])))[:ROWS]
+    return Canary(
+        rows=tuple(_row(row) for row in smallest),
+        comparison=golden["comparison"],
+        tolerance=golden["tolerance"],
+        difference=difference,
+        port=port,
+        source=source,
+    )
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    """Inputs travel as binary tensors, which carry any bytes, and the answer comes as JSON."""
+    raw, tensors = b"", []
+    for name, tensor in row["inputs"].items():
+        content = _raw(tensor)
+        shape = [1, *tensor["shape"]] if row["batched"] else list(tensor["shape"])
+        size = {"binary_data_size": len(content)}
+        tensors.append({"name": name, "shape": shape, "datatype": tensor["datatype"], "parameters": size})
+        raw += content
+    head = json.dumps({"inputs": tensors}).encode()
+    return Row(
+        model=row["model"],
+        batched=row["batched"],
+        headers={"Inference-Header-Content-Length": str(len(head))},
+        body=head + raw,
+        outputs=row["outputs"],
+    )
+
+
+def _raw(tensor: Mapping[str, Any]) -> bytes:
+    if tensor["datatype"] == "BYTES":
+        values = [_bytes(value) for value in tensor["data"]]
+        return b"".join(struct.pack("<I", len(value)) + value for value in values)
+    return struct.pack(f"<{len(tensor['data'])}{FORMATS[tensor['datatype']]}", *tensor["data"])
+
+
+def _bytes(value: Any) -> bytes:
+    return base64.b64decode(value["base64"]) if isinstance(value, dict) else str(value).encode("utf-8")
+
+
+def _answer(body: bytes, *, batched: bool) -> dict[str, Any]:
+    outputs = json.loads(body.decode("utf-8", "surrogateescape"))["outputs"]
+    return {
+        output["name"]: {
+            "datatype": output["datatype"],
+            "shape": output["shape"][1:] if batched else output["shape"],
+            "data": [_text(value) for value in output["data"]],
+        }
+        for output in outputs
+    }
+
+
+def _text(value: Any) -> Any:
+    """As golden.json has it: a text, or the base64 of bytes that are none."""
+    if isinstance(value, str) and re.search("[\udc80-\udcff]", value):
+        return {"base64": base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")}
+    return value

@@ -1,0 +1,49 @@
+"""The flags Triton is started with, as far as its release knows them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+# Everything but health, metadata and inference.
+ADMIN_APIS = "shared-memory,model-config,model-repository,statistics,trace,logging"
+# As an HTTP header; over gRPC the metadata key is triton-grpc-protocol-admin-key.
+ADMIN_HEADER = "admin-key"
+INPUT_LIMIT = "http-max-input-size"
+
+
+def known(help_text: str) -> frozenset[str]:
+    """The names of the flags in the output of `tritonserver --help`, without their dashes."""
+    return frozenset(re.findall(r"(?m)^\s+--([a-z0-9-]+)", help_text))
+
+
+def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) -> list[str]:
+    """No model control, admin APIs closed but for who has the key, and a limit for a request's body."""
+    # Without a key of the user's, one that nobody knows.
+    restricted = f"{ADMIN_APIS}:{ADMIN_HEADER}={admin_key or os.urandom(24).hex()}"
+    wanted = {
+        "model-control-mode": "none",
+        "disable-auto-complete-config": "",
+        "strict-readiness": "true",
+        "http-restricted-api": restricted,
+        "grpc-restricted-protocol": restricted,
+        INPUT_LIMIT: str(max_input_bytes),
+    }
+    return [f"--{name}={value}" if value else f"--{name}" for name, value in wanted.items() if name in flags]
+
+
+def missing(flags: frozenset[str]) -> list[str]:
+    """What a release that does not know a flag leaves open, one sentence each."""
+    gaps = {
+        "http-restricted-api": "this release cannot close its admin APIs over HTTP: keep port 8000 to trusted clients",
+        "grpc-restricted-protocol": "this release cannot close its admin APIs over gRPC: do not publish port 8001",
+        INPUT_LIMIT: "this release takes request bodies of any size: limit them before it, or its memory (--memory)",
+    }
+    return [sentence for name, sentence in gaps.items() if name not in flags]
+
+
+def without(command: Sequence[str], added: Sequence[str]) -> list[str]:
+    """`command` without those flags that `added` sets: Triton refuses some of its flags twice."""
+    names = {flag.partition("=")[0] for flag in added}
+    return [part for part in command if part.partition("=")[0] not in names]

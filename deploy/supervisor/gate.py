@@ -1,0 +1,95 @@
+"""Who gets the connections to a port: Triton, or, until the canary was right and again while draining, we.
+
+Both listen on the port (SO_REUSEPORT, which Triton's --reuse-http-port sets too) and a classic BPF program in the
+kernel chooses between the two for each new connection: it costs a request nothing. Our socket joins the group first
+and so is number 0 in it, Triton's is 1. Sources: socket(7), SO_ATTACH_REUSEPORT_CBPF (Linux 4.5) and bpf(2).
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import select
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+
+SO_ATTACH_REUSEPORT_CBPF = 51
+OURS, TRITONS = 0, 1
+# From this address of the loopback the canary reaches Triton behind a closed gate.
+BYPASS = "127.0.0.77"
+_LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
+_SOURCE_ADDRESS = 0x100000000 - 0x100000 + 12  # SKF_NET_OFF and the place of the source in an IPv4 header
+BODY = b'{"error":"the server is not ready"}'
+ANSWER = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+)
+
+
+class Gate:
+    """Closed when made; `open` lets new connections to Triton, `close` answers them with 503 again.
+
+    Raises OSError when a port is taken, or when the kernel knows no such programs.
+    """
+
+    def __init__(self, http_port: int, grpc_port: int) -> None:
+        self._http = _listen(socket.AF_INET, "0.0.0.0", http_port)
+        try:
+            self._grpc = _listen(socket.AF_INET6, "::", grpc_port)  # as gRPC does, where there is IPv6
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
+            self._grpc = _listen(socket.AF_INET, "0.0.0.0", grpc_port)
+        self.close()
+        for each in (self._http, self._grpc):
+            each.listen(128)
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def open(self) -> None:
+        """New connections are Triton's."""
+        for each in (self._http, self._grpc):
+            _attach(each, [(_RETURN, 0, 0, TRITONS)])
+
+    def close(self) -> None:
+        """New connections are ours, but for the canary's."""
+        bypass = struct.unpack("!I", socket.inet_aton(BYPASS))[0]
+        let_through = [(_LOAD_WORD, 0, 0, _SOURCE_ADDRESS), (_JUMP_IF_EQUAL, 0, 1, bypass), (_RETURN, 0, 0, TRITONS)]
+        _attach(self._http, [*let_through, (_RETURN, 0, 0, OURS)])
+        _attach(self._grpc, [(_RETURN, 0, 0, OURS)])
+
+    def _answer(self) -> None:
+        """503 over HTTP; over gRPC a connection that ends, which a client reports as UNAVAILABLE."""
+        while True:
+            for each in select.select([self._http, self._grpc], [], [])[0]:
+                with contextlib.suppress(OSError):
+                    connection, _ = each.accept()
+                    with connection:
+                        connection.settimeout(0.2)
+                        if each is self._http:
+                            connection.recv(65536)
+                            connection.sendall(ANSWER)
+                            connection.shutdown(socket.SHUT_WR)
+                            connection.recv(65536)
+
+
+def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    with socket.socket(family) as alone:  # without SO_REUSEPORT: fails when any other server has the port
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone.bind((host, port))
+        alone.listen()
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind((host, port))
+    return listening
+
+
+def _attach(listening: socket.socket, program: Sequence[tuple[int, int, int, int]]) -> None:
+    """A struct sock_fprog {unsigned short len; struct sock_filter *filter}, filters of {u16, u8, u8, u32}."""
+    code = array.array("B", b"".join(struct.pack("HBBI", *instruction) for instruction in program))
+    listening.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, struct.pack("HxxxxxxQ", len(program), code.buffer_info()[0])
+    )

@@ -1,0 +1,81 @@
+"""Triton and its stubs as one thing that runs, is harmed, or has ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+
+from . import processes
+
+STUB = "triton_python_b"
+# A model that fails to load ends its stub, and Triton then says why and ends, too: it gets this long.
+LOAD_FAULT_SECONDS = 3.0
+
+
+class Server:
+    """tritonserver in a process group of its own."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.pid = os.posix_spawnp(
+            command[0], list(command), dict(environment), setpgroup=0, setsigmask=(),
+            setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE),
+        )  # fmt: skip
+        self.exit_code: int | None = None
+        self._members: dict[int, processes.Process] = {}
+        self._stubs: set[int] = set()
+        self._regions: set[str] = set()
+        self._harmed_since = 0.0
+
+    def look(self) -> None:
+        """Reads the processes anew; to be called often."""
+        self.exit_code = processes.reap().get(self.pid, self.exit_code)
+        self._members = processes.group(self.pid)
+        new = {pid for pid, process in self._members.items() if process.name == STUB} - self._stubs
+        self._stubs |= new
+        self._regions |= processes.regions(new)
+
+    def harm(self, *, is_ready: bool) -> str:
+        """What is wrong with the processes, in a few words; empty when nothing is."""
+        if self.exit_code is not None:
+            return f"Triton ended with exit code {self.exit_code}" if self.exit_code >= 0 else self._killed()
+        found = self._stub_harm()
+        if not found:
+            self._harmed_since = 0.0
+            return ""
+        self._harmed_since = self._harmed_since or time.monotonic()
+        grace = 0.4 if is_ready else LOAD_FAULT_SECONDS
+        return found if time.monotonic() - self._harmed_since >= grace else ""
+
+    def _killed(self) -> str:
+        return f"Triton was ended by signal {-(self.exit_code or 0)}"
+
+    def _stub_harm(self) -> str:
+        for pid in sorted(self._stubs):
+            if pid not in self._members or self._members[pid].state in processes.DEAD:
+                return f"the Python stub with process id {pid} ended"
+        stopped = [str(pid) for pid, process in self._members.items() if process.state == processes.STOPPED]
+        return f"process {', '.join(stopped)} is stopped (SIGSTOP)" if stopped else ""
+
+    def seconds_used(self) -> float:
+        """Processor seconds of all processes, as of the last look."""
+        return processes.seconds_used(self._members.values())
+
+    def works(self) -> bool:
+        """True while any thread has something to do."""
+        return processes.any_runs(self._members)
+
+    def terminate(self, seconds: float) -> None:
+        """SIGTERM, and up to `seconds` for Triton to end by itself."""
+        os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self.exit_code is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+            self.look()
+
+    def end(self) -> None:
+        """Leaves no process and no shared memory."""
+        self.look()
+        processes.kill(self.pid)
+        processes.remove(self._regions)

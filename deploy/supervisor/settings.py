@@ -1,0 +1,78 @@
+"""What a container's environment may set (docs/operations.md lists it)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MIB = 1 << 20
+ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
+
+
+class SettingError(ValueError):
+    """A setting is wrong; its text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: nobody has one).
+
+    `hang_seconds` 0: as long as the largest batch can take at the speed the canary measured.
+    """
+
+    http_port: int = 8000
+    grpc_port: int = 8001
+    metrics_port: int = 8002
+    max_input_bytes: int = 64 * MIB
+    start_seconds: float = 600.0
+    drain_seconds: float = 8.0
+    hang_seconds: float = 0.0
+    admin_key: str = ""
+
+
+NAMES = {
+    "TRITON_HTTP_PORT": "http_port",
+    "TRITON_GRPC_PORT": "grpc_port",
+    "TRITON_METRICS_PORT": "metrics_port",
+    "TRITON_MAX_INPUT_BYTES": "max_input_bytes",
+    "TRITON_START_SECONDS": "start_seconds",
+    "TRITON_DRAIN_SECONDS": "drain_seconds",
+    "TRITON_HANG_SECONDS": "hang_seconds",
+}
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment; SettingError for one that is none."""
+    values = {name: _number(key, environment[key]) for key, name in NAMES.items() if environment.get(key)}
+    return Settings(admin_key=_admin_key(environment), **values)
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not int(text):
+        raise SettingError(f"{name} is {text!r}; a whole number above 0 is needed")
+    if name.endswith("_PORT") and int(text) > 65535:
+        raise SettingError(f"{name} is {text}; a port is at most 65535")
+    return int(text)
+
+
+def _admin_key(environment: Mapping[str, str]) -> str:
+    """TRITON_ADMIN_KEY, or the first line of the file TRITON_ADMIN_KEY_FILE names. Its value is never shown."""
+    key, name = environment.get("TRITON_ADMIN_KEY", ""), "TRITON_ADMIN_KEY"
+    if file := environment.get("TRITON_ADMIN_KEY_FILE"):
+        name = "TRITON_ADMIN_KEY_FILE"
+        try:
+            with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - pathlib costs 10 ms of every start
+                key = lines.readline().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"{name} names {file!r}, which cannot be read ({error}); mount it readable") from error
+        if not key:
+            raise SettingError(f"{name} names {file!r}, which is empty; write the key to it, or leave {name} out")
+    if key and not ADMIN_KEY.fullmatch(key):
+        raise SettingError(f"the key in {name} must be 16 to 128 of A-Z, a-z, 0-9, _, ., ~ and -; choose another")
+    return key
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment Triton and its stubs get."""
+    return {name: value for name, value in environment.items() if not name.startswith("TRITON_ADMIN_KEY")}

@@ -1,0 +1,83 @@
+"""Reads the words of an image by a Triton that serves text_detection and text_recognition, or an ensemble of both.
+
+`python -m examples.ocr.client IMAGE [--url HOST:PORT] [--ensemble NAME]` prints words, scores and corner points.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
+
+from examples.ocr.reading import Word, load_alphabet, read
+from utils import entry
+from utils.errors import FactoryError, SourceError
+
+Array = np.ndarray[Any, Any]
+
+
+def read_by_models(connection: triton.InferenceServerClient, content: bytes, alphabet: list[str]) -> list[Word]:
+    """One request for where words are, and one for what they are; the steps between are taken here."""
+
+    def detect(images: Array) -> tuple[Array, Array]:
+        scores, geometry = sorted(_ask(connection, "text_detection", images), key=lambda map_: map_.shape[-1])
+        return scores, geometry
+
+    def recognize(crops: Array) -> Array:
+        (logits,) = _ask(connection, "text_recognition", crops)
+        return logits
+
+    return read(content, detect, recognize, alphabet)
+
+
+def _ask(connection: triton.InferenceServerClient, model: str, array: Array) -> list[Array]:
+    """All outputs of a model with one FP32 input, called as the model has it."""
+    metadata = connection.get_model_metadata(model)
+    tensor = triton.InferInput(metadata["inputs"][0]["name"], list(array.shape), "FP32")
+    tensor.set_data_from_numpy(np.ascontiguousarray(array))
+    answer = connection.infer(model, [tensor])
+    return [answer.as_numpy(output["name"]) for output in metadata["outputs"]]
+
+
+def read_by_ensemble(connection: triton.InferenceServerClient, content: bytes, name: str) -> list[Word]:
+    """One request: the file's bytes in, words out."""
+    tensor = triton.InferInput("image", [1], "BYTES")
+    tensor.set_data_from_numpy(np.array([content], dtype=np.object_))
+    answer = connection.infer(name, [tensor])
+    words, boxes, scores = (answer.as_numpy(output) for output in ("words", "boxes", "scores"))
+    return [
+        Word(text=word.decode("utf-8"), box=box, score=float(score))
+        for word, box, score in zip(words, boxes, scores, strict=True)
+    ]
+
+
+def run(argv: Sequence[str]) -> str:
+    """The words found, a line each."""
+    parser = entry.Parser(prog="python -m examples.ocr.client", description=__doc__)
+    parser.add_argument("image", metavar="IMAGE", type=Path, help="a JPEG or PNG file")
+    parser.add_argument("--url", metavar="HOST:PORT", default="127.0.0.1:8000", help="default: %(default)s")
+    parser.add_argument("--ensemble", metavar="NAME", help="ask this model instead of the two")
+    parser.add_argument("--alphabet", metavar="FILE", type=Path, help="the recognizer's alphabet.json, for the two")
+    arguments = parser.parse_args(argv)
+    if not (arguments.ensemble or arguments.alphabet):
+        parser.error("the two models need --alphabet FILE; or name an --ensemble")
+    try:
+        content = arguments.image.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{str(arguments.image)!r} cannot be read: {error.strerror}; name an image file") from error
+    try:
+        with triton.InferenceServerClient(arguments.url) as connection:
+            if arguments.ensemble:
+                words = read_by_ensemble(connection, content, arguments.ensemble)
+            else:
+                words = read_by_models(connection, content, load_alphabet(arguments.alphabet))
+    except (InferenceServerException, ConnectionError) as error:
+        raise FactoryError(f"the server at {arguments.url} does not read the image: {error}") from error
+    return "\n".join(map(str, words)) or "no words found"
+
+
+if __name__ == "__main__":
+    entry.run(lambda: run(sys.argv[1:]))

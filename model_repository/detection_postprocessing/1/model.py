@@ -1,0 +1,39 @@
+"""Step: the detector's maps and the picture in; crops for the recognizer, boxes and scores out."""
+
+import json
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from boxes import locate
+from crops import crop
+from step_responses import InvalidResultError, read_settings, respond, tensors
+
+
+class TritonPythonModel:
+    """Detection post-processing of one image; its inputs and outputs are, in this order:
+
+    scores FP32 [1, H, W, 1], geometry FP32 [1, H, W, 5] and the picture UINT8 [H0, W0, 1] ->
+    crops FP32 [N, 1, h, w], boxes FP32 [N, 4, 2] in pixels of the picture, scores FP32 [N]; h and w as the config says.
+    """
+
+    def initialize(self, args):
+        """Reads the thresholds."""
+        self.settings = read_settings(args)
+        self.maps = list(tensors(args, "input"))
+        self.crops, self.boxes, self.scores = tensors(args, "output")
+        self.size = [int(dim) for dim in json.loads(args["model_config"])["output"][0]["dims"][-2:]]
+
+    def execute(self, requests):
+        """Answers each request by itself."""
+        return respond(requests, self._answer)
+
+    def _answer(self, request):
+        maps = [pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.maps]
+        scores, geometry, picture = maps
+        if not (np.isfinite(scores).all() and np.isfinite(geometry).all()):
+            raise InvalidResultError("the detector's maps are not finite for this image: no box can be given")
+        boxes, scores = locate(scores, geometry, picture.shape[1::-1], **self.settings)
+        # An image without text goes on with one blank crop, which the last step drops for want of a box: ONNX Runtime
+        # takes a tensor without rows on the CPU, but not every engine a recognizer may run on does (TensorRT's do not).
+        crops = crop(picture[:, :, 0], boxes, *self.size) if len(boxes) else np.zeros((1, 1, *self.size), np.float32)
+        return {self.crops: crops, self.boxes: boxes, self.scores: scores}

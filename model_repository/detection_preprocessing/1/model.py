@@ -1,0 +1,31 @@
+"""Step: an encoded image in, the detector's input and the picture out."""
+
+import triton_python_backend_utils as pb_utils
+from picture import as_grey, as_input, read
+from step_responses import InvalidInputError, read_settings, respond, tensors
+
+
+class TritonPythonModel:
+    """Detection preprocessing: BYTES [1] -> FP32 [1, H, W, 3] and, for the crops, UINT8 [H0, W0, 1]: grey, upright.
+
+    The recognizer reads grey. In colour a photo of 12 megapixels would not fit the shared memory a container has.
+    """
+
+    def initialize(self, args):
+        """Reads the detector's limits."""
+        self.settings = read_settings(args)
+        (self.image,) = tensors(args, "input")
+        self.images, self.picture = tensors(args, "output")
+
+    def execute(self, requests):
+        """Answers each request by itself."""
+        return respond(requests, self._answer)
+
+    def _answer(self, request):
+        (content,) = pb_utils.get_input_tensor_by_name(request, self.image).as_numpy()
+        try:
+            image = read(content, self.settings["most_pixels"])
+        except ValueError as error:
+            raise InvalidInputError(f"input '{self.image}': {error}") from error
+        images = as_input(image, self.settings["longest_side"], self.settings["means"])
+        return {self.images: images, self.picture: as_grey(image)[:, :, None]}

@@ -1,0 +1,95 @@
+"""Start and end logits to the part of a context that answers best, by the rules of transformers' pipeline.
+
+Source of the rules: QuestionAnsweringPipeline of transformers 4.57, with a fast tokenizer that pads on the right.
+"""
+
+import numpy as np
+
+QUESTION, CONTEXT = 0, 1
+# So many spans of tokens of each row are looked at, since several may be the same words.
+CANDIDATES = 12
+
+
+def spans(tokenizer, question, context, settings, row, names):
+    """The encodings of the pair: one, or several in which the context's parts overlap by `doc_stride` tokens.
+
+    settings: {"max_seq_len": tokens of a row, "doc_stride": int, "tokenization": {"truncation_side": ...}}.
+    ValueError names the input (of `names`: question, context) and the row that has no text or too much of it.
+    """
+    for name, text in zip(names, (question, context)):
+        if not text:
+            raise ValueError(f"input '{name}', row {row}: the text is empty")
+    whole = tokenizer.encode(question, context)
+    if CONTEXT not in whole.sequence_ids:
+        raise ValueError(f"input '{names[CONTEXT]}', row {row}: the tokenizer finds no token in this text")
+    limit, stride = settings["max_seq_len"], settings["doc_stride"]
+    if len(whole) <= limit:
+        return [whole]
+    room = limit - sum(sequence != CONTEXT for sequence in whole.sequence_ids)
+    if room <= stride:
+        raise ValueError(
+            f"input '{names[QUESTION]}', row {row}: the text is so long that it leaves room for {max(room, 0)} tokens "
+            f"of the context beside it, and a context in several parts needs more than {stride}"
+        )
+    tokenizer.enable_truncation(
+        limit, stride=stride, strategy="only_second", direction=settings["tokenization"]["truncation_side"]
+    )
+    first = tokenizer.encode(question, context)
+    tokenizer.no_truncation()
+    return [first, *first.overflowing]
+
+
+def best_answer(context, scored, settings):
+    """(answer, score, start, end): the words, in UTF-8, and where they stand, counted in the context's characters.
+
+    scored: an encoding, its start logits FP32 [T] and its end logits FP32 [T] for each part of the context.
+    settings: {"max_answer_len": tokens, "handle_impossible_answer": may no answer be the best one, "tokenization":
+    {"cls_id": int or None}}. Spans of the same words are one answer, and their scores are added.
+    """
+    answers, null_score = {}, 1e6
+    for encoding, *logits in scored:
+        allowed = _allowed(encoding, settings["tokenization"]["cls_id"])
+        starts, ends = (_probabilities(each, allowed) for each in logits)
+        null_score = min(null_score, float(starts[0] * ends[0]))
+        starts[0] = ends[0] = 0
+        for first, last, score in _candidates(starts, ends, allowed, settings["max_answer_len"]):
+            place = _characters(encoding, first, last)
+            known = answers.setdefault(context[slice(*place)].lower(), [0.0, place])
+            known[0] += score
+    if settings["handle_impossible_answer"]:
+        answers.setdefault(None, [null_score, (0, 0)])
+    score, place = max(answers.values(), key=lambda answer: answer[0], default=(0.0, (0, 0)))
+    return context[slice(*place)].encode("utf-8"), score, *place
+
+
+def _allowed(encoding, cls_id):
+    """Which tokens an answer may start or end at, BOOL [T]: the context's, and the one that stands for no answer."""
+    tokens = zip(encoding.sequence_ids, encoding.ids, encoding.attention_mask)
+    return np.array([bool(mask) and (sequence == CONTEXT or token == cls_id) for sequence, token, mask in tokens])
+
+
+def _probabilities(logits, allowed):
+    logits = np.where(allowed, logits, np.float32(-10000))
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()
+
+
+def _candidates(starts, ends, allowed, longest):
+    """The best spans of at most `longest` tokens, best first: (first token, last token, score)."""
+    scores = np.zeros((len(starts), longest), dtype=np.float32)  # [first token, tokens after it]
+    for after in range(min(longest, len(starts))):
+        scores[: len(starts) - after, after] = starts[: len(starts) - after] * ends[after:]
+    order = np.argsort(-scores, axis=None, kind="stable")[:CANDIDATES]
+    for first, after in zip(*(each.tolist() for each in np.unravel_index(order, scores.shape))):
+        last = first + after
+        if last < len(allowed) and allowed[first] and allowed[last]:
+            yield first, last, float(scores[first, after])
+
+
+def _characters(encoding, first, last):
+    """The characters of the whole words around two tokens; of the tokens themselves where they are in no word."""
+    words = [encoding.token_to_word(token) for token in (first, last)]
+    places = [None if word is None else encoding.word_to_chars(word, CONTEXT) for word in words]
+    if None in places:
+        return encoding.offsets[first][0], encoding.offsets[last][1]
+    return places[0][0], places[1][1]

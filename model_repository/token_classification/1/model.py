@@ -1,0 +1,48 @@
+"""Step: the logits of tokens and the texts they are of in, the entities in each text out."""
+
+import json
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from scoring import softmax
+from step_responses import InvalidInputError, InvalidResultError, read_settings, respond, tensors, version_folder
+from token_entities import entities, read_tokens
+from tokenization import decode_rows, load_tokenizer, locate
+
+
+class TritonPythonModel:
+    """Token classification: FP32 [B, tokens, C] and BYTES [B, 1] -> BYTES [B, 1], each a JSON array of entities."""
+
+    def initialize(self, args):
+        """Loads the frozen tokenizer, which tells each token's place in its text, and the labels."""
+        folder, self.settings = version_folder(args), read_settings(args)
+        self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings["tokenization"])
+        self.unk_id = self.settings["tokenization"]["unk_id"]
+        decoder = self.tokenizer.decoder
+        self.join = decoder.decode if decoder else " ".join
+        id2label = json.loads((folder / "id2label.json").read_text(encoding="utf-8"))
+        self.labels = [id2label[str(index)] for index in range(len(id2label))]
+        self.inputs = list(tensors(args, "input"))
+        (self.entities,) = tensors(args, "output")
+
+    def execute(self, requests):
+        """Answers each request by itself."""
+        return respond(requests, self._answer)
+
+    def _answer(self, request):
+        logits, texts = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs)
+        try:
+            texts = decode_rows(texts, self.inputs[1])
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from error
+        rows = [self._entities(*row) for row in zip(texts, logits)]
+        return {self.entities: np.array(rows, dtype=object).reshape(-1, 1)}
+
+    def _entities(self, text, logits):
+        """The JSON of one text; of its logits, FP32 [tokens, C], the padding is left out."""
+        tokens = read_tokens(self.tokenizer, text, self.unk_id, *locate(self.tokenizer, text))
+        logits = logits[: len(tokens)].astype(np.float32)
+        if not np.isfinite(logits).all():
+            raise InvalidResultError("the model's logits are not finite for this input: no entity can be given")
+        found = entities(tokens, softmax(logits), self.labels, self.settings["aggregation"], self.join)
+        return json.dumps(found, ensure_ascii=False, default=float).encode("utf-8")

@@ -1,0 +1,1 @@
+../../shared/tokenization.py

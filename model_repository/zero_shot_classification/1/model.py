@@ -1,0 +1,43 @@
+"""The served model: a text and any labels in, the labels and how well each suits the text out."""
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from entailment_scores import best_first, decode_labels, encode, truncate_texts
+from graph_call import GraphCall
+from step_responses import InvalidInputError, InvalidResultError, read_settings, respond, tensors, version_folder
+from tokenization import decode_rows, load_tokenizer
+
+
+class TritonPythonModel:
+    """Zero-shot classification: text BYTES [B, 1], labels BYTES [B, L] -> labels BYTES and scores FP32, both [B, L]."""
+
+    def initialize(self, args):
+        """Loads the frozen tokenizer, which truncates the text only; the call of the graph pads."""
+        self.settings = read_settings(args)
+        whole = {**self.settings["tokenization"], "max_length": None, "padding": None}
+        self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", whole)
+        truncate_texts(self.tokenizer, self.settings["tokenization"])
+        self.graph = GraphCall(self.settings["graph"])
+        self.inputs = list(tensors(args, "input"))
+        self.outputs = list(tensors(args, "output"))
+
+    def execute(self, requests):
+        """Answers each request by itself."""
+        return respond(requests, self._answer)
+
+    def _answer(self, request):
+        texts, labels = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs)
+        template = self.settings["hypothesis_template"]
+        try:
+            texts, labels = decode_rows(texts, self.inputs[0]), decode_labels(labels, self.inputs[1])
+            rows = enumerate(zip(texts, labels))
+            pairs = [encode(self.tokenizer, *pair, template, row, self.inputs) for row, pair in rows]
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from error
+        answers = self.graph([encoding for row in pairs for encoding in row])
+        logits = np.stack([next(iter(answer.values())) for answer in answers]).reshape(len(texts), len(labels[0]), -1)
+        if not np.isfinite(logits).all():
+            raise InvalidResultError("the model's logits are not finite for this input: no label can be given")
+        ranked = [best_first(*each, self.settings) for each in zip(labels, logits)]
+        predicts, scores = zip(*ranked)
+        return dict(zip(self.outputs, (np.array(predicts, dtype=np.object_), np.array(scores, dtype=np.float32))))

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+INPUTS = {"attention_mask": "TYPE_INT64", "last_hidden_state": "TYPE_FP32"}
+
+
+@pytest.fixture
+def load(load_component):
+    def make(pooling="mean", normalize=False):
+        files = {"settings.json": {"pooling": pooling, "normalize": normalize}}
+        return load_component("pooling", INPUTS, {"embedding": "TYPE_FP32"}, files)
+
+    return make
+
+
+def states(*rows):
+    return np.array(rows, dtype=np.float32)
+
+
+def masks(*rows):
+    return np.array(rows, dtype=np.int64)
+
+
+RAGGED = {
+    "attention_mask": masks([1, 1, 0], [1, 1, 1]),
+    "last_hidden_state": states([[1, -4], [3, -2], [99, 99]], [[1, 2], [0, 2], [5, 5]]),
+}
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [("mean", [[2, -3], [2, 3]]), ("cls", [[1, -4], [1, 2]]), ("max", [[3, -2], [5, 5]])],
+)
+def test_padding_has_no_part_in_an_embedding(load, request_of, pooling, expected):
+    (response,) = load(pooling).execute([request_of(**RAGGED)])
+    assert response.error is None
+    np.testing.assert_array_equal(response.outputs["embedding"], np.array(expected, dtype=np.float32))
+    assert response.outputs["embedding"].dtype == np.float32
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_as_torch_does_it_whatever_the_numbers_and_the_side_of_the_padding(load, request_of, pooling):
+    import torch
+
+    random = np.random.default_rng(3)
+    values = random.normal(size=(4, 6, 8)).astype(np.float32)
+    mask = masks([1] * 6, [1, 1, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1])
+    (response,) = load(pooling, normalize=True).execute([request_of(attention_mask=mask, last_hidden_state=values)])
+    for row, embedding in enumerate(response.outputs["embedding"]):
+        kept = torch.tensor(values[row][mask[row] == 1])
+        pooled = {"mean": kept.mean(0), "cls": kept[0], "max": kept.amax(0)}[pooling]
+        np.testing.assert_allclose(embedding, torch.nn.functional.normalize(pooled, dim=0).numpy(), atol=1e-6)
+
+
+def test_zeros_stay_zeros_when_normalized(load, request_of):
+    request = request_of(attention_mask=masks([1]), last_hidden_state=states([[0, 0]]))
+    (response,) = load(normalize=True).execute([request])
+    assert response.outputs["embedding"].tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_fail_their_own_request(load, request_of, value):
+    good = request_of(**RAGGED)
+    bad = request_of(attention_mask=masks([1, 1]), last_hidden_state=states([[1, 2], [value, 0]]))
+    before, failed, after = load().execute([good, bad, good])
+    assert "not finite" in failed.error.message()
+    assert (failed.error.code(), failed.outputs) == ("INTERNAL", {})
+    assert (before.error, after.error) == (None, None)
+
+
+def test_what_padding_holds_is_not_looked_at(load, request_of):
+    request = request_of(attention_mask=masks([1, 0]), last_hidden_state=states([[1, 2], [np.nan, np.inf]]))
+    (response,) = load().execute([request])
+    assert response.outputs["embedding"].tolist() == [[1, 2]]

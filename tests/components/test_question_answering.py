@@ -1,0 +1,151 @@
+"""The step's rules against transformers' own pipeline, over random logits: no model, no Triton."""
+
+import numpy as np
+import pytest
+
+INPUTS = {"question": "TYPE_STRING", "context": "TYPE_STRING"}
+OUTPUTS = {"answer": "TYPE_STRING", "score": "TYPE_FP32", "start": "TYPE_INT64", "end": "TYPE_INT64"}
+GRAPH = {
+    "model": "graph",
+    "max_batch_size": 2,
+    "inputs": {"input_ids": "TYPE_INT64"},
+    "outputs": {"start_logits": "TYPE_FP32", "end_logits": "TYPE_FP32"},
+    "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
+}
+LETTERS = "abcdefgh"
+
+
+def logits_of(ids):
+    """Random, but the same for the same tokens, whatever they are padded with: FP32 [tokens] each."""
+    random = np.random.default_rng(abs(hash(tuple(ids))))
+    return random.normal(scale=3, size=(2, len(ids))).astype(np.float32)
+
+
+def graph(arrays):
+    answers = []
+    for row in arrays["input_ids"]:
+        ids = [token for token in row.tolist() if token]
+        answers.append(np.pad(logits_of(ids), ((0, 0), (0, len(row) - len(ids))), constant_values=50))
+    return {"start_logits": np.stack(answers)[:, 0], "end_logits": np.stack(answers)[:, 1]}
+
+
+@pytest.fixture
+def words(words):
+    """Its special tokens may stand in a text, as in a tokenizer that transformers saved."""
+    words.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    return words
+
+
+@pytest.fixture
+def load(load_component, pb_utils, words):
+    """`load(**settings)`: the step, its rows 16 tokens long, overlapping by 4."""
+
+    def make(**changes):
+        pb_utils.models["graph"] = changes.pop("graph", graph)
+        tokenization = {"max_length": 16, "truncation_side": changes.pop("side", "right"), "padding": None, "cls_id": 2}
+        settings = {"max_seq_len": 16, "doc_stride": 4, "max_answer_len": 3, "handle_impossible_answer": False}
+        files = {
+            "tokenizer.json": words.to_str(),
+            "settings.json": {**settings, **changes, "tokenization": tokenization, "graph": GRAPH},
+        }
+        return load_component("question_answering", INPUTS, OUTPUTS, files)
+
+    return make
+
+
+@pytest.fixture
+def pipeline(words):
+    """`pipeline(question, context, **options)`: what transformers makes of the same logits."""
+    from transformers import PreTrainedTokenizerFast, QuestionAnsweringPipeline
+
+    original = QuestionAnsweringPipeline.__new__(QuestionAnsweringPipeline)
+    original.framework = "pt"
+    original.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]"
+    )
+
+    def answer(question, context, *, side="right", **options):
+        import torch
+
+        original.tokenizer.truncation_side = side
+        example = original.create_sample(question, context)
+        parts = []
+        for part in original.preprocess(example, max_seq_len=16, doc_stride=4):
+            start, end = torch.from_numpy(logits_of(part["input_ids"][0].tolist()))
+            parts.append({"start": start[None], "end": end[None], **part})
+        return original.postprocess(parts, max_answer_len=3, **options)
+
+    return answer
+
+
+def column(*texts):
+    return np.array([[text if isinstance(text, bytes) else text.encode()] for text in texts], dtype=object)
+
+
+def random_rows(count, longest):
+    random = np.random.default_rng(5)
+    for _ in range(count):
+        question, context = (
+            " ".join(random.choice([*LETTERS, "A", "B", "[CLS]"], size=random.integers(1, size)).tolist())
+            for size in (5, longest)
+        )
+        yield question, context
+
+
+@pytest.mark.parametrize("options", [{}, {"handle_impossible_answer": True}, {"side": "left"}], ids=str)
+def test_the_answer_is_the_pipelines(load, request_of, pipeline, options):
+    step = load(**options)
+    seen = set()
+    for question, context in random_rows(150, 60):
+        (response,) = step.execute([request_of(question=column(question), context=column(context))])
+        wanted = pipeline(question, context, **options)
+        given = {name: array[0, 0] for name, array in response.outputs.items()}
+        assert (given["answer"].decode(), given["start"], given["end"]) == tuple(
+            wanted[key] for key in ("answer", "start", "end")
+        )
+        assert given["score"] == pytest.approx(wanted["score"], rel=1e-5)
+        seen.add(wanted["answer"])
+    assert len(seen) > 50
+    assert ("" in seen) == ("handle_impossible_answer" in options)
+
+
+def test_rows_of_one_request_keep_their_order(load, request_of, pipeline):
+    rows = list(random_rows(7, 40))
+    (response,) = load().execute(
+        [request_of(question=column(*(q for q, _ in rows)), context=column(*(c for _, c in rows)))]
+    )
+    assert [answer.decode() for answer in response.outputs["answer"][:, 0]] == [
+        pipeline(*row)["answer"] for row in rows
+    ]
+    assert {name: array.shape for name, array in response.outputs.items()} == dict.fromkeys(OUTPUTS, (7, 1))
+
+
+BAD = {
+    "empty question": (("", "a"), "input 'question', row 0: the text is empty"),
+    "empty context": (("a", ""), "input 'context', row 0: the text is empty"),
+    "no token": (("a", "  "), "input 'context', row 0: the tokenizer finds no token in this text"),
+    "no UTF-8": (("a", b"\xff"), "input 'context', row 0: not valid UTF-8 (byte 0)"),
+    "no room at all": (("a " * 20, "a b c"), "leaves room for 0 tokens of the context"),
+    "no room for parts": (("a " * 9, "a b c d e f g"), "leaves room for 4 tokens of the context beside it"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_request_costs_no_other_its_answer(load, request_of, pipeline, case):
+    (question, context), sentence = BAD[case]
+    good = request_of(question=column("a"), context=column("b c d"))
+    before, bad, after = load().execute([good, request_of(question=column(question), context=column(context)), good])
+    assert sentence in bad.error.message()
+    assert bad.error.code() == "INVALID_ARG"
+    assert [each.outputs["answer"][0, 0].decode() for each in (before, after)] == [pipeline("a", "b c d")["answer"]] * 2
+
+
+def test_a_long_question_is_answered_where_the_context_fits_beside_it(load, request_of, pipeline):
+    (response,) = load().execute([request_of(question=column("a " * 10), context=column("b c d"))])
+    assert response.outputs["answer"][0, 0].decode() == pipeline("a " * 10, "b c d")["answer"]
+
+
+def test_logits_that_are_not_finite_are_an_error_and_no_answer(load, request_of):
+    step = load(graph=lambda arrays: dict.fromkeys(GRAPH["outputs"], arrays["input_ids"] * np.nan))
+    (response,) = step.execute([request_of(question=column("a"), context=column("b"))])
+    assert (response.error.code(), "not finite" in response.error.message()) == ("INTERNAL", True)

@@ -1,0 +1,43 @@
+"""A sound model and tokenizer of a few bytes, for each example to spoil a copy."""
+
+import json
+import os
+import signal
+import tempfile
+
+import pytest
+
+from tests.fuzz import valid
+from tests.fuzz.edge import tree
+from tests.small_files import write_safetensors
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A model's folder; the same for all examples of a test, each of which puts its file in place and back."""
+    model = tmp_path / "model"
+    model.mkdir()
+    for name, content in valid.JSON_FILES.items():
+        (model / name).write_text(json.dumps(content), encoding="utf-8")
+    (model / "vocab.txt").write_text(valid.VOCABULARY, encoding="utf-8")
+    write_safetensors(model / "model.safetensors", valid.SHAPES)
+    return model
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing(tmp_path_factory, monkeypatch):
+    """No file in the temporary folder, none where the test stands, and the signals as they were."""
+    places = [tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("here")]
+    monkeypatch.setenv("TMPDIR", str(places[0]))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.chdir(places[1])
+    monkeypatch.delenv("TRITON_FACTORY_DEBUG", raising=False)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    settings = dict(os.environ)
+    yield
+    for number, action in kept.items():
+        signal.signal(number, action)
+    assert [tree(place) for place in places] == [[], []]
+    assert {name for name in os.environ if name not in settings} <= {"TRITON_FACTORY_DEBUG", "TRITON_FACTORY_NO_CACHE"}
+    for name in ("TRITON_FACTORY_DEBUG", "TRITON_FACTORY_NO_CACHE"):
+        os.environ.pop(name, None)

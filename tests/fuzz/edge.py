@@ -1,0 +1,63 @@
+"""What holds for every refusal, whatever was given: the edge of the commands (utils/entry.py) judges it."""
+
+import contextlib
+import io
+import os
+import re
+import signal
+from dataclasses import dataclass
+
+from utils import entry
+
+# Longest time for a mutated file of some kilobytes; a hang, not a slow machine, takes so long.
+HANG_SECONDS = 20
+# A sentence for a terminal, however long the value it quotes.
+LONGEST_LINE = 8100
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    error: str
+    result: object
+
+
+def outcome(command, *, codes):
+    """Runs `command` at the edge: code 0, or one of `codes` with one clear line on stderr and nothing on stdout."""
+    results = []
+    os.environ.pop("TRITON_FACTORY_DEBUG", None)  # the example before this one may have asked for tracebacks
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _no_hang():
+        code = entry.exit_code(lambda: results.append(command()))
+    said = err.getvalue()
+    assert "Traceback" not in said and "panicked" not in said, said
+    assert out.getvalue() == ""
+    lines = said.split("\n")
+    errors = [line for line in lines if line.startswith("error: ")]
+    if code == 0:
+        assert errors == []
+        return Outcome(0, "", results[0])
+    assert code in codes, said
+    assert len(errors) == 1 and said.endswith(f"{errors[0]}\n"), said
+    assert len(errors[0]) <= LONGEST_LINE, f"{len(errors[0])} characters"
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", errors[0]), errors[0]
+    return Outcome(code, errors[0], None)
+
+
+@contextlib.contextmanager
+def _no_hang():
+    def fail(*_):
+        raise AssertionError(f"no answer within {HANG_SECONDS} s")
+
+    kept = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(HANG_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, kept)
+
+
+def tree(folder):
+    """Every path below a folder, links not followed."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

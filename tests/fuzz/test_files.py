@@ -1,0 +1,168 @@
+"""The files of a model, a tokenizer and a label map, each spoiled in turn: metadata, or exit 3 (4: its type)."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz import valid
+from tests.fuzz.edge import outcome, tree
+from tests.fuzz.mutations import around, json_files, or_kinds, text_files
+from tests.fuzz.profile import examples
+from utils.labels import read_labels
+from utils.sources import fetch_metadata, fetch_model
+from utils.storage import Sources, StorageRef
+from utils.terms import Terms
+
+TERMS = st.builds(
+    Terms,
+    max_batch_size=st.sampled_from([1, 8]),
+    max_length=st.sampled_from([None, None, 64, 1_000_000]),
+    allow_pickle=st.booleans(),
+    allow_duplicate_labels=st.booleans(),
+    allow_placeholder_labels=st.booleans(),
+)
+LABEL_FORMS = [valid.LABELS, list(valid.LABELS.values()), valid.CONFIG["label2id"], {"id2label": valid.LABELS}]
+
+
+def metadata(model, labels, terms):
+    reference = StorageRef(scheme="local", locator=str(model))
+    named = None if labels is None else StorageRef(scheme="local", locator=str(labels))
+    spec = Sources(model=reference, tokenizer=reference, labels=named, fetch_timeout=1.0, terms=terms)
+    work = model.parent / "work"
+    found = fetch_metadata(spec, work)
+    fetch_model(spec, found, work)
+    return found
+
+
+def judged(model, terms, labels=None):
+    """The outcome; nothing was written beside the model, nor into it."""
+    before = tree(model.parent)
+    seen = outcome(lambda: metadata(model, labels, terms), codes={3, 4})
+    assert tree(model.parent) == before
+    if seen.code == 0:
+        texts = seen.result.labels.texts
+        assert len(texts) == seen.result.config.head_size
+        assert all(text and text.encode() for text in texts)
+    return seen
+
+
+def test_the_unspoiled_files_are_accepted(folder):
+    assert judged(folder, Terms()).code == 0
+
+
+@pytest.mark.parametrize("name", valid.JSON_FILES)
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
+def test_a_json_file(name, fast, folder):
+    if not fast and name != "tokenizer.json":
+        (folder / "tokenizer.json").unlink()
+
+    @given(content=or_kinds(json_files(valid.JSON_FILES[name])), terms=TERMS)
+    @examples(120)
+    def check(content, terms):
+        around(folder / name, content, lambda: judged(folder, terms))
+
+    check()
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "vocab.json", "added_tokens.json"])
+def test_a_vocabulary(name, folder):
+    (folder / "tokenizer.json").unlink()
+    spoiled = text_files(valid.VOCABULARY) if name == "vocab.txt" else json_files(valid.VOCAB_JSON)
+
+    @given(content=or_kinds(spoiled), terms=TERMS)
+    @examples(120)
+    def check(content, terms):
+        around(folder / name, content, lambda: judged(folder, terms))
+
+    check()
+
+
+@given(content=or_kinds(st.sampled_from(LABEL_FORMS).flatmap(json_files)), terms=TERMS)
+@examples(400)
+def test_a_label_file(content, terms, folder):
+    file = folder.parent / "labels.json"
+
+    def judge():
+        alone = outcome(lambda: read_labels(file, terms=terms), codes={3})
+        seen = judged(folder, terms, file)
+        assert seen.code == 3 or alone.code == 0
+        return seen
+
+    around(file, content, judge)
+
+
+def header_of(file):
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+
+def weights(header, rest):
+    """Spoiled weights: the header's structure, the length before it, what follows it, or all of it at random."""
+    lengths = st.just(None) | st.just(None) | st.sampled_from([0, 1, 2**31, 2**32, 2**63, 2**64 - 1, 99_999_999])
+    ends = st.sampled_from([rest, rest, rest, b"", rest[:-1], rest + b"\0"])
+
+    def joined(text, length, end):
+        return (len(text) if length is None else length).to_bytes(8, "little") + text + end
+
+    return st.builds(joined, json_files(header), lengths, ends) | st.binary(max_size=100)
+
+
+def test_a_safetensors_header(folder):
+    file = folder / "model.safetensors"
+    header, rest = header_of(file)
+
+    @given(content=or_kinds(weights(header, rest)), terms=TERMS)
+    @examples(300)
+    def check(content, terms):
+        around(file, content, lambda: judged(folder, terms))
+
+    check()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors.index.json", "pytorch_model.bin.index.json"])
+def test_an_index(name, folder):
+    shard = (folder / "model.safetensors").rename(folder / "shard.safetensors")
+    index = {**valid.INDEX, "weight_map": dict.fromkeys(valid.SHAPES, shard.name)}
+
+    @given(content=or_kinds(json_files(index)), terms=TERMS)
+    @examples(120)
+    def check(content, terms):
+        around(folder / name, content, lambda: judged(folder, terms))
+
+    check()
+
+
+@given(content=or_kinds(st.binary(max_size=100)), terms=TERMS)
+@examples(100)
+def test_a_pickle(content, terms, folder):
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    around(folder / "pytorch_model.bin", content, lambda: judged(folder, terms))
+
+
+@pytest.mark.parametrize("depth", range(900, 1001, 4))
+def test_a_value_as_deep_as_json_takes(depth, folder):
+    """Reading it takes all of the stack that there is; quoting it in a message must not take more."""
+    labels = folder.parent / "labels.json"
+    labels.write_text(json.dumps(["a", "b"])[:-1] + ", " + "[" * depth + "]" * depth + "]")
+    assert judged(folder, Terms(), labels).code == 3
+    config = {**valid.CONFIG, "problem_type": "<deep>"}
+    (folder / "config.json").write_text(json.dumps(config).replace('"<deep>"', "[" * depth + "]" * depth))
+    assert judged(folder, Terms()).code == 3
+
+
+def test_many_labels_are_read_in_time(folder):
+    file = folder.parent / "labels.json"
+    file.write_text(json.dumps([*(f"label {number}" for number in range(300_000)), "twice", "twice"]))
+    assert "are both 'twice'" in judged(folder, Terms(), file).error
+
+
+@pytest.mark.parametrize("count", [10**9, 10**18, 10**4000, math.inf])
+def test_a_count_of_labels_nobody_has(count, folder):
+    config = {name: value for name, value in valid.CONFIG.items() if name not in ("id2label", "label2id")}
+    text = json.dumps({**config, "num_labels": "<count>"}).replace('"<count>"', f"{count}".replace("inf", "Infinity"))
+    (folder / "config.json").write_text(text)
+    assert judged(folder, Terms(allow_placeholder_labels=True)).code == 3

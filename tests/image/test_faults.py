@@ -1,0 +1,197 @@
+"""The served image under fire: hardened as in production, with a stub killed, told to stop, with wrong answers."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from tests import tiny_models
+from tests.server.faults.cases import CASES
+from tests.server.faults.target import GOOD, LEAK, Target, family, infer_body
+from utils import ROOT
+from utils.build_tree import BUILD
+from utils.running_container import HARDENED
+from utils.server_address import ServerAddress
+
+# As README's docker run, but reached over a network that leads nowhere else.
+HARDENED_HERE = (*HARDENED, "--shm-size", "64m", "--user", "1000:1000")
+
+
+@dataclass
+class Container:
+    """A container reached by its own address."""
+
+    engine: object
+    identity: str
+
+    def inspect(self, template):
+        return self.engine.client.ask("inspect", "--format", template, self.identity).stdout.strip()
+
+    @property
+    def address(self):
+        ip = self.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
+        return ServerAddress(http=f"{ip}:8000", grpc=f"{ip}:8001")
+
+    @property
+    def pid(self):
+        """The supervisor's, as this machine counts."""
+        return int(self.inspect("{{.State.Pid}}"))
+
+    def log(self):
+        return self.engine.client.ask("logs", self.identity, merged=True).stdout
+
+    def is_ready(self):
+        with contextlib.suppress(OSError):
+            return Target.ask(self.as_server(), "/v2/health/ready", method="GET").status == 200
+        return False
+
+    def as_server(self):
+        target = object.__new__(Target)
+        target.server = self
+        return target
+
+    def wait_until_ready(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not self.is_ready():
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
+        return self
+
+    def wait_until_ended(self, seconds):
+        deadline = time.monotonic() + seconds
+        while self.inspect("{{.State.Running}}") == "true":
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
+        return int(self.inspect("{{.State.ExitCode}}"))
+
+
+@pytest.fixture(scope="module")
+def served(engine, bases, tmp_path_factory):
+    """(model name, image) of a build by the real script."""
+    model = tiny_models.bert(tmp_path_factory.mktemp("fire") / "model")
+    name = f"fire-{uuid.uuid4().hex[:8]}"
+    command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8"]
+    command += ["--base-image", bases[0], "--slim-image", bases[1]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    yield name, f"tritoned_{name}:v1"
+    engine.client.ask("rmi", "--force", f"tritoned_{name}:v1")
+    shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def network(engine):
+    name = f"fire-{uuid.uuid4().hex[:8]}"
+    assert engine.client.ask("network", "create", "--internal", name).returncode == 0
+    yield name
+    engine.client.ask("network", "rm", name)
+
+
+@pytest.fixture
+def start(engine, served, network):
+    """start(*options): a hardened container of the image."""
+    made = []
+
+    def run(*options):
+        command = ("run", "--detach", *HARDENED_HERE, "--network", network, "--label", "triton-image-factory=test")
+        done = engine.client.ask(*command, *options, served[1])
+        assert done.returncode == 0, done.stderr
+        made.append(Container(engine, done.stdout.strip()))
+        return made[-1]
+
+    yield run
+    for container in made:
+        engine.client.ask("rm", "--force", container.identity)
+
+
+def stub_of(container):
+    return next(pid for pid, name in family(container.pid).items() if name.startswith("triton_python"))
+
+
+def test_the_hardened_container_gives_every_answer_it_must(start, served):
+    """Row 18: rows 1 to 9 in a container without rights, without a way out, with 64 MiB of shared memory."""
+    container = start().wait_until_ready()
+    target = Target(container, served[0])
+    for case in CASES:
+        reply = case.ask(target)
+        assert reply.status == case.status, (case.name, reply.text[:300])
+        assert not LEAK.search(reply.text), (case.name, reply.text[:300])
+    target.assert_unharmed()
+    check = ("exec", container.identity, "python3", "-I", "-S", "/opt/serving/healthcheck.py")
+    assert container.engine.client.ask(*check).returncode == 0
+    assert target.ask("/v2/repository/index", b"").status == 403
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_harmed_stub_ends_the_container(start, number):
+    """Row 12."""
+    container = start().wait_until_ready()
+    started = time.monotonic()
+    os.kill(stub_of(container), number)
+    assert container.wait_until_ended(15) == 1
+    assert time.monotonic() - started <= 15
+    assert not container.is_ready()
+
+
+def test_a_restart_policy_brings_it_back(start, served):
+    container = start("--restart", "on-failure").wait_until_ready()
+    answer = Target(container, served[0]).before
+    first = container.pid
+    started = time.monotonic()
+    os.kill(stub_of(container), signal.SIGKILL)
+    while container.pid in (0, first):
+        assert time.monotonic() - started <= 15, container.log()
+        time.sleep(0.1)
+    container.wait_until_ready(30 - (time.monotonic() - started))
+    assert Target(container, served[0]).before == answer
+
+
+def test_docker_stop_answers_what_is_in_flight(start, served):
+    """Row 13, with Docker's own 10 s."""
+    container = start().wait_until_ready()
+    target = Target(container, served[0])
+    idle = target.connect()
+    idle.request("GET", "/v2/health/ready")
+    idle.getresponse().read()
+    connections = [target.connect() for _ in range(100)]
+    for connection in connections:
+        connection.request("POST", f"/v2/models/{served[0]}/infer", infer_body([f"{GOOD} {'again ' * 50}"] * 4))
+    with ThreadPoolExecutor(101) as pool:
+        started = time.monotonic()
+        stopping = pool.submit(container.engine.client.ask, "stop", container.identity)
+        statuses = list(pool.map(lambda each: each.getresponse().status, connections))
+        stopping.result()
+    assert statuses == [200] * 100
+    assert time.monotonic() - started <= 10
+    assert container.inspect("{{.State.ExitCode}}") == "0", container.log()
+
+
+def test_an_image_with_other_weights_is_never_ready(start, served, tmp_path):
+    """A damaged model answers, and answers wrong."""
+    golden = json.loads((BUILD / served[0] / "v1/golden.json").read_text())
+    for row in golden["rows"]:
+        row["outputs"]["scores"]["data"].reverse()
+    (tmp_path / "golden.json").write_text(json.dumps(golden))
+    (tmp_path / "golden.json").chmod(0o644)
+    container = start("--volume", f"{tmp_path}/golden.json:/opt/serving/golden.json:ro")
+    while container.inspect("{{.State.Running}}") == "true":
+        assert not container.is_ready()
+    assert container.inspect("{{.State.ExitCode}}") == "1"
+    assert "does not answer as it must" in container.log()
+
+
+def test_a_paused_container_goes_on(start):
+    container = start().wait_until_ready()
+    container.engine.client.ask("pause", container.identity)
+    time.sleep(12)
+    container.engine.client.ask("unpause", container.identity)
+    time.sleep(4)
+    assert container.is_ready() and container.inspect("{{.State.Running}}") == "true", container.log()

@@ -1,0 +1,112 @@
+"""The supervisor of the image around the Triton from PyPI, without a container."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.server.faults.target import family
+from utils import ROOT, environment
+from utils.local_triton import SERVICES, TRITON, choose_ports
+from utils.server_address import ServerAddress
+from utils.triton_layout import ask, lay_out
+
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def lay_out_serving(folder, golden):
+    """What the Dockerfile puts into /opt/serving."""
+    folder.mkdir(parents=True)
+    for file in ("deploy/supervise.py", "deploy/healthcheck.py", "utils/comparison.py"):
+        shutil.copy(ROOT / file, folder)
+    shutil.copytree(ROOT / "deploy/supervisor", folder / "supervisor")
+    shutil.copy(golden, folder)
+    return folder
+
+
+class Supervised:
+    """`supervise.py tritonserver ...` in a child process."""
+
+    def __init__(self, repository, serving, folder, **settings):
+        python = environment.ensure(environment.SERVING)
+        lay_out(python, TRITON)
+        self.ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
+        self.address = ServerAddress(http=f"127.0.0.1:{self.ports['http']}", grpc=f"127.0.0.1:{self.ports['grpc']}")
+        self.serving = serving
+        self.environment = {
+            **os.environ,
+            "PATH": f"{python.parent}:{TRITON}/bin:{os.environ['PATH']}",
+            "LD_LIBRARY_PATH": ":".join(map(str, [TRITON / "lib", *ask(python).library_path()])),
+            "ORT_DISABLE_TELEMETRY": "1",
+            **{f"TRITON_{service.upper()}_PORT": str(port) for service, port in self.ports.items()},
+            **settings,
+        }
+        self.log = folder / f"log-{self.ports['http']}"
+        command = [python, "-I", "-S", serving / "supervise.py", "tritonserver", f"--model-repository={repository}"]
+        command += [f"--backend-directory={TRITON}/backends", f"--cache-directory={TRITON}/caches"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--backend-config=python,shm-default-byte-size=1048576"],
+                env=self.environment, stdout=log, stderr=log, cwd=TRITON,
+            )  # fmt: skip
+
+    @property
+    def pid(self):
+        """Triton's."""
+        return next(pid for pid, name in self.family().items() if name == "tritonserver")
+
+    def family(self):
+        return family(self.process.pid)
+
+    def stubs(self):
+        return [pid for pid, name in family(self.pid).items() if name.startswith("triton_python")]
+
+    def said(self):
+        return self.log.read_text(errors="replace")
+
+    def status(self):
+        """Of /v2/health/ready; 0 where nobody answers."""
+        try:
+            return OPENER.open(f"http://{self.address.http}/v2/health/ready", timeout=5).status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def wait_until_ready(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while self.status() != 200:
+            assert self.process.poll() is None and time.monotonic() < deadline, self.said()
+            time.sleep(0.05)
+        return self
+
+    def is_healthy(self):
+        check = [self.environment["PATH"].partition(":")[0] + "/python", "-I", "-S", self.serving / "healthcheck.py"]
+        return subprocess.run(check, env=self.environment, timeout=30).returncode == 0
+
+
+@contextlib.contextmanager
+def supervised(repository, serving, folder, **settings):
+    server = Supervised(repository, serving, folder, **settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.send_signal(signal.SIGTERM)
+            try:
+                server.process.wait(20)
+            except subprocess.TimeoutExpired:
+                for pid in server.family():
+                    os.kill(pid, signal.SIGKILL)
+                server.process.wait(10)
+
+
+def regions(pids):
+    """The shared memory that these stubs were started with."""
+    words = {word for pid in pids for word in Path(f"/proc/{pid}/cmdline").read_text().split("\0")}
+    return {Path("/dev/shm", path.name) for path in Path("/dev/shm").iterdir() if path.name in words}

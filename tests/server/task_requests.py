@@ -1,0 +1,66 @@
+"""Requests of several inputs, by both clients, and transformers' own pipelines to hold the answers against."""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+
+import numpy as np
+import tritonclient.grpc
+import tritonclient.http
+
+from utils import ROOT
+
+
+def build(*arguments, **options):
+    """The main job's script, without an image; a build that fails shows its stderr."""
+    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-image"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **options)
+
+
+def ask(protocol, address, model, inputs):
+    """`inputs`: {name: nested lists of texts or bytes}; the answer's arrays by name. tritonclient's own errors."""
+    client, port = {"http": (tritonclient.http, address.http), "grpc": (tritonclient.grpc, address.grpc)}[protocol]
+    tensors = []
+    for name, values in inputs.items():
+        array = np.array([[as_bytes(value) for value in row] for row in values], dtype=object)
+        tensors.append(client.InferInput(name, list(array.shape), "BYTES"))
+        tensors[-1].set_data_from_numpy(array)
+    with client.InferenceServerClient(port) as server:
+        result = server.infer(model, tensors)
+        response = result.get_response()
+    outputs = response["outputs"] if isinstance(response, dict) else response.outputs
+    names = [each["name"] if isinstance(each, dict) else each.name for each in outputs]
+    return {name: result.as_numpy(name) for name in names}
+
+
+def as_bytes(value):
+    return value if isinstance(value, bytes) else value.encode("utf-8")
+
+
+def post(address, model, inputs):
+    """Plain JSON; (status, body). `inputs`: {name: (shape, data)}."""
+    tensors = [
+        {"name": name, "shape": shape, "datatype": "BYTES", "data": data} for name, (shape, data) in inputs.items()
+    ]
+    body = json.dumps({"inputs": tensors}).encode()
+    request = urllib.request.Request(f"http://{address.http}/v2/models/{model}/infer", data=body)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def original(model, auto_class, pipeline):
+    """transformers' own pipeline on a saved model."""
+    import transformers
+
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    transformers.logging.set_verbosity_error()
+    return getattr(transformers, pipeline)(
+        model=getattr(transformers, auto_class).from_pretrained(model).eval(),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(model),
+        device=-1,
+    )

@@ -1,0 +1,51 @@
+"""Flags by what a release knows: the help of 24.10 as it prints it, and that of one with an input limit."""
+
+import pytest
+
+from deploy.supervisor import flags
+
+OLD = """
+  --model-control-mode <string>
+\tSpecify the mode for model management.
+  --disable-auto-complete-config
+\tIf set, disables --strict-model-config and more.
+  --strict-readiness <boolean>
+  --http-restricted-api <<string>:<string>=<string>>
+  --grpc-restricted-protocol <<string>:<string>=<string>>
+"""
+NEW = OLD + "  --http-max-input-size <integer>\n\tLargest size of an input.\n"
+KEY = "k" * 24
+
+
+def hardened(text, **changes):
+    return flags.hardening(flags.known(text), **{"admin_key": KEY, "max_input_bytes": 5, **changes})
+
+
+def test_a_flag_is_known_by_its_own_line():
+    assert flags.known(NEW) - flags.known(OLD) == {"http-max-input-size"}
+    assert "strict-model-config" not in flags.known(OLD)
+
+
+def test_only_what_the_release_knows_is_given():
+    assert "--http-max-input-size=5" in hardened(NEW)
+    assert not any("max-input" in flag for flag in hardened(OLD))
+    assert hardened("") == []
+    assert {"--model-control-mode=none", "--disable-auto-complete-config"} <= set(hardened(OLD))
+
+
+def test_admin_apis_are_restricted_by_the_key_or_by_one_nobody_knows():
+    closed = "shared-memory,model-config,model-repository,statistics,trace,logging:admin-key="
+    assert {f"--http-restricted-api={closed}{KEY}", f"--grpc-restricted-protocol={closed}{KEY}"} <= set(hardened(OLD))
+    first, second = (hardened(OLD, admin_key="") for _ in range(2))
+    assert first != second
+    assert all(len(flag.rpartition("=")[2]) == 48 for flag in first if "restricted" in flag)
+
+
+@pytest.mark.parametrize(("text", "count"), [("", 3), (OLD, 1), (NEW, 0)])
+def test_what_stays_open_is_told(text, count):
+    assert len(flags.missing(flags.known(text))) == count
+
+
+def test_a_flag_is_not_given_twice():
+    command = ["tritonserver", "--http-port=1", "--strict-readiness=false", "--id=a"]
+    assert flags.without(command, ["--http-port=2", "--strict-readiness=true"]) == ["tritonserver", "--id=a"]

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from utils.errors import SourceError
+from utils.sentence_folder import SentenceFolder, read_sentence_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """`folder(modules=..., pooling=..., **files)`: a sentence-transformers folder, as versions 2 to 4 write it."""
+
+    def make(modules=("Transformer", "Pooling", "Normalize"), pooling=None, **files):
+        chain = [
+            {"idx": place, "path": f"{place}_{kind}" if place else "", "type": f"sentence_transformers.models.{kind}"}
+            for place, kind in enumerate(modules)
+        ]
+        (tmp_path / "modules.json").write_text(json.dumps(chain))
+        if pooling is not None:
+            (tmp_path / "1_Pooling").mkdir()
+            (tmp_path / "1_Pooling/config.json").write_text(json.dumps(pooling))
+        for name, content in files.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(content))
+        return tmp_path
+
+    return make
+
+
+def flags(*on):
+    names = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+    return {"word_embedding_dimension": 8, **{f"pooling_mode_{name}": name in on for name in names}}
+
+
+def test_a_plain_folder_says_nothing(tmp_path):
+    assert read_sentence_folder(tmp_path) == SentenceFolder()
+    assert read_sentence_folder(tmp_path, pooling="max").pooling == "max"
+
+
+@pytest.mark.parametrize(
+    ("content", "pooling"),
+    [
+        (flags("mean_tokens"), "mean"),
+        (flags("cls_token"), "cls"),
+        (flags("max_tokens"), "max"),
+        ({"embedding_dimension": 8, "pooling_mode": "cls", "include_prompt": True}, "cls"),
+        ({"embedding_dimension": 8, "pooling_mode": ["max"]}, "max"),
+    ],
+)
+def test_the_pooling_is_read_as_every_version_wrote_it(folder, content, pooling):
+    said = read_sentence_folder(folder(pooling=content))
+    assert (said.pooling, said.normalize) == (pooling, True)
+
+
+def test_what_goes_before_the_model(folder):
+    settings = {"max_seq_length": 96, "do_lower_case": True}
+    said = read_sentence_folder(
+        folder(("Transformer", "Pooling"), flags("mean_tokens"), sentence_roberta_config=settings)
+    )
+    assert (said.max_length, said.lower_case, said.normalize) == (96, True, False)
+
+
+@pytest.mark.parametrize("on", [("weightedmean_tokens",), ("lasttoken",), ("cls_token", "mean_tokens"), ()])
+def test_a_pooling_that_is_not_served_is_refused_unless_another_is_asked_for(folder, on):
+    made = folder(pooling=flags(*on))
+    with pytest.raises(SourceError) as refusal:
+        read_sentence_folder(made)
+    assert "--pooling" in str(refusal.value) and "mean, cls, max" in str(refusal.value)
+    assert read_sentence_folder(made, pooling="mean").pooling == "mean"
+
+
+@pytest.mark.parametrize(
+    "modules", [("Transformer", "Pooling", "Dense", "Normalize"), ("Transformer", "Pooling", "Dense"), ("CLIPModel",)]
+)
+def test_other_modules_are_refused_by_name(folder, modules):
+    with pytest.raises(SourceError) as refusal:
+        read_sentence_folder(folder(modules, flags("mean_tokens")), pooling="mean")
+    assert ", ".join(modules) in str(refusal.value)
+
+
+def test_a_prompt_before_every_text_is_refused(folder):
+    made = folder(
+        pooling=flags("mean_tokens"),
+        config_sentence_transformers={"prompts": {"query": "query: "}, "default_prompt_name": "query"},
+    )
+    with pytest.raises(SourceError, match="'query'"):
+        read_sentence_folder(made)
+
+
+def test_a_folder_without_its_pooling_is_said_to_be_one(folder):
+    with pytest.raises(SourceError, match=r"1_Pooling.config.json.*--pooling"):
+        read_sentence_folder(folder())
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "not json"])
+def test_a_damaged_list_of_modules(tmp_path, text):
+    (tmp_path / "modules.json").write_text(text)
+    with pytest.raises(SourceError, match=r"modules.json"):
+        read_sentence_folder(tmp_path)

@@ -1,0 +1,113 @@
+"""The supervisor's settings and canary, without a server."""
+
+import base64
+import json
+import struct
+
+import pytest
+
+from deploy.supervisor import canary, settings
+from utils.comparison import difference
+
+
+def test_defaults():
+    assert settings.read({}) == settings.Settings()
+    assert settings.read({"TRITON_HTTP_PORT": "", "TRITON_DRAIN_SECONDS": "25"}).drain_seconds == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("TRITON_HTTP_PORT", "70000"), ("TRITON_HTTP_PORT", "http"), ("TRITON_DRAIN_SECONDS", "0"),
+     ("TRITON_MAX_INPUT_BYTES", "-1"), ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
+     ("TRITON_ADMIN_KEY_FILE", "/no/such/file")],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(name, text):
+    with pytest.raises(settings.SettingError, match=name) as raised:
+        settings.read({name: text})
+    assert not name.endswith("KEY") or text not in str(raised.value)
+
+
+def test_the_key_may_lie_in_a_file(tmp_path):
+    (tmp_path / "key").write_text("0123456789abcdef\n")
+    assert settings.read({"TRITON_ADMIN_KEY_FILE": str(tmp_path / "key")}).admin_key == "0123456789abcdef"
+    (tmp_path / "key").write_text("")
+    with pytest.raises(settings.SettingError, match="is empty"):
+        settings.read({"TRITON_ADMIN_KEY_FILE": str(tmp_path / "key")})
+
+
+def test_the_key_does_not_reach_the_models():
+    assert settings.without_secrets({"TRITON_ADMIN_KEY": "a", "TRITON_ADMIN_KEY_FILE": "b", "C": "d"}) == {"C": "d"}
+
+
+def row(*values, **changes):
+    tensor = {"datatype": "BYTES", "shape": [len(values)], "data": list(values)}
+    return {"model": "m", "batched": True, "inputs": {"text_input": tensor}, "outputs": {"echo": tensor}, **changes}
+
+
+def load(tmp_path, *rows, **changes):
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"format": 2, "comparison": "tensors", "tolerance": 0.001, "rows": rows, **changes}))
+    return canary.load(str(file), difference, 1)
+
+
+def test_the_smallest_rows_are_asked(tmp_path):
+    ours = load(tmp_path, *(row("x" * length) for length in (900, 5, 70, 1)))
+    assert [each.outputs["echo"]["data"] for each in ours.rows] == [["x"], ["x" * 5], ["x" * 70]]
+
+
+def test_any_bytes_travel_as_a_binary_tensor(tmp_path):
+    (sent,) = load(tmp_path, row("é", {"base64": base64.b64encode(b"\xff\0").decode()})).rows
+    length = int(sent.headers["Inference-Header-Content-Length"])
+    head = json.loads(sent.body[:length])["inputs"][0]
+    assert head["shape"] == [1, 2] and head["parameters"] == {"binary_data_size": 12}
+    assert sent.body[length:] == b"\2\0\0\0\xc3\xa9\2\0\0\0\xff\0"
+
+
+def test_numbers_travel_as_their_datatype(tmp_path):
+    tensor = {"datatype": "FP32", "shape": [3], "data": [1, 2.5, -1]}
+    (sent,) = load(tmp_path, row("a", inputs={"x": tensor}, batched=False)).rows
+    assert sent.body.endswith(struct.pack("<3f", 1, 2.5, -1))
+    assert json.loads(sent.body[:-12])["inputs"][0]["shape"] == [3]
+
+
+@pytest.mark.parametrize("changes", [{"format": 1}, {"rows": []}])
+def test_what_is_no_golden_answers_is_refused(tmp_path, changes):
+    with pytest.raises(ValueError, match="golden answers"):
+        load(tmp_path, row("a"), **changes)
+
+
+def reply(monkeypatch, status, content):
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    monkeypatch.setattr(canary, "request", lambda *arguments, **options: (status, body))
+
+
+def outputs(*data):
+    return {"outputs": [{"name": "echo", "datatype": "BYTES", "shape": [1, len(data)], "data": list(data)}]}
+
+
+def test_a_right_answer_passes(tmp_path, monkeypatch):
+    ours = load(tmp_path, row("a"), row({"base64": base64.b64encode(b"\xff").decode()}))
+    reply(monkeypatch, 200, outputs("a"))
+    ours.ask(ours.rows[0], 1)
+    reply(monkeypatch, 200, json.dumps(outputs("?")).encode().replace(b"?", b"\xff"))
+    ours.ask(ours.rows[1], 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "error"),
+    [(200, outputs("b"), canary.WrongAnswerError), (200, outputs("a", "a"), canary.WrongAnswerError),
+     (200, {"outputs": []}, canary.WrongAnswerError), (200, b"nope", canary.WrongAnswerError),
+     (500, {"error": "x"}, canary.WrongAnswerError), (404, {"error": "x"}, canary.WrongAnswerError),
+     (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError)],
+)  # fmt: skip
+def test_any_other_answer_is_told_apart(tmp_path, monkeypatch, status, content, error):
+    ours = load(tmp_path, row("a"))
+    reply(monkeypatch, status, content)
+    with pytest.raises(error):
+        ours.ask(ours.rows[0], 1)
+
+
+def test_a_server_that_is_not_there_gives_no_answer(tmp_path):
+    ours = load(tmp_path, row("a"))
+    with pytest.raises(canary.NoAnswerError):
+        ours.ask(ours.rows[0], 1)

@@ -1,0 +1,96 @@
+"""What a sentence-transformers folder says beyond the model itself: how its tokens' states become one embedding.
+
+Source: the files that sentence-transformers 2 to 5 write: modules.json, 1_Pooling/config.json,
+sentence_bert_config.json (or of another model's name) and config_sentence_transformers.json.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.errors import SourceError
+from utils.json_file import is_there, read_json, read_json_object
+
+AGAIN = "copy the whole folder again"
+POOLINGS = ("mean", "cls", "max")
+# Version 5 names the mode; those before it have a flag for each.
+FLAGS = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceFolder:
+    """`pooling` is one of POOLINGS; None: nothing is said of that."""
+
+    pooling: str | None = None
+    normalize: bool = False
+    max_length: int | None = None
+    lower_case: bool = False
+
+
+def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> SentenceFolder:
+    """What `folder` says, nothing for a plain transformers folder. `pooling`, where given, stands for the folder's own.
+
+    SourceError (exit 3) for what this factory would serve otherwise than sentence-transformers.
+    """
+    file = folder / "modules.json"
+    if not is_there(file):
+        return SentenceFolder(pooling=pooling)
+    modules = _modules(file)
+    _refuse_prompt(folder)
+    settings = _transformer_settings(folder)
+    limit = settings.get("max_seq_length")
+    return SentenceFolder(
+        pooling=pooling or next((_pooling(folder / path) for kind, path in modules if kind == "Pooling"), None),
+        normalize=any(kind == "Normalize" for kind, _ in modules),
+        max_length=limit if isinstance(limit, int) and limit > 0 else None,
+        lower_case=bool(settings.get("do_lower_case")),
+    )
+
+
+def _modules(file: Path) -> list[tuple[str, str]]:
+    """(class, folder) of each module, in order."""
+    content = read_json(file, AGAIN)
+    if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
+        raise SourceError(f"{str(file)!r} is no list of modules; {AGAIN}")
+    modules = [(str(each.get("type", "")).rsplit(".", 1)[-1], str(each.get("path", ""))) for each in content]
+    served = ["Transformer", "Pooling", "Normalize"]
+    kinds = [kind for kind, _ in modules]
+    if kinds not in (served, served[:2]):
+        raise SourceError(
+            f"{str(file)!r} chains the modules {', '.join(kinds)}; this factory serves Transformer, Pooling and, "
+            "after them, Normalize: give a model without the others"
+        )
+    return modules
+
+
+def _pooling(folder: Path) -> str:
+    file = folder / "config.json"
+    if not is_there(file):
+        raise SourceError(f"{str(file)!r}, which modules.json speaks of, is missing; {AGAIN}, or give --pooling")
+    content = read_json_object(file, AGAIN)
+    named = content.get("pooling_mode")
+    flags = [name.removeprefix("pooling_mode_") for name, on in content.items() if name[:13] == "pooling_mode_" and on]
+    modes = [FLAGS.get(flag, flag) for flag in flags] if named is None else named
+    modes = [modes] if isinstance(modes, str) else list(modes)
+    if len(modes) != 1 or modes[0] not in POOLINGS:
+        raise SourceError(
+            f"{str(file)!r} pools by {' and '.join(map(str, modes)) or 'nothing'}; this factory serves one of "
+            f"{', '.join(POOLINGS)}: give --pooling with one of these if other embeddings will do"
+        )
+    return str(modes[0])
+
+
+def _transformer_settings(folder: Path) -> dict[str, Any]:
+    """sentence_bert_config.json, or what it is called for another type of model."""
+    found = sorted(folder.glob("sentence_*_config.json"))
+    return read_json_object(found[0], AGAIN) if found else {}
+
+
+def _refuse_prompt(folder: Path) -> None:
+    file = folder / "config_sentence_transformers.json"
+    name = read_json_object(file, AGAIN).get("default_prompt_name")
+    if name is not None:
+        raise SourceError(
+            f"{str(file)!r} puts the prompt {name!r} before every text (default_prompt_name), which this factory does "
+            "not: set it to null there, and ask with texts that begin with the prompt"
+        )

@@ -1,0 +1,99 @@
+"""Feature extraction: a text in, its embedding out, as sentence-transformers gives it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from utils.corpus import GOLDEN_TEXTS
+from utils.errors import ExportError, UsageError
+from utils.golden import TensorValue, numbers
+from utils.model_config import ModelConfig
+from utils.pipeline import Graph, Ingredients, Step
+from utils.sentence_folder import POOLINGS, read_sentence_folder
+from utils.steps import graph_step, text_input, text_preprocessing
+from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from utils.original import Original
+
+
+def _pooling(text: str) -> str:
+    if text not in POOLINGS:
+        raise UsageError(f"--pooling {text!r} is not known; choose one of: {', '.join(POOLINGS)}")
+    return text
+
+
+POOLING = TaskOption(
+    name="pooling",
+    metavar="HOW",
+    help="of the tokens: mean, cls or max (default: the model's, or mean)",
+    parse=_pooling,
+)
+NORMALIZE = TaskOption(name="normalize", help="embeddings of length 1 (default: the model's)")
+
+
+def pooling(ingredients: Ingredients) -> Step:
+    """The mask that the tokenizer gave, and the states of all tokens, to one embedding."""
+    graph = ingredients.graph
+    masks = tuple(tensor for tensor in graph.inputs if tensor.name == "attention_mask")
+    if not masks:
+        taken = ", ".join(tensor.name for tensor in graph.inputs)
+        raise ExportError(f"the graph takes {taken} and no attention_mask, by which tokens are pooled")
+    return Step(
+        model_name=ingredients.name_of("pooling"),
+        component="pooling",
+        max_batch_size=ingredients.max_batch_size,
+        inputs=(*masks, *graph.outputs),
+        outputs=ingredients.outputs,
+        documents={"settings.json": {name: ingredients.settings[name] for name in ("pooling", "normalize")}},
+    )
+
+
+def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
+    """How tokens are pooled: the options', else the folder's own; the limit and the case its texts are cut to."""
+    said = read_sentence_folder(config.file.parent, pooling=options.get("pooling"))
+    settings: dict[str, object] = {
+        "pooling": said.pooling or "mean",
+        "normalize": bool(options.get("normalize")) or said.normalize,
+    }
+    if said.max_length is not None:
+        settings["max_length"] = min(said.max_length, config.longest_text or said.max_length)
+    if said.lower_case:
+        settings["lower_case"] = True
+    return settings
+
+
+def answer(original: "Original", settings: Settings, _: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+    """By torch, of each text's own tokens: without padding there is nothing to mask."""
+    import torch
+
+    answers: list[Mapping[str, TensorValue]] = []
+    for outputs in original.outputs:
+        states = torch.tensor(outputs["last_hidden_state"])
+        pooled = {"mean": states.mean(dim=0), "cls": states[0], "max": states.amax(dim=0)}[settings["pooling"]]
+        embedding = torch.nn.functional.normalize(pooled, dim=0) if settings["normalize"] else pooled
+        answers.append({"embedding": numbers("FP32", embedding.numpy())})
+    return answers
+
+
+def embedding(_: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
+    """As many numbers as a token's state has."""
+    return (TensorSpec(name="embedding", dtype="FP32", dims=graph.outputs[0].dims[-1:]),)
+
+
+TASK = Task(
+    name="feature-extraction",
+    export_task="feature-extraction",
+    auto_class="AutoModel",
+    graph_outputs=("last_hidden_state",),
+    inputs=(text_input(),),
+    outputs=embedding,
+    layouts={"ensemble": (text_preprocessing, graph_step, pooling)},
+    settle=settle,
+    examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
+    texts=lambda _, example: (example["text_input"],),
+    answer=answer,
+    takes_labels=False,
+    unneeded=("pooler",),
+    options=(POOLING, NORMALIZE),
+)

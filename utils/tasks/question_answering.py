@@ -1,0 +1,123 @@
+"""Extractive question answering: a question and a context in, the part of the context that answers it out."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import SourceError
+from utils.golden import TensorValue, texts
+from utils.model_config import ModelConfig
+from utils.pipeline import Graph, Ingredients, Step
+from utils.steps import graph_call, graph_step, text_input, tokenizer_file
+from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from utils.original import Original
+
+# Of transformers' QuestionAnsweringPipeline: tokens of a row, of two rows' overlap, and of an answer, at most.
+LONGEST_ROW, LONGEST_OVERLAP, LONGEST_ANSWER = 384, 128, 15
+
+HANDLE_IMPOSSIBLE_ANSWER = TaskOption(
+    name="handle_impossible_answer", help="let an empty answer say that the context has none"
+)
+
+# Longer than a row, no two sentences alike: several parts, and one answer that is the best.
+LONG_CONTEXT = " ".join(
+    f"In {1870 + number} the harbour master of {town} counted {37 * number % 101 + 3} ships."
+    for number, town in enumerate(["Bergen", "Cádiz", "Gdańsk", "Выборг", "Izmir", "Lübeck", "Πειραιάς"] * 9)
+)
+EXAMPLES = (
+    ("Where do I live?", "My name is Wolfgang and I live in Berlin, near the Spree."),
+    ("Who jumps over the dog?", "The quick brown fox jumps over the lazy dog."),
+    ("Где находится музей?", "Русский музей находится в Санкт-Петербурге, на площади Искусств."),
+    ("今日の天気は？", "今日はとても良い天気ですね。明日は雨が降るでしょう。"),
+    ("수도는 어디입니까?", "대한민국의 수도는 서울이고, 가장 큰 항구는 부산이다."),
+    ("أين يقع البرج؟", "يقع برج إيفل في باريس، عاصمة فرنسا."),
+    ("Combien coûte le fromage ?", "À l'épicerie, le fromage coûte 12,50 € — e\u0301 ou \u00e9 — et le pain 2 € 😀."),
+    ("How many ships did the harbour master of Gdańsk count in 1893?", LONG_CONTEXT),
+    ("?", "a"),
+)
+
+
+def row_sizes(max_length: int | None) -> dict[str, int]:
+    """`max_seq_len` and `doc_stride`, as the pipeline settles them from the most tokens that the model takes."""
+    longest = min(max_length or LONGEST_ROW, LONGEST_ROW)
+    return {"max_seq_len": longest, "doc_stride": min(longest // 2, LONGEST_OVERLAP)}
+
+
+def question_answering(ingredients: Ingredients) -> Step:
+    """The served model: it splits contexts, calls the graph and finds the best part."""
+    tokenization = ingredients.tokenization
+    return Step(
+        model_name=ingredients.name_of("question_answering"),
+        component="question_answering",
+        max_batch_size=ingredients.max_batch_size,
+        inputs=ingredients.inputs,
+        outputs=ingredients.outputs,
+        files=tokenizer_file(ingredients),
+        documents={
+            "settings.json": {
+                **ingredients.settings,
+                **row_sizes(tokenization.get("max_length")),
+                "tokenization": dict(tokenization),
+                "graph": graph_call(ingredients),
+            }
+        },
+    )
+
+
+def outputs(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
+    """The answer, its score, and the characters of the context from `start` to before `end`."""
+    dtypes = {"answer": "BYTES", "score": "FP32", "start": "INT64", "end": "INT64"}
+    return tuple(TensorSpec(name=name, dtype=dtype, dims=(1,)) for name, dtype in dtypes.items())
+
+
+def settle(_: ModelConfig, __: tuple[str, ...], options: Settings) -> Settings:
+    """Nothing depends on the model's config."""
+    return {
+        "max_answer_len": LONGEST_ANSWER,
+        "handle_impossible_answer": bool(options.get("handle_impossible_answer")),
+    }
+
+
+def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+    """What transformers' own pipeline says to each."""
+    from transformers import QuestionAnsweringPipeline
+
+    _require_question_first(original.tokenizer)
+    pipeline = QuestionAnsweringPipeline(model=original.model, tokenizer=original.fitting_tokenizer(), device=-1)
+    sizes = row_sizes(original.max_length)
+    return [_tensors(pipeline(**example, **settings, **sizes)) for example in examples]
+
+
+def _require_question_first(tokenizer: Any) -> None:
+    """SourceError for a tokenizer saved to pad on the left: transformers then reads the context before the question."""
+    if tokenizer.init_kwargs.get("padding_side", type(tokenizer).padding_side) == "left":
+        raise SourceError(
+            f"the tokenizer {type(tokenizer).__name__} pads on the left, so transformers puts the context before the "
+            "question, and the image the question first; save it with padding_side 'right' if the model was "
+            "fine-tuned so"
+        )
+
+
+def _tensors(said: Mapping[str, Any]) -> Mapping[str, TensorValue]:
+    numbers = {"score": "FP32", "start": "INT64", "end": "INT64"}
+    values = {name: TensorValue(datatype=dtype, shape=(1,), data=(said[name],)) for name, dtype in numbers.items()}
+    return {"answer": texts([said["answer"]]), **values}
+
+
+TASK = Task(
+    name="question-answering",
+    export_task="question-answering",
+    auto_class="AutoModelForQuestionAnswering",
+    graph_outputs=("start_logits", "end_logits"),
+    inputs=(text_input("question"), text_input("context")),
+    outputs=outputs,
+    layouts={"direct": (question_answering, graph_step)},
+    settle=settle,
+    examples=tuple({"question": question, "context": context} for question, context in EXAMPLES),
+    texts=lambda _, example: ((example["question"], example["context"]),),
+    answer=answer,
+    takes_labels=False,
+    options=(HANDLE_IMPOSSIBLE_ANSWER,),
+)

@@ -1,0 +1,97 @@
+"""Token classification: a text in, the entities in it out, as transformers' own pipeline gives them."""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from utils.corpus import GOLDEN_TEXTS
+from utils.errors import UsageError
+from utils.golden import TensorValue, texts
+from utils.model_config import ModelConfig
+from utils.pipeline import Graph, Ingredients, Step
+from utils.steps import graph_step, id2label, text_input, text_preprocessing, tokenizer_file
+from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from utils.original import Original
+
+# The pipeline's aggregation strategies.
+AGGREGATIONS = ("none", "simple", "first", "average", "max")
+NAMES = (
+    "My name is Wolfgang Müller-Lüdenscheidt and I live in New York, near O'Hare's bakery.",
+    "Анна Каренина едет из Санкт-Петербурга в Москву.",
+    "王小明は2024年に東京のソニーで働いていました。",
+)
+
+
+def parse_aggregation(text: str) -> str:
+    """--aggregation; UsageError for one that there is not."""
+    if text not in AGGREGATIONS:
+        raise UsageError(f"--aggregation {text!r} is not known; choose one of: {', '.join(AGGREGATIONS)}")
+    return text
+
+
+AGGREGATION = TaskOption(
+    name="aggregation",
+    metavar="HOW",
+    help="of tokens to entities: none, simple, first, average or max (default: simple)",
+    parse=parse_aggregation,
+)
+
+
+def token_classification(ingredients: Ingredients) -> Step:
+    """Logits, and the texts they are of, to entities."""
+    return Step(
+        model_name=ingredients.name_of("token_classification"),
+        component="token_classification",
+        max_batch_size=ingredients.max_batch_size,
+        inputs=(*ingredients.graph.outputs, *ingredients.inputs),
+        outputs=ingredients.outputs,
+        files=tokenizer_file(ingredients),
+        documents={
+            "settings.json": {**ingredients.settings, "tokenization": dict(ingredients.tokenization)},
+            "id2label.json": id2label(ingredients.labels),
+        },
+    )
+
+
+def entities(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
+    """One JSON array a text."""
+    return (TensorSpec(name="entities", dtype="BYTES", dims=(1,)),)
+
+
+def settle(_: ModelConfig, __: tuple[str, ...], options: Settings) -> Settings:
+    """The strategy; nothing depends on the model's config."""
+    return {"aggregation": options.get("aggregation", "simple")}
+
+
+def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+    """What transformers' own pipeline says to each, with the labels that are served."""
+    from transformers import TokenClassificationPipeline
+
+    model = copy.copy(original.model)  # the weights are not copied
+    model.config = copy.deepcopy(model.config)
+    model.config.id2label = dict(enumerate(original.labels))
+    pipeline = TokenClassificationPipeline(
+        model=model, tokenizer=original.fitting_tokenizer(), device=-1, aggregation_strategy=settings["aggregation"]
+    )
+    found = (pipeline(example["text_input"]) for example in examples)
+    return [{"entities": texts([json.dumps(each, ensure_ascii=False, default=float)])} for each in found]
+
+
+TASK = Task(
+    name="token-classification",
+    export_task="token-classification",
+    auto_class="AutoModelForTokenClassification",
+    graph_outputs=("logits",),
+    inputs=(text_input(),),
+    outputs=entities,
+    layouts={"ensemble": (text_preprocessing, graph_step, token_classification)},
+    settle=settle,
+    examples=tuple({"text_input": text} for text in (*GOLDEN_TEXTS, *NAMES)),
+    texts=lambda _, example: (example["text_input"],),
+    answer=answer,
+    options=(AGGREGATION,),
+)

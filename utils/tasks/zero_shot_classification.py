@@ -1,0 +1,139 @@
+"""Zero-shot classification: a text and any labels in, the labels by how well a model of inference says they suit."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from utils.errors import SourceError, UsageError
+from utils.golden import TensorValue, texts
+from utils.model_config import ModelConfig
+from utils.pipeline import Graph, Ingredients, Step
+from utils.steps import graph_call, graph_step, text_input, tokenizer_file
+from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from utils.original import Original
+
+DEFAULT_TEMPLATE = "This example is {}."
+LABELS = ("sports", "politics", "technology", "weather", "cooking")
+EXAMPLES = (
+    ("Heavy rain is expected tonight, with storms along the coast.", LABELS),
+    ("The parliament votes on the new budget tomorrow.", LABELS),
+    ("Сборная выиграла матч со счётом 3:1", ("спорт", "политика", "погода")),
+    ("今日はとても良い天気ですね。", ("天気", "料理", "スポーツ")),
+    ("슈퍼 엔저 장기화에 한국 수출에 비상등", ("경제", "날씨")),
+    ("مرحبا بالعالم", ("تحية", "سؤال", "شكوى")),
+    ("L'épicerie vend du fromage à 12,50 € 😀", ("one label only",)),
+    ("{} {{ braces }} ${shell}", ("{{ label }}", "{}", 'say "hi", then\nstop')),
+    (
+        "The recipe asks for flour, and for butter, and for eggs. " * 120,
+        ("cooking", "law", "a very long journey by sea"),
+    ),
+)
+
+
+def parse_template(text: str) -> str:
+    """A text in which {} stands for the label; UsageError otherwise."""
+    try:
+        filled = {text.format(label) for label in ("one", "another")}
+    except (LookupError, ValueError, AttributeError):
+        filled = set()
+    if len(filled) < 2:
+        raise UsageError(f"--hypothesis-template {text!r} has no place for a label; write {{}} where it goes, once")
+    return text
+
+
+HYPOTHESIS_TEMPLATE = TaskOption(
+    name="hypothesis_template",
+    metavar="TEXT",
+    help=f'what a label says of a text (default: "{DEFAULT_TEMPLATE}")',
+    parse=parse_template,
+)
+MULTI_LABEL = TaskOption(name="multi_label", help="score each candidate label by itself")
+
+
+def zero_shot_classification(ingredients: Ingredients) -> Step:
+    """The served model: it makes hypotheses of labels, calls the graph and ranks the labels."""
+    return Step(
+        model_name=ingredients.name_of("zero_shot_classification"),
+        component="zero_shot_classification",
+        max_batch_size=ingredients.max_batch_size,
+        inputs=ingredients.inputs,
+        outputs=ingredients.outputs,
+        files=tokenizer_file(ingredients),
+        documents={
+            "settings.json": {
+                **ingredients.settings,
+                "tokenization": dict(ingredients.tokenization),
+                "graph": graph_call(ingredients),
+            }
+        },
+    )
+
+
+def outputs(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
+    """All candidate labels, best first, and their scores."""
+    return TensorSpec(name="predicts", dtype="BYTES", dims=(-1,)), TensorSpec(name="scores", dtype="FP32", dims=(-1,))
+
+
+def settle(_: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
+    """Which of the model's outputs says that a text entails a hypothesis: as in transformers, by its label."""
+    found = [index for index, label in enumerate(labels) if label.lower().startswith("entail")]
+    if len(found) != 1 or len(labels) < 2:
+        raise SourceError(
+            f"the model's labels are {', '.join(map(repr, labels))}; zero-shot classification takes a model of natural "
+            "language inference, with one label that starts with 'entail' and one or two others: "
+            "give such a model, or name its labels in ID2LABEL"
+        )
+    return {
+        "entailment": found[0],
+        "hypothesis_template": options.get("hypothesis_template", DEFAULT_TEMPLATE),
+        "multi_label": bool(options.get("multi_label")),
+    }
+
+
+def pairs(settings: Settings, example: Example) -> list[tuple[str, str]]:
+    """The text beside the hypothesis of each label."""
+    template = settings["hypothesis_template"]
+    return [(example["text_input"], template.format(label)) for label in example["candidate_labels"]]
+
+
+def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+    """What transformers' own pipeline says to each, told the labels that this build goes by."""
+    from transformers import ZeroShotClassificationPipeline
+
+    original.model.config.label2id = {label: index for index, label in enumerate(original.labels)}
+    pipeline = ZeroShotClassificationPipeline(model=original.model, tokenizer=original.fitting_tokenizer(), device=-1)
+    answers: list[Mapping[str, TensorValue]] = []
+    for example in examples:
+        said = pipeline(
+            example["text_input"],
+            candidate_labels=list(example["candidate_labels"]),
+            hypothesis_template=settings["hypothesis_template"],
+            multi_label=settings["multi_label"],
+        )
+        scores = tuple(said["scores"])
+        answers.append(
+            {
+                "predicts": texts(said["labels"]),
+                "scores": TensorValue(datatype="FP32", shape=(len(scores),), data=scores),
+            }
+        )
+    return answers
+
+
+TASK = Task(
+    name="zero-shot-classification",
+    export_task="text-classification",
+    auto_class="AutoModelForSequenceClassification",
+    graph_outputs=("logits",),
+    inputs=(text_input(), TensorSpec(name="candidate_labels", dtype="BYTES", dims=(-1,))),
+    outputs=outputs,
+    layouts={"direct": (zero_shot_classification, graph_step)},
+    settle=settle,
+    examples=tuple({"text_input": text, "candidate_labels": labels} for text, labels in EXAMPLES),
+    texts=pairs,
+    answer=answer,
+    comparison="ranking",
+    options=(HYPOTHESIS_TEMPLATE, MULTI_LABEL),
+)
