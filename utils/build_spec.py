@@ -31,6 +31,7 @@ from utils.version_policy import VersionPolicy, parse_policy
 LABELS_FROM_MODEL = "-"
 LARGEST_BATCH = 1024
 DEFAULT_FETCH_TIMEOUT = 600
+OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +117,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     served = AskedModel(name=model_name, reference=sources.model, origin=origin_of(task, sources))
     version, versions_of, policy = _versions(texts, task, layout)
     release, reason = choose_release(texts, device)
-    if "opset" in texts and served.origin == "graph":
-        raise UsageError(f"--opset {texts['opset']} is for models that are exported; MODEL is a graph: leave it out")
+    _require_export(texts, served)
     return BuildSpec(
         sources=sources,
         models=asked_models(served, layout, values.get("add_model", ()), values.get("golden_inputs", ())),
@@ -176,6 +176,16 @@ def _layout(text: str | None, task: Task, device: str) -> str:
             f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
         )
     return text or possible[0]
+
+
+def _require_export(texts: dict[str, str], served: AskedModel) -> None:
+    """UsageError for an option that says how to export a MODEL that is a graph already."""
+    for name in OF_EXPORTS:
+        if name in texts and served.origin == "graph":
+            raise UsageError(
+                f"--{name.replace('_', '-')} {texts[name]} is for models that are exported, and MODEL is a graph "
+                "already; leave it out"
+            )
 
 
 def _form(texts: dict[str, str], task: Task, max_length: int | None) -> GraphForm:

@@ -19,8 +19,8 @@ def golden_answers(spec: BuildSpec, settings: Settings, conversion: "Conversion"
     inputs = _names(task.inputs, spec.names.of_inputs(task.inputs))
     outputs = _names(usual_outputs, spec.names.of_outputs(usual_outputs))
     if not usual_outputs:  # the graph itself is served
-        served = zip(task.graph_outputs, conversion.graph.outputs, strict=True)
-        outputs = {usual: tensor.name for usual, tensor in served}
+        inputs = {usual: name for name, usual in pipeline.steps[0].stands_for.items()}
+        outputs = {usual: inputs.get(usual, usual) for usual in task.graph_outputs}
     if task.requests:
         requests = task.requests(conversion, pipeline.max_batch_size)
     else:
