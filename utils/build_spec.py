@@ -4,43 +4,34 @@ Standard library only (config_file.py imports YAML when there is a file): argume
 is installed.
 """
 
-import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import drivers, entry, names
+from utils import gpus, names
+from utils.asked_models import AskedModel, asked_models, origin_of
+from utils.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.config_file import read_config
 from utils.errors import UsageError
 from utils.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
-from utils.origins import NONE, ORIGINS, find_origin
-from utils.releases import Release, default_release, find_release, list_releases
+from utils.origins import NONE
+from utils.release_choice import choose_release
+from utils.releases import Release
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
 from utils.served_names import ServedNames, parse_names
-from utils.storage import Sources, StorageRef, parse_reference
+from utils.storage import Sources, parse_reference
 from utils.tasks import DEFAULT_TASK, TASKS, find_task, task_options
 from utils.tasks.task import Settings, Task
 from utils.terms import Terms
+from utils.version_policy import VersionPolicy, parse_policy
 
 LABELS_FROM_MODEL = "-"
 LARGEST_BATCH = 1024
 DEFAULT_FETCH_TIMEOUT = 600
-LISTS = ("add_model", "golden_inputs")
-FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
-PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskedModel:
-    """One model of the repository: what kind of thing it is (a row of utils/origins) and where it comes from."""
-
-    name: str
-    reference: StorageRef
-    origin: str
-    golden_inputs: Path | None = None
+OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +53,10 @@ class BuildSpec:
     max_length: int | None
     layout: str
     form: GraphForm
+    model_version: int | None
+    versions_of: str | None
+    version_policy: VersionPolicy | None
+    gpus: tuple[int, ...]
     names: ServedNames
     options: Settings
     no_image: bool
@@ -81,86 +76,6 @@ class BuildSpec:
         return self.base_image or self.release.triton_image
 
 
-class _ListReleases(argparse.Action):
-    """Like --help: prints and ends, whatever else stands on the command line."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        entry.write_stdout(list_releases() + "\n")
-        parser.exit()
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The command line of make_triton_image.sh; its --help is the README's option table."""
-    parser = entry.Parser(
-        prog="make_triton_image.sh",
-        usage="%(prog)s MODEL TOKENIZER ID2LABEL [MODEL_NAME] [TAG] [MAX_BATCH_SIZE] [options]",
-        description="Builds a Triton Inference Server image that answers texts with labels, "
-        "and proves that it answers as the PyTorch model does.",
-        epilog="example: ./make_triton_image.sh ./model ./model ./id2label.json topics v1 8",
-        allow_abbrev=False,
-        add_help=True,
-    )
-    source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
-    arguments = parser.add_argument_group("arguments")
-    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready .onnx file: {source}")
-    _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL; - for a ready graph")
-    _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for those in the model's config")
-    _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
-    _add(arguments, "tag", "TAG", "the image's tag (default: latest)")
-    _add(arguments, "max_batch_size", "MAX_BATCH_SIZE", "most texts in one batch (default: 4)")
-    options = parser.add_argument_group("options")
-    options.add_argument("--config", metavar="FILE.yaml", help="read arguments and options from a YAML file")
-    options.add_argument("--task", help=f"what the model does (default: {DEFAULT_TASK})")
-    options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
-    options.add_argument("--layout", help="ensemble: a Triton model a step; fused: one model for all of them")
-    options.add_argument("--release", metavar="YY.MM", help=f"Triton release (default: {default_release()})")
-    options.add_argument("--driver", metavar="VERSION", help="choose the release for this GPU driver, such as 535.104")
-    options.add_argument("--list-releases", action=_ListReleases, nargs=0, help="print what is known of each and exit")
-    options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image, not from NVIDIA's")
-    options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
-    options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
-    for option in task_options().values():
-        kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
-        options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
-    options.add_argument(
-        "--add-model", metavar="NAME=FILE", action="append", help="serve an ONNX file, too, as NAME; may be repeated"
-    )
-    options.add_argument(
-        "--golden-inputs",
-        metavar="FILE.npz",
-        action="append",
-        help="ask a ready graph these inputs in its proof; [NAME=]FILE.npz, may be repeated",
-    )
-    options.add_argument("--input-name", metavar="NAME", help="name of the served input, or USUAL=NAME[,USUAL=NAME]")
-    options.add_argument("--output-name", metavar="NAME", help="name of the served output, or USUAL=NAME[,USUAL=NAME]")
-    options.add_argument(
-        "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
-    )
-    options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
-    options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
-    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
-    options.add_argument(
-        "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
-    )
-    options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
-    options.add_argument(
-        "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
-    )
-    options.add_argument("--allow-duplicate-labels", action="store_true", help="let outputs share a label")
-    options.add_argument("--allow-placeholder-labels", action="store_true", help="let labels be LABEL_0, LABEL_1 ...")
-    options.add_argument("--no-image", action="store_true", help="stop at the proven model repository; no Docker")
-    options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
-    options.add_argument("--no-cache", action="store_true", help="fetch, download and build everything anew")
-    options.add_argument("--no-verify", action="store_true", help="skip the boot proof of the built server")
-    options.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    options.add_argument("--debug", action="store_true", help="show tracebacks")
-    return parser
-
-
-def _add(group: Any, name: str, metavar: str, text: str) -> None:
-    group.add_argument(name, metavar=metavar, nargs="?", help=text)
-
-
 def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     """The spec that `argv` asks for; UsageError (exit 2) for anything wrong in it."""
     given = vars(make_parser().parse_intermixed_args(argv))
@@ -169,14 +84,10 @@ def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     config = given.pop("config")
     values = {name: value for name, value in given.items() if value not in (None, False)}
     if config is not None:
-        values = {**read_config(Path(config), known=set(given), flags=_flags(), lists=set(LISTS)), **values}
+        values = {**read_config(Path(config), known=set(given), flags=flags(), lists=set(LISTS)), **values}
     if "no_cache" in values:
         os.environ["TRITON_FACTORY_NO_CACHE"] = "1"  # storages fetch in child processes
     return _spec(values)
-
-
-def _flags() -> set[str]:
-    return {*FLAGS, *PERMISSIONS, *(option.name for option in task_options().values() if not option.metavar)}
 
 
 def _spec(values: dict[str, Any]) -> BuildSpec:
@@ -203,8 +114,10 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
             **{name: name in values for name in PERMISSIONS},
         ),
     )
-    served = AskedModel(name=model_name, reference=sources.model, origin=_origin(task, sources))
-    release, reason = _release(texts.get("release"), texts.get("driver"), device)
+    served = AskedModel(name=model_name, reference=sources.model, origin=origin_of(task, sources))
+    version, versions_of, policy = _versions(texts, task, layout)
+    release, reason = choose_release(texts, device)
+    _require_export(texts, served)
     return BuildSpec(
         sources=sources,
         models=asked_models(served, layout, values.get("add_model", ()), values.get("golden_inputs", ())),
@@ -221,26 +134,14 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         max_length=max_length,
         layout=layout,
         form=_form(texts, task, layout, served),
+        model_version=version,
+        versions_of=versions_of,
+        version_policy=policy,
+        gpus=gpus.parse_gpus(texts.get("gpus"), device),
         names=served_names,
         options=_task_options(values, task),
         **{name: name in values for name in FLAGS},
     )
-
-
-def _release(name: str | None, driver: str | None, device: str) -> tuple[Release, str]:
-    """The release, and why that one where a GPU's driver has a say in it: the one named, else the installed one."""
-    if not RUNTIMES[device].needs_driver:
-        if driver is not None:
-            raise UsageError(f"--driver {driver} chooses a release for a GPU; add --device gpu, or leave it out")
-        return find_release(name or default_release()), ""
-    if name is not None:
-        release = find_release(name)
-        return release, drivers.check_driver(driver, release) if driver else ""
-    driver = driver or drivers.installed_driver()
-    if driver is None:
-        return find_release(default_release()), ""
-    choice = drivers.choose_release(driver)
-    return choice.release, choice.reason
 
 
 def _sources(texts: dict[str, str], terms: Terms) -> Sources:
@@ -252,51 +153,6 @@ def _sources(texts: dict[str, str], terms: Terms) -> Sources:
         fetch_timeout=whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
         terms=terms,
     )
-
-
-def _origin(task: Task, sources: Sources) -> str:
-    """What MODEL is; UsageError for what the task does not start from."""
-    model, tokenizer = sources.model, sources.tokenizer
-    origin = find_origin(task.origins, model, has_tokenizer=tokenizer is not None)
-    if origin is None:
-        serving = [other.name for other in TASKS.values() if "graph" in other.origins]
-        raise UsageError(
-            f"MODEL {str(model)!r} is a ready graph and --task {task.name} starts from a Hugging Face model; "
-            f"serve the graph itself with --task {' or '.join(serving)}"
-        )
-    if ORIGINS[origin].needs_tokenizer and tokenizer is None:
-        raise UsageError(f"TOKENIZER is {NONE}, which is for ready graphs only; give the model's tokenizer")
-    if not ORIGINS[origin].needs_tokenizer and tokenizer is not None:
-        raise UsageError(f"TOKENIZER {str(tokenizer)!r}: a ready graph is served without one; give {NONE} as TOKENIZER")
-    return origin
-
-
-def asked_models(
-    served: AskedModel, layout: str, added: Sequence[str], golden_inputs: Sequence[str]
-) -> tuple[AskedModel, ...]:
-    """The served model and those of --add-model, each with its --golden-inputs; UsageError for what cannot be."""
-    models = {served.name: served}
-    for text in added:
-        name, equals, file = text.partition("=")
-        if not equals or not file:
-            raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
-        if layout != "direct":
-            raise UsageError(
-                f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
-                "choose --task onnx or logits"
-            )
-        names.check_added_name(name)
-        if name in models:
-            raise UsageError(f"--add-model {name!r} names two models of one repository; choose another name")
-        models[name] = AskedModel(name=name, reference=parse_reference(file), origin="graph")
-    for text in golden_inputs:
-        name, equals, file = text.partition("=")
-        name, file = (name, file) if equals and name in models else (served.name, text)
-        if models[name].origin != "graph" or models[name].golden_inputs:
-            reason = "has some already" if models[name].golden_inputs else "is no ready graph: its task has its own"
-            raise UsageError(f"--golden-inputs {text!r}: the model {name!r} {reason}")
-        models[name] = replace(models[name], golden_inputs=Path(file).expanduser())
-    return tuple(models.values())
 
 
 def _task_options(values: dict[str, Any], task: Task) -> Settings:
@@ -322,6 +178,16 @@ def _layout(text: str | None, task: Task, device: str) -> str:
     return text or possible[0]
 
 
+def _require_export(texts: dict[str, str], served: AskedModel) -> None:
+    """UsageError for an option that says how to export a MODEL that is a graph already."""
+    for name in OF_EXPORTS:
+        if name in texts and served.origin == "graph":
+            raise UsageError(
+                f"--{name.replace('_', '-')} {texts[name]} is for models that are exported, and MODEL is a graph "
+                "already; leave it out"
+            )
+
+
 def _form(texts: dict[str, str], task: Task, layout: str, served: AskedModel) -> GraphForm:
     """What the graph is to be; UsageError for what the task, the layout or a graph that is ready does not allow."""
     length, max_length = (
@@ -344,6 +210,24 @@ def _form(texts: dict[str, str], task: Task, layout: str, served: AskedModel) ->
             f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"
         )
     return form
+
+
+def _versions(texts: dict[str, str], task: Task, layout: str) -> tuple[int | None, str | None, VersionPolicy | None]:
+    """--model-version, --versions-of and --version-policy; UsageError where the served model can have no versions."""
+    number, tag, policy = (texts.get(name) for name in ("model_version", "versions_of", "version_policy"))
+    if (number or tag or policy) and (layout == "ensemble" or len(task.layouts[layout]) > 1):
+        raise UsageError(
+            f"--model-version, --versions-of and --version-policy are for a served model that is one step, and that of "
+            f"--task {task.name} in layout {layout} is made of several, which an older version would share with the "
+            "new one; build it under a TAG or MODEL_NAME of its own"
+        )
+    if tag and not number:
+        raise UsageError(f"--versions-of {tag}: say with --model-version N which version joins them")
+    return (
+        _optional_number("--model-version", number),
+        names.check_tag(tag) if tag else None,
+        parse_policy(policy) if policy else None,
+    )
 
 
 def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedNames:

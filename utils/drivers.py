@@ -7,6 +7,7 @@ that major's lowest driver on; beyond, only data-center GPUs can, with the compa
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.errors import UsageError
@@ -45,18 +46,21 @@ def compatibility(driver: tuple[int, ...], release: Release) -> str | None:
     return NATIVE if made_with and driver >= made_with else MINOR
 
 
-def choose_release(text: str) -> Choice:
-    """The newest release the driver runs on any GPU; UsageError when there is none."""
+def choose_release(text: str, among: Sequence[Release] = ()) -> Choice:
+    """The newest release the driver runs on any GPU, of those `among` if given; UsageError when there is none."""
     driver = parse_driver(text)
     running = {
         release.name: how
-        for release in usable_releases().values()
+        for release in among or usable_releases().values()
         if (how := compatibility(driver, release)) in (NATIVE, MINOR)
     }
     if not running:
-        raise UsageError(
-            f"--driver {text} is too old for every release; install {min(LOWEST_DRIVERS.values())} or newer"
-        )
+        possible = list(among or usable_releases().values())
+        majors = {release.cuda.split(".")[0] for release in possible}
+        oldest = min(lowest for major, lowest in LOWEST_DRIVERS.items() if major in majors)
+        every = len(possible) == len(usable_releases())
+        wanting = "every release" if every else f"the releases that serve this GPU, {possible[0].name} and newer"
+        raise UsageError(f"--driver {text} is too old for {wanting}; install {oldest} or newer")
     release = usable_releases()[max(running)]
     return Choice(release=release, reason=_reason(text, release, running))
 

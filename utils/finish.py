@@ -95,6 +95,6 @@ def say_next_steps(spec: BuildSpec, place: Path) -> None:
     lines = [shlex.join(start)]
     row = read_golden(place / GOLDEN_FILE).rows[0]
     if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:
-        url = f"http://127.0.0.1:8000/v2/models/{row.model}/infer"
+        url = f"http://127.0.0.1:8000/v2/models/{row.path}/infer"
         lines.append(shlex.join(["curl", "-X", "POST", url, "-d", json_request(row)]))
     note("\n  ".join(["next:", *lines]))

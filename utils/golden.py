@@ -28,12 +28,21 @@ class TensorValue:
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenRow:
-    """One request's row and its right answer; shapes leave the batch dimension out where the model is `batched`."""
+    """One request's row and its right answer; shapes leave the batch dimension out where the model is `batched`.
+
+    `version` None: whichever the server answers with when it is asked for none.
+    """
 
     model: str
     batched: bool
     inputs: Mapping[str, TensorValue]
     outputs: Mapping[str, TensorValue]
+    version: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The model and its version as they stand in a URL of Triton's."""
+        return self.model if self.version is None else f"{self.model}/versions/{self.version}"
 
     @property
     def fits_json(self) -> bool:
@@ -71,10 +80,13 @@ def joined(all_answers: Sequence[GoldenAnswers]) -> GoldenAnswers:
     return GoldenAnswers(rows=rows, comparison=all_answers[0].comparison, tolerance=all_answers[0].tolerance)
 
 
-def write_golden(golden: GoldenAnswers, folder: Path) -> Path:
-    """Writes `folder`/golden.json."""
-    path = folder / GOLDEN_FILE
+def write_golden(golden: GoldenAnswers, folder: Path, name: str = GOLDEN_FILE) -> Path:
+    """Writes `folder`/golden.json; a row says its version only where it has one."""
+    path = folder / name
     content = {"format": FORMAT, **asdict(golden)}
+    content["rows"] = [
+        {key: value for key, value in row.items() if (key, value) != ("version", None)} for row in content["rows"]
+    ]
     path.write_text(json.dumps(content, ensure_ascii=False, default=_as_base64) + "\n", encoding="utf-8")
     return path
 
@@ -108,7 +120,10 @@ def _row(row: Mapping[str, Any]) -> GoldenRow:
     tensors = {direction: dict(_tensors(row[direction])) for direction in ("inputs", "outputs")}
     if not isinstance(row["model"], str) or not isinstance(row["batched"], bool):
         raise TypeError(f"model {row['model']!r}, batched {row['batched']!r}")
-    return GoldenRow(model=row["model"], batched=row["batched"], **tensors)
+    version = row.get("version")
+    if version is not None and type(version) is not int:
+        raise TypeError(f"version {version!r}")
+    return GoldenRow(model=row["model"], batched=row["batched"], version=version, **tensors)
 
 
 def _tensors(tensors: Mapping[str, Any]) -> Iterable[tuple[str, TensorValue]]:

@@ -3,7 +3,7 @@
 Only a run can tell for certain what a batch is: rows asked together must get the answers they get alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 
 from utils.comparison import difference
-from utils.errors import ExportError, SourceError
+from utils.errors import ExportError
 from utils.exported_graph import onnx_session
 from utils.golden import TOLERANCE, TensorValue, as_plain
+from utils.graph_inputs import FILLS, SIZES, Arrays, has_free_sizes, made_up, read_inputs
 from utils.onnx_graph import GraphTensor, OnnxGraph
 from utils.progress import note
 
-Arrays = Mapping[str, Any]
-# Sizes to try where a dimension is free: small, then what networks that halve an image several times divide by.
-SIZES = (4, 32, 1, 8, 64, 128, 224, 512)
-FILLS = ("normal", "unit", "ones")
-ROWS = 4
-# Golden requests are kept as JSON: of large tensors two are enough to show that rows do not mix.
-LARGE = 100_000
 GIVE_INPUTS = "give inputs it can take with --golden-inputs FILE.npz"
 
 
@@ -50,7 +44,7 @@ def ask_graph(graph: OnnxGraph, file: Path, given: Path | None) -> Proven:
     or that answers otherwise each time.
     """
     session = _load(file, graph)
-    requests = _read(given, graph) if given else _sampled(session, graph)
+    requests = read_inputs(given, graph) if given else _sampled(session, graph)
     _require_repeatable(session, graph, requests[0])
     if graph.may_be_batched:
         rows = [row for request in requests for row in _rows(request)]
@@ -80,9 +74,9 @@ def _run(session: Any, graph: OnnxGraph, arrays: Arrays) -> dict[str, Any]:
 def _sampled(session: Any, graph: OnnxGraph) -> list[Arrays]:
     """Requests of the first sizes and values that the graph takes and gives finite numbers for."""
     reasons = []
-    for size in SIZES if _has_free_sizes(graph) else SIZES[:1]:
+    for size in SIZES if has_free_sizes(graph) else SIZES[:1]:
         for fill in FILLS:
-            requests = list(_requests(graph, size, fill))
+            requests = list(made_up(graph, size, fill))
             try:
                 outputs = [_run(session, graph, request) for request in requests]
             except Exception as error:
@@ -94,78 +88,6 @@ def _sampled(session: Any, graph: OnnxGraph) -> list[Arrays]:
     raise ExportError(
         f"ONNX Runtime answers none of the inputs made up for {graph.file.name} ({reasons[0]}); {GIVE_INPUTS}"
     )
-
-
-def _has_free_sizes(graph: OnnxGraph) -> bool:
-    return any(isinstance(size, str) for tensor in graph.inputs for size in tensor.shape[graph.may_be_batched :])
-
-
-def _requests(graph: OnnxGraph, size: int, fill: str) -> Iterator[Arrays]:
-    """The same ones each time; of a graph that may be batched each is one row."""
-    shapes = {tensor.name: _shape(tensor, size, batched=graph.may_be_batched) for tensor in graph.inputs}
-    large = sum(int(np.prod(shape)) for shape in shapes.values()) > LARGE
-    for seed in range(2 if large else ROWS):
-        random = np.random.default_rng(seed)
-        yield {tensor.name: _values(random, tensor, shapes[tensor.name], fill) for tensor in graph.inputs}
-
-
-def _shape(tensor: GraphTensor, size: int, *, batched: bool) -> tuple[int, ...]:
-    whole = tuple(each if isinstance(each, int) else size for each in tensor.shape)
-    return (1, *whole[1:]) if batched else whole
-
-
-def _values(random: np.random.Generator, tensor: GraphTensor, shape: tuple[int, ...], fill: str) -> Any:
-    """Integers are 0 or 1, which are tokens, masks and indices alike; floats have few digits, for short JSON."""
-    if tensor.dtype == "BYTES":
-        return random.integers(0, 10, shape).astype(str).astype(object)
-    if tensor.dtype.startswith("FP"):
-        values = {"normal": random.normal(size=shape), "unit": random.random(size=shape), "ones": np.ones(shape)}
-        return np.round(values[fill], 3).astype(_numpy_dtype(tensor))
-    return random.integers(0, 2, shape).astype(_numpy_dtype(tensor))
-
-
-def _numpy_dtype(tensor: GraphTensor) -> Any:
-    names = {"BYTES": "object", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
-    return np.dtype(names.get(tensor.dtype, tensor.dtype.lower()))
-
-
-def _read(given: Path, graph: OnnxGraph) -> list[Arrays]:
-    """The arrays of an .npz file, one for each input; rows along the first dimension where there is a batch."""
-    try:
-        with np.load(given, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # zipfile's, zlib's and numpy's own
-        raise SourceError(
-            f"--golden-inputs {str(given)!r} is no .npz file of arrays ({_reason(error)}); write it with numpy.savez"
-        ) from error
-    names = {tensor.name for tensor in graph.inputs}
-    if set(arrays) != names:
-        raise SourceError(
-            f"--golden-inputs {str(given)!r} has {', '.join(sorted(arrays)) or 'nothing'}; {graph.file.name} takes "
-            f"{', '.join(sorted(names))}"
-        )
-    for tensor in graph.inputs:
-        _check_given(given, tensor, arrays[tensor.name])
-    cast = {tensor.name: arrays[tensor.name].astype(_numpy_dtype(tensor)) for tensor in graph.inputs}
-    if graph.may_be_batched and len({len(array) for array in cast.values()}) > 1:
-        raise SourceError(f"--golden-inputs {str(given)!r} has arrays of different numbers of rows; give each as many")
-    return [cast]
-
-
-def _check_given(given: Path, tensor: GraphTensor, array: Any) -> None:
-    wanted = "US" if tensor.dtype == "BYTES" else _numpy_dtype(tensor).kind
-    sizes = zip(tensor.shape, array.shape, strict=False)
-    if (
-        array.dtype.kind not in {"i": "iu", "u": "iu"}.get(wanted, wanted)
-        or len(array.shape) != len(tensor.shape)
-        or 0 in array.shape
-        or any(isinstance(size, int) and size != given_size for size, given_size in sizes)
-    ):
-        shape = [size if isinstance(size, int) else "any" for size in tensor.shape]
-        raise SourceError(
-            f"--golden-inputs {str(given)!r}: {tensor.name!r} is {array.dtype} {list(array.shape)}, and the graph "
-            f"takes {tensor.dtype} {shape}; rows stand along the first dimension"
-        )
 
 
 def _require_repeatable(session: Any, graph: OnnxGraph, request: Arrays) -> None:

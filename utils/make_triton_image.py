@@ -16,13 +16,14 @@ from utils.context import Context, write_context
 from utils.disk import require_room
 from utils.errors import ExportError, ImageError, RenderError, SourceError
 from utils.finish import finish, say_next_steps
-from utils.golden import joined, write_golden
+from utils.golden import joined
 from utils.origins import look_at_models
 from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, warn_of_old_release
 from utils.progress import note, stage
 from utils.sources import require_here, require_local
 from utils.storage import StorageRef
 from utils.temporary import temporary_files_in
+from utils.versions import Versions, look_at_versions
 
 if TYPE_CHECKING:
     from utils.docker_engine import Engine
@@ -55,6 +56,7 @@ def make_triton_image(argv: Sequence[str]) -> str:
 
 
 def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
+    versions = look_at_versions(spec)
     engine = _connect(spec)
     engine_root = engine.root_folder() if engine else None
     downloads = tree.folder / "downloads"
@@ -74,7 +76,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         }
     served = origins[spec.model_name]
     with stage("render and assemble", RenderError):
-        context = _write_tree(spec, served, converted, docker, tree.folder)
+        context = _write_tree(spec, served, converted, versions, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
     place, image_id = finish(spec, context, engine, tree)
     say_next_steps(spec, place)
@@ -97,24 +99,31 @@ def _connect(spec: BuildSpec) -> "Engine | None":
 
 
 def _write_tree(
-    spec: BuildSpec, origin: "Origin", converted: Mapping[str, "Converted"], docker: dict[str, str], folder: Path
+    spec: BuildSpec,
+    origin: "Origin",
+    converted: Mapping[str, "Converted"],
+    versions: Versions,
+    docker: dict[str, str],
+    folder: Path,
 ) -> Context:
     """context.json, golden.json and the model repository."""
     from utils.assemble import assemble
 
     served, *_ = converted.values()
     beside = {name: each.graph for name, each in converted.items() if name != spec.model_name}
-    pipeline = served_pipeline(spec, origin.known, origin.settings, served.graph, beside, **served.tokenizer)
+    planned = served_pipeline(spec, origin.known, origin.settings, served.graph, beside, **served.tokenizer)
+    pipeline = versions.add_to(planned, folder)
     labels = oci_labels(spec, origin.known)
     context = Context(pipeline=pipeline, image=spec.image, device=spec.device, docker=docker, oci_labels=labels)
     write_context(context, folder)
-    write_golden(joined([each.golden(pipeline, name) for name, each in converted.items()]), folder)
+    versions.write_golden(joined([each.golden(pipeline, name) for name, each in converted.items()]), pipeline, folder)
     assemble(pipeline, folder / "model_repository")
     return context
 
 
 def _dry_run(spec: BuildSpec) -> str:
     """The plan; small files of remote references go to a folder that is gone afterwards."""
+    look_at_versions(spec)
     with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
         origins = look_at_models(spec, Path(folder))
         graphs = {name: origin.predict() for name, origin in origins.items()}

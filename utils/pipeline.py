@@ -80,6 +80,7 @@ class Ingredients:
     graphs: Mapping[str, Graph]
     graph_instance_kind: str
     settings: Mapping[str, Any]
+    gpus: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     tokenizer_file: Path | None = None
     tokenization: Mapping[str, Any] = field(default_factory=dict)

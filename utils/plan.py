@@ -94,6 +94,7 @@ def served_pipeline(
         outputs=spec.names.of_outputs(spec.task.outputs(settings, graph)),
         graphs={"model": graph},
         graph_instance_kind=RUNTIMES[spec.device].instance_kind,
+        gpus=spec.gpus,
         settings=settings,
         labels=metadata.label_texts,
         step_names=spec.names.steps,

@@ -1,7 +1,7 @@
 """The Triton releases a model can be built for, read from triton_releases.csv (sources: docs/releases.md)."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -92,6 +92,18 @@ def list_releases() -> str:
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (columns, *rows)]
     return "\n".join([*lines, f"default: {default_release()}; releases before {SECURITY_FLOOR} lack security fixes"])
+
+
+def with_opset(release: Release, opset: int) -> Release:
+    """The release, models exported for `opset`; UsageError when its ONNX Runtime does not load that."""
+    if opset <= release.max_opset:
+        return replace(release, opset=opset)
+    newer = [each.name for each in usable_releases().values() if opset <= each.max_opset]
+    way_out = f", or choose --release {newer[0]} or newer" if newer else ""
+    raise UsageError(
+        f"--opset {opset} is above what ONNX Runtime {release.onnxruntime} of Triton {release.name} loads; give at "
+        f"most {release.max_opset}{way_out}"
+    )
 
 
 def default_release() -> str:

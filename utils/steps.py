@@ -62,6 +62,7 @@ def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> St
         outputs=outputs,
         stands_for={**meant, **given},
         instance_kind=ingredients.graph_instance_kind,
+        gpus=ingredients.gpus,
         files=graph_files(graph),
     )
 

@@ -17,7 +17,7 @@ from utils.tensors import TensorSpec
 
 CLIENT_TIMEOUT = 60.0
 
-# A request for several rows of one model -> {output name: tensor}, the batch dimension included.
+# A request for several rows of one model (a GoldenRow's path) -> {output name: tensor}, the batch dimension included.
 Ask = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
 
 
@@ -49,7 +49,7 @@ def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[Go
         yield (row,)
         if row.batched:
             shapes = tuple((name, tensor.shape) for name, tensor in row.inputs.items())
-            groups.setdefault((row.model, shapes), []).append(row)
+            groups.setdefault((row.path, shapes), []).append(row)
     sizes = {step.model_name: step.max_batch_size for step in pipeline.steps}
     for group in groups.values():
         size = sizes.get(group[0].model, pipeline.max_batch_size)
@@ -59,7 +59,7 @@ def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[Go
 def _answers(ask: Ask, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:
     inputs = {name: _stacked([row.inputs[name] for row in rows], rows[0].batched) for name in rows[0].inputs}
     try:
-        outputs = ask(rows[0].model, inputs)
+        outputs = ask(rows[0].path, inputs)
     except Exception as error:  # tritonclient, gevent, grpc and urllib each have their own
         reason = " ".join(str(error).split())[:300]
         raise BootProofError(f"the server did not answer {_say(rows[0])} over {protocol}: {reason}") from error
@@ -135,7 +135,9 @@ def _ask_grpc(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[
 def _infer(
     client: Any, server: Any, model: str, inputs: dict[str, TensorValue], **options: Any
 ) -> dict[str, TensorValue]:
-    result = server.infer(model, [_input(client, name, value) for name, value in inputs.items()], **options)
+    name, _, version = model.partition("/versions/")
+    tensors = [_input(client, each, value) for each, value in inputs.items()]
+    result = server.infer(name, tensors, model_version=version, **options)
     response = result.get_response()
     named = response["outputs"] if isinstance(response, dict) else response.outputs
     outputs = {}

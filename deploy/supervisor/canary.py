@@ -33,6 +33,7 @@ class Row:
     """One request ready to send, and its right outputs."""
 
     model: str
+    path: str
     batched: bool
     headers: Mapping[str, str]
     body: bytes
@@ -55,7 +56,7 @@ class Canary:
         status, body = request(
             self.port,
             "POST",
-            f"/v2/models/{row.model}/infer",
+            f"/v2/models/{row.path}/infer",
             row.body,
             row.headers,
             source=self.source,
@@ -99,14 +100,22 @@ def request(
 
 
 def load(path: str, difference: Difference, port: int, source: str = "") -> Canary:
-    """The few smallest rows of a golden.json. Raises OSError, ValueError or KeyError where it is none."""
+    """The smallest row of each model and version in a golden.json, and a few more.
+
+    Raises OSError, ValueError or KeyError where it is none.
+    """
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 10 ms of every start
         golden = json.load(file)
     if golden["format"] != 2 or not golden["rows"]:
         raise ValueError(f"golden answers of format {golden['format']!r}")
-    smallest = sorted(golden["rows"], key=lambda row: len(json.dumps(row["inputs"])))[:ROWS]
+    rows = sorted(golden["rows"], key=lambda row: len(json.dumps(row["inputs"])))
+    by_path: dict[str, Any] = {}
+    for row in rows:
+        by_path.setdefault(_path(row), row)
+    firsts = list(by_path.values())
+    others = [row for row in rows if row not in firsts]
     return Canary(
-        rows=tuple(_row(row) for row in smallest),
+        rows=tuple(_row(row) for row in [*firsts, *others[: max(0, ROWS - len(firsts))]]),
         comparison=golden["comparison"],
         tolerance=golden["tolerance"],
         difference=difference,
@@ -115,8 +124,13 @@ def load(path: str, difference: Difference, port: int, source: str = "") -> Cana
     )
 
 
+def _path(row: Mapping[str, Any]) -> str:
+    """The model and its version as they stand in a URL."""
+    return f"{row['model']}/versions/{row['version']}" if row.get("version") else str(row["model"])
+
+
 def _row(row: Mapping[str, Any]) -> Row:
-    """Inputs travel as binary tensors, which carry any bytes, and the answer comes as JSON."""
+    """Inputs travel as binary tensors, which carry any bytes; the answer comes as JSON where that has a form for it."""
     raw, tensors = b"", []
     for name, tensor in row["inputs"].items():
         content = _raw(tensor)
@@ -124,9 +138,11 @@ def _row(row: Mapping[str, Any]) -> Row:
         size = {"binary_data_size": len(content)}
         tensors.append({"name": name, "shape": shape, "datatype": tensor["datatype"], "parameters": size})
         raw += content
-    head = json.dumps({"inputs": tensors}).encode()
+    is_half = any(tensor["datatype"] == "FP16" for tensor in row["outputs"].values())
+    head = json.dumps({"inputs": tensors, "parameters": {"binary_data_output": is_half}}).encode()
     return Row(
         model=row["model"],
+        path=_path(row),
         batched=row["batched"],
         headers={"Inference-Header-Content-Length": str(len(head))},
         body=head + raw,
@@ -146,15 +162,31 @@ def _bytes(value: Any) -> bytes:
 
 
 def _answer(body: bytes, *, batched: bool) -> dict[str, Any]:
-    outputs = json.loads(body.decode("utf-8", "surrogateescape"))["outputs"]
-    return {
-        output["name"]: {
+    _, end = json.JSONDecoder().raw_decode(body.decode("latin-1"))  # a character a byte: binary tensors may follow
+    head, rest = json.loads(body[:end].decode("utf-8", "surrogateescape")), body[end:]
+    answer = {}
+    for output in head["outputs"]:
+        size = output.get("parameters", {}).get("binary_data_size", 0)
+        raw, rest = rest[:size], rest[size:]
+        answer[output["name"]] = {
             "datatype": output["datatype"],
             "shape": output["shape"][1:] if batched else output["shape"],
-            "data": [_text(value) for value in output["data"]],
+            "data": [_text(value) for value in output["data"]]
+            if "data" in output
+            else _values(raw, output["datatype"]),
         }
-        for output in outputs
-    }
+    return answer
+
+
+def _values(raw: bytes, datatype: str) -> list[Any]:
+    if datatype != "BYTES":
+        return list(struct.unpack(f"<{len(raw) // struct.calcsize(FORMATS[datatype])}{FORMATS[datatype]}", raw))
+    values, place = [], 0
+    while place < len(raw):
+        size = struct.unpack_from("<I", raw, place)[0]
+        values.append(_text(raw[place + 4 : place + 4 + size].decode("utf-8", "surrogateescape")))
+        place += 4 + size
+    return values
 
 
 def _text(value: Any) -> Any:

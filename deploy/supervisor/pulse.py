@@ -79,12 +79,12 @@ class Pulse(threading.Thread):
 
     def _look_at_others(self) -> None:
         """Requests of others that were completed are a sign of life as well."""
-        name = re.escape(self.canary.rows[0].model)
+        names = "|".join(re.escape(name) for name in dict.fromkeys(row.model for row in self.canary.rows))
         try:
             _, text = request(self._metrics_port, "GET", "/metrics", seconds=ANSWER_SECONDS)
         except NoAnswerError:
             return
-        lines = re.findall(rf'(?m)^nv_inference_request_success{{model="{name}",.*}} ([0-9.e+]+)$', text.decode())
+        lines = re.findall(rf'(?m)^nv_inference_request_success{{model="(?:{names})",.*}} ([0-9.e+]+)$', text.decode())
         others = sum(map(float, lines)) - self._right
         if others > self._others:
             self.sign = time.monotonic()

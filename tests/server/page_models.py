@@ -22,4 +22,12 @@ def embedder(folder):
     (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}', encoding="utf-8")
 
 
-MODELS = {"./topics": topics, "./embedder": embedder}
+MODELS = {
+    "./topics": topics,
+    "./embedder": embedder,
+    "./reader": lambda folder: tiny_models.as_question_answering(folder, tiny_models.bert),
+    "./nli": lambda folder: tiny_models.bert(folder, labels=("contradiction", "neutral", "entailment")),
+    "./entailment": lambda folder: tiny_models.bert(folder, labels=("entailment", "neutral", "contradiction")),
+    "./reranker": lambda folder: tiny_models.bert(folder, labels=("LABEL_0",)),
+    "./entities": lambda folder: tiny_models.as_token_classification(folder, tiny_models.bert),
+}

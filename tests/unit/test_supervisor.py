@@ -59,6 +59,34 @@ def test_the_smallest_rows_are_asked(tmp_path):
     assert [each.outputs["echo"]["data"] for each in ours.rows] == [["x"], ["x" * 5], ["x" * 70]]
 
 
+def test_each_model_and_version_is_asked(tmp_path):
+    rows = [row("a"), row("bb"), row("ccc"), row("dddd", version=1), row("eeeee", version=2), row("ffffff", model="n")]
+    ours = load(tmp_path, *reversed(rows))
+    assert [each.path for each in ours.rows] == ["m", "m/versions/1", "m/versions/2", "n"]
+    assert [each.model for each in ours.rows] == ["m", "m", "m", "n"]
+
+
+def test_half_precision_comes_back_as_a_binary_tensor(tmp_path, monkeypatch):
+    """Triton's JSON has no form for it."""
+    tensors = {"y": {"datatype": "FP16", "shape": [2], "data": [0.5, -2]}, "é": row("b")["inputs"]["text_input"]}
+    (sent,) = load(tmp_path, row("a", outputs=tensors)).rows
+    asked = json.loads(sent.body[: int(sent.headers["Inference-Header-Content-Length"])])
+    assert asked["parameters"] == {"binary_data_output": True}
+    outputs = [
+        {"name": "y", "datatype": "FP16", "shape": [1, 2], "parameters": {"binary_data_size": 4}},
+        {"name": "é", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": 5}},
+    ]
+    head = json.dumps({"outputs": outputs}, ensure_ascii=False).encode()
+    for text, is_right in ((b"b", True), (b"c", False)):
+        body = head + struct.pack("<2e", 0.5, -2) + struct.pack("<I", 1) + text
+        monkeypatch.setattr(canary, "request", lambda *_, body=body, **__: (200, body))
+        if is_right:
+            load(tmp_path, row("a", outputs=tensors)).ask(sent, 1)
+        else:
+            with pytest.raises(canary.WrongAnswerError, match="é"):
+                load(tmp_path, row("a", outputs=tensors)).ask(sent, 1)
+
+
 def test_any_bytes_travel_as_a_binary_tensor(tmp_path):
     (sent,) = load(tmp_path, row("é", {"base64": base64.b64encode(b"\xff\0").decode()})).rows
     length = int(sent.headers["Inference-Header-Content-Length"])

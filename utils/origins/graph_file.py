@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.build_spec import AskedModel, BuildSpec
+from utils.asked_models import AskedModel
+from utils.build_spec import BuildSpec
 from utils.errors import SourceError
 from utils.golden import GoldenAnswers, GoldenRow
 from utils.onnx_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
@@ -136,5 +137,8 @@ def _only_graph(path: Path, reference: str) -> Path:
     chosen = [file for file in found if file.name == GRAPH_FILE] or found
     if len(chosen) != 1:
         listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx)"
-        raise SourceError(f"{reference!r} holds {listed}; name one .onnx file, or a folder with one in it")
+        raise SourceError(
+            f"{reference!r} holds {listed}; name one .onnx file or a folder with one in it, or, of a Hugging Face "
+            "model, its TOKENIZER, too"
+        )
     return chosen[0]

@@ -11,7 +11,8 @@ from utils.pipeline import Graph, Pipeline
 from utils.tasks.task import Settings
 
 if TYPE_CHECKING:
-    from utils.build_spec import AskedModel, BuildSpec
+    from utils.asked_models import AskedModel
+    from utils.build_spec import BuildSpec
 
 
 class Known(Protocol):

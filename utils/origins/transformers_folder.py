@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.build_spec import AskedModel, BuildSpec
+from utils.asked_models import AskedModel
+from utils.build_spec import BuildSpec
 from utils.golden import GoldenAnswers
 from utils.origins.origin import Converted, Origin
 from utils.pipeline import Graph, Pipeline
