@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from utils.origins.origin import Look, Origin
 
 NONE = "-"
-GRAPH_SUFFIXES = (".onnx",)
+FROZEN_SUFFIX = ".pb"
+GRAPH_SUFFIXES = (".onnx", FROZEN_SUFFIX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,11 @@ class Row:
 def is_graph_file(reference: StorageRef) -> bool:
     """Does a reference name a ready graph, by its ending?"""
     return PurePosixPath(reference.locator).suffix.lower() in GRAPH_SUFFIXES
+
+
+def is_frozen(reference: StorageRef) -> bool:
+    """Is it one of TensorFlow's, to be converted first?"""
+    return PurePosixPath(reference.locator).suffix.lower() == FROZEN_SUFFIX
 
 
 ORIGINS = {
@@ -64,4 +70,12 @@ def look_at_models(spec: "BuildSpec", folder: Path) -> dict[str, "Origin"]:
     for model in sorted(spec.models, key=lambda model: model.reference.scheme != "local"):
         look = cast("Look", importlib.import_module(ORIGINS[model.origin].module).look)
         found[model.name] = look(spec, model, folder / model.name)
-    return {model.name: found[model.name] for model in spec.models}
+    origins = {model.name: found[model.name] for model in spec.models}
+    if spec.task.graphs:
+        labels = origins[spec.task.graphs.names[0]].known.labels
+        assert labels  # such a task has some
+        outputs = spec.names.of_outputs(spec.task.outputs({}, next(iter(origins.values())).predict()))
+        served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
+        spec.names.require_apart(served, spec.task.graphs.between)
+        spec.task.graphs.check({name: origin.predict() for name, origin in origins.items()}, labels)
+    return origins

@@ -1,4 +1,4 @@
-"""A ready ONNX graph: served as it is, its config read from it, its answers those of ONNX Runtime."""
+"""A ready graph, ONNX or made so: served as it is, its config read from it, its answers those of ONNX Runtime."""
 
 import glob
 import hashlib
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils import frozen_graph
 from utils.asked_models import AskedModel
 from utils.build_spec import BuildSpec
-from utils.errors import SourceError
+from utils.errors import ExportError, SourceError
 from utils.golden import GoldenAnswers, GoldenRow
+from utils.labels import Labels, read_labels
 from utils.onnx_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
 from utils.origins import GRAPH_SUFFIXES
 from utils.origins.origin import Converted, Origin
 from utils.pipeline import Graph, Pipeline
-from utils.progress import note
-from utils.storage import bounded, local
+from utils.progress import note, stage
+from utils.storage import METADATA, bounded, local
 from utils.tasks.task import Settings
 
 PATTERNS = tuple(f"*{suffix}" for suffix in GRAPH_SUFFIXES)
@@ -28,8 +30,12 @@ class KnownGraph:
 
     graph: OnnxGraph
     revisions: dict[str, str]
-    labels: None = None
-    label_texts: tuple[str, ...] = ()
+    labels: Labels | None = None
+
+    @property
+    def label_texts(self) -> tuple[str, ...]:
+        """() for a task without."""
+        return self.labels.texts if self.labels else ()
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -49,8 +55,13 @@ class GraphFile:
 
     @property
     def settings(self) -> Settings:
-        """None: a graph is served as it is."""
-        return {}
+        """Those of the steps around it; none where a graph is served as it is."""
+        return self.spec.task.graphs.settings(self.spec.options) if self.spec.task.graphs else {}
+
+    @property
+    def batching(self) -> bool:
+        """Steps around a graph give and take whole shapes."""
+        return self.spec.task.graphs is None
 
     @property
     def weights(self) -> Path:
@@ -59,7 +70,9 @@ class GraphFile:
 
     def predict(self) -> Graph:
         """The graph as it will be served."""
-        return served_graph(self.known.graph, Path(GRAPH_FILE), batched=self.known.graph.may_be_batched)
+        return served_graph(
+            self.known.graph, Path(GRAPH_FILE), batched=self.known.graph.may_be_batched and self.batching
+        )
 
     def fetch(self) -> Path:
         """The graph's file; of a remote one the weights that lie beside it come now."""
@@ -81,7 +94,7 @@ class GraphFile:
         for name in read.external_files:
             shutil.copyfile(source.parent / name, destination / name)
         file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
-        proven: Proven = ask_graph(read, file, self.model.golden_inputs)
+        proven: Proven = ask_graph(read, file, self.model.golden_inputs, batching=self.batching)
         note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
 
         def golden(_: Pipeline, name: str) -> GoldenAnswers:
@@ -111,14 +124,43 @@ def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
     is_local = reference.scheme == "local"
     revision = "" if is_local else bounded.resolve(reference, limit=limit)
     fetched = bounded.fetch(reference, revision, PATTERNS, folder, limit=limit)
-    graph = read_onnx(_only_graph(fetched.path, str(reference)))
+    source = _only_graph(fetched.path, str(reference))
+    graph = read_onnx(_as_onnx(source, spec, model, folder))
     require_loadable(graph, spec.release)
     if is_local:
         require_external_files(graph)
-        revision = _digest(graph)
+        revision = _digest(graph) if graph.file == source else local.resolve(str(source))
     note(f"{model.name}: {reference} is revision {revision}")
-    known = KnownGraph(graph=graph, revisions={"model": revision})
+    revisions, labels = {"model": revision}, None
+    if spec.task.takes_labels and model is spec.models[0]:
+        labels, revisions["labels"] = _labels(spec, folder)
+    known = KnownGraph(graph=graph, revisions=revisions, labels=labels)
     return GraphFile(spec=spec, model=model, known=known, downloads=folder)
+
+
+def _as_onnx(source: Path, spec: BuildSpec, model: AskedModel, folder: Path) -> Path:
+    """The graph itself; a frozen TensorFlow graph is converted first: only then is it known what it takes."""
+    if source.suffix.lower() != ".pb":
+        return source
+    folder.mkdir(parents=True, exist_ok=True)
+    with stage(f"{source.name} to ONNX", ExportError):
+        return frozen_graph.convert(
+            source,
+            folder / f"{source.stem}.onnx",
+            inputs=model.cut_inputs,
+            outputs=model.cut_outputs,
+            opset=spec.release.opset,
+        )
+
+
+def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
+    """Those that the task's steps need, and which revision of them."""
+    reference, limit = spec.sources.labels, spec.sources.fetch_timeout
+    assert reference  # utils/build_spec.py
+    revision = bounded.resolve(reference, limit=limit)
+    fetched = bounded.fetch(reference, revision, METADATA, folder / "labels", limit=limit)
+    note(f"labels: {reference} is revision {revision}")
+    return read_labels(fetched.path, terms=spec.sources.terms), revision
 
 
 def _digest(graph: OnnxGraph) -> str:
@@ -133,12 +175,12 @@ def _only_graph(path: Path, reference: str) -> Path:
     """The file itself; of a folder the one graph in it, or the one called model.onnx."""
     if not path.is_dir():
         return path
-    found = sorted(file for pattern in PATTERNS for file in path.glob(pattern))
+    found = next(filter(None, (sorted(path.glob(pattern)) for pattern in PATTERNS)), [])
     chosen = [file for file in found if file.name == GRAPH_FILE] or found
     if len(chosen) != 1:
-        listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx)"
+        listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx, *.pb)"
         raise SourceError(
-            f"{reference!r} holds {listed}; name one .onnx file or a folder with one in it, or, of a Hugging Face "
+            f"{reference!r} holds {listed}; name one such file or a folder with one in it, or, of a Hugging Face "
             "model, its TOKENIZER, too"
         )
     return chosen[0]
