@@ -70,9 +70,8 @@ class GraphFile:
 
     def predict(self) -> Graph:
         """The graph as it will be served."""
-        return served_graph(
-            self.known.graph, Path(GRAPH_FILE), batched=self.known.graph.may_be_batched and self.batching
-        )
+        batched = self.batching and self.known.graph.may_be_batched
+        return served_graph(self.known.graph, Path(GRAPH_FILE), batched=batched)
 
     def fetch(self) -> Path:
         """The graph's file; of a remote one the weights that lie beside it come now."""
