@@ -133,7 +133,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
-        form=_form(texts, task, layout, served),
+        form=_form(texts, task, layout),
         model_version=version,
         versions_of=versions_of,
         version_policy=policy,
@@ -188,8 +188,8 @@ def _require_export(texts: dict[str, str], served: AskedModel) -> None:
             )
 
 
-def _form(texts: dict[str, str], task: Task, layout: str, served: AskedModel) -> GraphForm:
-    """What the graph is to be; UsageError for what the task, the layout or a graph that is ready does not allow."""
+def _form(texts: dict[str, str], task: Task, layout: str) -> GraphForm:
+    """What the graph is to be; UsageError for what the task or the layout does not allow."""
     length, max_length = (
         _optional_number(f"--{name.replace('_', '-')}", texts.get(name)) for name in ("sequence_length", "max_length")
     )
@@ -199,11 +199,6 @@ def _form(texts: dict[str, str], task: Task, layout: str, served: AskedModel) ->
     if layout not in FORMATS[form.format].layouts:
         raise UsageError(
             f"--layout {layout} runs no {form.format}; choose from: {', '.join(FORMATS[form.format].layouts)}"
-        )
-    if served.origin == "graph" and form != GraphForm():
-        raise UsageError(
-            "MODEL is a ready graph, served as it is; --format, --sequence-length and --input-dtype are for models to "
-            "be exported: leave them out"
         )
     if length is not None and max_length not in (None, length):
         raise UsageError(
