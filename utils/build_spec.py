@@ -120,7 +120,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     _require_export(texts, served)
     return BuildSpec(
         sources=sources,
-        models=asked_models(served, layout, values.get("add_model", ()), values.get("golden_inputs", ())),
+        models=asked_models(served, layout, {name: values[name] for name in LISTS if name in values}),
         model_name=model_name,
         tag=names.check_tag(texts.get("tag", "latest")),
         max_batch_size=max_batch_size,

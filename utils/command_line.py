@@ -9,7 +9,7 @@ from utils.releases import default_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE
 from utils.tasks import DEFAULT_TASK, task_options
 
-LISTS = ("add_model", "golden_inputs")
+LISTS = ("add_model", "golden_inputs", "inputs", "outputs")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
 PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
 
@@ -35,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
     arguments = parser.add_argument_group("arguments")
-    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready .onnx file: {source}")
+    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready graph (.onnx, .pb): {source}")
     _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL; - for a ready graph")
     _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for those in the model's config")
     _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
@@ -61,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
         kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
         options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
     options.add_argument(
-        "--add-model", metavar="NAME=FILE", action="append", help="serve an ONNX file, too, as NAME; may be repeated"
+        "--add-model", metavar="NAME=FILE", action="append", help="serve this graph, too, as NAME; may be repeated"
     )
     options.add_argument(
         "--golden-inputs",
@@ -69,6 +69,13 @@ def make_parser() -> argparse.ArgumentParser:
         action="append",
         help="ask a ready graph these inputs in its proof; [NAME=]FILE.npz, may be repeated",
     )
+    for direction in ("inputs", "outputs"):
+        options.add_argument(
+            f"--{direction}",
+            metavar="TENSORS",
+            action="append",
+            help=f"{direction} of a frozen TensorFlow graph (.pb); [NAME=]TENSOR,TENSOR, may be repeated",
+        )
     options.add_argument(
         "--model-version",
         metavar="N",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from utils.origins.origin import Look, Origin
 
 NONE = "-"
-GRAPH_SUFFIXES = (".onnx",)
+FROZEN_SUFFIX = ".pb"
+GRAPH_SUFFIXES = (".onnx", FROZEN_SUFFIX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,11 @@ ORIGINS = {
         takes=lambda model, _: not is_graph_file(model),
     ),
 }
+
+
+def is_frozen(reference: StorageRef) -> bool:
+    """A frozen TensorFlow graph, by its ending: it becomes an ONNX graph first."""
+    return PurePosixPath(reference.locator).suffix.lower() == FROZEN_SUFFIX
 
 
 def find_origin(possible: tuple[str, ...], model: StorageRef, *, has_tokenizer: bool) -> str | None:

@@ -12,13 +12,16 @@ from utils.build_spec import BuildSpec
 from utils.errors import SourceError
 from utils.golden import GoldenAnswers, GoldenRow
 from utils.onnx_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
-from utils.origins import GRAPH_SUFFIXES
+from utils.onnx_scalars import serve_scalars
+from utils.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES
 from utils.origins.origin import Converted, Origin
 from utils.pipeline import Graph, Pipeline
 from utils.progress import note
 from utils.storage import bounded, local
 from utils.tasks.task import Settings
 
+# The newest opset that tf2onnx writes.
+FROZEN_OPSET = 18
 PATTERNS = tuple(f"*{suffix}" for suffix in GRAPH_SUFFIXES)
 
 
@@ -81,7 +84,8 @@ class GraphFile:
         for name in read.external_files:
             shutil.copyfile(source.parent / name, destination / name)
         file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
-        proven: Proven = ask_graph(read, file, self.model.golden_inputs)
+        proven: Proven = ask_graph(read, self.model.golden_inputs)
+        serve_scalars(read, file)
         note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
 
         def golden(_: Pipeline, name: str) -> GoldenAnswers:
@@ -111,20 +115,31 @@ def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
     is_local = reference.scheme == "local"
     revision = "" if is_local else bounded.resolve(reference, limit=limit)
     fetched = bounded.fetch(reference, revision, PATTERNS, folder, limit=limit)
-    graph = read_onnx(_only_graph(fetched.path, str(reference)))
+    file = _only_graph(fetched.path, str(reference))
+    frozen = file.suffix.lower() == FROZEN_SUFFIX
+    graph = read_onnx(_converted(file, folder, spec, model) if frozen else file)
     require_loadable(graph, spec.release)
     if is_local:
         require_external_files(graph)
-        revision = _digest(graph)
+        revision = _digest([file, *(file.parent / name for name in graph.external_files)])
     note(f"{model.name}: {reference} is revision {revision}")
     known = KnownGraph(graph=graph, revisions={"model": revision})
     return GraphFile(spec=spec, model=model, known=known, downloads=folder)
 
 
-def _digest(graph: OnnxGraph) -> str:
+def _converted(file: Path, folder: Path, spec: BuildSpec, model: AskedModel) -> Path:
+    """A frozen TensorFlow graph as an ONNX graph; only that says what its tensors are."""
+    from utils import frozen_graph
+
+    folder.mkdir(parents=True, exist_ok=True)
+    destination = folder / f"{file.stem}.onnx"
+    opset = min(spec.release.opset, FROZEN_OPSET)
+    return frozen_graph.convert(file, destination, inputs=model.inputs, outputs=model.outputs, opset=opset)
+
+
+def _digest(files: list[Path]) -> str:
     """The file's own digest, or one over it and those of the weights beside it."""
-    own = local.resolve(str(graph.file))
-    others = [local.resolve(str(graph.file.parent / name)) for name in graph.external_files]
+    own, *others = [local.resolve(str(file)) for file in files]
     together = hashlib.sha256("\n".join([own, *others]).encode()).hexdigest()[:16]
     return f"sha256:{together}" if others else own
 
@@ -136,9 +151,9 @@ def _only_graph(path: Path, reference: str) -> Path:
     found = sorted(file for pattern in PATTERNS for file in path.glob(pattern))
     chosen = [file for file in found if file.name == GRAPH_FILE] or found
     if len(chosen) != 1:
-        listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx)"
+        listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx, *.pb)"
         raise SourceError(
-            f"{reference!r} holds {listed}; name one .onnx file or a folder with one in it, or, of a Hugging Face "
+            f"{reference!r} holds {listed}; name one graph or a folder with one in it, or, of a Hugging Face "
             "model, its TOKENIZER, too"
         )
     return chosen[0]
