@@ -14,7 +14,6 @@ from utils.tasks import TASKS
 from utils.tensors import TensorSpec
 
 TINY_LABELS = ("a", "b", "c")
-TASK = TASKS["text-classification"]
 SETTINGS = {
     "max_length": 128,
     "truncation_side": "right",
@@ -39,6 +38,9 @@ def make_ingredients(tmp_path):
         top_k=1,
         external_files=(),
         step_names=(),
+        task="text-classification",
+        settings=None,
+        logits=None,
     ):
         artifacts = folder / "artifacts"
         artifacts.mkdir(parents=True, exist_ok=True)
@@ -47,15 +49,15 @@ def make_ingredients(tmp_path):
         graph = Graph(
             path=artifacts / "model.onnx",
             inputs=tuple(TensorSpec(name=name, dtype=dtype, dims=(-1,)) for name in inputs),
-            outputs=(TensorSpec(name="logits", dtype="FP32", dims=(len(labels),)),),
+            outputs=(TensorSpec(name="logits", dtype="FP32", dims=logits or (len(labels),)),),
             external_files=tuple(external_files),
         )
-        settings = {"score_function": score_function, "top_k": top_k}
+        settings = settings or {"score_function": score_function, "top_k": top_k}
         return Ingredients(
             model_name=model_name,
             max_batch_size=max_batch_size,
-            inputs=TASK.inputs,
-            outputs=TASK.outputs(settings, graph),
+            inputs=TASKS[task].inputs,
+            outputs=TASKS[task].outputs(settings, graph),
             graphs={"model": graph},
             graph_instance_kind=instance_kind,
             settings=settings,
@@ -70,11 +72,11 @@ def make_ingredients(tmp_path):
 
 @pytest.fixture
 def make_pipeline(make_ingredients):
-    """`make_pipeline(**changes)`: a planned repository for text classification, of such ingredients."""
+    """`make_pipeline(**changes)`: a planned repository of such ingredients, by default for text classification."""
 
-    def make(*, layout="ensemble", **changes):
-        ingredients = make_ingredients(**changes)
-        return LAYOUTS[layout](ingredients, tuple(step(ingredients) for step in TASK.layouts["ensemble"]))
+    def make(*, layout="ensemble", task="text-classification", **changes):
+        ingredients = make_ingredients(task=task, **changes)
+        return LAYOUTS[layout](ingredients, tuple(step(ingredients) for step in TASKS[task].layouts["ensemble"]))
 
     return make
 

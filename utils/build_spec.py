@@ -15,7 +15,7 @@ from utils.asked_models import AskedModel, asked_models, origin_of
 from utils.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.config_file import read_config
 from utils.errors import UsageError
-from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
+from utils.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
 from utils.origins import NONE
 from utils.release_choice import choose_release
@@ -133,7 +133,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
-        form=_form(texts, task, max_length),
+        form=_form(texts, task, layout),
         model_version=version,
         versions_of=versions_of,
         version_policy=policy,
@@ -188,11 +188,18 @@ def _require_export(texts: dict[str, str], served: AskedModel) -> None:
             )
 
 
-def _form(texts: dict[str, str], task: Task, max_length: int | None) -> GraphForm:
-    length = _optional_number("--sequence-length", texts.get("sequence_length"))
+def _form(texts: dict[str, str], task: Task, layout: str) -> GraphForm:
+    """What the graph is to be; UsageError for what the task or the layout does not allow."""
+    length, max_length = (
+        _optional_number(f"--{name.replace('_', '-')}", texts.get(name)) for name in ("sequence_length", "max_length")
+    )
     form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
     if form.format not in task.formats:
         raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
+    if layout not in FORMATS[form.format].layouts:
+        raise UsageError(
+            f"--layout {layout} runs no {form.format}; choose from: {', '.join(FORMATS[form.format].layouts)}"
+        )
     if length is not None and max_length not in (None, length):
         raise UsageError(
             f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"

@@ -134,9 +134,19 @@ def _without_weights(folder: Path, *, allow_pickle: bool) -> str:
     return f"MODEL {str(folder)!r} has no weights; {SAFE} (or its shards) must lie beside config.json{pickles}"
 
 
+def check_class(config: ModelConfig, terms: Terms) -> None:
+    """SourceError for a model that was saved with the head of another task: its weights might fit all the same."""
+    wanted = CLASSES.get(terms.export_task)
+    others = tuple(each for each in (*CLASSES.values(), *OTHER_CLASSES) if each != wanted)
+    if wanted and config.architectures and all(name.endswith(others) for name in config.architectures):
+        raise SourceError(
+            f"{str(config.file)!r} is of a {config.architectures[0]} (architectures), and the task wants a class that "
+            f"ends in {wanted}; give such a model, or choose another --task"
+        )
+
+
 def check_head(checkpoint: Checkpoint, config: ModelConfig, terms: Terms) -> None:
-    """SourceError for a checkpoint that certainly has no head for the task, or another's, or one of another size."""
-    _check_class(checkpoint, config, terms)
+    """SourceError for a checkpoint that certainly has no head for the task, or one of another size."""
     head = _head_of(config.model_type, terms.export_task)
     if head is None:
         return
@@ -155,16 +165,6 @@ def check_head(checkpoint: Checkpoint, config: ModelConfig, terms: Terms) -> Non
                 f"the head in {str(checkpoint.source)!r} has {shape[0]} outputs ({name}) but config.json speaks of "
                 f"{config.head_size}; config and weights are of different models: copy both again"
             )
-
-
-def _check_class(checkpoint: Checkpoint, config: ModelConfig, terms: Terms) -> None:
-    wanted = CLASSES.get(terms.export_task)
-    others = tuple(each for each in (*CLASSES.values(), *OTHER_CLASSES) if each != wanted)
-    if wanted and config.architectures and all(name.endswith(others) for name in config.architectures):
-        raise SourceError(
-            f"{str(checkpoint.source)!r} is of a {config.architectures[0]} (architectures in config.json), and "
-            f"{terms.export_task} wants one whose class ends in {wanted}; give such a model, or choose another --task"
-        )
 
 
 def _head_of(model_type: str, export_task: str) -> str | None:

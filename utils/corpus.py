@@ -24,6 +24,9 @@ GOLDEN_TEXTS = (
     "word " * 700,
 )
 
+# Each of them with another: of one language and of two, with texts that are too long on either side, empty ones too.
+GOLDEN_PAIRS = tuple(zip(GOLDEN_TEXTS, (*GOLDEN_TEXTS[-3:], *GOLDEN_TEXTS[:-3]), strict=True))
+
 # Only held against AutoTokenizer, on top of the golden ones.
 TOKENIZER_TEXTS = (
     *GOLDEN_TEXTS,

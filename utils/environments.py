@@ -100,7 +100,10 @@ SERVING_TORCH = Environment(
 TENSORFLOW = Environment(
     name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
 )
+LOCUST = Environment(
+    name="locust", folder=ROOT / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
+)
 ENVIRONMENTS = {
     environment.name: environment
-    for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING, SERVING_TORCH, TENSORFLOW)
+    for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING, SERVING_TORCH, TENSORFLOW, LOCUST)
 }

@@ -50,7 +50,7 @@ class Format:
     """`component` serves a graph of this form, which lies as `file` in its version folder.
 
     `exporter`: the module that writes and runs it. `positional`: its backend knows tensors by their place only.
-    `stage`: the Dockerfile's base stage that has its backend, where the slim one has not.
+    `stage`: the Dockerfile's base stage that has its backend, where the slim one has not. `layouts` have a step for it.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Format:
     file: str
     exporter: str
     backend: str
+    layouts: tuple[str, ...]
     positional: bool = False
     stage: str | None = None
 
@@ -85,6 +86,7 @@ FORMATS = {
             file="model.onnx",
             exporter="utils.exporter",
             backend="onnxruntime",
+            layouts=("ensemble", "direct", "fused"),
         ),
         Format(
             name="torchscript",
@@ -92,6 +94,7 @@ FORMATS = {
             file="model.pt",
             exporter="utils.torchscript",
             backend="pytorch",
+            layouts=("ensemble", "direct"),
             positional=True,
             stage="full",
         ),

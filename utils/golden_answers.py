@@ -18,9 +18,10 @@ def golden_answers(spec: BuildSpec, settings: Settings, conversion: "Conversion"
     usual_outputs = task.outputs(settings, conversion.graph)
     inputs = _names(task.inputs, spec.names.of_inputs(task.inputs))
     outputs = _names(usual_outputs, spec.names.of_outputs(usual_outputs))
-    if not usual_outputs:  # the graph itself is served
+    if not usual_outputs:  # the graph itself is served, with the names that its format has for them
         inputs = {usual: name for name, usual in pipeline.steps[0].stands_for.items()}
-        outputs = {usual: inputs.get(usual, usual) for usual in task.graph_outputs}
+        served = zip(task.graph_outputs, conversion.graph.outputs, strict=True)
+        outputs = {usual: inputs.get(tensor.name, tensor.name) for usual, tensor in served}
     if task.requests:
         requests = task.requests(conversion, pipeline.max_batch_size)
     else:

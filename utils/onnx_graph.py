@@ -34,7 +34,7 @@ class GraphTensor:
         """As a model config names it. Triton knows no empty dims: what has none is served as [1]."""
         shape = self.shape[1:] if batched else self.shape
         dims = tuple(size if isinstance(size, int) else -1 for size in shape)
-        # Triton takes the one dimension away from each row again; from a whole tensor it does not: utils/onnx_scalars.py.
+        # Triton takes that dimension away from each row again; not from a whole tensor: utils/onnx_scalars.py.
         return TensorSpec(
             name=self.name, dtype=self.dtype, dims=dims or (1,), reshape=() if batched and not dims else None
         )

@@ -32,7 +32,9 @@ class Original:
         """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""
         tokenizer = copy.deepcopy(self.tokenizer)
         tokenizer.model_max_length = self.max_length or tokenizer.model_max_length
-        taken = inspect.signature(self.model.forward).parameters
+        taken = set(inspect.signature(self.model.forward).parameters)
+        if getattr(self.model.config, "type_vocab_size", None) == 1:
+            taken.discard("token_type_ids")  # the later parts of a long context get type 1, which such a model lacks
         tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
         return tokenizer
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.checkpoint import SAFE, SAFE_INDEX, Checkpoint, check_head, embedding_rows, read_checkpoint, read_index
+from utils.checkpoint import (
+    SAFE,
+    SAFE_INDEX,
+    Checkpoint,
+    check_class,
+    check_head,
+    embedding_rows,
+    read_checkpoint,
+    read_index,
+)
 from utils.errors import SourceError
 from utils.labels import Labels, labels_of_config, read_labels, require_count
 from utils.model_config import ModelConfig, check_max_length, read_model_config
@@ -113,6 +122,7 @@ class _Fetcher:
 def _check_model(folder: Path, spec: Sources) -> ModelConfig:
     config = read_model_config(folder)
     require_supported(config.model_type, spec.terms.export_task)
+    check_class(config, spec.terms)
     check_max_length(config, spec.terms.max_length)
     return config
 

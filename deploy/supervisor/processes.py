@@ -19,6 +19,7 @@ class Process:
     """`state` is ps's letter; `ticks` the processor time used so far."""
 
     pid: int
+    parent: int
     name: str
     state: str
     ticks: int
@@ -39,7 +40,7 @@ def group(leader: int) -> dict[int, Process]:
 def _process(pid: int) -> tuple[int, Process]:
     head, _, rest = _read(f"/proc/{pid}/stat").rpartition(")")
     fields = rest.split()
-    process = Process(pid, head.partition("(")[2], fields[0], int(fields[11]) + int(fields[12]))
+    process = Process(pid, int(fields[1]), head.partition("(")[2], fields[0], int(fields[11]) + int(fields[12]))
     return int(fields[2]), process
 
 

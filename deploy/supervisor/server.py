@@ -32,7 +32,10 @@ class Server:
         """Reads the processes anew; to be called often."""
         self.exit_code = processes.reap().get(self.pid, self.exit_code)
         self._members = processes.group(self.pid)
-        new = {pid for pid, process in self._members.items() if process.name == STUB} - self._stubs
+        # Triton's own children only: a model may start processes, and those may end.
+        new = {
+            pid for pid, each in self._members.items() if each.name == STUB and each.parent == self.pid
+        } - self._stubs
         self._stubs |= new
         self._regions |= processes.regions(new)
 

@@ -44,7 +44,9 @@ NAMES = {
 
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment; SettingError for one that is none."""
-    values = {name: _number(key, environment[key]) for key, name in NAMES.items() if environment.get(key)}
+    # Kubernetes sets TRITON_HTTP_PORT=tcp://... where a service is called triton-http.
+    given = {key: text for key in NAMES if (text := environment.get(key)) and "://" not in text}
+    values = {NAMES[key]: _number(key, text) for key, text in given.items()}
     return Settings(admin_key=_admin_key(environment), **values)
 
 

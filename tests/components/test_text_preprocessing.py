@@ -92,3 +92,15 @@ def test_invalid_utf_8_in_a_pair_names_its_input(load_pairs, request_of, name):
     (response,) = load_pairs.execute([request_of(**columns)])
     assert response.error.message() == f"input '{name}', row 1: not valid UTF-8 (byte 0)"
     assert response.error.code() == "INVALID_ARG"
+
+
+def test_of_two_texts_an_empty_second_one_is_none(load_component, request_of, words, settings_of):
+    """As transformers' pipelines take it: no second separator, no second type."""
+    files = {"tokenizer.json": words.to_str(), "settings.json": settings_of()}
+    outputs = {"input_ids": "TYPE_INT64", "token_type_ids": "TYPE_INT64"}
+    model = load_component("text_preprocessing", {"query": "TYPE_STRING", "text": "TYPE_STRING"}, outputs, files)
+    columns = {"query": [["a b"], ["a"], [""]], "text": [["c"], [""], ["c"]]}
+    request = request_of(**{name: np.array(rows, dtype=object) for name, rows in columns.items()})
+    (response,) = model.execute([request])
+    assert response.outputs["input_ids"].tolist() == [[2, 4, 5, 3, 6, 3], [2, 4, 3, 0, 0, 0], [2, 3, 6, 3, 0, 0]]
+    assert response.outputs["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1], [0] * 6, [0, 0, 1, 1, 0, 0]]

@@ -12,4 +12,22 @@ def topics(folder):
     (folder / "id2label.json").write_text(json.dumps(dict(enumerate(labels))), encoding="utf-8")
 
 
-MODELS = {"./topics": topics}
+def embedder(folder):
+    """A folder of sentence-transformers."""
+    tiny_models.distilbert(folder)
+    chain = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in chain]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}', encoding="utf-8")
+
+
+MODELS = {
+    "./topics": topics,
+    "./embedder": embedder,
+    "./reader": lambda folder: tiny_models.as_question_answering(folder, tiny_models.bert),
+    "./nli": lambda folder: tiny_models.bert(folder, labels=("contradiction", "neutral", "entailment")),
+    "./entailment": lambda folder: tiny_models.bert(folder, labels=("entailment", "neutral", "contradiction")),
+    "./reranker": lambda folder: tiny_models.bert(folder, labels=("LABEL_0",)),
+    "./entities": lambda folder: tiny_models.as_token_classification(folder, tiny_models.bert),
+}

@@ -59,8 +59,8 @@ def original(model, auto_class, pipeline):
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     transformers.logging.set_verbosity_error()
-    return getattr(transformers, pipeline)(
-        model=getattr(transformers, auto_class).from_pretrained(model).eval(),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(model),
-        device=-1,
-    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    loaded = getattr(transformers, auto_class).from_pretrained(model).eval()
+    if loaded.config.type_vocab_size == 1:  # as the tokenizer class of such a model's own says
+        tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    return getattr(transformers, pipeline)(model=loaded, tokenizer=tokenizer, device=-1)

@@ -62,6 +62,18 @@ CASES = {
         "options": ("--pooling", "cls"),
         "answer": {"pooling": "cls", "normalize": False, "limit": 128},
     },
+    "fused": {
+        "family": "bert",
+        "sentence": {"pooling": {"pooling_mode_mean_tokens": True}, "max_seq_length": 24},
+        "options": ("--layout", "fused", "--max-length", "20"),
+        "answer": {"pooling": "mean", "normalize": True, "limit": 20},
+    },
+    "fixed": {
+        "family": "bert",
+        "sentence": None,
+        "options": ("--sequence-length", "40"),
+        "answer": {"pooling": "mean", "normalize": False, "limit": 40},
+    },
     "asked": {
         "family": "distilbert",
         "sentence": {"pooling": {"pooling_mode_lasttoken": True}, "modules": ("Transformer", "Pooling")},
@@ -126,6 +138,11 @@ def test_a_request_that_cannot_be_answered_gets_400(served, texts, shape):
     ("change", "arguments", "code", "says"),
     [
         ({}, ("-", "--pooling", "sum"), 2, "mean, cls, max"),
+        ({}, ("-", "--format", "onxx"), 2, "onnx, torchscript"),
+        ({}, ("-", "--format", "torchscript", "--layout", "fused"), 2, "ensemble, direct"),
+        ({}, ("-", "--input-dtype", "INT8"), 2, "INT64, INT32"),
+        ({}, ("-", "--sequence-length", "20", "--max-length", "30"), 2, "leave one of them out"),
+        ({}, ("-", "--sequence-length", "500"), 3, "at most 128"),
         ({}, ("labels.json",), 2, "has no labels"),
         ({}, ("-", "--top-k", "2"), 2, "--top-k is not for"),
         ({"modules": ("Transformer", "Pooling", "Dense")}, ("-",), 3, "Dense"),

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 from tests import tiny_models
@@ -98,12 +100,13 @@ def embedding(model, serve_repository):
 
 @pytest.fixture(scope="module")
 def classifier(model):
-    """The second tutorial's graph, a step of a classifier: fixed length, INT32, under its own name."""
+    """The second tutorial's system, by one command: the graph alone, with a fixed length, INT32 and its own names."""
+    tag = "test-torchscript"
     form = ("--format", "torchscript", "--sequence-length", 256, "--input-dtype", "INT32")
-    done = make(model, model, "-", "test-topics", "v1", 4, "--no-image", "--step-name", "model_torchscript=bert", *form)
+    done = make(model, model, "-", "bert", tag, 32, "--task", "logits", "--no-image", *form)
     assert done.returncode == 0, done.stderr
-    yield BUILD / "test-topics/v1/model_repository"
-    shutil.rmtree(BUILD / "test-topics")
+    yield BUILD / "bert" / tag / "model_repository"
+    shutil.rmtree(BUILD / "bert" / tag)
 
 
 def curl(command, address):
@@ -201,17 +204,16 @@ def test_the_second_tutorials_client_prints_the_logits(graphs, model, name):
         np.testing.assert_allclose(np.array(values, float).reshape(2, 2), logits(model, TEXTS), atol=1e-4)
 
 
-def test_the_graph_has_the_second_tutorials_tensors(graphs):
-    with tritonclient.http.InferenceServerClient(graphs.http) as client:
-        config = client.get_model_config("bert")
-    described = [
-        (tensor["name"], tensor["data_type"], tensor["dims"]) for tensor in [*config["input"], *config["output"]]
-    ]
-    assert described == [
-        ("input__0", "TYPE_INT32", [256]),
-        ("input__1", "TYPE_INT32", [256]),
-        ("output__0", "TYPE_FP32", [2]),
-    ]
+def test_the_graph_has_the_second_tutorials_tensors(classifier):
+    config, wanted = (parse_config(text) for text in (classifier / "bert/config.pbtxt", LIBTORCH))
+    assert (config.backend, wanted.platform) == ("pytorch", "pytorch_libtorch")
+    for field in ("name", "max_batch_size", "input", "output"):
+        assert getattr(config, field) == getattr(wanted, field)
+
+
+def parse_config(source):
+    text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
 def test_a_token_that_the_model_does_not_know_fails_its_own_request(graphs):

@@ -312,7 +312,7 @@ def test_no_cache_reaches_the_storages(monkeypatch):
 def bare(monkeypatch):
     """A task of its own without labels and without options, and one with a flag."""
     row = replace(TASKS["text-classification"], name="bare", options=(), takes_labels=False)
-    flag = TaskOption(name="normalize", help="scale to length 1")
+    flag = TaskOption(name="shout", help="scale to length 1")
     monkeypatch.setitem(TASKS, "bare", row)
     monkeypatch.setitem(TASKS, "flagged", replace(row, name="flagged", options=(flag,)))
 
@@ -330,8 +330,8 @@ def test_a_task_without_labels_takes_none():
     [
         (["--task", "bare", "--top-k", "2"], ["--top-k is not for --task bare", "choose text-classification"]),
         (["--task", "flagged", "--top-k", "2"], ["--top-k is not for --task flagged"]),
-        (["--task", "bare", "--normalize"], ["--normalize is not for --task bare", "choose flagged"]),
-        (["--normalize"], ["--normalize is not for --task text-classification", "choose flagged"]),
+        (["--task", "bare", "--shout"], ["--shout is not for --task bare", "choose flagged"]),
+        (["--shout"], ["--shout is not for --task text-classification", "choose flagged"]),
     ],
 )
 def test_an_option_of_another_task_is_refused_with_those_that_have_it(argv, said):
@@ -342,12 +342,12 @@ def test_an_option_of_another_task_is_refused_with_those_that_have_it(argv, said
 @pytest.mark.usefixtures("bare")
 def test_a_flag_of_a_task_is_true_or_not_given(yaml_file, capsys):
     three = ["./model", "./tok", "-", "--task", "flagged"]
-    assert parse_arguments([*three, "--normalize"]).options == {"normalize": True}
+    assert parse_arguments([*three, "--shout"]).options == {"shout": True}
     assert parse_arguments(three).options == {}
     lines = "model: m\ntokenizer: t\nid2label: '-'\ntask: flagged\n"
-    assert parse_arguments(["--config", yaml_file(f"{lines}normalize: true\n")]).options == {"normalize": True}
-    assert parse_arguments(["--config", yaml_file(f"{lines}normalize: false\n")]).options == {}
-    assert "normalize" in refusal(["--config", yaml_file(f"{lines}normalize: sure\n")])
+    assert parse_arguments(["--config", yaml_file(f"{lines}shout: true\n")]).options == {"shout": True}
+    assert parse_arguments(["--config", yaml_file(f"{lines}shout: false\n")]).options == {}
+    assert "shout" in refusal(["--config", yaml_file(f"{lines}shout: sure\n")])
     with pytest.raises(SystemExit):
         parse_arguments(["--help"])
     assert "scale to length 1" in capsys.readouterr().out

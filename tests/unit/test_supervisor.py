@@ -15,6 +15,10 @@ def test_defaults():
     assert settings.read({"TRITON_HTTP_PORT": "", "TRITON_DRAIN_SECONDS": "25"}).drain_seconds == 25
 
 
+def test_what_kubernetes_tells_of_a_service_is_no_setting():
+    assert settings.read({"TRITON_HTTP_PORT": "tcp://10.0.0.1:8000"}) == settings.Settings()
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [("TRITON_HTTP_PORT", "70000"), ("TRITON_HTTP_PORT", "http"), ("TRITON_DRAIN_SECONDS", "0"),

@@ -7,6 +7,8 @@ from utils.tasks import (
     onnx,
     question_answering,
     text_classification,
+    text_pair_classification,
+    text_ranking,
     token_classification,
     zero_shot_classification,
 )
@@ -14,6 +16,8 @@ from utils.tasks.task import Task, TaskOption
 
 ROWS = (
     text_classification,
+    text_pair_classification,
+    text_ranking,
     token_classification,
     feature_extraction,
     question_answering,

@@ -1,6 +1,7 @@
 """Feature extraction: a text in, its embedding out, as sentence-transformers gives it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from utils.corpus import GOLDEN_TEXTS
@@ -9,7 +10,7 @@ from utils.golden import TensorValue, numbers
 from utils.model_config import ModelConfig
 from utils.pipeline import Graph, Ingredients, Step
 from utils.sentence_folder import POOLINGS, read_sentence_folder
-from utils.steps import graph_step, text_input, text_preprocessing
+from utils.steps import fused, graph_step, text_input, text_preprocessing
 from utils.tasks.task import Example, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
 
@@ -45,8 +46,18 @@ def pooling(ingredients: Ingredients) -> Step:
         max_batch_size=ingredients.max_batch_size,
         inputs=(*masks, *graph.outputs),
         outputs=ingredients.outputs,
-        documents={"settings.json": {name: ingredients.settings[name] for name in ("pooling", "normalize")}},
+        documents={"settings.json": _how(ingredients.settings)},
     )
+
+
+def _how(settings: Settings) -> Settings:
+    """What pooling goes by; the other settings are those of the conversion."""
+    return {name: settings[name] for name in ("pooling", "normalize")}
+
+
+def fused_embeddings(ingredients: Ingredients) -> Step:
+    """All three steps in one."""
+    return fused(replace(ingredients, settings=_how(ingredients.settings)), "pooled_embeddings")
 
 
 def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
@@ -88,7 +99,7 @@ TASK = Task(
     graph_outputs=("last_hidden_state",),
     inputs=(text_input(),),
     outputs=embedding,
-    layouts={"ensemble": (text_preprocessing, graph_step, pooling)},
+    layouts={"ensemble": (text_preprocessing, graph_step, pooling), "fused": (fused_embeddings,)},
     settle=settle,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
     texts=lambda _, example: (example["text_input"],),

@@ -11,6 +11,7 @@ TASK = Task(
     graph_outputs=(),
     inputs=(),
     outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
+    formats=("onnx",),
     layouts={"direct": (graph_step,)},
     settle=lambda _config, _labels, _options: {},
     takes_labels=False,

@@ -114,6 +114,7 @@ TASK = Task(
     inputs=(text_input("question"), text_input("context")),
     outputs=outputs,
     layouts={"direct": (question_answering, graph_step)},
+    formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
     settle=settle,
     examples=tuple({"question": question, "context": context} for question, context in EXAMPLES),
     texts=lambda _, example: ((example["question"], example["context"]),),

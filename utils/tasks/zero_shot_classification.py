@@ -130,6 +130,7 @@ TASK = Task(
     inputs=(text_input(), TensorSpec(name="candidate_labels", dtype="BYTES", dims=(-1,))),
     outputs=outputs,
     layouts={"direct": (zero_shot_classification, graph_step)},
+    formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
     settle=settle,
     examples=tuple({"text_input": text, "candidate_labels": labels} for text, labels in EXAMPLES),
     texts=pairs,

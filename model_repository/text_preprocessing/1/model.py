@@ -22,7 +22,8 @@ class TritonPythonModel:
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
             texts = [decode_rows(values, name) for values, name in columns]
-            rows = texts[0] if len(texts) == 1 else list(zip(*texts))
+            # An empty second text is none, as in transformers' pipelines.
+            rows = texts[0] if len(texts) == 1 else [pair if pair[1] else pair[0] for pair in zip(*texts)]
             return encode(self.tokenizer, rows, self.dtypes, self.inputs[0])
         except ValueError as error:
             raise InvalidInputError(str(error)) from error

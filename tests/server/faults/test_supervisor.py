@@ -99,6 +99,18 @@ def test_a_stub_that_dies_or_stops_ends_the_server(run, which, number):
     assert said in server.said().splitlines()[-1]
 
 
+def test_a_process_that_a_model_starts_may_end(run, built, tmp_path):
+    copy = shutil.copytree(built[1], tmp_path / "models")
+    file = copy / "post_processing/1/model.py"
+    text = file.read_text()
+    file.unlink()
+    fork = "import os, time\nif os.fork() == 0:\n    time.sleep(0.5)\n    os._exit(0)\n"
+    file.write_text(text.replace("\nimport ", f"\n{fork}import ", 1))
+    server = run(copy)
+    time.sleep(2)
+    assert server.process.poll() is None and server.status() == 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_server_that_dies_or_stops_is_told(run, number):
     server = run()

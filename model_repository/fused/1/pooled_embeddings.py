@@ -1,0 +1,1 @@
+../../shared/pooled_embeddings.py

@@ -1,0 +1,86 @@
+"""Repositories that serve embeddings, whole rendered trees; the second is the one that a published tutorial describes.
+
+REGENERATE_EXPECTED=1 writes the expected trees anew, as in test_repository_trees.py.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.render.test_repository_trees import rendered_tree
+from utils.assemble import assemble
+from utils.check_repository import check_repository
+from utils.formats import FORMATS, GraphForm
+from utils.layouts import LAYOUTS
+from utils.pipeline import Graph, Ingredients
+from utils.served_names import ServedNames
+from utils.tasks import TASKS
+from utils.tensors import TensorSpec
+
+EXPECTED = Path(__file__).parent / "expected_embeddings"
+TASK = TASKS["feature-extraction"]
+PLAIN = ServedNames()
+TUTORIAL = ServedNames(inputs={"": "input_text"}, outputs={"": "output__0"}, steps={"text_preprocessing": "tokenizer"})
+FIXED = GraphForm(format="torchscript", sequence_length=256, input_dtype="INT32")
+CASES = {
+    "onnx": ("ensemble", GraphForm(), PLAIN),
+    "torchscript_tutorial": ("ensemble", GraphForm(format="torchscript"), TUTORIAL),
+    "torchscript_fixed_int32": ("ensemble", FIXED, PLAIN),
+    "fused": ("fused", GraphForm(), PLAIN),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return request.param
+
+
+@pytest.fixture
+def repository(case, tmp_path):
+    layout, form, names = CASES[case]
+    file = FORMATS[form.format].file
+    for name in (file, "tokenizer.json"):
+        (tmp_path / name).write_bytes(f"stands for {name}".encode())
+    graph = Graph(
+        path=tmp_path / file,
+        inputs=tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in ("input_ids", "attention_mask")),
+        outputs=(TensorSpec(name="last_hidden_state", dtype="FP32", dims=(-1, 384)),),
+        format=form.format,
+    )
+    settings = {"pooling": "mean", "normalize": True, "max_length": 96}
+    padding = {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"}
+    padding |= {"length": form.sequence_length} if form.sequence_length else {}
+    ingredients = Ingredients(
+        model_name="embedding",
+        max_batch_size=8,
+        inputs=names.of_inputs(TASK.inputs),
+        outputs=names.of_outputs(TASK.outputs(settings, graph)),
+        graphs={"model": form.applied(graph)},
+        graph_instance_kind="KIND_CPU",
+        settings=settings,
+        tokenizer_file=tmp_path / "tokenizer.json",
+        tokenization={"max_length": 64, "truncation_side": "right", "padding": padding},
+        step_names=names.steps,
+    )
+    steps = tuple(make(ingredients) for make in TASK.layouts[layout])
+    return assemble(LAYOUTS[layout](ingredients, steps), tmp_path / "model_repository")
+
+
+def test_the_tree_is_the_expected_one(case, repository):
+    tree, folder = rendered_tree(repository), EXPECTED / case
+    if os.environ.get("REGENERATE_EXPECTED") == "1":
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name, text in tree.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    assert tree == {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def test_the_tree_passes_the_check(repository):
+    check_repository(repository, "embedding")
+
+
+def test_no_expected_tree_is_without_its_case():
+    assert {path.name for path in EXPECTED.iterdir()} == set(CASES)

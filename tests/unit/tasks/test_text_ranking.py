@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from utils.errors import SourceError, UsageError
+from utils.model_config import read_model_config
+from utils.tasks.text_ranking import TASK, parse_activation
+
+SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.linear.Identity"
+
+
+@pytest.fixture
+def settle(tmp_path):
+    def make(options=(), outputs=1, **content):
+        labels = {str(index): f"LABEL_{index}" for index in range(outputs)}
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "id2label": labels, **content}))
+        return TASK.settle(read_model_config(tmp_path), (), dict(options))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("content", "activation"),
+    [
+        ({}, "sigmoid"),
+        ({"sentence_transformers": {"activation_fn": SIGMOID, "version": "5.1.2"}}, "sigmoid"),
+        ({"sentence_transformers": {"activation_fn": IDENTITY}}, "none"),
+        ({"sentence_transformers": {}}, "sigmoid"),
+        ({"sbert_ce_default_activation_function": IDENTITY}, "none"),
+        ({"sbert_ce_default_activation_function": None}, "sigmoid"),
+        (
+            {"sentence_transformers": {"activation_fn": SIGMOID}, "sbert_ce_default_activation_function": IDENTITY},
+            "sigmoid",
+        ),
+    ],
+)
+def test_the_models_own_activation_is_found_as_sentence_transformers_does(settle, content, activation):
+    assert settle(**content) == {"activation": activation}
+
+
+def test_the_option_stands_above_the_config(settle):
+    assert settle({"activation": "sigmoid"}, sentence_transformers={"activation_fn": IDENTITY}) == {
+        "activation": "sigmoid"
+    }
+    tanh = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Tanh"}}
+    assert settle({"activation": "none"}, **tanh) == {"activation": "none"}
+
+
+@pytest.mark.parametrize("named", ["torch.nn.modules.activation.Tanh", "their_code.Sigmoid", 7])
+def test_another_activation_is_refused_with_the_choice(settle, named):
+    with pytest.raises(
+        SourceError, match=r"names the activation .* is not served; choose with --activation"
+    ) as refusal:
+        settle(sentence_transformers={"activation_fn": named})
+    assert repr(named) in str(refusal.value)
+
+
+def test_a_head_of_more_outputs_is_refused(settle):
+    with pytest.raises(SourceError, match=r"head has 3 outputs .*one output, or build with --task text-pair-class"):
+        settle(outputs=3)
+
+
+def test_an_unknown_activation_is_refused():
+    assert [parse_activation(name) for name in ("sigmoid", "none")] == ["sigmoid", "none"]
+    with pytest.raises(UsageError, match="--activation 'Sigmoid' is not known; choose one of: sigmoid, none"):
+        parse_activation("Sigmoid")

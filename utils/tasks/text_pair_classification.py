@@ -1,0 +1,25 @@
+"""Classification of pairs: a text and another that goes with it in, the best labels and their scores out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from utils.corpus import GOLDEN_PAIRS
+from utils.steps import text_input
+from utils.tasks import text_classification
+from utils.tasks.task import Example, Settings, Text
+
+
+def pairs(_: Settings, example: Example) -> Sequence[Text]:
+    """The pair; without its second text where that is empty, as transformers' pipelines take it."""
+    text, pair = example["text_input"], example["text_pair"]
+    return ((text, pair) if pair else text,)
+
+
+# All but the request is as in text classification: the tokenizer makes one row of tokens of a pair.
+TASK = replace(
+    text_classification.TASK,
+    name="text-pair-classification",
+    inputs=(text_input(), text_input("text_pair")),
+    examples=tuple({"text_input": text, "text_pair": pair} for text, pair in GOLDEN_PAIRS),
+    texts=pairs,
+)
