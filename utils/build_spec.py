@@ -232,6 +232,8 @@ def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedN
         steps=parse_names("--step-name", texts.get("step_name")),
     )
     served.of_inputs(task.inputs)
+    if not task.inputs:  # then the graph's own tensors are served, under their own names
+        served.of_outputs(())
     steps = sorted(names.internal_model_names())
     for step, name in served.steps.items():
         if step not in steps:

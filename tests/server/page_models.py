@@ -2,7 +2,7 @@
 
 import json
 
-from tests import tiny_models
+from tests import small_graphs, tiny_models
 
 
 def topics(folder):
@@ -24,6 +24,9 @@ def embedder(folder):
 
 MODELS = {
     "./topics": topics,
+    "./curses": lambda folder: tiny_models.bert(folder, labels=("clean", "curse")),
+    "./scorer.onnx": small_graphs.doubling,
+    "./recognition.onnx": small_graphs.recognition,
     "./embedder": embedder,
     "./reader": lambda folder: tiny_models.as_question_answering(folder, tiny_models.bert),
     "./nli": lambda folder: tiny_models.bert(folder, labels=("contradiction", "neutral", "entailment")),

@@ -89,7 +89,8 @@ def test_a_model_of_another_kind_is_refused(arguments, said):
 def test_a_list_in_the_configuration_file(tmp_path):
     file = tmp_path / "build.yaml"
     file.write_text(
-        "model: ./detection.onnx\ntokenizer: '-'\nid2label: '-'\ntask: onnx\nadd_model:\n  - a=./a.onnx\n  - b=./b.onnx\n"
+        "model: ./detection.onnx\ntokenizer: '-'\nid2label: '-'\ntask: onnx\n"
+        "add_model:\n  - a=./a.onnx\n  - b=./b.onnx\n"
         "golden-inputs: b=./b.npz\n"
     )
     found = parse_arguments(["--config", str(file)]).models

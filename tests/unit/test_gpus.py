@@ -63,7 +63,12 @@ def test_what_is_no_compute_capability_is_refused(text):
 
 @pytest.mark.parametrize(
     ("script", "found"),
-    [("echo 8.6", "8.6"), ("printf '9.0\\n7.5\\n10.0\\n'", "7.5"), ("echo no devices; exit 9", ""), ("echo '[N/A]'", "")],
+    [
+        ("echo 8.6", "8.6"),
+        ("printf '9.0\\n7.5\\n10.0\\n'", "7.5"),
+        ("echo no devices; exit 9", ""),
+        ("echo '[N/A]'", ""),
+    ],
 )
 def test_the_lowest_capability_that_nvidia_smi_tells(tmp_path, monkeypatch, script, found):
     program = tmp_path / "nvidia-smi"
