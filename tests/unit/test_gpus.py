@@ -14,7 +14,7 @@ def test_gpus_by_number(text, numbers):
 
 @pytest.mark.parametrize("text", ["", "0,", "a", "0,0", "-1", "0 1", "ALL"])
 def test_what_names_no_gpus_is_refused(text):
-    with pytest.raises(UsageError, match="--gpus is .*all, or numbers"):
+    with pytest.raises(UsageError, match=r"--gpus is .*all, or numbers"):
         gpus.parse_gpus(text, "gpu")
 
 
@@ -49,7 +49,7 @@ def test_a_release_serves_some_gpus(capability, release, serves):
 
 
 def test_the_way_out_is_told():
-    with pytest.raises(UsageError, match="from 22.12 to 24.12, or --device cpu"):
+    with pytest.raises(UsageError, match=r"from 22\.12 to 24\.12, or --device cpu"):
         gpus.check_capability("6.0", find_release(default_release()))
     with pytest.raises(UsageError, match="below what any release serves"):
         gpus.check_capability("5.2", find_release(default_release()))

@@ -163,7 +163,7 @@ def test_words_that_are_none_are_refused(options, said):
 
 @pytest.mark.parametrize("option", [["--model-version", "2"], ["--version-policy", "all"]])
 def test_steps_that_versions_would_share_have_none(option):
-    with pytest.raises(UsageError, match="is made of several.*a TAG or MODEL_NAME of its own"):
+    with pytest.raises(UsageError, match=r"is made of several.*a TAG or MODEL_NAME of its own"):
         parse_arguments(["./m", "./m", "-", "curse", "v1", "8", "--layout", "ensemble", *option])
 
 
