@@ -47,17 +47,23 @@ def origin_of(task: Task, sources: Sources) -> str:
     return origin
 
 
-def asked_models(served: AskedModel, layout: str, given: Mapping[str, Sequence[str]]) -> tuple[AskedModel, ...]:
+def asked_models(
+    served: AskedModel, task: Task, layout: str, given: Mapping[str, Sequence[str]]
+) -> tuple[AskedModel, ...]:
     """The served model and those of --add-model, each with what is said of it; UsageError for what cannot be.
 
     `given`: the values of the repeatable options, by their names.
     """
+    needed = task.graphs.names[1:] if task.graphs else ()
     models = {served.name: served}
     for text in given.get("add_model", ()):
-        model = _added(text, layout)
+        model = _added(text, layout, needed)
         if model.name in models:
             raise UsageError(f"--add-model {model.name!r} names two models of one repository; choose another name")
         models[model.name] = model
+    for name in needed:
+        if name not in models:
+            raise UsageError(f"--task {task.name} needs a second graph: give it with --add-model {name}=FILE")
     for option in OF_GRAPHS:
         for text in given.get(option, ()):
             name, value = _said_of(text, models, served.name)
@@ -71,14 +77,14 @@ def asked_models(served: AskedModel, layout: str, given: Mapping[str, Sequence[s
     return tuple(models.values())
 
 
-def _added(text: str, layout: str) -> AskedModel:
+def _added(text: str, layout: str, needed: tuple[str, ...]) -> AskedModel:
     name, _, file = text.partition("=")
     if not file:
         raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
-    if layout != "direct":
+    if layout != "direct" and name not in needed:
+        wanted = f"this task takes {', '.join(needed)}" if needed else "choose --task onnx or logits"
         raise UsageError(
-            f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
-            "choose --task onnx or logits"
+            f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; {wanted}"
         )
     return AskedModel(name=names.check_added_name(name), reference=parse_reference(file), origin="graph")
 

@@ -111,16 +111,22 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
             max_batch_size=max_batch_size,
             max_length=_optional_number("--sequence-length", texts.get("sequence_length")) or max_length,
             takes_labels=task.takes_labels,
+            blank_label=task.blank_label,
             **{name: name in values for name in PERMISSIONS},
         ),
     )
-    served = AskedModel(name=model_name, reference=sources.model, origin=origin_of(task, sources))
+    _require_for_graphs(task, texts, model_name)
+    served = AskedModel(
+        name=task.graphs.names[0] if task.graphs else model_name,
+        reference=sources.model,
+        origin=origin_of(task, sources),
+    )
     version, versions_of, policy = _versions(texts, task, layout)
     release, reason = choose_release(texts, device)
     _require_export(texts, served)
     return BuildSpec(
         sources=sources,
-        models=asked_models(served, layout, {name: values[name] for name in LISTS if name in values}),
+        models=asked_models(served, task, layout, {name: values[name] for name in LISTS if name in values}),
         model_name=model_name,
         tag=names.check_tag(texts.get("tag", "latest")),
         max_batch_size=max_batch_size,
@@ -176,6 +182,19 @@ def _layout(text: str | None, task: Task, device: str) -> str:
             f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
         )
     return text or possible[0]
+
+
+def _require_for_graphs(task: Task, texts: dict[str, str], model_name: str) -> None:
+    """UsageError for what a pipeline of ready graphs cannot be called, or lacks."""
+    if not task.graphs:
+        return
+    if model_name in task.graphs.names:
+        raise UsageError(f"MODEL_NAME {model_name!r} is what --task {task.name} calls a graph; choose another")
+    if task.takes_labels and texts["id2label"] == LABELS_FROM_MODEL:
+        raise UsageError(
+            f"ID2LABEL is {LABELS_FROM_MODEL}, and the graphs of --task {task.name} do not hold their labels; give the "
+            "JSON file"
+        )
 
 
 def _require_export(texts: dict[str, str], served: AskedModel) -> None:

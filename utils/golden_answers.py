@@ -1,10 +1,11 @@
 """The golden answers of a build: the task's golden requests, and what the original answers to each."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from utils.build_spec import BuildSpec
 from utils.golden import GoldenAnswers, GoldenRow, TensorValue, texts
-from utils.pipeline import Pipeline
+from utils.pipeline import Graph, Pipeline
 from utils.tasks.task import Example, Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,27 @@ def golden_answers(spec: BuildSpec, settings: Settings, conversion: "Conversion"
             outputs={outputs[name]: value for name, value in answer.items()},
         )
         for asked, answer in zip(requests, answers, strict=True)
+    )
+    return GoldenAnswers(rows=rows, comparison=task.comparison)
+
+
+def answers_of_graphs(
+    spec: BuildSpec, settings: Settings, graphs: Mapping[str, Graph], labels: tuple[str, ...]
+) -> GoldenAnswers:
+    """What a pipeline of ready graphs as a whole is asked, under the names it is served by."""
+    task = spec.task
+    assert task.graphs
+    usual_outputs = task.outputs(settings, next(iter(graphs.values())))
+    inputs = _names(task.inputs, spec.names.of_inputs(task.inputs))
+    outputs = _names(usual_outputs, spec.names.of_outputs(usual_outputs))
+    rows = tuple(
+        GoldenRow(
+            model=spec.model_name,
+            batched=False,
+            inputs={inputs[name]: value for name, value in asked.items()},
+            outputs={outputs[name]: value for name, value in answer.items()},
+        )
+        for asked, answer in task.graphs.golden(graphs, settings, labels)
     )
     return GoldenAnswers(rows=rows, comparison=task.comparison)
 

@@ -37,16 +37,16 @@ class Proven:
     answers: tuple[Answered, ...]
 
 
-def ask_graph(graph: OnnxGraph, given: Path | None) -> Proven:
+def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) -> Proven:
     """Runs the graph as it was given on sampled inputs, or on those in the .npz file `given`.
 
-    SourceError for inputs in `given` that are not the graph's; ExportError for a graph that cannot be loaded or run,
-    or that answers otherwise each time.
+    Without `batching` shapes stay as they are, and nothing is asked in batches. SourceError for inputs in `given` that
+    are not the graph's; ExportError for a graph that cannot be loaded or run, or that answers otherwise each time.
     """
     session = _load(graph)
     requests = read_inputs(given, graph) if given else _sampled(session, graph)
     _require_repeatable(session, graph, requests[0])
-    if graph.may_be_batched:
+    if graph.may_be_batched and batching:
         rows = [row for request in requests for row in _rows(request)]
         answers = tuple(_answered(session, graph, row, batched=True) for row in rows)
         if reason := _why_no_batch(session, graph, rows, answers):

@@ -12,7 +12,8 @@ from utils.terms import Terms
 def check_texts(labels: list[Any], source: str, terms: Terms) -> tuple[str, ...]:
     """The labels as texts; SourceError (exit 3) for one that is none, or that the terms do not allow."""
     for index, label in enumerate(labels):
-        if not isinstance(label, str) or not label:
+        is_blank = terms.blank_label and index == 0
+        if not isinstance(label, str) or not (label or is_blank):
             raise SourceError(f"{source!r}: label {index} is {label!r}; a label is a text that is not empty")
         if not _is_encodable(label):
             raise SourceError(

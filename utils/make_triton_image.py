@@ -74,7 +74,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         converted = {
             name: origin.convert(fetched[name], tree.folder / "artifacts" / name) for name, origin in origins.items()
         }
-    served = origins[spec.model_name]
+    served = next(iter(origins.values()))
     with stage("render and assemble", RenderError):
         context = _write_tree(spec, served, converted, versions, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
@@ -108,15 +108,20 @@ def _write_tree(
 ) -> Context:
     """context.json, golden.json and the model repository."""
     from utils.assemble import assemble
+    from utils.golden_answers import answers_of_graphs
 
-    served, *_ = converted.values()
-    beside = {name: each.graph for name, each in converted.items() if name != spec.model_name}
+    served, *added = converted.values()
+    beside = dict(zip(list(converted)[1:], (each.graph for each in added), strict=True))
     planned = served_pipeline(spec, origin.known, origin.settings, served.graph, beside, **served.tokenizer)
     pipeline = versions.add_to(planned, folder)
     labels = oci_labels(spec, origin.known)
     context = Context(pipeline=pipeline, image=spec.image, device=spec.device, docker=docker, oci_labels=labels)
     write_context(context, folder)
-    versions.write_golden(joined([each.golden(pipeline, name) for name, each in converted.items()]), pipeline, folder)
+    golden = [each.golden(pipeline, name) for name, each in converted.items()]
+    if spec.task.graphs:
+        graphs = {name: each.graph for name, each in converted.items()}
+        golden.insert(0, answers_of_graphs(spec, origin.settings, graphs, origin.known.label_texts))
+    versions.write_golden(joined(golden), pipeline, folder)
     assemble(pipeline, folder / "model_repository")
     return context
 
@@ -127,7 +132,7 @@ def _dry_run(spec: BuildSpec) -> str:
     with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
         origins = look_at_models(spec, Path(folder))
         graphs = {name: origin.predict() for name, origin in origins.items()}
-    served, graph = origins[spec.model_name], graphs.pop(spec.model_name)
+    served, graph = next(iter(origins.values())), graphs.pop(next(iter(origins)))
     tokenizer = {"tokenizer_file": Path("tokenizer.json")}
     pipeline = served_pipeline(spec, served.known, served.settings, graph, graphs, **tokenizer)
     plan = describe(spec, served.known, served.settings, pipeline, docker_plan(spec, None))

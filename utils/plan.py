@@ -87,12 +87,16 @@ def served_pipeline(
 
     UsageError for a name given to a tensor that there is not.
     """
+    graphs = {"model": graph}
+    if spec.task.graphs:
+        own, *others = spec.task.graphs.names
+        graphs = {own: graph, **{name: beside[name] for name in others}}
     ingredients = Ingredients(
         model_name=spec.model_name,
         max_batch_size=spec.max_batch_size,
         inputs=spec.names.of_inputs(spec.task.inputs),
         outputs=spec.names.of_outputs(spec.task.outputs(settings, graph)),
-        graphs={"model": graph},
+        graphs=graphs,
         graph_instance_kind=RUNTIMES[spec.device].instance_kind,
         gpus=spec.gpus,
         settings=settings,
@@ -101,7 +105,7 @@ def served_pipeline(
         **tokenizer,
     )
     planned = LAYOUTS[spec.layout](ingredients, tuple(make(ingredients) for make in spec.task.layouts[spec.layout]))
-    added = tuple(step_of_graph(ingredients, each, name) for name, each in beside.items())
+    added = tuple(step_of_graph(ingredients, each, name) for name, each in beside.items() if name not in graphs)
     return replace(planned, steps=(*planned.steps, *added))
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from examples.ocr.reading import Word, load_alphabet, read
+from examples.ocr.reading import load_alphabet, read
 from utils import entry
 from utils.errors import FactoryError, SourceError
+from utils.word_reading import Word
 
 Array = np.ndarray[Any, Any]
 

@@ -2,52 +2,24 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from utils.components import load_shared
-
-picture, boxes, crops, ctc = (load_shared(name) for name in ("picture", "boxes", "crops", "ctc"))
+from utils.tasks.ocr import POSTPROCESSING, PREPROCESSING
+from utils.word_reading import Detect, Reader, Recognize, Word, boxes
 
 Array = np.ndarray[Any, Any]
-Detect = Callable[[Array], tuple[Array, Array]]
-Recognize = Callable[[Array], Array]
 
-# What settings.json of the two components holds for these networks; the means are those of NVIDIA's tutorial.
-PREPROCESSING = {"longest_side": 640, "most_pixels": 16_000_000, "means": [123.68, 116.78, 103.94]}
-POSTPROCESSING = {"score_threshold": 0.8, "overlap_threshold": 0.2, "most_boxes": 200}
 CROP = (32, 100)  # height and width
 
 
-@dataclass(frozen=True, kw_only=True)
-class Word:
-    """box: FP32 [4, 2], corners from the top left one on, clockwise, as x, y in pixels of the image."""
-
-    text: str
-    box: Array
-    score: float
-
-    def __str__(self) -> str:
-        corners = " ".join(f"({x:.0f}, {y:.0f})" for x, y in self.box)
-        return f"{self.text:16} {self.score:.3f}  {corners}"
-
-
 def read(content: bytes, detect: Detect, recognize: Recognize, alphabet: list[str]) -> list[Word]:
-    """The words of an encoded image in reading order.
-
-    detect: FP32 [1, H, W, 3] -> scores [1, H/4, W/4, 1] and geometry [1, H/4, W/4, 5];
-    recognize: FP32 [N, 1, 32, 100] -> logits [N, T, len(alphabet)].
-    """
-    image = picture.read(content, PREPROCESSING["most_pixels"])
-    maps = detect(picture.as_input(image, PREPROCESSING["longest_side"], PREPROCESSING["means"]))
-    found, scores = boxes.locate(*maps, image.size, **POSTPROCESSING)
-    if not len(found):
-        return []
-    texts = ctc.decode(recognize(crops.crop(picture.as_grey(image), found, *CROP)), alphabet)
-    return [Word(text=text, box=box, score=float(score)) for text, box, score in zip(texts, found, scores, strict=True)]
+    """The words of an encoded image in reading order, with the settings that --task ocr has by default."""
+    settings = {**PREPROCESSING, **POSTPROCESSING}
+    reader = Reader(detect=detect, recognize=recognize, alphabet=tuple(alphabet), settings=settings, size=CROP)
+    return reader.read(content)
 
 
 def load(folder: Path) -> Callable[[bytes], list[Word]]:

@@ -1,8 +1,6 @@
 """The OCR example: what it draws, what it teaches, and that networks trained in a short time read unseen words."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -10,7 +8,8 @@ import pytest
 from PIL import Image
 
 from examples.ocr import learning, reading, words
-from utils import ROOT
+from tests import trained_ocr
+from utils.word_reading import boxes
 
 
 def draw(seed, choose=words.training_word):
@@ -54,8 +53,8 @@ def test_ink_lies_in_the_boxes(seed):
 def test_what_the_detector_is_taught_decodes_to_the_boxes(seed):
     scene = draw(seed)
     maps = learning.targets(scene)[None]
-    found, _ = reading.boxes.locate(maps[..., :1], maps[..., 1:], (256, 192), **reading.POSTPROCESSING)
-    order = reading.boxes.reading_order(scene.boxes)
+    found, _ = boxes.locate(maps[..., :1], maps[..., 1:], (256, 192), **reading.POSTPROCESSING)
+    order = boxes.reading_order(scene.boxes)
     np.testing.assert_allclose(found, scene.boxes[order], atol=0.05)
 
 
@@ -70,14 +69,8 @@ def test_words_count_as_read_in_their_place_only():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """What `train --quick` leaves; it fails by itself when fewer than 80 % of the unseen words are read exactly."""
-    folder = tmp_path_factory.mktemp("ocr")
-    command = [sys.executable, "-m", "examples.ocr.train", "--quick", "--out", folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(folder)
-    return folder
+def trained():
+    return trained_ocr.folder()
 
 
 def tensors(values):

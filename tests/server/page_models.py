@@ -1,8 +1,9 @@
 """Small models for the paths that docs/tasks.md names: {path: what makes it there}."""
 
 import json
+import shutil
 
-from tests import small_graphs, tiny_models
+from tests import small_graphs, tiny_models, trained_ocr
 
 
 def topics(folder):
@@ -23,6 +24,7 @@ def embedder(folder):
 
 
 MODELS = {
+    "./ocr": lambda folder: shutil.copytree(trained_ocr.folder(), folder),
     "./topics": topics,
     "./curses": lambda folder: tiny_models.bert(folder, labels=("clean", "curse")),
     "./scorer.onnx": small_graphs.doubling,

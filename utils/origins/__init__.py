@@ -34,6 +34,11 @@ def is_graph_file(reference: StorageRef) -> bool:
     return PurePosixPath(reference.locator).suffix.lower() in GRAPH_SUFFIXES
 
 
+def is_frozen(reference: StorageRef) -> bool:
+    """Is it one of TensorFlow's, to be converted first?"""
+    return PurePosixPath(reference.locator).suffix.lower() == FROZEN_SUFFIX
+
+
 ORIGINS = {
     "graph": Row(
         module="utils.origins.graph_file",
@@ -46,11 +51,6 @@ ORIGINS = {
         takes=lambda model, _: not is_graph_file(model),
     ),
 }
-
-
-def is_frozen(reference: StorageRef) -> bool:
-    """A frozen TensorFlow graph, by its ending: it becomes an ONNX graph first."""
-    return PurePosixPath(reference.locator).suffix.lower() == FROZEN_SUFFIX
 
 
 def find_origin(possible: tuple[str, ...], model: StorageRef, *, has_tokenizer: bool) -> str | None:
@@ -70,4 +70,12 @@ def look_at_models(spec: "BuildSpec", folder: Path) -> dict[str, "Origin"]:
     for model in sorted(spec.models, key=lambda model: model.reference.scheme != "local"):
         look = cast("Look", importlib.import_module(ORIGINS[model.origin].module).look)
         found[model.name] = look(spec, model, folder / model.name)
-    return {model.name: found[model.name] for model in spec.models}
+    origins = {model.name: found[model.name] for model in spec.models}
+    if spec.task.graphs:
+        labels = origins[spec.task.graphs.names[0]].known.labels
+        assert labels  # such a task has some
+        outputs = spec.names.of_outputs(spec.task.outputs({}, next(iter(origins.values())).predict()))
+        served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
+        spec.names.require_apart(served, spec.task.graphs.between)
+        spec.task.graphs.check({name: origin.predict() for name, origin in origins.items()}, labels)
+    return origins

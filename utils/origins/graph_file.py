@@ -1,4 +1,4 @@
-"""A ready ONNX graph: served as it is, its config read from it, its answers those of ONNX Runtime."""
+"""A ready graph, ONNX or made so: served as it is, its config read from it, its answers those of ONNX Runtime."""
 
 import glob
 import hashlib
@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils import frozen_graph
 from utils.asked_models import AskedModel
 from utils.build_spec import BuildSpec
 from utils.errors import SourceError
 from utils.golden import GoldenAnswers, GoldenRow
+from utils.labels import Labels, read_labels
 from utils.onnx_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
 from utils.onnx_scalars import serve_scalars
 from utils.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES
 from utils.origins.origin import Converted, Origin
 from utils.pipeline import Graph, Pipeline
 from utils.progress import note
-from utils.storage import bounded, local
+from utils.storage import METADATA, bounded, local
 from utils.tasks.task import Settings
 
 # The newest opset that tf2onnx writes.
@@ -31,8 +33,12 @@ class KnownGraph:
 
     graph: OnnxGraph
     revisions: dict[str, str]
-    labels: None = None
-    label_texts: tuple[str, ...] = ()
+    labels: Labels | None = None
+
+    @property
+    def label_texts(self) -> tuple[str, ...]:
+        """() for a task without."""
+        return self.labels.texts if self.labels else ()
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -52,8 +58,13 @@ class GraphFile:
 
     @property
     def settings(self) -> Settings:
-        """None: a graph is served as it is."""
-        return {}
+        """Those of the steps around it; none where a graph is served as it is."""
+        return self.spec.task.graphs.settings(self.spec.options) if self.spec.task.graphs else {}
+
+    @property
+    def batching(self) -> bool:
+        """Steps around a graph give and take whole shapes."""
+        return self.spec.task.graphs is None
 
     @property
     def weights(self) -> Path:
@@ -62,7 +73,8 @@ class GraphFile:
 
     def predict(self) -> Graph:
         """The graph as it will be served."""
-        return served_graph(self.known.graph, Path(GRAPH_FILE), batched=self.known.graph.may_be_batched)
+        batched = self.batching and self.known.graph.may_be_batched
+        return served_graph(self.known.graph, Path(GRAPH_FILE), batched=batched)
 
     def fetch(self) -> Path:
         """The graph's file; of a remote one the weights that lie beside it come now."""
@@ -84,7 +96,7 @@ class GraphFile:
         for name in read.external_files:
             shutil.copyfile(source.parent / name, destination / name)
         file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
-        proven: Proven = ask_graph(read, self.model.golden_inputs)
+        proven: Proven = ask_graph(read, self.model.golden_inputs, batching=self.batching)
         serve_scalars(read, file)
         note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
 
@@ -123,18 +135,29 @@ def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
         require_external_files(graph)
         revision = _digest([file, *(file.parent / name for name in graph.external_files)])
     note(f"{model.name}: {reference} is revision {revision}")
-    known = KnownGraph(graph=graph, revisions={"model": revision})
+    revisions, labels = {"model": revision}, None
+    if spec.task.takes_labels and model is spec.models[0]:
+        labels, revisions["labels"] = _labels(spec, folder)
+    known = KnownGraph(graph=graph, revisions=revisions, labels=labels)
     return GraphFile(spec=spec, model=model, known=known, downloads=folder)
 
 
 def _converted(file: Path, folder: Path, spec: BuildSpec, model: AskedModel) -> Path:
     """A frozen TensorFlow graph as an ONNX graph; only that says what its tensors are."""
-    from utils import frozen_graph
-
     folder.mkdir(parents=True, exist_ok=True)
     destination = folder / f"{file.stem}.onnx"
     opset = min(spec.release.opset, FROZEN_OPSET)
     return frozen_graph.convert(file, destination, inputs=model.inputs, outputs=model.outputs, opset=opset)
+
+
+def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
+    """Those that the task's steps need, and which revision of them."""
+    reference, limit = spec.sources.labels, spec.sources.fetch_timeout
+    assert reference  # utils/build_spec.py
+    revision = bounded.resolve(reference, limit=limit)
+    fetched = bounded.fetch(reference, revision, METADATA, folder / "labels", limit=limit)
+    note(f"labels: {reference} is revision {revision}")
+    return read_labels(fetched.path, terms=spec.sources.terms), revision
 
 
 def _digest(files: list[Path]) -> str:
@@ -148,7 +171,7 @@ def _only_graph(path: Path, reference: str) -> Path:
     """The file itself; of a folder the one graph in it, or the one called model.onnx."""
     if not path.is_dir():
         return path
-    found = sorted(file for pattern in PATTERNS for file in path.glob(pattern))
+    found = next(filter(None, (sorted(path.glob(pattern)) for pattern in PATTERNS)), [])
     chosen = [file for file in found if file.name == GRAPH_FILE] or found
     if len(chosen) != 1:
         listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx, *.pb)"

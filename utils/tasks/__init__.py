@@ -4,6 +4,7 @@ from utils.errors import UsageError
 from utils.tasks import (
     feature_extraction,
     logits,
+    ocr,
     onnx,
     question_answering,
     text_classification,
@@ -24,6 +25,7 @@ ROWS = (
     zero_shot_classification,
     logits,
     onnx,
+    ocr,
 )
 TASKS: dict[str, Task] = {module.TASK.name: module.TASK for module in ROWS}
 DEFAULT_TASK = "text-classification"

@@ -11,6 +11,7 @@ from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from utils.convert_to_onnx import Conversion
+    from utils.labels import Labels
     from utils.model_config import ModelConfig
     from utils.original import Original
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Settings = Mapping[str, Any]
 # One row of a request: {input name: text, or a list of texts}.
 Example = Mapping[str, Any]
+# A request's or an answer's, by name.
+Tensors = Mapping[str, TensorValue]
 # What goes through the tokenizer at once.
 Text = str | tuple[str, str]
 
@@ -33,6 +36,23 @@ class TaskOption:
     help: str
     metavar: str | None = None
     parse: Callable[[str], object] = str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphPipeline:
+    """What a row has in place of an original when its steps go around several ready graphs.
+
+    names: the models that the graphs are served as: MODEL's, then those that --add-model must give. between: the
+    tensors that go from step to step. settings: what the steps go by, from the options. check: raises ExportError or
+    SourceError for graphs (by name, dims whole shapes) or labels that the steps are not for, before anything slow runs.
+    golden: requests to the whole and their right answers, in pairs, by the graphs (on disk by then) themselves.
+    """
+
+    names: tuple[str, ...]
+    between: tuple[str, ...]
+    settings: Callable[[Settings], Settings]
+    check: Callable[[Mapping[str, Graph], "Labels"], None]
+    golden: Callable[[Mapping[str, Graph], Settings, tuple[str, ...]], Sequence[tuple[Tensors, Tensors]]]
 
 
 def no_answer(
@@ -56,7 +76,8 @@ class Task:
     from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py. requests: the
     golden requests' tensors, where they are not the examples themselves.
     formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
-    served output comes from, so that a checkpoint may lack them.
+    served output comes from, so that a checkpoint may lack them. graphs: of a task that starts from several ready
+    graphs. blank_label: the first label stands for no symbol, and may be empty.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -80,3 +101,5 @@ class Task:
     formats: tuple[str, ...] = tuple(FORMATS)
     unneeded: tuple[str, ...] = ()
     options: tuple[TaskOption, ...] = ()
+    graphs: GraphPipeline | None = None
+    blank_label: bool = False

@@ -1,0 +1,23 @@
+"""The networks of examples/ocr, trained once for all tests that need some which read."""
+
+import atexit
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from utils import ROOT
+
+
+@cache
+def folder() -> Path:
+    """What `train --quick` leaves; it fails by itself when fewer than 80 % of the unseen words are read exactly."""
+    place = Path(tempfile.mkdtemp(prefix="trained-ocr-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    command = [sys.executable, "-m", "examples.ocr.train", "--quick", "--out", place]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(place)
+    return place
