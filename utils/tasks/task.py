@@ -35,6 +35,20 @@ class TaskOption:
     parse: Callable[[str], object] = str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What says whether a graph of reduced precision answers well enough: a `rule` of utils/agreement.py.
+
+    `values`: what it is applied to, one array a text. `labelled`: texts may come with their right labels (--eval-file).
+    """
+
+    rule: Callable[[Settings], str]
+    values: Callable[["Original", Settings], list[Any]] = lambda original, _: [
+        each["logits"] for each in original.outputs
+    ]
+    labelled: bool = False
+
+
 def no_answer(
     _original: "Original", _settings: Settings, _examples: Sequence[Example]
 ) -> list[Mapping[str, TensorValue]]:
@@ -56,7 +70,7 @@ class Task:
     from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py. requests: the
     golden requests' tensors, where they are not the examples themselves.
     formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
-    served output comes from, so that a checkpoint may lack them.
+    served output comes from, so that a checkpoint may lack them. guard: None where no reduced precision is served.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -80,3 +94,4 @@ class Task:
     formats: tuple[str, ...] = tuple(FORMATS)
     unneeded: tuple[str, ...] = ()
     options: tuple[TaskOption, ...] = ()
+    guard: Guard | None = None
