@@ -84,7 +84,8 @@ def _added(text: str, layout: str, needed: tuple[str, ...]) -> AskedModel:
     if layout != "direct" and name not in needed:
         wanted = f"this task takes {', '.join(needed)}" if needed else "choose --task onnx or logits"
         raise UsageError(
-            f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; {wanted}"
+            f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
+            f"{wanted}"
         )
     return AskedModel(name=names.check_added_name(name), reference=parse_reference(file), origin="graph")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import gpus, names
+from utils import gpus, names, precisions
 from utils.asked_models import AskedModel, asked_models, origin_of
 from utils.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.config_file import read_config
@@ -18,6 +18,7 @@ from utils.errors import UsageError
 from utils.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
 from utils.origins import NONE
+from utils.precisions import Reduction, parse_reduction
 from utils.release_choice import choose_release
 from utils.releases import Release
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
@@ -31,7 +32,7 @@ from utils.version_policy import VersionPolicy, parse_policy
 LABELS_FROM_MODEL = "-"
 LARGEST_BATCH = 1024
 DEFAULT_FETCH_TIMEOUT = 600
-OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype")
+OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class BuildSpec:
     max_length: int | None
     layout: str
     form: GraphForm
+    reduction: Reduction
     model_version: int | None
     versions_of: str | None
     version_policy: VersionPolicy | None
@@ -124,6 +126,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     version, versions_of, policy = _versions(texts, task, layout)
     release, reason = choose_release(texts, device)
     _require_export(texts, served)
+    form = _form(texts, task, layout)
     return BuildSpec(
         sources=sources,
         models=asked_models(served, task, layout, {name: values[name] for name in LISTS if name in values}),
@@ -139,7 +142,8 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
-        form=_form(texts, task, layout),
+        form=form,
+        reduction=parse_reduction(texts, task, device, form.format),
         model_version=version,
         versions_of=versions_of,
         version_policy=policy,

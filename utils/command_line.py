@@ -92,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
     options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
+    _add_precision(options)
     options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
     options.add_argument(
         "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
@@ -109,6 +110,18 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--json", action="store_true", help="print the result as one JSON object")
     options.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+def _add_precision(options: Any) -> None:
+    options.add_argument(
+        "--precision", help="fp32; int8: small and fast on a CPU; fp16: for --device gpu (default: fp32)"
+    )
+    options.add_argument(
+        "--min-agreement", metavar="SHARE", help="of int8's or fp16's answers with PyTorch's (default: 0.99)"
+    )
+    options.add_argument(
+        "--eval-file", metavar="FILE", help="labelled texts to measure that with: .tsv, .csv or .jsonl"
+    )
 
 
 def _add(group: Any, name: str, metavar: str, text: str) -> None:
