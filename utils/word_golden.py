@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,10 @@ def answers(
 
 def pictures(alphabet: Sequence[str]) -> list[tuple[bytes, list[str]]]:
     """Encoded pictures with the words drawn in each, in reading order; the last has none. The same ones each time."""
-    words = iter(known_words(alphabet) * len(DRAWN))
+    words = cycle(known_words(alphabet))
     drawn = []
     for kind, ground, ink, size, lines in DRAWN:
-        chosen = [next(words) for _ in range(2 * lines)]
+        chosen = list(islice(words, 2 * lines))
         image = Image.new("RGB", (WIDTH, LINE * max(lines, 1)), ground)
         for place, word in enumerate(chosen):
             corner = (MARGIN + place % 2 * WIDTH // 2, MARGIN + place // 2 * LINE)
