@@ -183,6 +183,11 @@ def _tail(text, size, word_end):
     return text[found.end() :] if found else ""
 
 
+def joined(columns):
+    """Of one column its texts, of two their pairs; an empty second text is none, as in transformers' pipelines."""
+    return columns[0] if len(columns) == 1 else [pair if pair[1] else pair[0] for pair in zip(*columns)]
+
+
 def decode_rows(array, name):
     """The texts of a BYTES array, row by row; ValueError names the input and the row that is not UTF-8."""
     return [decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
