@@ -20,7 +20,7 @@ IN_ORDER = ("input_ids", "attention_mask", "token_type_ids")
 def main() -> None:
     """Prints each output over HTTP, then over gRPC."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model_name", metavar="MODEL_NAME", help="the served model, as in its config.pbtxt")
+    parser.add_argument("model_name", metavar="MODEL_NAME", help="the served model's name")
     parser.add_argument("tokenizer", metavar="TOKENIZER", help="what AutoTokenizer.from_pretrained() takes")
     parser.add_argument("texts", metavar="TEXT", nargs="+")
     parser.add_argument("--http", default="localhost:8000", help="default: %(default)s")
@@ -29,41 +29,40 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(given.tokenizer)
     for library, address in ((tritonclient.http, given.http), (tritonclient.grpc, given.grpc)):
         with library.InferenceServerClient(address) as client:
-            config = described(client, given.model_name)
+            model = described(client, given.model_name)
             print(address)
-            for name, array in ask(library, client, config, tokens(tokenizer, given.texts, config["input"])).items():
+            for name, array in ask(library, client, model, tokens(tokenizer, given.texts, model["inputs"])).items():
                 print(f"{name}:\n{array}")
 
 
 def described(client: Any, model_name: str) -> dict[str, Any]:
-    """The model's config as a dict, from a client of either kind."""
+    """The model's metadata as a dict, from a client of either kind."""
     if isinstance(client, tritonclient.http.InferenceServerClient):
-        return client.get_model_config(model_name)
-    return client.get_model_config(model_name, as_json=True)["config"]
+        return client.get_model_metadata(model_name)
+    return client.get_model_metadata(model_name, as_json=True)
 
 
 def tokens(tokenizer: Any, texts: list[str], inputs: list[dict[str, Any]]) -> dict[str, Array]:
     """One array for each input, of its type and, where it has a fixed one, its length."""
-    length = int(inputs[0]["dims"][-1])
+    length = int(inputs[0]["shape"][-1])
     fixed = {"padding": "max_length", "max_length": length} if length > 0 else {"padding": True}
     encoded = tokenizer(texts, truncation=True, return_tensors="np", **fixed)
     arrays = {}
     for place, tensor in enumerate(sorted(inputs, key=lambda each: each["name"])):
         kind = tensor["name"] if tensor["name"] in encoded else IN_ORDER[place]
-        dtype = triton_to_np_dtype(tensor["data_type"].removeprefix("TYPE_"))
-        arrays[tensor["name"]] = encoded[kind].astype(dtype)
+        arrays[tensor["name"]] = encoded[kind].astype(triton_to_np_dtype(tensor["datatype"]))
     return arrays
 
 
-def ask(library: Any, client: Any, config: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]:
+def ask(library: Any, client: Any, model: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]:
     """The outputs by name."""
     inputs = []
-    for tensor in config["input"]:
+    for tensor in model["inputs"]:
         array = arrays[tensor["name"]]
-        inputs.append(library.InferInput(tensor["name"], list(array.shape), tensor["data_type"].removeprefix("TYPE_")))
+        inputs.append(library.InferInput(tensor["name"], list(array.shape), tensor["datatype"]))
         inputs[-1].set_data_from_numpy(array)
-    result = client.infer(config["name"], inputs)
-    return {tensor["name"]: np.asarray(result.as_numpy(tensor["name"])) for tensor in config["output"]}
+    result = client.infer(model["name"], inputs)
+    return {tensor["name"]: result.as_numpy(tensor["name"]) for tensor in model["outputs"]}
 
 
 if __name__ == "__main__":

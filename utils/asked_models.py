@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from utils import names
 from utils.errors import UsageError
@@ -12,20 +11,23 @@ from utils.storage import Sources, StorageRef, parse_reference
 from utils.tasks import TASKS
 from utils.tasks.task import Task
 
+# What can be said of a ready graph, [NAME=]VALUE each.
+OF_GRAPHS = ("golden_inputs", "inputs", "outputs")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AskedModel:
     """One model of the repository: what kind of thing it is (a row of utils/origins) and where it comes from.
 
-    cut_inputs, cut_outputs: the tensors between which a frozen TensorFlow graph is taken.
+    `inputs` and `outputs` name the tensors between which a frozen TensorFlow graph is taken.
     """
 
     name: str
     reference: StorageRef
     origin: str
     golden_inputs: Path | None = None
-    cut_inputs: tuple[str, ...] = ()
-    cut_outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 def origin_of(task: Task, sources: Sources) -> str:
@@ -45,65 +47,67 @@ def origin_of(task: Task, sources: Sources) -> str:
     return origin
 
 
-def asked_models(served: AskedModel, task: Task, layout: str, values: Mapping[str, Any]) -> tuple[AskedModel, ...]:
-    """The served model and those of --add-model, each with its own options; UsageError for what cannot be."""
+def asked_models(
+    served: AskedModel, task: Task, layout: str, given: Mapping[str, Sequence[str]]
+) -> tuple[AskedModel, ...]:
+    """The served model and those of --add-model, each with what is said of it; UsageError for what cannot be.
+
+    `given`: the values of the repeatable options, by their names.
+    """
     needed = task.graphs.names[1:] if task.graphs else ()
     models = {served.name: served}
-    for text in values.get("add_model", ()):
-        name, equals, file = text.partition("=")
-        if not equals or not file:
-            raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
-        if layout != "direct" and name not in needed:
-            wanted = f"this task takes {', '.join(needed)}" if needed else "choose --task onnx or logits"
-            raise UsageError(
-                f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
-                f"{wanted}"
-            )
-        names.check_added_name(name)
-        if name in models:
-            raise UsageError(f"--add-model {name!r} names two models of one repository; choose another name")
-        models[name] = AskedModel(name=name, reference=parse_reference(file), origin="graph")
+    for text in given.get("add_model", ()):
+        model = _added(text, layout, needed)
+        if model.name in models:
+            raise UsageError(f"--add-model {model.name!r} names two models of one repository; choose another name")
+        models[model.name] = model
     for name in needed:
         if name not in models:
             raise UsageError(f"--task {task.name} needs a second graph: give it with --add-model {name}=FILE")
-    _give_golden_inputs(models, served, values.get("golden_inputs", ()))
-    for option in ("inputs", "outputs"):
-        _give_ends(models, served, option, values.get(option, ()))
-    return tuple(_complete(model) for model in models.values())
-
-
-def _give_golden_inputs(models: dict[str, AskedModel], served: AskedModel, given: Sequence[str]) -> None:
-    for text in given:
-        name, equals, file = text.partition("=")
-        name, file = (name, file) if equals and name in models else (served.name, text)
-        if models[name].origin != "graph" or models[name].golden_inputs:
-            reason = "has some already" if models[name].golden_inputs else "is no ready graph: its task has its own"
-            raise UsageError(f"--golden-inputs {text!r}: the model {name!r} {reason}")
-        models[name] = replace(models[name], golden_inputs=Path(file).expanduser())
-
-
-def _give_ends(models: dict[str, AskedModel], served: AskedModel, option: str, given: Sequence[str]) -> None:
-    """Where a frozen graph begins or ends: [NAME=]TENSOR,TENSOR ..."""
-    for text in given:
-        name, equals, listed = text.partition("=")
-        name, listed = (name, listed) if equals and name in models else (served.name, text)
-        tensors = tuple(listed.split(","))
-        model = models[name]
-        former = model.cut_inputs if option == "inputs" else model.cut_outputs
-        if not is_frozen(model.reference) or former or not all(tensors):
+    for option in OF_GRAPHS:
+        for text in given.get(option, ()):
+            name, value = _said_of(text, models, served.name)
+            models[name] = _with(models[name], option, value, text)
+    for model in models.values():
+        if is_frozen(model.reference) and not (model.inputs and model.outputs):
             raise UsageError(
-                f"--{option} {text!r}: name, once for each frozen graph (.pb), its tensors joined by commas, such as "
-                "input_images:0; other models say themselves what they take and give"
+                f"{str(model.reference)!r} is a frozen TensorFlow graph and does not say where it begins and ends; "
+                "name its tensors with --inputs and --outputs, such as --inputs input_images:0"
             )
-        cut = replace(model, cut_inputs=tensors) if option == "inputs" else replace(model, cut_outputs=tensors)
-        models[name] = cut
+    return tuple(models.values())
 
 
-def _complete(model: AskedModel) -> AskedModel:
-    for option, tensors in (("inputs", model.cut_inputs), ("outputs", model.cut_outputs)):
-        if is_frozen(model.reference) and not tensors:
-            raise UsageError(
-                f"{str(model.reference)!r} is a frozen graph, which does not say where it begins and ends: name its "
-                f"tensors with --{option}, such as input_images:0"
-            )
-    return model
+def _added(text: str, layout: str, needed: tuple[str, ...]) -> AskedModel:
+    name, _, file = text.partition("=")
+    if not file:
+        raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
+    if layout != "direct" and name not in needed:
+        wanted = f"this task takes {', '.join(needed)}" if needed else "choose --task onnx or logits"
+        raise UsageError(
+            f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
+            f"{wanted}"
+        )
+    return AskedModel(name=names.check_added_name(name), reference=parse_reference(file), origin="graph")
+
+
+def _said_of(text: str, models: Mapping[str, AskedModel], served: str) -> tuple[str, str]:
+    """`[NAME=]VALUE`: of which model, and what."""
+    name, equals, value = text.partition("=")
+    return (name, value) if equals and name in models else (served, text)
+
+
+def _with(model: AskedModel, option: str, value: str, text: str) -> AskedModel:
+    """The model with one option more; UsageError for one that is not for it."""
+    shown = f"--{option.replace('_', '-')} {text!r}"
+    if model.origin != "graph":
+        raise UsageError(f"{shown}: the model {model.name!r} is no ready graph; leave it out")
+    if getattr(model, option):
+        raise UsageError(f"{shown}: the model {model.name!r} has that already; give it once")
+    if option == "golden_inputs":
+        return replace(model, golden_inputs=Path(value).expanduser())
+    if model.reference.scheme == "local" and not is_frozen(model.reference):
+        raise UsageError(f"{shown} is for frozen TensorFlow graphs (.pb): an ONNX graph says it itself; leave it out")
+    tensors = tuple(value.split(","))
+    if not all(tensors) or len(set(tensors)) < len(tensors):
+        raise UsageError(f"{shown}: write tensors as TensorFlow names them, joined by commas, each once")
+    return replace(model, inputs=tensors) if option == "inputs" else replace(model, outputs=tensors)

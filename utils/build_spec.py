@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import gpus, names
+from utils import gpus, names, precisions
 from utils.asked_models import AskedModel, asked_models, origin_of
 from utils.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.config_file import read_config
@@ -18,6 +18,7 @@ from utils.errors import UsageError
 from utils.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
 from utils.origins import NONE
+from utils.precisions import Reduction, parse_reduction
 from utils.release_choice import choose_release
 from utils.releases import Release
 from utils.runtimes import DEFAULT_DEVICE, RUNTIMES
@@ -31,7 +32,7 @@ from utils.version_policy import VersionPolicy, parse_policy
 LABELS_FROM_MODEL = "-"
 LARGEST_BATCH = 1024
 DEFAULT_FETCH_TIMEOUT = 600
-OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype")
+OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class BuildSpec:
     max_length: int | None
     layout: str
     form: GraphForm
+    reduction: Reduction
     model_version: int | None
     versions_of: str | None
     version_policy: VersionPolicy | None
@@ -124,9 +126,10 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     version, versions_of, policy = _versions(texts, task, layout)
     release, reason = choose_release(texts, device)
     _require_export(texts, served)
+    form = _form(texts, task, layout)
     return BuildSpec(
         sources=sources,
-        models=asked_models(served, task, layout, values),
+        models=asked_models(served, task, layout, {name: values[name] for name in LISTS if name in values}),
         model_name=model_name,
         tag=names.check_tag(texts.get("tag", "latest")),
         max_batch_size=max_batch_size,
@@ -139,7 +142,8 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
-        form=_form(texts, task, layout, served),
+        form=form,
+        reduction=parse_reduction(texts, task, device, form.format),
         model_version=version,
         versions_of=versions_of,
         version_policy=policy,
@@ -207,8 +211,8 @@ def _require_export(texts: dict[str, str], served: AskedModel) -> None:
             )
 
 
-def _form(texts: dict[str, str], task: Task, layout: str, served: AskedModel) -> GraphForm:
-    """What the graph is to be; UsageError for what the task, the layout or a graph that is ready does not allow."""
+def _form(texts: dict[str, str], task: Task, layout: str) -> GraphForm:
+    """What the graph is to be; UsageError for what the task or the layout does not allow."""
     length, max_length = (
         _optional_number(f"--{name.replace('_', '-')}", texts.get(name)) for name in ("sequence_length", "max_length")
     )
@@ -218,11 +222,6 @@ def _form(texts: dict[str, str], task: Task, layout: str, served: AskedModel) ->
     if layout not in FORMATS[form.format].layouts:
         raise UsageError(
             f"--layout {layout} runs no {form.format}; choose from: {', '.join(FORMATS[form.format].layouts)}"
-        )
-    if served.origin == "graph" and form != GraphForm():
-        raise UsageError(
-            "MODEL is a ready graph, served as it is; --format, --sequence-length and --input-dtype are for models to "
-            "be exported: leave them out"
         )
     if length is not None and max_length not in (None, length):
         raise UsageError(
@@ -256,6 +255,8 @@ def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedN
         steps=parse_names("--step-name", texts.get("step_name")),
     )
     served.of_inputs(task.inputs)
+    if not task.inputs:  # then the graph's own tensors are served, under their own names
+        served.of_outputs(())
     steps = sorted(names.internal_model_names())
     for step, name in served.steps.items():
         if step not in steps:

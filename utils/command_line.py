@@ -35,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
     arguments = parser.add_argument_group("arguments")
-    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready .onnx or .pb file: {source}")
+    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready graph (.onnx, .pb): {source}")
     _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL; - for a ready graph")
     _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for those in the model's config")
     _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
@@ -61,21 +61,21 @@ def make_parser() -> argparse.ArgumentParser:
         kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
         options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
     options.add_argument(
-        "--add-model", metavar="NAME=FILE", action="append", help="serve a ready graph, too, as NAME; may be repeated"
+        "--add-model", metavar="NAME=FILE", action="append", help="serve this graph, too, as NAME; may be repeated"
     )
-    for end, said in (("inputs", "begins"), ("outputs", "ends")):
-        options.add_argument(
-            f"--{end}",
-            metavar="TENSORS",
-            action="append",
-            help=f"where a frozen graph (.pb) {said}: [NAME=]TENSOR,TENSOR; may be repeated",
-        )
     options.add_argument(
         "--golden-inputs",
         metavar="FILE.npz",
         action="append",
         help="ask a ready graph these inputs in its proof; [NAME=]FILE.npz, may be repeated",
     )
+    for direction in ("inputs", "outputs"):
+        options.add_argument(
+            f"--{direction}",
+            metavar="TENSORS",
+            action="append",
+            help=f"{direction} of a frozen TensorFlow graph (.pb); [NAME=]TENSOR,TENSOR, may be repeated",
+        )
     options.add_argument(
         "--model-version",
         metavar="N",
@@ -92,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
     options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
+    _add_precision(options)
     options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
     options.add_argument(
         "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
@@ -109,6 +110,18 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--json", action="store_true", help="print the result as one JSON object")
     options.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+def _add_precision(options: Any) -> None:
+    options.add_argument(
+        "--precision", help="fp32; int8: small and fast on a CPU; fp16: for --device gpu (default: fp32)"
+    )
+    options.add_argument(
+        "--min-agreement", metavar="SHARE", help="of int8's or fp16's answers with PyTorch's (default: 0.99)"
+    )
+    options.add_argument(
+        "--eval-file", metavar="FILE", help="labelled texts to measure that with: .tsv, .csv or .jsonl"
+    )
 
 
 def _add(group: Any, name: str, metavar: str, text: str) -> None:

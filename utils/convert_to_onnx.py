@@ -15,7 +15,7 @@ from pathlib import Path
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils import entry, exporter, original, parity, tokenization
+from utils import entry, exporter, original, parity, reduction, tokenization
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
 from utils.errors import ExportError, SourceError
@@ -23,6 +23,7 @@ from utils.formats import FORMATS, GraphForm
 from utils.model_config import ModelConfig
 from utils.original import Original
 from utils.pipeline import Graph
+from utils.precisions import Reduction
 from utils.progress import note, stage
 from utils.releases import Release, default_release, find_release
 from utils.sources import fetch_metadata, fetch_model
@@ -45,16 +46,21 @@ class Wanted:
     form: GraphForm = field(default_factory=GraphForm)
     labels: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
+    reduction: Reduction = field(default_factory=Reduction)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What a conversion leaves: the graph, the tokenizer, and the original with what it said to the golden texts."""
+    """What a conversion leaves: the graph, the tokenizer, and the original with what it said to the golden texts.
+
+    Of a reduced precision the original is one that answers with the graph itself; `tolerance` is that of its numbers.
+    """
 
     graph: Graph
     tokenizer: tokenization.FrozenTokenizer
     original: Original
     examples: tuple[Example, ...]
+    tolerance: float
 
 
 def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wanted: Wanted) -> Conversion:
@@ -91,7 +97,14 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
         f"{', '.join(task.graph_outputs)} against PyTorch on {result.texts} rows of ragged batches: "
         f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
     )
-    return Conversion(graph=graph, tokenizer=frozen, original=asked, examples=examples)
+    graph, answering = reduction.reduce(graph, asked, wanted)
+    return Conversion(
+        graph=graph,
+        tokenizer=frozen,
+        original=answering,
+        examples=examples,
+        tolerance=wanted.reduction.precision.tolerance,
+    )
 
 
 def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:

@@ -10,7 +10,7 @@ from utils import ROOT
 from utils.context import GOLDEN_FILE
 from utils.names import check_image
 
-SUPERVISOR = ("__init__", "canary", "flags", "gate", "main", "processes", "pulse", "server", "settings")
+SUPERVISOR = ("__init__", "canary", "flags", "gate", "main", "processes", "pulse", "server", "settings", "stack")
 # What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
 FILES = {
     "Dockerfile": 0o644,

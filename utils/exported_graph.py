@@ -1,6 +1,6 @@
 """An ONNX graph on disk: its tensors, and the types of its inputs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def take_int32(file: Path) -> None:
         if value.type.tensor_type.elem_type == TensorProto.INT64:
             value.type.tensor_type.elem_type = TensorProto.INT32
             casts[value.name] = f"{value.name}_as_int64"
-    for node in _nodes(model.graph):
+    for node in nodes_of(model.graph.node):
         for place, name in enumerate(node.input):
             node.input[place] = casts.get(name, name)
     made = [helper.make_node("Cast", [name], [cast], to=TensorProto.INT64) for name, cast in casts.items()]
@@ -65,9 +65,9 @@ def take_int32(file: Path) -> None:
     file.write_bytes(model.SerializeToString())
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def nodes_of(nodes: Iterable[Any]) -> Iterator[Any]:
     """Those of the graphs inside If and Loop, too: they see the inputs of the graph around them."""
-    for node in graph.node:
+    for node in nodes:
         yield node
         for attribute in node.attribute:
-            yield from _nodes(attribute.g)
+            yield from nodes_of(attribute.g.node)

@@ -134,13 +134,13 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release,
                 "--debug shows the traceback, a newer --release allows a newer opset"
             ) from error
         graph = Path(private) / GRAPH_FILE
-        _clamp_ir(graph, release)
+        clamp_ir(graph, release)
         for name in (GRAPH_FILE, *read_graph(graph)[2]):
             (Path(private) / name).replace(destination / name)
     return destination / GRAPH_FILE
 
 
-def _clamp_ir(graph: Path, release: Release) -> None:
+def clamp_ir(graph: Path, release: Release) -> None:
     """The release's ONNX Runtime refuses a graph of a newer IR; the versions differ in what this graph does not use."""
     import onnx
 

@@ -36,7 +36,7 @@ def golden_answers(spec: BuildSpec, settings: Settings, conversion: "Conversion"
         )
         for asked, answer in zip(requests, answers, strict=True)
     )
-    return GoldenAnswers(rows=rows, comparison=task.comparison)
+    return GoldenAnswers(rows=rows, comparison=task.comparison, tolerance=conversion.tolerance)
 
 
 def answers_of_graphs(

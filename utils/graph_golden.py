@@ -37,13 +37,13 @@ class Proven:
     answers: tuple[Answered, ...]
 
 
-def ask_graph(graph: OnnxGraph, file: Path, given: Path | None, *, batching: bool = True) -> Proven:
-    """Runs the graph, which lies in `file`, on sampled inputs, or on those in the .npz file `given`.
+def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) -> Proven:
+    """Runs the graph as it was given on sampled inputs, or on those in the .npz file `given`.
 
     Without `batching` shapes stay as they are, and nothing is asked in batches. SourceError for inputs in `given` that
     are not the graph's; ExportError for a graph that cannot be loaded or run, or that answers otherwise each time.
     """
-    session = _load(file, graph)
+    session = _load(graph)
     requests = read_inputs(given, graph) if given else _sampled(session, graph)
     _require_repeatable(session, graph, requests[0])
     if graph.may_be_batched and batching:
@@ -57,9 +57,9 @@ def ask_graph(graph: OnnxGraph, file: Path, given: Path | None, *, batching: boo
     return Proven(batched=False, answers=answers)
 
 
-def _load(file: Path, graph: OnnxGraph) -> Any:
+def _load(graph: OnnxGraph) -> Any:
     try:
-        return onnx_session(file)
+        return onnx_session(graph.file)
     except Exception as error:  # ONNX Runtime's own classes share no base
         raise ExportError(
             f"ONNX Runtime cannot load {graph.file.name} ({_reason(error)}); check the graph with onnx.checker"

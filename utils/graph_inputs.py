@@ -29,7 +29,8 @@ def made_up(graph: OnnxGraph, size: int, fill: str) -> Iterator[Arrays]:
     large = sum(int(np.prod(shape)) for shape in shapes.values()) > LARGE
     for seed in range(2 if large else ROWS):
         random = np.random.default_rng(seed)
-        yield {tensor.name: _values(random, tensor, shapes[tensor.name], fill) for tensor in graph.inputs}
+        drawn = {tensor.name: _values(random, tensor, shapes[tensor.name], fill) for tensor in graph.inputs}
+        yield {name: np.asarray(value) for name, value in drawn.items()}  # numpy draws a scalar as no array
 
 
 def _shape(tensor: GraphTensor, size: int, *, batched: bool) -> tuple[int, ...]:

@@ -37,6 +37,8 @@ def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     require_here({f"--add-model {model.name}:": model.reference for model in spec.models[1:]})
     for file in (model.golden_inputs for model in spec.models if model.golden_inputs):
         require_here({"--golden-inputs": StorageRef(scheme="local", locator=str(file))})
+    if spec.reduction.eval_file:
+        require_here({"--eval-file": StorageRef(scheme="local", locator=str(spec.reduction.eval_file))})
     return spec
 
 

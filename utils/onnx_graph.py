@@ -34,7 +34,10 @@ class GraphTensor:
         """As a model config names it. Triton knows no empty dims: what has none is served as [1]."""
         shape = self.shape[1:] if batched else self.shape
         dims = tuple(size if isinstance(size, int) else -1 for size in shape)
-        return TensorSpec(name=self.name, dtype=self.dtype, dims=dims or (1,), reshape=None if dims else ())
+        # Triton takes that dimension away from each row again; not from a whole tensor: utils/onnx_scalars.py.
+        return TensorSpec(
+            name=self.name, dtype=self.dtype, dims=dims or (1,), reshape=() if batched and not dims else None
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +92,8 @@ def _parsed(file: Path) -> Any:
             if stream.read(len(GIT_LFS)) == GIT_LFS:
                 raise SourceError(f"{str(file)!r} is a Git LFS pointer; run `git lfs pull` in its repository")
         model = onnx.load(str(file), load_external_data=False)
+    except SourceError:
+        raise
     except OSError as error:
         raise SourceError(f"{str(file)!r} cannot be read ({error.strerror}); make it readable for this user") from error
     except Exception as error:  # protobuf's DecodeError has no public base

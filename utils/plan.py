@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from utils.build_spec import BuildSpec
 from utils.components import load_shared
-from utils.errors import ImageError
+from utils.errors import ImageError, UsageError
 from utils.formats import FORMATS
+from utils.labelled_texts import read_labelled_texts
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients, Pipeline
 from utils.progress import note, warn
@@ -115,8 +116,19 @@ def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
     unknown = tuple(TensorSpec(name=name, dtype="FP32", dims=(-1, -1)) for name in spec.task.graph_outputs)
     outputs = spec.names.of_outputs(spec.task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
     served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
+    if spec.reduction.eval_file:
+        require_labelled(spec, settings, metadata.label_texts)
     spec.names.require_apart(served, {*load_shared("tokenization").TENSORS, *spec.task.graph_outputs})
     return settings
+
+
+def require_labelled(spec: BuildSpec, settings: Settings, labels: tuple[str, ...]) -> None:
+    """UsageError where a text has more labels than one; SourceError for what is wrong in --eval-file."""
+    file, guard = spec.reduction.eval_file, spec.task.guard
+    assert file and guard
+    if guard.rule(settings) != "softmax":
+        raise UsageError("--eval-file holds one label for each text, and this model's answers are others; leave it out")
+    read_labelled_texts(file, [tensor.name for tensor in spec.task.inputs], labels)
 
 
 def oci_labels(spec: BuildSpec, metadata: "Known") -> dict[str, str]:
@@ -133,6 +145,7 @@ def oci_labels(spec: BuildSpec, metadata: "Known") -> dict[str, str]:
         **{f"{ours}.beside.{each.name}": _public(each.reference) for each in spec.models[1:]},
         **revisions,
         f"{ours}.task": spec.task.name,
+        f"{ours}.precision": spec.reduction.precision.name,
         **({f"{ours}.labels": json.dumps(metadata.label_texts, ensure_ascii=False)} if metadata.labels else {}),
         f"{ours}.max_batch_size": str(spec.max_batch_size),
         f"{ours}.triton.release": spec.release.name,
@@ -181,6 +194,7 @@ def describe(
         "device": spec.device,
         "graph": {
             "format": spec.form.format,
+            "precision": spec.reduction.precision.name,
             **({"sequence_length": spec.form.sequence_length} if spec.form.sequence_length else {}),
             "input_dtype": spec.form.input_dtype,
         },

@@ -7,8 +7,8 @@ from utils.formats import FORMATS
 from utils.pipeline import Graph, Ingredients, Step
 from utils.tensors import TensorSpec
 
-# Tokens a run of the graph takes at most, padding included: longer rows side by side gain nothing on a CPU.
-TOKEN_BUDGET = 512
+# Tokens a run of the graph takes at most, padding included: of 128 to 2048 the fastest (benchmarks/limit.py).
+TOKEN_BUDGET = 256
 
 
 def text_preprocessing(ingredients: Ingredients) -> Step:

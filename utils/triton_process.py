@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from deploy.supervisor import stack
 from utils.errors import BootProofError
 from utils.server_address import ServerAddress
 from utils.triton_layout import Interpreter
@@ -25,12 +26,14 @@ UP = ("Started GRPCInferenceService", "Started HTTPService", "Started Metrics Se
 # A CPU machine's log always has the first two; the third says what the line on the model repeats.
 NOISE = ("CudaDriverHelper", "Failed to initialize NVML", "backend_model.cc")
 # prctl(PR_SET_PDEATHSIG, SIGKILL): the stubs notice within a second that their server is gone, and clear their shared
-# memory. The parent is asked for afterwards in case it died before the call.
+# memory. The parent is asked for afterwards in case it died before the call. The stack is that of deploy/supervisor.
 _DIE_WITH_PARENT = """
-import ctypes, os, sys
+import ctypes, os, resource, sys
+parent, *stack = map(int, sys.argv[1:4])
 ctypes.CDLL(None).prctl(1, 9)
-os.getppid() == int(sys.argv[1]) or os._exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
+os.getppid() == parent or os._exit(1)
+resource.setrlimit(resource.RLIMIT_STACK, stack)
+os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
@@ -87,7 +90,15 @@ class LocalServer:
         self._region = f"triton_{uuid.uuid4().hex}_"
         command = [*command, f"--backend-config=python,shm-region-prefix-name={self._region}"]
         self._process = subprocess.Popen(
-            [interpreter.python, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command],
+            [
+                interpreter.python,
+                "-I",
+                "-S",
+                "-c",
+                _DIE_WITH_PARENT,
+                *map(str, [os.getpid(), *stack.limit()]),
+                *command,
+            ],
             env=_environment(interpreter, triton),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -74,18 +74,27 @@ def text(measured: Measured, picture: str, machine: str) -> str:
         p50, p95 = (statistics.median(numbers(each, column)) for column in ("p50_ms", "p95_ms"))
         spread = f"{statistics.median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})"
         lines.append(f"| {length} | {batching} | {spread} | {p50:.0f} | {p95:.0f} |")
-    lines += ["", "| lengths | on / off, round by round |", "|---|---|"]
+    lines += ["", "| lengths | on / off, round by round | with dynamic batching |", "|---|---|---|"]
     for length in dict.fromkeys(length for length, _ in measured):
         pairs = zip(*(numbers(measured[length, each], "requests_per_second") for each in ("on", "off")), strict=True)
-        lines.append(f"| {length} | {', '.join(f'{on / off:.2f}' for on, off in pairs)} |")
+        ratios = [on / off for on, off in pairs]
+        lines.append(f"| {length} | {', '.join(f'{ratio:.2f}' for ratio in ratios)} | {verdict(ratios)} |")
     return "\n".join([*lines, "", NOTES.strip(), ""])
+
+
+def verdict(ratios: list[float]) -> str:
+    """Only what every round says."""
+    if all(ratio > 1 for ratio in ratios):
+        return "more requests in every round"
+    return "fewer in every round" if all(ratio < 1 for ratio in ratios) else "no difference that every round shows"
 
 
 NOTES = """
 Triton merges requests of equal shapes only. With *free* lengths (the default) a request is padded to its own longest
 text, so that at the graph only texts that happen to have as many tokens share a batch; with *fixed* ones
-(`--sequence-length 32`) all do, at the price of padding. Which of the two wins depends on the machine and the texts:
-measure your own with `benchmarks/dynamic_batching/run.sh MODEL`.
+(`--sequence-length 32`) all do, at the price of padding. A batch pays where a machine has more to compute with
+than one request uses, and less on a few cores that are busy anyway: measure your own with
+`benchmarks/dynamic_batching/run.sh MODEL`.
 """
 
 

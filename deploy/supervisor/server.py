@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Mapping, Sequence
 
-from . import processes
+from . import processes, stack
 
 STUB = "triton_python_b"
 # A model that fails to load ends its stub, and Triton then says why and ends, too: it gets this long.
@@ -18,6 +19,7 @@ class Server:
     """tritonserver in a process group of its own."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        resource.setrlimit(resource.RLIMIT_STACK, stack.limit())
         self.pid = os.posix_spawnp(
             command[0], list(command), dict(environment), setpgroup=0, setsigmask=(),
             setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE),

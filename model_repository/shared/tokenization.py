@@ -10,6 +10,8 @@ TENSORS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 # Of a very long text a part is tokenized first: this many characters, or this many a token asked for.
 SHORTEST_PART = 4096
 CHARACTERS_PER_TOKEN = 16
+# So many words between the last token kept and a cut inside a word: more than any rule looks ahead.
+WORDS_BEFORE_CUT = 16
 
 
 def load_tokenizer(file, settings, padded=True):
@@ -112,9 +114,10 @@ def _count(tokenizer, text):
 def bounded(tokenizer, text):
     """`text`, or that part of a very long one that has the same tokens after truncation.
 
-    A part is cut between words, and taken when the tokens kept lie in its far half: then nothing beyond the cut can
-    change them but a rule that sees across half a part. Else the next part is twice as long, so that a text without
-    spaces costs its own tokenization and no more, and any other at most three times as much.
+    A part is cut between words, and taken when the tokens kept lie in the half that is far from the cut: then nothing
+    beyond the cut can change them but a rule that sees across half a part. Where no space is, as in Chinese, a
+    beginning is cut anywhere if the tokenizer finds words in its other half. Else the next part is twice as long, so
+    that one endless word costs its own tokenization and no more, and any other text at most three times as much.
     """
     truncation = tokenizer.truncation
     if truncation is None or len(text) <= SHORTEST_PART:
@@ -123,7 +126,7 @@ def bounded(tokenizer, text):
     word_end = re.compile(rf"\S(?=[{_separators(tokenizer)}])")
     size = max(SHORTEST_PART, CHARACTERS_PER_TOKEN * limit)
     while size < len(text):
-        part = _tail(text, size, word_end) if from_left else _head(text, size, word_end)
+        part = _tail(text, size, word_end) if from_left else _head(text, size, word_end) or _cut(tokenizer, text, size)
         if part:
             encoding = tokenizer.encode(part)
             spans = [span for span in encoding.offsets if span[0] < span[1]] or [(0, len(part))]
@@ -161,11 +164,28 @@ def _head(text, size, word_end):
     return text[: ends[-1]] if ends else ""
 
 
+def _cut(tokenizer, text, size):
+    """The first `size` characters, when the cut is words away from their middle; else "".
+
+    Words are found from left to right, and each by itself is split into tokens: the cut harms the last one only.
+    """
+    if tokenizer.pre_tokenizer is None:
+        return ""
+    half = text[size // 2 : size]
+    normalized = tokenizer.normalizer.normalize_str(half) if tokenizer.normalizer else half
+    return text[:size] if len(tokenizer.pre_tokenizer.pre_tokenize_str(normalized)) > WORDS_BEFORE_CUT else ""
+
+
 def _tail(text, size, word_end):
     """Likewise the longest end that begins after a word."""
     first = len(text) - size
     found = word_end.search(text, first, first + size // 2)
     return text[found.end() :] if found else ""
+
+
+def joined(columns):
+    """Of one column its texts, of two their pairs; an empty second text is none, as in transformers' pipelines."""
+    return columns[0] if len(columns) == 1 else [pair if pair[1] else pair[0] for pair in zip(*columns)]
 
 
 def decode_rows(array, name):

@@ -126,6 +126,9 @@ def load_component(pb_utils, monkeypatch, tmp_path):
         version = tmp_path / "served" / name / "7"
         version.mkdir(parents=True)
         for file, content in files.items():
+            if isinstance(content, bytes):
+                (version / file).write_bytes(content)
+                continue
             text = content if isinstance(content, str) else json.dumps(content)
             (version / file).write_text(text, encoding="utf-8")
         config = {

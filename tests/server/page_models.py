@@ -3,10 +3,7 @@
 import json
 import shutil
 
-import onnx
-from onnx import TensorProto, helper
-
-from tests import tiny_models, trained_ocr
+from tests import small_graphs, tiny_models, trained_ocr
 
 
 def topics(folder):
@@ -26,18 +23,12 @@ def embedder(folder):
     (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}', encoding="utf-8")
 
 
-def scores(file):
-    """A ready graph: [N, 3] -> [N, 3], the softmax."""
-    tensors = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 3]) for name in ("features", "scores"))
-    node = helper.make_node("Softmax", ["features"], ["scores"])
-    graph = helper.make_graph([node], "scores", *([tensor] for tensor in tensors))
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
-
-
 MODELS = {
     "./ocr": lambda folder: shutil.copytree(trained_ocr.folder(), folder),
-    "./scores.onnx": scores,
     "./topics": topics,
+    "./curses": lambda folder: tiny_models.bert(folder, labels=("clean", "curse")),
+    "./scorer.onnx": small_graphs.doubling,
+    "./recognition.onnx": small_graphs.recognition,
     "./embedder": embedder,
     "./reader": lambda folder: tiny_models.as_question_answering(folder, tiny_models.bert),
     "./nli": lambda folder: tiny_models.bert(folder, labels=("contradiction", "neutral", "entailment")),

@@ -26,7 +26,12 @@ def make(*arguments):
 def sentence_folder(folder, *, pooling, modules=("Transformer", "Pooling", "Normalize"), **settings):
     """Turns a transformers folder into one of sentence-transformers."""
     chain = [
-        {"idx": place, "path": f"{place}_{kind}" if place else "", "type": f"sentence_transformers.models.{kind}"}
+        {
+            "idx": place,
+            "name": str(place),
+            "path": f"{place}_{kind}" if place else "",
+            "type": f"sentence_transformers.models.{kind}",
+        }
         for place, kind in enumerate(modules)
     ]
     (folder / "modules.json").write_text(json.dumps(chain))

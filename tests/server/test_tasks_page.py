@@ -78,8 +78,8 @@ def form(answer):
             "dimensions": len(answer["shape"]),
             "keys": keys,
         }
-    if isinstance(answer, dict):
-        return {key: form(value) for key, value in answer.items()}
+    if isinstance(answer, dict):  # an ensemble's answer also says that it is of no sequence, which the page leaves out
+        return {key: form(value) for key, value in answer.items() if key != "parameters"}
     if isinstance(answer, list):
         return sorted((form(each) for each in answer), key=str)
     return answer

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 from tests import tiny_models
@@ -202,18 +204,16 @@ def test_the_second_tutorials_client_prints_the_logits(graphs, model, name):
         np.testing.assert_allclose(np.array(values, float).reshape(2, 2), logits(model, TEXTS), atol=1e-4)
 
 
-def test_the_graph_has_the_second_tutorials_tensors(graphs):
-    with tritonclient.http.InferenceServerClient(graphs.http) as client:
-        config = client.get_model_config("bert")
-    described = [
-        (tensor["name"], tensor["data_type"], tensor["dims"]) for tensor in [*config["input"], *config["output"]]
-    ]
-    assert (config["max_batch_size"], config["backend"]) == (32, "pytorch")
-    assert described == [
-        ("input__0", "TYPE_INT32", [256]),
-        ("input__1", "TYPE_INT32", [256]),
-        ("output__0", "TYPE_FP32", [2]),
-    ]
+def test_the_graph_has_the_second_tutorials_tensors(classifier):
+    config, wanted = (parse_config(text) for text in (classifier / "bert/config.pbtxt", LIBTORCH))
+    assert (config.backend, wanted.platform) == ("pytorch", "pytorch_libtorch")
+    for field in ("name", "max_batch_size", "input", "output"):
+        assert getattr(config, field) == getattr(wanted, field)
+
+
+def parse_config(source):
+    text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
 def test_a_token_that_the_model_does_not_know_fails_its_own_request(graphs):

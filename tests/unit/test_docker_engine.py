@@ -82,6 +82,14 @@ def test_base_without_python(docker):
         engine.python_version("bare:1")
 
 
+def test_a_base_with_or_without_a_backend(docker):
+    docker('"run --rm") for last; do :; done; echo "${last}";;').require_backend("whole:1", "pytorch")
+    engine = docker('"run --rm") echo "ls: cannot access it" >&2; exit 2;;')
+    with pytest.raises(ImageError, match=r"bare:1 has no /opt/tritonserver/backends/pytorch, .*--format") as refusal:
+        engine.require_backend("bare:1", "pytorch")
+    assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -61,5 +61,5 @@ def test_what_does_not_fit_is_a_usage_error(options, says):
 
 
 def test_a_ready_graph_has_the_form_it_has():
-    with pytest.raises(UsageError, match="ready graph"):
+    with pytest.raises(UsageError, match="MODEL is a graph already"):
         parse_arguments(["./model.onnx", "-", "-", "--task", "logits", "--input-dtype", "INT32"])

@@ -39,6 +39,10 @@ class RecordingEngine:
         assert image in self.pulled
         return "aarch64"
 
+    def require_backend(self, image, backend):
+        assert image in self.pulled
+        self.backend = backend
+
     def os_release(self, image):
         assert image in self.pulled
         return self.release
@@ -253,3 +257,11 @@ def test_a_task_without_labels_has_none_in_plan_and_image(metadata, make_pipelin
     assert unlabelled.label_texts == ()
     assert "triton-image-factory.labels" not in oci_labels(spec, unlabelled)
     assert describe(spec, unlabelled, {}, make_pipeline(), docker_plan(spec, None))["labels"] is None
+
+
+@pytest.mark.parametrize("engine", [None, RecordingEngine(missing=["ubuntu:24.04"])])
+def test_torchscript_is_built_on_the_whole_base_image_whatever_the_device(engine):
+    plan = docker_plan(spec_of("--format", "torchscript"), engine)
+    assert plan["runtime"] == "full"
+    if engine:
+        assert (engine.backend, engine.pulled) == ("pytorch", [plan["triton_image"]])

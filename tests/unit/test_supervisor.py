@@ -2,11 +2,12 @@
 
 import base64
 import json
+import resource
 import struct
 
 import pytest
 
-from deploy.supervisor import canary, settings
+from deploy.supervisor import canary, settings, stack
 from utils.comparison import difference
 
 
@@ -143,3 +144,23 @@ def test_a_server_that_is_not_there_gives_no_answer(tmp_path):
     ours = load(tmp_path, row("a"))
     with pytest.raises(canary.NoAnswerError):
         ours.ask(ours.rows[0], 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ((8 << 20, -1), (stack.BYTES, -1)),
+        ((-1, -1), (stack.BYTES, -1)),
+        ((8 << 20, 64 << 20), (64 << 20, 64 << 20)),
+        ((1 << 40, -1), (1 << 40, -1)),
+    ],
+    ids=["default", "unlimited", "hard limit", "more already"],
+)
+def test_the_stack_is_as_large_as_it_may_be(monkeypatch, tmp_path, now, expected):
+    limits = {resource.RLIMIT_STACK: now, resource.RLIMIT_AS: (-1, -1)}
+    monkeypatch.setattr(stack.resource, "getrlimit", limits.get)
+    assert stack.limit(str(tmp_path / "absent")) == expected
+    (tmp_path / "strict").write_text("2\n")
+    assert stack.limit(str(tmp_path / "strict")) == now
+    limits[resource.RLIMIT_AS] = (1 << 40, -1)
+    assert stack.limit(str(tmp_path / "absent")) == now

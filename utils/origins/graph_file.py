@@ -10,17 +10,20 @@ from typing import Any
 from utils import frozen_graph
 from utils.asked_models import AskedModel
 from utils.build_spec import BuildSpec
-from utils.errors import ExportError, SourceError
+from utils.errors import SourceError
 from utils.golden import GoldenAnswers, GoldenRow
 from utils.labels import Labels, read_labels
 from utils.onnx_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
-from utils.origins import GRAPH_SUFFIXES
+from utils.onnx_scalars import serve_scalars
+from utils.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES
 from utils.origins.origin import Converted, Origin
 from utils.pipeline import Graph, Pipeline
-from utils.progress import note, stage
+from utils.progress import note
 from utils.storage import METADATA, bounded, local
 from utils.tasks.task import Settings
 
+# The newest opset that tf2onnx writes.
+FROZEN_OPSET = 18
 PATTERNS = tuple(f"*{suffix}" for suffix in GRAPH_SUFFIXES)
 
 
@@ -93,7 +96,8 @@ class GraphFile:
         for name in read.external_files:
             shutil.copyfile(source.parent / name, destination / name)
         file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
-        proven: Proven = ask_graph(read, file, self.model.golden_inputs, batching=self.batching)
+        proven: Proven = ask_graph(read, self.model.golden_inputs, batching=self.batching)
+        serve_scalars(read, file)
         note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
 
         def golden(_: Pipeline, name: str) -> GoldenAnswers:
@@ -123,12 +127,13 @@ def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
     is_local = reference.scheme == "local"
     revision = "" if is_local else bounded.resolve(reference, limit=limit)
     fetched = bounded.fetch(reference, revision, PATTERNS, folder, limit=limit)
-    source = _only_graph(fetched.path, str(reference))
-    graph = read_onnx(_as_onnx(source, spec, model, folder))
+    file = _only_graph(fetched.path, str(reference))
+    frozen = file.suffix.lower() == FROZEN_SUFFIX
+    graph = read_onnx(_converted(file, folder, spec, model) if frozen else file)
     require_loadable(graph, spec.release)
     if is_local:
         require_external_files(graph)
-        revision = _digest(graph) if graph.file == source else local.resolve(str(source))
+        revision = _digest([file, *(file.parent / name for name in graph.external_files)])
     note(f"{model.name}: {reference} is revision {revision}")
     revisions, labels = {"model": revision}, None
     if spec.task.takes_labels and model is spec.models[0]:
@@ -137,19 +142,12 @@ def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
     return GraphFile(spec=spec, model=model, known=known, downloads=folder)
 
 
-def _as_onnx(source: Path, spec: BuildSpec, model: AskedModel, folder: Path) -> Path:
-    """The graph itself; a frozen TensorFlow graph is converted first: only then is it known what it takes."""
-    if source.suffix.lower() != ".pb":
-        return source
+def _converted(file: Path, folder: Path, spec: BuildSpec, model: AskedModel) -> Path:
+    """A frozen TensorFlow graph as an ONNX graph; only that says what its tensors are."""
     folder.mkdir(parents=True, exist_ok=True)
-    with stage(f"{source.name} to ONNX", ExportError):
-        return frozen_graph.convert(
-            source,
-            folder / f"{source.stem}.onnx",
-            inputs=model.cut_inputs,
-            outputs=model.cut_outputs,
-            opset=spec.release.opset,
-        )
+    destination = folder / f"{file.stem}.onnx"
+    opset = min(spec.release.opset, FROZEN_OPSET)
+    return frozen_graph.convert(file, destination, inputs=model.inputs, outputs=model.outputs, opset=opset)
 
 
 def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
@@ -162,10 +160,9 @@ def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
     return read_labels(fetched.path, terms=spec.sources.terms), revision
 
 
-def _digest(graph: OnnxGraph) -> str:
+def _digest(files: list[Path]) -> str:
     """The file's own digest, or one over it and those of the weights beside it."""
-    own = local.resolve(str(graph.file))
-    others = [local.resolve(str(graph.file.parent / name)) for name in graph.external_files]
+    own, *others = [local.resolve(str(file)) for file in files]
     together = hashlib.sha256("\n".join([own, *others]).encode()).hexdigest()[:16]
     return f"sha256:{together}" if others else own
 
@@ -179,7 +176,7 @@ def _only_graph(path: Path, reference: str) -> Path:
     if len(chosen) != 1:
         listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx, *.pb)"
         raise SourceError(
-            f"{reference!r} holds {listed}; name one such file or a folder with one in it, or, of a Hugging Face "
+            f"{reference!r} holds {listed}; name one graph or a folder with one in it, or, of a Hugging Face "
             "model, its TOKENIZER, too"
         )
     return chosen[0]

@@ -53,6 +53,7 @@ class TransformersFolder:
             form=self.spec.form,
             labels=self.known.label_texts,
             settings=self.settings,
+            reduction=self.spec.reduction,
         )
         conversion = convert(source, self.known.tokenizer.path, destination, wanted)
         frozen = conversion.tokenizer

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from utils.errors import SourceError
 from utils.storage.archive import unpack
@@ -16,6 +16,7 @@ from utils.storage.clearml_api import look_up
 from utils.storage.quiet import silence
 from utils.storage.scrub import scrub
 
+SINGLE_FILES = (".onnx", ".pb")
 _CONNECT_SECONDS = 10.0
 _FIRST_BYTE_SECONDS = 30.0
 
@@ -36,11 +37,21 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
         return Path(complete.read_text().splitlines()[1])
     shutil.rmtree(files, ignore_errors=True)
     with silence(), _private_cache(destination / "cache"):
-        copy = _download(revision, look_up(revision))
+        uri = look_up(revision)
+        copy = _download(revision, uri)
         # A server on the same disk may name a folder: then there is nothing to open.
-        folder = copy if copy.is_dir() else unpack(copy, files, f"clearml:{revision}")
+        folder = copy if copy.is_dir() else _opened(copy, files, revision, uri)
     complete.write_text(f"{revision}\n{folder}\n")
     return folder
+
+
+def _opened(copy: Path, files: Path, revision: str, uri: str) -> Path:
+    """The archive's files; of a ready graph, which is one file and no archive, that, under its name on the server."""
+    if copy.suffix.lower() not in SINGLE_FILES:
+        return unpack(copy, files, f"clearml:{revision}")
+    files.mkdir(parents=True)
+    shutil.copyfile(copy, files / Path(unquote(urlsplit(uri).path)).name)
+    return files
 
 
 def _download(model_id: str, uri: str) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from utils.corpus import GOLDEN_TEXTS
 from utils.errors import ExportError, UsageError
@@ -11,7 +11,7 @@ from utils.model_config import ModelConfig
 from utils.pipeline import Graph, Ingredients, Step
 from utils.sentence_folder import POOLINGS, read_sentence_folder
 from utils.steps import fused, graph_step, text_input, text_preprocessing
-from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -87,6 +87,13 @@ def answer(original: "Original", settings: Settings, _: Sequence[Example]) -> li
     return answers
 
 
+def embeddings(original: "Original", settings: Settings) -> list[Any]:
+    """Of each text, FP32."""
+    import numpy as np
+
+    return [np.array(each["embedding"].data, dtype=np.float32) for each in answer(original, settings, ())]
+
+
 def embedding(_: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
     """As many numbers as a token's state has."""
     return (TensorSpec(name="embedding", dtype="FP32", dims=graph.outputs[0].dims[-1:]),)
@@ -107,4 +114,5 @@ TASK = Task(
     takes_labels=False,
     unneeded=("pooler",),
     options=(POOLING, NORMALIZE),
+    guard=Guard(rule=lambda _: "cosine", values=embeddings),
 )

@@ -55,6 +55,20 @@ class GraphPipeline:
     golden: Callable[[Mapping[str, Graph], Settings, tuple[str, ...]], Sequence[tuple[Tensors, Tensors]]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What says whether a graph of reduced precision answers well enough: a `rule` of utils/agreement.py.
+
+    `values`: what it is applied to, one array a text. `labelled`: texts may come with their right labels (--eval-file).
+    """
+
+    rule: Callable[[Settings], str]
+    values: Callable[["Original", Settings], list[Any]] = lambda original, _: [
+        each["logits"] for each in original.outputs
+    ]
+    labelled: bool = False
+
+
 def no_answer(
     _original: "Original", _settings: Settings, _examples: Sequence[Example]
 ) -> list[Mapping[str, TensorValue]]:
@@ -77,7 +91,8 @@ class Task:
     golden requests' tensors, where they are not the examples themselves.
     formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
     served output comes from, so that a checkpoint may lack them. graphs: of a task that starts from several ready
-    graphs. blank_label: the first label stands for no symbol, and may be empty.
+    graphs. blank_label: the first label stands for no symbol, and may be empty. guard: None where no reduced precision
+    is served.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -103,3 +118,4 @@ class Task:
     options: tuple[TaskOption, ...] = ()
     graphs: GraphPipeline | None = None
     blank_label: bool = False
+    guard: Guard | None = None

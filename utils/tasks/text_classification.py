@@ -11,7 +11,7 @@ from utils.model_config import SCORE_FUNCTIONS, ModelConfig
 from utils.numbers import whole_number
 from utils.pipeline import Graph, Ingredients, Step
 from utils.steps import fused, graph_step, id2label, text_input, text_preprocessing
-from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -101,4 +101,5 @@ TASK = Task(
     answer=answer,
     comparison="ranking",
     options=(TOP_K,),
+    guard=Guard(rule=lambda settings: str(settings["score_function"]), labelled=True),
 )

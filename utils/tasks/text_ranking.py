@@ -10,7 +10,7 @@ from utils.model_config import ModelConfig
 from utils.pipeline import Graph, Ingredients, Step
 from utils.steps import graph_step, text_preprocessing
 from utils.tasks import text_pair_classification
-from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -105,4 +105,5 @@ TASK = Task(
     answer=answer,
     takes_labels=False,
     options=(ACTIVATION,),
+    guard=Guard(rule=lambda _: "none"),
 )

@@ -11,7 +11,7 @@ from utils.golden import TensorValue, texts
 from utils.model_config import ModelConfig
 from utils.pipeline import Graph, Ingredients, Step
 from utils.steps import graph_step, id2label, text_input, text_preprocessing, tokenizer_file
-from utils.tasks.task import Example, Settings, Task, TaskOption
+from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -94,4 +94,5 @@ TASK = Task(
     texts=lambda _, example: (example["text_input"],),
     answer=answer,
     options=(AGGREGATION,),
+    guard=Guard(rule=lambda _: "softmax"),
 )

@@ -15,7 +15,7 @@ from step_responses import (
     tensors,
     version_folder,
 )
-from tokenization import arrays, decode_rows, load_tokenizer, tokenize
+from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
 
 
 class TritonPythonModel:
@@ -38,21 +38,24 @@ class TritonPythonModel:
     def _encodings(self, request):
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
-            texts = [decode_rows(values, name) for values, name in columns]
-            return tokenize(self.tokenizer, texts[0] if len(texts) == 1 else list(zip(*texts)), self.inputs[0])
+            texts = joined([decode_rows(values, name) for values, name in columns])
+            return tokenize(self.tokenizer, texts, self.inputs[0])
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
 
     def _answers(self, encodings):
         """One answer a row, in order: its arrays, or the error that stands for them."""
         answers = [None] * len(encodings)
-        for places in length_batches([len(each.ids) for each in encodings], self.settings["token_budget"]):
-            feed = arrays([encodings[place] for place in places], self.session.dtypes, self.settings["padding"])
-            outputs = self.session.run(feed)
+        batches = length_batches([len(each.ids) for each in encodings], self.settings["token_budget"])
+        feeds = [self._feed([encodings[place] for place in places]) for places in batches]
+        for places, feed, outputs in zip(batches, feeds, self.session.run(feeds)):
             rows = zip(*self.answering(outputs, feed["attention_mask"]))
             for place, row, finite in zip(places, rows, all_finite(outputs)):
                 answers[place] = row if finite else InvalidResultError(NOT_FINITE)
         return answers
+
+    def _feed(self, encodings):
+        return arrays(encodings, {"attention_mask": np.int64, **self.session.dtypes}, self.settings["padding"])
 
     def _response(self, rows):
         for row in rows:

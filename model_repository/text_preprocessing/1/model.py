@@ -2,7 +2,7 @@
 
 import triton_python_backend_utils as pb_utils
 from step_responses import InvalidInputError, read_settings, respond, tensors, version_folder
-from tokenization import decode_rows, encode, load_tokenizer
+from tokenization import decode_rows, encode, joined, load_tokenizer
 
 
 class TritonPythonModel:
@@ -21,9 +21,7 @@ class TritonPythonModel:
     def _answer(self, request):
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
-            texts = [decode_rows(values, name) for values, name in columns]
-            # An empty second text is none, as in transformers' pipelines.
-            rows = texts[0] if len(texts) == 1 else [pair if pair[1] else pair[0] for pair in zip(*texts)]
+            rows = joined([decode_rows(values, name) for values, name in columns])
             return encode(self.tokenizer, rows, self.dtypes, self.inputs[0])
         except ValueError as error:
             raise InvalidInputError(str(error)) from error

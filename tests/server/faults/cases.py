@@ -52,6 +52,13 @@ def request(change):
     return ask
 
 
+def nested(depth, path="infer"):
+    """`data` is a list in a list in a list, `depth` times."""
+    form = {"infer": infer_body(data="%"), "generate": b'{"text_input":"%"}'}[path]
+    body = form.replace(b'"%"', b"[" * depth + b"]" * depth)
+    return lambda target: target.ask(f"/v2/models/{target.model}/{path}", body)
+
+
 def texts(*values):
     return lambda target: target.infer(infer_body(values))
 
@@ -60,7 +67,7 @@ ROW_0, ROW_1 = (f"input 'text_input', row {row}: not valid UTF-8" for row in (0,
 SHAPE = "unexpected shape for input 'text_input'"
 # Triton's own JSON parser refuses these before any model is asked: 24.10 calls that 500, and nothing is lost by it.
 PARSER = "Unable to parse"
-SAME, UNKNOWN = "the same: it is Triton's own", "not noted"
+SAME, UNKNOWN, KILLED = "the same: it is Triton's own", "not noted", "the server ends"
 
 CASES = [
     Case(1, "invalid UTF-8, binary", raw(BAD_UTF8), says=ROW_0),
@@ -92,6 +99,9 @@ CASES = [
     Case(6, "misnamed input", changed(name="text"), says="unexpected inference input 'text'"),
     Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
     Case(6, "not JSON at all", lambda t: t.infer(b"nope"), 500, "failed to parse the request JSON", SAME),
+    Case(6, "lists nested 40,000 deep", nested(40_000), says="expected 1 string elements", plain=KILLED),
+    Case(6, "lists nested 1,000,000 deep", nested(1_000_000), says="expected 1 string elements", plain=KILLED),
+    Case(6, "lists nested 40,000 deep, /generate", nested(40_000, "generate"), 400, "expected 1", KILLED),
     Case(7, "unknown model", lambda t: t.ask("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
     Case(7, "unknown version", lambda t: t.infer(infer_body(), version="/versions/9"), 404, "version 9"),
     Case(8, "empty text", texts(""), 200),

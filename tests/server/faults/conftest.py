@@ -1,5 +1,7 @@
-"""One server for all fault cases, on a repository that the real script rendered from a tiny model."""
+"""One server a layout for all fault cases, on repositories that the real script rendered from one tiny model."""
 
+import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -13,21 +15,54 @@ from utils import ROOT
 from utils.build_tree import BUILD
 from utils.local_triton import serve
 
+LAYOUTS = ("ensemble", "fused")
+
+
+@pytest.fixture(scope="session", params=LAYOUTS)
+def layout(request):
+    """Of the served model; a test that looks at the server around it asks for one only."""
+    return request.param
+
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
-    """(model name, model repository) of a finished build."""
+def build(tmp_path_factory):
+    """build(layout): (model name, model repository) of a finished build, the same one each time."""
     model = tiny_models.bert(tmp_path_factory.mktemp("faults") / "model")
-    name = f"faults-{uuid.uuid4().hex[:8]}"
-    command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8", "--no-image", "--no-verify"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=dict(os.environ))
-    assert done.returncode == 0, done.stderr
-    yield name, BUILD / name / "v1/model_repository"
-    shutil.rmtree(BUILD / name, ignore_errors=True)
+    made = []
+
+    @functools.cache
+    def make(layout):
+        name = f"faults-{layout}-{uuid.uuid4().hex[:8]}"
+        made.append(BUILD / name)
+        command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8", "--layout", layout]
+        command += ["--no-image", "--no-verify"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=dict(os.environ))
+        assert done.returncode == 0, done.stderr
+        return name, BUILD / name / "v1/model_repository"
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def target(built):
-    name, repository = built
-    with serve(repository) as server:
-        yield Target(server, name)
+def target_of(build):
+    """target_of(layout): a server of that layout, the same one each time."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(layout):
+            name, repository = build(layout)
+            return Target(stack.enter_context(serve(repository)), name)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def built(layout, build):
+    return build(layout)
+
+
+@pytest.fixture(scope="session")
+def target(layout, target_of):
+    return target_of(layout)

@@ -57,29 +57,34 @@ Written by `UPDATE_FAULTS=1 ./run_tests.sh tests/server/faults/test_page.py` fro
 same test fails when an answer changes. After each case the server is ready, a good request gets the same bytes as
 before, and no process was replaced. No answer shows a traceback, a path or a key of shared memory.
 
+Both layouts give these answers, `ensemble` and `fused`; in an ensemble a sentence about a text begins with
+`in ensemble 'MODEL_NAME', `, which is left out here.
+
 | case | plain Triton 24.10 | this repository |
 |---|---|---|
 """
+# What Triton writes before the sentence of an ensemble's step.
+ENSEMBLE = "in ensemble 'MODEL_NAME', "
 TAIL = """
 Where Triton's own JSON parser stops (a number or null in BYTES, a lone surrogate, no JSON at all) the answer is its
 own: 500 in 24.10, before any model is asked, with its reason and nothing lost. A model repository cannot change it.
 """
 
 
-def text(replies):
-    """The page; `replies` are those to CASES, in their order."""
+def text(answers):
+    """The page; `answers` (of `answer`) are those to CASES, in their order."""
     lines = [
-        (case.row, case.name, case.plain or PLAIN[case.row], answer(reply))
-        for case, reply in zip(CASES, replies, strict=True)
+        (case.row, case.name, case.plain or PLAIN[case.row], ours) for case, ours in zip(CASES, answers, strict=True)
     ]
     lines += [(row, name, PLAIN[row], f"{ours} (`{test}`)") for row, (name, ours, test) in OTHERS.items()]
     ordered = sorted(lines, key=lambda line: line[0])
     return HEAD + "".join(f"| {name} | {plain} | {ours} |\n" for _, name, plain, ours in ordered) + TAIL
 
 
-def answer(reply):
-    """Its status, and the first sentence of an error."""
+def answer(reply, model):
+    """Its status, and the first sentence of an error, as a model of this name would give it in either layout."""
     if reply.status == 200:
         return "200"
     sentence = reply.error.replace("|", "\\|").partition(" NOTE:")[0].partition(". Got input")[0]
-    return f"{reply.status}: {sentence.removeprefix('[request id: <id_unknown>] ').rstrip('.')}"
+    sentence = sentence.removeprefix("[request id: <id_unknown>] ").rstrip(".").replace(model, "MODEL_NAME")
+    return f"{reply.status}: {sentence.removeprefix(ENSEMBLE)}"

@@ -47,6 +47,7 @@ def test_a_killed_server_leaves_no_stub_and_no_shared_memory(built, regions):
     assert regions() == []
 
 
+@pytest.mark.parametrize("layout", ["ensemble"], indirect=True)
 def test_a_taken_port_ends_the_start_at_once(built):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [ROOT / "serve.sh", built[1], "--http-port", str(taken.getsockname()[1])]
@@ -57,11 +58,12 @@ def test_a_taken_port_ends_the_start_at_once(built):
     assert "Address already in use" in done.stderr
 
 
-@pytest.mark.parametrize("file", ["model_onnx/1/model.onnx", "text_preprocessing/1/tokenizer.json"])
-def test_a_broken_repository_ends_the_start_in_time(built, regions, tmp_path, file):
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_a_broken_repository_ends_the_start_in_time(built, regions, tmp_path, name):
     broken = shutil.copytree(built[1], tmp_path / "models")
-    (broken / file).unlink()
-    (broken / file).write_bytes(b"broken")
+    (file,) = broken.glob(f"*/1/{name}")
+    file.unlink()
+    file.write_bytes(b"broken")
     started = time.monotonic()
     with pytest.raises(BootProofError, match="did not start"), serve(broken):
         pass

@@ -32,12 +32,13 @@ def graph():
 
 
 @pytest.fixture(scope="module")
-def faulty(built, tmp_path_factory):
+def faulty(built, layout, tmp_path_factory):
     name, repository = built
+    graph_of = {"ensemble": "model_onnx", "fused": name}[layout]
     copy = shutil.copytree(repository, tmp_path_factory.mktemp("faulty") / "models")
     model = helper.make_model(graph(), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    (copy / "model_onnx/1/model.onnx").unlink()
-    onnx.save(model, copy / "model_onnx/1/model.onnx")
+    (copy / graph_of / "1/model.onnx").unlink()
+    onnx.save(model, copy / graph_of / "1/model.onnx")
     with serve(copy) as server:
         yield Target(server, name)
 

@@ -17,7 +17,7 @@ from tests.server.faults.target import GOOD, Target, infer_body
 
 NOT_READY, ENDED, DRAINED = 5, 15, 10
 KEY = "a-key-of-24-characters.."
-# (file of the last step, line, what to do behind it once a flag is there)
+# (file of the last step, or of the only one; line, what to do behind it once a flag is there)
 HANG = ("model.py", "    def execute(self, requests):\n", "        while os.path.exists({flag!r}): time.sleep(0.1)\n")
 LIE = (
     "step_responses.py",
@@ -26,6 +26,10 @@ LIE = (
     "        outputs = {{name: array * array.dtype.type(0.9) if array.dtype.kind == 'f' else array"
     " for name, array in outputs.items()}}\n",
 )
+
+
+# Asks about the server around the model, which is the same in each layout.
+ENSEMBLE_ONLY = pytest.mark.parametrize("layout", ["ensemble"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +54,18 @@ def run(built, serving, tmp_path):
 
 
 @pytest.fixture
-def harmed(built, tmp_path):
+def harmed(built, layout, tmp_path):
     """harmed(HANG or LIE) -> (repository, flag): a copy whose last step does it as soon as the flag is there."""
+    last = {"ensemble": "post_processing/1", "fused": f"{built[0]}/1"}[layout]
 
     def make(harm):
         name, line, code = harm
         copy, flag = shutil.copytree(built[1], tmp_path / "models"), tmp_path / "flag"
-        text = (copy / "post_processing/1" / name).read_text()
+        text = (copy / last / name).read_text()
         assert line in text
         text = text.replace("\nimport ", "\nimport os\nimport time\nimport ", 1)
-        (copy / "post_processing/1" / name).unlink()
-        (copy / "post_processing/1" / name).write_text(text.replace(line, line + code.format(flag=str(flag))))
+        (copy / last / name).unlink()
+        (copy / last / name).write_text(text.replace(line, line + code.format(flag=str(flag))))
         return copy, flag
 
     return make
@@ -91,7 +96,7 @@ def runs(pid):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
-@pytest.mark.parametrize("which", [0, -1])
+@pytest.mark.parametrize(("layout", "which"), [("ensemble", 0), ("ensemble", -1), ("fused", 0)], indirect=["layout"])
 def test_a_stub_that_dies_or_stops_ends_the_server(run, which, number):
     server = run()
     assert_ends(server, lambda: os.kill(server.stubs()[which], number))
@@ -99,6 +104,7 @@ def test_a_stub_that_dies_or_stops_ends_the_server(run, which, number):
     assert said in server.said().splitlines()[-1]
 
 
+@ENSEMBLE_ONLY
 def test_a_process_that_a_model_starts_may_end(run, built, tmp_path):
     copy = shutil.copytree(built[1], tmp_path / "models")
     file = copy / "post_processing/1/model.py"
@@ -111,6 +117,7 @@ def test_a_process_that_a_model_starts_may_end(run, built, tmp_path):
     assert server.process.poll() is None and server.status() == 200
 
 
+@ENSEMBLE_ONLY
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_server_that_dies_or_stops_is_told(run, number):
     server = run()
@@ -134,6 +141,7 @@ def test_wrong_answers_end_the_server(run, harmed):
     assert "does not answer as it must" in server.said()
 
 
+@ENSEMBLE_ONLY
 def test_a_stub_that_crashes_while_it_loads_ends_the_start(run, built, tmp_path):
     copy = shutil.copytree(built[1], tmp_path / "models")
     file = copy / "post_processing/1/model.py"
@@ -144,6 +152,7 @@ def test_a_stub_that_crashes_while_it_loads_ends_the_start(run, built, tmp_path)
     assert "stub" in server.said()
 
 
+@ENSEMBLE_ONLY
 def test_nobody_is_let_to_a_server_before_the_canary_was_right(built, serving, tmp_path):
     """Row 17, with golden answers that the server does not give: it is up, and no client ever learns so."""
     golden = json.loads((serving / "golden.json").read_text())
@@ -160,6 +169,7 @@ def test_nobody_is_let_to_a_server_before_the_canary_was_right(built, serving, t
     assert "does not answer as it must" in server.said()
 
 
+@ENSEMBLE_ONLY
 def test_the_gate_opens_with_the_first_right_answer(run):
     server = run(ready=False)
     seen = []
@@ -169,6 +179,7 @@ def test_the_gate_opens_with_the_first_right_answer(run):
     assert "supervisor: ready" in server.said()
 
 
+@ENSEMBLE_ONLY
 def test_a_taken_port_ends_the_start_at_once(built, serving, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -177,6 +188,7 @@ def test_a_taken_port_ends_the_start_at_once(built, serving, tmp_path):
             assert "Address already in use" in server.said()
 
 
+@ENSEMBLE_ONLY
 def test_a_wrong_setting_is_told(built, serving, tmp_path):
     with supervised(built[1], serving, tmp_path, TRITON_ADMIN_KEY="short") as server:
         assert server.process.wait(10) == 2
@@ -205,6 +217,7 @@ def test_all_requests_in_flight_are_answered_before_the_end(run, built):
     assert shared and not any(region.exists() for region in shared)
 
 
+@ENSEMBLE_ONLY
 def test_a_signal_ends_a_start(run):
     server = run(ready=False)
     while server.status() != 503:
@@ -274,6 +287,7 @@ def test_admin_apis_are_closed(target):
     target.assert_unharmed()
 
 
+@ENSEMBLE_ONLY
 def test_the_key_opens_the_admin_apis(run, built, tmp_path):
     (tmp_path / "key").write_text(KEY + "\n")
     server = run(TRITON_ADMIN_KEY_FILE=str(tmp_path / "key"))

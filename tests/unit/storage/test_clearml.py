@@ -247,3 +247,13 @@ def test_every_fault_of_the_loopback_server_is_tested():
     tested = ["hang", "hang after login", "drop after login", "drop on the second look-up", "no api"]
     tested += ["login out of order", "forbidden", "no file", "half a file", "hang on files"]
     assert sorted(tested) == sorted(FAULTS)
+
+
+@pytest.mark.parametrize("name", ["detection.onnx", "east.pb"])
+def test_a_ready_graph_is_a_file_by_itself(environment, tmp_path, name):
+    (tmp_path / name).write_bytes(b"a graph")
+    with ClearmlServer({MODEL: tmp_path / name}) as running:
+        environment(running.environment())
+        folder = _fetch(tmp_path / "out", ("*.onnx", "*.pb")).path
+        assert [(file.name, file.read_bytes()) for file in folder.iterdir()] == [(name, b"a graph")]
+        assert _fetch(tmp_path / "out", ("*.onnx", "*.pb")).path == folder

@@ -1,0 +1,121 @@
+"""The fused step with a small graph: a row's logits are the sum of its ids, its number of tokens, and 1."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from utils.components import load_shared
+
+OUTPUTS = {"predicts": "TYPE_STRING", "scores": "TYPE_FP32"}
+
+
+def graph(factor=1.0):
+    """`factor` times the sum of ids, the sum of the mask, 1: FP32 [B, 3]."""
+    integers = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    axis = helper.make_tensor("axis", TensorProto.INT64, [1], [1])
+    factors = helper.make_tensor("factors", TensorProto.FLOAT, [3], [factor, 1.0, 1.0])
+    nodes = [
+        helper.make_node("Mul", ["input_ids", "attention_mask"], ["kept"]),
+        helper.make_node("ReduceSum", ["kept", "axis"], ["ids"]),
+        helper.make_node("ReduceSum", ["attention_mask", "axis"], ["count"]),
+        helper.make_node("Equal", ["count", "count"], ["truth"]),
+        helper.make_node("Cast", ["truth"], ["one"], to=TensorProto.INT64),
+        helper.make_node("Concat", ["ids", "count", "one"], ["all"], axis=1),
+        helper.make_node("Cast", ["all"], ["plain"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["plain", "factors"], ["logits"]),
+    ]
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])
+    made = helper.make_graph(nodes, "sums", integers, [output], [axis, factors])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def load(load_component, words):
+    def make(factor=1.0, token_budget=8, inputs=("text_input",), **settings):
+        content = {
+            "max_length": 128,
+            "truncation_side": "right",
+            "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
+            "score_function": "none",
+            "top_k": 3,
+            "answering": "ranked_labels",
+            "graph_outputs": ["logits"],
+            "token_budget": token_budget,
+            **settings,
+        }
+        files = {
+            "tokenizer.json": words.to_str(),
+            "settings.json": content,
+            "id2label.json": {"0": "sum", "1": "count", "2": "one"},
+            "model.onnx": graph(factor),
+        }
+        return load_component("fused", dict.fromkeys(inputs, "TYPE_STRING"), OUTPUTS, files)
+
+    return make
+
+
+def texts(*values):
+    return np.array([[value.encode() if isinstance(value, str) else value] for value in values], dtype=np.object_)
+
+
+def expected(text):
+    """By hand: [CLS] and [SEP] are 2 and 3, a to h are 4 to 11."""
+    ids = [2, *("abcdefgh".index(word) + 4 for word in text.split()), 3]
+    return {"sum": sum(ids), "count": len(ids), "one": 1}
+
+
+def rows(response):
+    predicts, scores = response.outputs["predicts"], response.outputs["scores"]
+    return [
+        dict(zip([label.decode() for label in row], scores[place], strict=True)) for place, row in enumerate(predicts)
+    ]
+
+
+@pytest.mark.parametrize("token_budget", [1, 8, 1000])
+def test_rows_of_all_requests_come_back_to_their_own(load, request_of, token_budget):
+    asked = [["a", "a b c d e f"], ["h g"], ["", "c", "b b b b"]]
+    responses = load(token_budget=token_budget).execute([request_of(text_input=texts(*each)) for each in asked])
+    assert [rows(response) for response in responses] == [[expected(text) for text in each] for each in asked]
+    assert [response.outputs["predicts"].shape for response in responses] == [(2, 3), (1, 3), (3, 3)]
+
+
+def test_a_bad_request_costs_no_other_its_answer(load, request_of):
+    asked = [texts("a"), texts("b", b"\xff"), texts("c")]
+    before, bad, after = load().execute([request_of(text_input=each) for each in asked])
+    assert bad.error.code() == "INVALID_ARG"
+    assert bad.error.message() == "input 'text_input', row 1: not valid UTF-8 (byte 0)"
+    assert (rows(before), rows(after)) == ([expected("a")], [expected("c")])
+
+
+def test_logits_that_are_not_finite_are_the_models_fault_and_cost_no_other_request(load, request_of):
+    infinite, finite = load(factor=3e37).execute(
+        [request_of(text_input=texts("h h h h h", "a")), request_of(text_input=texts(""))]
+    )
+    assert infinite.error.code() == "INTERNAL"
+    assert "not finite" in infinite.error.message()
+    assert finite.error is None
+
+
+def test_two_inputs_are_pairs(load, request_of):
+    model = load(inputs=("query", "document"))
+    (response,) = model.execute([request_of(document=texts("c", "d a"), query=texts("a b", "c"))])
+    sums = [4 + 5 + 6 + 2 + 3 + 3, 6 + 7 + 4 + 2 + 3 + 3]
+    assert [row["sum"] for row in rows(response)] == sums
+
+
+def test_padding_is_on_the_side_that_the_settings_say(load):
+    module = load_shared("tokenization")
+    tokenizer = load().tokenizer
+    padding = {"id": 9, "type_id": 0, "token": "h", "side": "left", "length": 6}
+    arrays = module.arrays(
+        module.tokenize(tokenizer, ["a"]), {"input_ids": "int64", "attention_mask": "int64"}, padding
+    )
+    assert arrays["input_ids"].tolist() == [[9, 9, 9, 2, 4, 3]]
+    assert arrays["attention_mask"].tolist() == [[0, 0, 0, 1, 1, 1]]

@@ -1,0 +1,30 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.components import load_shared
+
+length_batches = load_shared("length_batches").length_batches
+
+
+@given(st.lists(st.integers(1, 600)), st.integers(1, 1024))
+def test_every_row_runs_once_and_no_run_is_above_the_budget(lengths, budget):
+    groups = length_batches(lengths, budget)
+    assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
+    for group in groups:
+        longest = max(lengths[place] for place in group)
+        assert len(group) == 1 or longest * len(group) <= budget
+
+
+@given(st.lists(st.integers(1, 600), min_size=1))
+def test_rows_of_like_length_are_side_by_side(lengths):
+    in_order = [lengths[place] for group in length_batches(lengths, 512) for place in group]
+    assert in_order == sorted(lengths, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "budget", "groups"),
+    [([], 512, []), ([9], 4, [[0]]), ([4, 4, 4], 8, [[0, 1], [2]]), ([2, 8, 2, 2], 8, [[1], [0, 2, 3]])],
+)
+def test_groups(lengths, budget, groups):
+    assert length_batches(lengths, budget) == groups

@@ -1,0 +1,78 @@
+"""How far the answers of a reduced graph are from the original's: one rule for each kind of answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+# Of probabilities, or of the spread of values: what the original itself holds so close is as good as equal.
+TIE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """`share` of choices that are the same (embeddings: lowest cosine similarity); `drift`: largest difference."""
+
+    share: float
+    drift: float
+    measured: str
+
+    def __str__(self) -> str:
+        return f"{self.measured} {self.share:.1%}, largest drift {self.drift:.2g}"
+
+
+# Two lists of FP32 arrays, one a text: the original's, and those that are held against them.
+Rule = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Agreement]
+
+
+def _choices(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+    """The label scored best, of a text or of each of its tokens."""
+    same, drifts = [], []
+    for one, other in zip(wanted, given, strict=True):
+        right, said = _softmax(one), _softmax(other)
+        chosen = np.take_along_axis(right, said.argmax(axis=-1, keepdims=True), axis=-1)
+        same.append((right.max(axis=-1, keepdims=True) - chosen <= TIE).reshape(-1))
+        drifts.append(np.abs(right - said).max(initial=0))
+    return _agreement("same label", np.concatenate(same), drifts)
+
+
+def _decisions(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+    """Each label by itself: above one half, or not."""
+    right, said = (1 / (1 + np.exp(-np.stack(list(each)))) for each in (wanted, given))
+    same = ((right > 0.5) == (said > 0.5)) | (np.abs(right - 0.5) <= TIE)
+    return _agreement("same decision", same.reshape(-1), [np.abs(right - said).max()])
+
+
+def _order(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+    """Which of two texts has the higher value."""
+    right, said = (np.stack(list(each)).reshape(len(each), -1) for each in (wanted, given))
+    spread = np.ptp(right, axis=0)
+    same = [
+        (np.sign(right[one] - right[other]) == np.sign(said[one] - said[other]))
+        | (np.abs(right[one] - right[other]) <= TIE * spread)
+        for one, other in combinations(range(len(right)), 2)
+    ]
+    return _agreement("same order of two texts", np.array(same or [True]), [np.abs(right - said).max()])
+
+
+def _cosines(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+    cosines = [
+        float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+        for one, other in zip(wanted, given, strict=True)
+    ]
+    drifts = [np.abs(one - other).max() for one, other in zip(wanted, given, strict=True)]
+    return Agreement(share=min(cosines), drift=float(max(drifts)), measured="cosine similarity of at least")
+
+
+def _agreement(measured: str, same: np.ndarray, drifts: Sequence[np.floating]) -> Agreement:
+    return Agreement(share=float(np.mean(same)), drift=float(max(drifts)), measured=measured)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+# By what makes scores of the values; "none": they are served as they are.
+RULES: dict[str, Rule] = {"softmax": _choices, "sigmoid": _decisions, "none": _order, "cosine": _cosines}
