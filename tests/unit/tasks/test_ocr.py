@@ -37,8 +37,8 @@ def test_a_frozen_graph_has_its_ends_and_each_graph_its_own():
         ["east.pb", *START[1:], *ENDS, *recognition, "--outputs", "text_recognition=logits:0", "--means", "1,2,3"]
     )
     detector, recognizer = spec.models
-    assert (detector.cut_inputs, detector.cut_outputs) == (("images:0",), ("scores:0", "geometry:0"))
-    assert (recognizer.cut_inputs, recognizer.cut_outputs) == (("crops:0",), ("logits:0",))
+    assert (detector.inputs, detector.outputs) == (("images:0",), ("scores:0", "geometry:0"))
+    assert (recognizer.inputs, recognizer.outputs) == (("crops:0",), ("logits:0",))
     assert TASK.graphs.settings(spec.options)["means"] == [1, 2, 3]
 
 
@@ -52,7 +52,7 @@ def test_a_frozen_graph_has_its_ends_and_each_graph_its_own():
         ([*START, *SECOND, *ENDS], "--inputs 'images:0'"),
         (["east.pb", *START[1:], *SECOND], "--inputs"),
         (["east.pb", *START[1:], *SECOND, *ENDS[:2]], "--outputs"),
-        (["east.pb", *START[1:], *SECOND, *ENDS, *ENDS], "once for each frozen graph"),
+        (["east.pb", *START[1:], *SECOND, *ENDS, *ENDS], "has that already; give it once"),
         ([*START, *SECOND, "--score-threshold", "1.5"], "--score-threshold is '1.5'"),
         ([*START, *SECOND, "--means", "1,2"], "--means is '1,2'"),
         ([*START, *SECOND, "--means", "nan,2,3"], "--means is"),
