@@ -12,8 +12,8 @@ from utils.errors import ParityError, SourceError
 from utils.original import has_tokens, original_arrays
 from utils.tasks.task import Text
 
-# A character that no vocabulary has: it is for private use.
-UNKNOWN = "\ue000"
+# A cuneiform sign: hardly a vocabulary has it, and no normalizer drops it.
+UNKNOWN = "\U00012000"
 
 
 @dataclass(frozen=True, kw_only=True)
