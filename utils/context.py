@@ -8,6 +8,7 @@ from typing import Any
 
 from utils.errors import RenderError
 from utils.pipeline import Pipeline, Step
+from utils.plain_file import read_plain
 from utils.tensors import TensorSpec
 
 FORMAT = 1
@@ -52,15 +53,15 @@ def _relative(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
 def read_context(path: Path) -> Context:
     """The context in a file; RenderError (exit 6) when it is not one, naming everything that is missing or wrong."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = json.loads(read_plain(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, a number too long
         raise RenderError(
             f"context {str(path)!r} cannot be read: {error}; name the context.json of a build tree"
         ) from error
     _check_keys(content, path)
     try:
         return _context(content, path.parent.resolve())
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise RenderError(f"context {str(path)!r} is not of this project's form ({error!r}); build it anew") from error
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import resource
 
-# 24.10 takes some 330 bytes a bracket: 8 MiB, what Linux gives by default, end at some 25,000 of them, a body of 25 kB;
-# this at 1.6 million. It is address space: only what a thread has used is memory, and stays that thread's.
+# 24.10 takes some 330 bytes a bracket: 8 MiB, what Linux gives by default, end between 20,000 and 40,000 of them;
+# this between 1 and 2 million. It is address space: only what a thread has used is memory, and stays that thread's.
 BYTES = 512 * 1024 * 1024
 STRICT_OVERCOMMIT = "2"
 

@@ -197,6 +197,6 @@ def shared(pb_utils, monkeypatch):
     from utils.components import load_shared
 
     # Shared modules import one another by their plain names, as side by side in a version folder.
-    for name in ("step_responses", "tokenization"):
+    for name in ("step_responses", "tokenization", "scoring"):
         monkeypatch.setitem(sys.modules, name, load_shared(name))
     return SimpleNamespace(**{name: load_shared(name) for name in SHARED})

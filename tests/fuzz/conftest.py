@@ -29,6 +29,7 @@ def _leaves_nothing(tmp_path_factory, monkeypatch):
     """No file in the temporary folder, none where the test stands, and the signals as they were."""
     places = [tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("here")]
     monkeypatch.setenv("TMPDIR", str(places[0]))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("torch")))  # torch makes it when imported
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.chdir(places[1])
     monkeypatch.delenv("TRITON_FACTORY_DEBUG", raising=False)

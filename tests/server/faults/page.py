@@ -32,7 +32,8 @@ OTHERS = {
         "every good one 200 and the same bytes, every bad one 400",
         "test_requests.py::test_bad_texts_cost_no_good_one_its_answer"),
     10: ("a body above the input limit",
-         "4xx where the release has --http-max-input-size; 24.10 has not: operations.md, Limits",
+         "not met by 24.10, which reads it all into memory: operations.md, Limits; 4xx where the release has "
+         "--http-max-input-size",
          "test_flags.py"),
     11: ("NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
          "test_model_faults.py"),
@@ -68,6 +69,7 @@ ENSEMBLE = "in ensemble 'MODEL_NAME', "
 TAIL = """
 Where Triton's own JSON parser stops (a number or null in BYTES, a lone surrogate, no JSON at all) the answer is its
 own: 500 in 24.10, before any model is asked, with its reason and nothing lost. A model repository cannot change it.
+Lists nested some 1,600,000 deep and more still end the server (operations.md, Limits); a restart policy brings it back.
 """
 
 

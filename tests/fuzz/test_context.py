@@ -1,0 +1,39 @@
+"""A context.json somebody changed: a context, or exit 6 and one sentence."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.edge import outcome
+from tests.fuzz.mutations import json_files, or_kinds, place
+from tests.fuzz.profile import examples
+from utils.context import CONTEXT_FILE, Context, read_context
+
+TENSOR = {"name": "text_input", "dtype": "STRING", "dims": [1], "reshape": None}
+STEP = {
+    "component": "text_preprocessing", "model_name": "text_preprocessing", "max_batch_size": 8, "inputs": [TENSOR],
+    "outputs": [TENSOR], "files": {"tokenizer.json": "artifacts/tokenizer.json"}, "earlier": {"1": {"a": "b"}},
+    "documents": {"settings.json": {"max_length": 16}}, "gpus": [0],
+}  # fmt: skip
+VALID = {
+    "format": 1, "image": "a:v1", "device": "cpu", "docker": {"runtime": "slim"}, "oci_labels": {"a": "b"},
+    "pipeline": {
+        "model_name": "topics", "max_batch_size": 8, "layout": "ensemble", "inputs": [TENSOR], "outputs": [TENSOR],
+        "steps": [STEP],
+    },
+}  # fmt: skip
+
+
+@given(content=or_kinds(st.just(VALID).flatmap(json_files)))
+@examples(150)
+def test_a_changed_context(content, tmp_path_factory):
+    path = tmp_path_factory.mktemp("context") / CONTEXT_FILE
+    place(path, content)
+    found = outcome(lambda: read_context(path), codes={6})
+    assert found.code or isinstance(found.result, Context)
+
+
+def test_the_unchanged_one_is_read(tmp_path):
+    (tmp_path / CONTEXT_FILE).write_text(json.dumps(VALID), encoding="utf-8")
+    assert read_context(tmp_path / CONTEXT_FILE).components == ("text_preprocessing",)
