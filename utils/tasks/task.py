@@ -71,6 +71,8 @@ class Task:
     golden requests' tensors, where they are not the examples themselves.
     formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
     served output comes from, so that a checkpoint may lack them. guard: None where no reduced precision is served.
+    relabelled: an answer given with numbers for labels, with the labels; None where the answer hangs on their texts.
+    unheeded: settings that neither the conversion nor the original's answers depend on.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -95,3 +97,5 @@ class Task:
     unneeded: tuple[str, ...] = ()
     options: tuple[TaskOption, ...] = ()
     guard: Guard | None = None
+    relabelled: Callable[[Mapping[str, TensorValue], tuple[str, ...]], Mapping[str, TensorValue]] | None = None
+    unheeded: tuple[str, ...] = ()
