@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from utils import entry
+from utils import cache_folder, entry
 from utils.build_tree import BUILD, SENTINEL, UNFINISHED, WORK, is_running, remove
 from utils.errors import UsageError
 
@@ -17,7 +17,12 @@ def clean(arguments: list[str]) -> str:
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="only builds of this model name")
     parser.add_argument("tag", metavar="TAG", nargs="?", help="only this tag of it")
+    parser.add_argument("--cache", action="store_true", help="empty the cache that builds share, and touch no tree")
     wanted = parser.parse_args(arguments)
+    if wanted.cache:
+        if wanted.name:
+            raise UsageError(f"--cache is of all builds, not of {wanted.name!r}; leave one of them out")
+        return f"removed {cache_folder.empty() / 1e6:.0f} MB of kept graphs and wheels"
     trees = [tree for tree in _trees() if _matches(tree, wanted.name, wanted.tag)]
     if wanted.name and not trees:
         what = ":".join(part for part in (wanted.name, wanted.tag) if part)

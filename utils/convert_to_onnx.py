@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
 from utils.errors import ExportError, SourceError
 from utils.formats import FORMATS, GraphForm
+from utils.golden import TensorValue
+from utils.kept_conversion import checked_rows
 from utils.model_config import ModelConfig
 from utils.original import Original
 from utils.pipeline import Graph
@@ -53,14 +55,18 @@ class Wanted:
 class Conversion:
     """What a conversion leaves: the graph, the tokenizer, and the original with what it said to the golden texts.
 
+    `answers` hold numbers in the place of labels where the task puts these in later. `checked`: the largest batch that
+    was held against PyTorch. `original` is None where the conversion is a kept one of an earlier build.
     Of a reduced precision the original is one that answers with the graph itself; `tolerance` is that of its numbers.
     """
 
     graph: Graph
     tokenizer: tokenization.FrozenTokenizer
-    original: Original
+    original: Original | None
     examples: tuple[Example, ...]
+    answers: tuple[Mapping[str, TensorValue], ...]
     tolerance: float
+    checked: int
 
 
 def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wanted: Wanted) -> Conversion:
@@ -98,7 +104,10 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
         f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
     )
     graph, answering = reduction.reduce(graph, asked, wanted)
+    numbered = replace(answering, labels=tuple(map(str, range(len(wanted.labels)))))
     return Conversion(
+        answers=tuple(task.answer(numbered if task.relabelled else answering, settings, examples)),
+        checked=checked_rows(wanted.max_batch_size),
         graph=graph,
         tokenizer=frozen,
         original=answering,

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from utils.convert_to_onnx import Conversion
 
 
-def golden_answers(spec: BuildSpec, settings: Settings, conversion: "Conversion", pipeline: Pipeline) -> GoldenAnswers:
+def golden_answers(
+    spec: BuildSpec, settings: Settings, conversion: "Conversion", pipeline: Pipeline, labels: tuple[str, ...] = ()
+) -> GoldenAnswers:
     """One row for each example, its tensors under the names they are served by."""
-    task, original = spec.task, conversion.original
-    answers = task.answer(original, settings, conversion.examples)
+    task, answers = spec.task, conversion.answers
+    if task.relabelled:
+        answers = tuple(task.relabelled(answer, labels) for answer in answers)
     usual_outputs = task.outputs(settings, conversion.graph)
     inputs = _names(task.inputs, spec.names.of_inputs(task.inputs))
     outputs = _names(usual_outputs, spec.names.of_outputs(usual_outputs))

@@ -1,7 +1,5 @@
 """Fetches what the served image installs, as wheels for the target's Python, so that the image builds offline."""
 
-import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -16,6 +14,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from utils import children
+from utils.cache_folder import PARTIAL, cache_folder, locked
 from utils.errors import ImageError
 
 # Runs from its wheel, as the base image may have none; this one runs on Python 3.8 to 3.13 (its own metadata says so).
@@ -23,7 +22,6 @@ PIP = "pip==25.0.1"
 # The C library versions of Ubuntu 20.04 to 24.04, oldest first: pip prefers what runs on most. Whether a wheel fits the
 # base image is decided there, by the pip that installs it.
 GLIBC_MINORS = range(17, 40)
-PARTIAL = ".partial-"
 UNREACHABLE = re.compile(
     r"connection broken|connection error|failed to establish|max retries|timed? ?out|name resolution|getaddrinfo|"
     r"SSLError|certificate|ProxyError|\b40[137] |\b50[0-9] ",
@@ -38,9 +36,9 @@ def fill(destination: Path, *, requirements: Path, python: str, machine: str, re
     checkout unless `refresh`. Raises ImageError when a requirement cannot be read or its wheel cannot be had.
     """
     wanted = [*applicable(requirements, python=python, machine=machine), PIP]
-    cache = cache_folder() / _digest(wanted, python, machine)
+    cache = cache_folder("wheels") / _digest(wanted, python, machine)
     try:
-        with _locked(cache.parent):
+        with locked(cache.parent):  # eight builds at once download once
             if refresh or not cache.is_dir():
                 _fetch(cache, wanted, python, machine)
             _place(cache, destination)
@@ -80,26 +78,8 @@ def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
     return chosen
 
 
-def cache_folder() -> Path:
-    """Where wheels are kept between builds."""
-    root = os.environ.get("XDG_CACHE_HOME") or ""
-    base = Path(root) if Path(root).is_absolute() else Path("~/.cache").expanduser()
-    return base / "triton-image-factory" / "wheels"
-
-
 def _digest(wanted: list[str], python: str, machine: str) -> str:
     return hashlib.sha256("\n".join([*wanted, python, machine]).encode()).hexdigest()[:32]
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One build at a time: eight at once download once, and what is half-fetched then is a killed one's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in folder.glob(f"{PARTIAL}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
 
 
 def _fetch(cache: Path, wanted: list[str], python: str, machine: str) -> None:

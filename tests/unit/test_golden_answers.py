@@ -8,6 +8,7 @@ from utils.build_spec import parse_arguments
 from utils.golden import TensorValue, texts
 from utils.golden_answers import golden_answers, request
 
+LABELS = ("a", "b", "c")
 SETTINGS = {"score_function": "none", "top_k": 1}
 
 
@@ -16,9 +17,10 @@ def conversion():
     """Of two golden texts, each with its logits."""
     logits = ([0.0, 2.0, 1.0], [3.0, 2.0, 1.0])
     outputs = tuple({"logits": np.array(row, dtype=np.float32)} for row in logits)
+    original = SimpleNamespace(labels=("0", "1", "2"), outputs=outputs)
     return SimpleNamespace(
         examples=({"text_input": "one"}, {"text_input": "помощь"}),
-        original=SimpleNamespace(labels=("a", "b", "c"), outputs=outputs),
+        answers=tuple(spec_of().task.answer(original, SETTINGS, ())),
         graph=None,
         tolerance=1e-2,
     )
@@ -29,7 +31,7 @@ def spec_of(*options):
 
 
 def test_a_row_for_each_example(conversion, make_pipeline):
-    golden = golden_answers(spec_of(), SETTINGS, conversion, make_pipeline(model_name="topics"))
+    golden = golden_answers(spec_of(), SETTINGS, conversion, make_pipeline(model_name="topics"), LABELS)
     assert (golden.comparison, golden.tolerance) == ("ranking", 1e-2)
     assert [row.inputs for row in golden.rows] == [{"text_input": texts(["one"])}, {"text_input": texts(["помощь"])}]
     assert [row.outputs["predicts"].data for row in golden.rows] == [("b", "c", "a"), ("a", "b", "c")]
@@ -39,21 +41,21 @@ def test_a_row_for_each_example(conversion, make_pipeline):
 
 def test_a_model_without_batches_is_asked_without(conversion, make_pipeline):
     pipeline = replace(make_pipeline(), max_batch_size=0)
-    assert not golden_answers(spec_of(), SETTINGS, conversion, pipeline).rows[0].batched
+    assert not golden_answers(spec_of(), SETTINGS, conversion, pipeline, LABELS).rows[0].batched
 
 
 def test_the_rows_have_the_names_they_are_served_by(conversion, make_pipeline):
     spec = spec_of("--input-name", "text", "--output-name", "scores=predicts,predicts=label")
-    row = golden_answers(spec, SETTINGS, conversion, make_pipeline()).rows[0]
+    row = golden_answers(spec, SETTINGS, conversion, make_pipeline(), LABELS).rows[0]
     assert list(row.inputs) == ["text"]
     assert row.outputs["label"].data == ("b", "c", "a")
     assert row.outputs["predicts"].data == (2.0, 1.0, 0.0)
 
 
 def test_an_answer_is_never_missing(conversion, make_pipeline):
-    fewer = replace(spec_of().task, answer=lambda *_: [{"predicts": texts(["a"]), "scores": texts(["b"])}])
+    conversion.answers = conversion.answers[:1]
     with pytest.raises(ValueError, match="shorter"):
-        golden_answers(replace(spec_of(), task=fewer), SETTINGS, conversion, make_pipeline())
+        golden_answers(spec_of(), SETTINGS, conversion, make_pipeline(), LABELS)
 
 
 def test_an_example_is_the_tensors_of_one_row():

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils import graph_cache, kept_conversion
 from utils.asked_models import AskedModel
 from utils.build_spec import BuildSpec
 from utils.golden import GoldenAnswers
 from utils.origins.origin import Converted, Origin
 from utils.pipeline import Graph, Pipeline
 from utils.plan import settle
+from utils.progress import note
 from utils.sources import Metadata, fetch_metadata, fetch_model
 from utils.tasks.task import Settings
 
@@ -39,12 +41,45 @@ class TransformersFolder:
 
     def fetch(self) -> Path:
         """The model's folder, weights included."""
+        if graph_cache.find(self._key, checked=self._checked) and self._may_be_kept:
+            return self.weights  # nothing of them is needed
         return fetch_model(self.spec.sources, self.known, self.downloads)
 
     def convert(self, source: Path, destination: Path) -> Converted:
-        """See Origin."""
+        """See Origin. A kept conversion of the same model is taken as it is."""
+        conversion = self._kept(destination) or self._converted(source, destination)
+        frozen = conversion.tokenizer
+        return Converted(
+            graph=conversion.graph,
+            tokenizer={"tokenizer_file": frozen.file, "tokenization": frozen.settings},
+            golden=lambda pipeline, _: self._golden(conversion, pipeline),
+        )
+
+    @property
+    def _key(self) -> str:
+        return kept_conversion.key_of(self.spec, self.known, self.settings)
+
+    @property
+    def _checked(self) -> int:
+        return kept_conversion.checked_rows(self.spec.max_batch_size)
+
+    @property
+    def _may_be_kept(self) -> bool:
+        """What --eval-file asks for is to be measured and said."""
+        return not self.spec.no_cache and self.spec.reduction.eval_file is None
+
+    def _kept(self, destination: Path) -> "Conversion | None":
+        content = graph_cache.take(self._key, destination, checked=self._checked) if self._may_be_kept else None
+        if content is None:
+            return None
+        note("taken from the cache of conversions, checked when it was made; --no-cache converts anew")
+        return kept_conversion.from_content(content, destination)
+
+    def _converted(self, source: Path, destination: Path) -> "Conversion":
         from utils.convert_to_onnx import Wanted, convert
 
+        if source == self.weights:  # a kept one was counted on, and is damaged
+            source = fetch_model(self.spec.sources, self.known, self.downloads)
         wanted = Wanted(
             task=self.spec.task,
             release=self.spec.release,
@@ -56,17 +91,13 @@ class TransformersFolder:
             reduction=self.spec.reduction,
         )
         conversion = convert(source, self.known.tokenizer.path, destination, wanted)
-        frozen = conversion.tokenizer
-        return Converted(
-            graph=conversion.graph,
-            tokenizer={"tokenizer_file": frozen.file, "tokenization": frozen.settings},
-            golden=lambda pipeline, _: self._golden(conversion, pipeline),
-        )
+        graph_cache.keep(self._key, kept_conversion.files_of(conversion), kept_conversion.as_content(conversion))
+        return conversion
 
     def _golden(self, conversion: "Conversion", pipeline: Pipeline) -> GoldenAnswers:
         from utils.golden_answers import golden_answers
 
-        return golden_answers(self.spec, self.settings, conversion, pipeline)
+        return golden_answers(self.spec, self.settings, conversion, pipeline, self.known.label_texts)
 
 
 def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:

@@ -92,7 +92,8 @@ class Task:
     formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
     served output comes from, so that a checkpoint may lack them. graphs: of a task that starts from several ready
     graphs. blank_label: the first label stands for no symbol, and may be empty. guard: None where no reduced precision
-    is served.
+    is served. relabelled: an answer given with numbers for labels, with the labels; None where the answer hangs on
+    their texts. unheeded: settings that neither the conversion nor the original's answers depend on.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -119,3 +120,5 @@ class Task:
     graphs: GraphPipeline | None = None
     blank_label: bool = False
     guard: Guard | None = None
+    relabelled: Callable[[Mapping[str, TensorValue], tuple[str, ...]], Mapping[str, TensorValue]] | None = None
+    unheeded: tuple[str, ...] = ()

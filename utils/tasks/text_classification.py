@@ -87,6 +87,11 @@ def answer(original: "Original", settings: Settings, examples: Sequence[Example]
     return answers
 
 
+def relabelled(answer: Mapping[str, TensorValue], labels: tuple[str, ...]) -> Mapping[str, TensorValue]:
+    """Numbers become the labels that stand there."""
+    return {**answer, "predicts": texts([labels[int(number)] for number in answer["predicts"].data])}
+
+
 TASK = Task(
     name="text-classification",
     export_task="text-classification",
@@ -101,5 +106,7 @@ TASK = Task(
     answer=answer,
     comparison="ranking",
     options=(TOP_K,),
+    relabelled=relabelled,
+    unheeded=("top_k",),
     guard=Guard(rule=lambda settings: str(settings["score_function"]), labelled=True),
 )

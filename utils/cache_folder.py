@@ -1,0 +1,45 @@
+"""The cache outside the checkout that all builds of a user share. Standard library only."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+PARTIAL = ".partial-"
+NAMES = ("wheels", "graphs")
+
+
+def cache_folder(name: str) -> Path:
+    """Where what is called `name` (one of NAMES) is kept between builds."""
+    root = os.environ.get("XDG_CACHE_HOME") or ""
+    base = Path(root) if Path(root).is_absolute() else Path("~/.cache").expanduser()
+    return base / "triton-image-factory" / name
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One build at a time: what is half-made then is a killed one's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def empty() -> int:
+    """Removes all that is kept; the bytes it took."""
+    freed = 0
+    for folder in filter(Path.is_dir, map(cache_folder, NAMES)):
+        with locked(folder):
+            for entry in folder.iterdir():
+                freed += size_of(entry)
+                shutil.rmtree(entry, ignore_errors=True)
+    return freed
