@@ -111,7 +111,9 @@ def test_a_cache_that_cannot_be_written_to_fails_no_build(tmp_path, cache, capsy
 
 def test_the_key_tells_everything_apart():
     values = {"model": ["sha256:1"], "settings": {"a": 1}}
-    keys = [graph_cache.key_of(each) for each in (values, {**values, "model": ["sha256:2"]}, {**values, "settings": {}})]
+    keys = [
+        graph_cache.key_of(each) for each in (values, {**values, "model": ["sha256:2"]}, {**values, "settings": {}})
+    ]
     assert len(set(keys)) == 3
     assert graph_cache.key_of(dict(reversed(values.items()))) == keys[0]
 
