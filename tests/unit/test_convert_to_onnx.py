@@ -75,7 +75,7 @@ def test_max_length_truncates_and_cannot_exceed_the_model(tmp_path, bert):
 
 def test_external_data_is_found_and_carried(tmp_path, bert, monkeypatch):
     """Above 2 GB the exporter writes external data; here it is made to for a small model."""
-    clamp = exporter._clamp_ir
+    clamp = exporter.clamp_ir
 
     def split(graph, release):
         model = onnx.load(str(graph))
@@ -118,7 +118,7 @@ def test_a_type_the_exporter_lacks_is_named(tmp_path, bert):
 
 
 def test_a_graph_that_answers_otherwise_is_fatal(tmp_path, bert, monkeypatch):
-    clamp = exporter._clamp_ir
+    clamp = exporter.clamp_ir
 
     def shift(graph, release):
         model = onnx.load(str(graph))
