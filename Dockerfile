@@ -70,5 +70,7 @@ HEALTHCHECK --interval=10s --timeout=15s --start-period=120s --retries=2 \
 CMD ["python3", "-I", "-S", "/opt/serving/supervise.py", "tritonserver", "--model-repository=/models", \
      "--disable-auto-complete-config", "--backend-config=python,shm-default-byte-size=1048576"]
 # Last, so that another model re-uses every layer above.
+# What is large in a model repository comes first: another tag, label map or setting re-uses it, too.
+COPY weights/ /models/
 COPY golden.json /opt/serving/
 COPY model_repository/ /models/

@@ -64,9 +64,9 @@ class Conversion:
     tokenizer: tokenization.FrozenTokenizer
     original: Original | None
     examples: tuple[Example, ...]
-    answers: tuple[Mapping[str, TensorValue], ...]
     tolerance: float
     checked: int
+    answers: tuple[Mapping[str, TensorValue], ...] = ()
 
 
 def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wanted: Wanted) -> Conversion:
@@ -104,9 +104,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
         f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
     )
     graph, answering = reduction.reduce(graph, asked, wanted)
-    numbered = replace(answering, labels=tuple(map(str, range(len(wanted.labels)))))
     return Conversion(
-        answers=tuple(task.answer(numbered if task.relabelled else answering, settings, examples)),
         checked=checked_rows(wanted.max_batch_size),
         graph=graph,
         tokenizer=frozen,
@@ -114,6 +112,15 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
         examples=examples,
         tolerance=wanted.reduction.precision.tolerance,
     )
+
+
+def answered(conversion: Conversion, wanted: Wanted) -> Conversion:
+    """With the original's answers to the golden requests, by the settings wanted."""
+    task, original = wanted.task, conversion.original
+    assert original  # only a kept conversion has none, and that has its answers
+    if task.relabelled:
+        original = replace(original, labels=tuple(map(str, range(len(wanted.labels)))))
+    return replace(conversion, answers=tuple(task.answer(original, wanted.settings, conversion.examples)))
 
 
 def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:

@@ -1,5 +1,6 @@
 """What a build tree needs beside its model repository to be a Docker build context: Dockerfile, scripts, wheels."""
 
+import os
 import platform
 import re
 import shutil
@@ -24,6 +25,8 @@ FILES = {
     "utils/comparison.py": 0o644,
 }
 WHEELHOUSE = "wheelhouse"
+# Files of the model repository from this size on are a layer of their own.
+WEIGHTS, LARGE = "weights", 1 << 16
 SERVING_REQUIREMENTS = "requirements-serving.txt"
 
 
@@ -66,10 +69,33 @@ def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: st
         (tree / folder).chmod(0o755)
     if (tree / GOLDEN_FILE).exists():
         (tree / GOLDEN_FILE).chmod(0o644)  # the canary reads it as uid 1000
+    _set_weights_apart(tree)
     text = (tree / "Dockerfile").read_text(encoding="utf-8")
     for name, value in build_args(triton_image=triton_image, slim_image=slim_image, runtime=runtime).items():
         text = re.sub(rf"(?m)^ARG {name}=.*$", f"ARG {name}={value}", text, count=1)
     (tree / "Dockerfile").write_text(text, encoding="utf-8")
+
+
+def _set_weights_apart(tree: Path) -> None:
+    """Large files of the model repository get a second name below weights/; docker leaves the first one out."""
+    shutil.rmtree(tree / WEIGHTS, ignore_errors=True)
+    (tree / WEIGHTS).mkdir()
+    left_out = []
+    repository = tree / "model_repository"
+    for file in sorted(repository.rglob("*")):
+        if file.is_file() and file.stat().st_size >= LARGE:
+            target = tree / WEIGHTS / file.relative_to(repository)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(file, target)
+            except OSError:
+                shutil.copyfile(file, target)
+            target.chmod(0o644)
+            left_out.append(re.sub(r"([\\*?\[\]])", r"\\\1", file.relative_to(tree).as_posix()))
+    for folder in [tree / WEIGHTS, *(path for path in (tree / WEIGHTS).rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)
+    with (tree / ".dockerignore").open("a", encoding="utf-8") as ignored:
+        ignored.writelines(f"{line}\n" for line in left_out)
 
 
 def build_args(*, triton_image: str, slim_image: str, runtime: str) -> dict[str, str]:

@@ -14,7 +14,14 @@ from utils.runtimes import RUNTIMES
 from utils.server_address import ServerAddress
 from utils.temporary import temporary_files_in
 
-NEEDED = (CONTEXT_FILE, GOLDEN_FILE, "model_repository", docker_context.WHEELHOUSE, *docker_context.FILES)
+NEEDED = (
+    CONTEXT_FILE,
+    GOLDEN_FILE,
+    "model_repository",
+    docker_context.WHEELHOUSE,
+    docker_context.WEIGHTS,
+    *docker_context.FILES,
+)
 NEEDED_TO_GO_ON = (CONTEXT_FILE, GOLDEN_FILE, "model_repository")
 LOG_LINES = 40
 

@@ -75,14 +75,14 @@ def test_max_length_truncates_and_cannot_exceed_the_model(tmp_path, bert):
 
 def test_external_data_is_found_and_carried(tmp_path, bert, monkeypatch):
     """Above 2 GB the exporter writes external data; here it is made to for a small model."""
-    clamp = exporter._clamp_ir
+    clamp = exporter.clamp_ir
 
     def split(graph, release):
         model = onnx.load(str(graph))
         onnx.save(model, str(graph), save_as_external_data=True, location="model.onnx_data", size_threshold=1024)
         clamp(graph, release)
 
-    monkeypatch.setattr(exporter, "_clamp_ir", split)
+    monkeypatch.setattr(exporter, "clamp_ir", split)
     conversion = convert_folder(bert, tmp_path)
     assert conversion.graph.external_files == ("model.onnx_data",)
     assert (tmp_path / "model.onnx_data").stat().st_size > 10_000
@@ -118,7 +118,7 @@ def test_a_type_the_exporter_lacks_is_named(tmp_path, bert):
 
 
 def test_a_graph_that_answers_otherwise_is_fatal(tmp_path, bert, monkeypatch):
-    clamp = exporter._clamp_ir
+    clamp = exporter.clamp_ir
 
     def shift(graph, release):
         model = onnx.load(str(graph))
@@ -128,7 +128,7 @@ def test_a_graph_that_answers_otherwise_is_fatal(tmp_path, bert, monkeypatch):
         onnx.save(model, str(graph))
         clamp(graph, release)
 
-    monkeypatch.setattr(exporter, "_clamp_ir", shift)
+    monkeypatch.setattr(exporter, "clamp_ir", shift)
     with pytest.raises(ParityError, match=r"largest difference 0\.5.*nothing was built"):
         convert_folder(bert, tmp_path)
 

@@ -80,3 +80,23 @@ def test_everything_the_dockerfile_copies_is_sent():
     ]
     assert {word.split("/")[0] for word in copied} == {word.removeprefix("!") for word in sent if word.startswith("!")}
     assert sent[0] == "*"
+
+
+def test_large_files_are_a_layer_of_their_own(tmp_path):
+    """Docker gets them below weights/, and not once more with what changes from tag to tag."""
+    large = tmp_path / "model_repository/model_onnx/1/model.onnx"
+    odd = large.parent / "weights[0].bin"
+    small = tmp_path / "model_repository/model_onnx/config.pbtxt"
+    large.parent.mkdir(parents=True)
+    large.write_bytes(b"x" * docker_context.LARGE)
+    odd.write_bytes(b"y" * docker_context.LARGE)
+    small.write_text("name: 'model_onnx'")
+    for _ in range(2):  # a tree may be completed again
+        docker_context.write_context(tmp_path, triton_image="a:b", slim_image="c:d", runtime="slim")
+    found = [path for path in (tmp_path / "weights").rglob("*") if path.is_file()]
+    assert sorted(path.name for path in found) == ["model.onnx", "weights[0].bin"]
+    assert (tmp_path / "weights/model_onnx/1/model.onnx").samefile(large)
+    assert (tmp_path / ".dockerignore").read_text().splitlines()[-2:] == [
+        "model_repository/model_onnx/1/model.onnx",
+        r"model_repository/model_onnx/1/weights\[0\].bin",
+    ]

@@ -42,7 +42,13 @@ class RememberingEngine:
 
 
 def make_tree(folder, *, device="cpu", runtime="slim"):
-    for name in (*docker_context.FILES, "golden.json", "wheelhouse/a.whl", "model_repository/m/config.pbtxt"):
+    for name in (
+        *docker_context.FILES,
+        "golden.json",
+        "wheelhouse/a.whl",
+        "weights/m/1/model.onnx",
+        "model_repository/m/config.pbtxt",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     pipeline = Pipeline(model_name="m", max_batch_size=1, layout="none", inputs=(), outputs=(), steps=())

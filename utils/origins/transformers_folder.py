@@ -76,7 +76,7 @@ class TransformersFolder:
         return kept_conversion.from_content(content, destination)
 
     def _converted(self, source: Path, destination: Path) -> "Conversion":
-        from utils.convert_to_onnx import Wanted, convert
+        from utils.convert_to_onnx import Wanted, answered, convert
 
         if source == self.weights:  # a kept one was counted on, and is damaged
             source = fetch_model(self.spec.sources, self.known, self.downloads)
@@ -90,7 +90,7 @@ class TransformersFolder:
             settings=self.settings,
             reduction=self.spec.reduction,
         )
-        conversion = convert(source, self.known.tokenizer.path, destination, wanted)
+        conversion = answered(convert(source, self.known.tokenizer.path, destination, wanted), wanted)
         graph_cache.keep(self._key, kept_conversion.files_of(conversion), kept_conversion.as_content(conversion))
         return conversion
 

@@ -1,0 +1,95 @@
+"""A second build of the same model takes what the first one converted, and neither torch nor transformers."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests import tiny_models
+from utils import ROOT
+from utils.build_tree import BUILD
+from utils.golden import read_golden
+
+NAME = "test-kept-conversions"
+# The main job where torch and transformers cannot be imported.
+WITHOUT_TORCH = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "transformers", "optimum", "onnx", "onnxruntime"):
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocker())
+from utils.make_triton_image import make_triton_image
+print(make_triton_image(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """`build(code, *arguments)`: the main job in a child with a cache of this module's own, one build in it."""
+    folder = tmp_path_factory.mktemp("cache")
+    environment = os.environ | {
+        "TRITON_FACTORY_CACHE_GB": "1",
+        "XDG_CACHE_HOME": str(folder),
+        "PYTHONPATH": str(ROOT),
+        "ORT_DISABLE_TELEMETRY": "1",
+    }
+
+    def run(*arguments, code=WITHOUT_TORCH):
+        command = [sys.executable, "-c", code, *map(str, arguments), "--no-image", "--no-verify"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+    yield run
+    for path in BUILD.glob(f"{NAME}*"):
+        shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, build):
+    folder = tiny_models.bert(tmp_path_factory.mktemp("models") / "bert")
+    done = build(folder, folder, "-", NAME, "v1", 3, code=WITHOUT_TORCH.replace("sys.meta_path", "[]"))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def golden(name, tag):
+    return read_golden(BUILD / name / tag / "golden.json")
+
+
+def test_another_name_tag_batch_size_k_and_place(build, model, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(model, moved)
+    done = build(moved, moved, "-", f"{NAME}-b", "v2", 2, "--top-k", 2, "--layout", "fused")
+    assert done.returncode == 0, done.stderr
+    assert "taken from the cache of conversions" in done.stderr
+    answers = [[row.outputs for row in golden(name, tag).rows] for name, tag in ((NAME, "v1"), (f"{NAME}-b", "v2"))]
+    assert answers[0] == answers[1]
+
+
+def test_other_labels(build, model, tmp_path):
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(["один", "zwei", "{three}"]), encoding="utf-8")
+    done = build(model, model, labels, NAME, "labels", 3)
+    assert done.returncode == 0, done.stderr
+    first, other = golden(NAME, "v1").rows[0].outputs, golden(NAME, "labels").rows[0].outputs
+    assert first["scores"] == other["scores"]
+    places = [tiny_models.LABELS.index(label) for label in first["predicts"].data]
+    assert other["predicts"].data == tuple(["один", "zwei", "{three}"][place] for place in places)
+
+
+@pytest.mark.parametrize(
+    "options", [["--precision", "int8"], ["--max-length", "16"], ["--input-dtype", "INT32"], ["--no-cache"]]
+)
+def test_what_changes_the_graph_is_converted(build, model, options):
+    done = build(model, model, "-", NAME, "other", 3, *options)
+    assert done.returncode != 0 and "is blocked" in done.stderr
+
+
+def test_larger_batches_are_checked(build, model):
+    done = build(model, model, "-", NAME, "other", 4)
+    assert done.returncode != 0 and "is blocked" in done.stderr

@@ -1,0 +1,83 @@
+"""--precision int8: built by one command, served by the real Triton, a text's answer the same whatever is beside it."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests import tiny_models
+from tests.server.task_requests import ask, build
+from utils.build_tree import BUILD
+from utils.corpus import GOLDEN_TEXTS
+
+NAME = "test-precision"
+BUILDS = {"ensemble": [], "fused": ["--layout", "fused"]}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_models.bert(tmp_path_factory.mktemp("models") / "bert")
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def served(request, model, serve_repository):
+    name = f"{NAME}-{request.param}"
+    done = build(model, model, "-", name, "v1", 4, "--precision", "int8", *BUILDS[request.param])
+    assert done.returncode == 0, done.stderr
+    assert "int8 against PyTorch on 20 texts: same label" in done.stderr
+    assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
+    yield serve_repository(BUILD / name / "v1/model_repository").address, name
+    shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+def test_no_text_changes_the_answer_of_another(served):
+    address, name = served
+    alone = [ask("http", address, name, {"text_input": [[text]]})["scores"][0] for text in GOLDEN_TEXTS]
+    for start in range(0, len(GOLDEN_TEXTS), 4):
+        together = ask("grpc", address, name, {"text_input": [[text] for text in GOLDEN_TEXTS[start : start + 4]]})
+        np.testing.assert_allclose(together["scores"], alone[start : start + 4], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--precision", "fp16"], 2, "--precision fp16 is not for --device cpu"),
+        (["--precision", "int8", "--device", "gpu"], 2, "choose fp32, fp16, or build with --device cpu"),
+        (["--precision", "int4"], 2, "choose one of: fp32, fp16, int8"),
+        (["--precision", "int8", "--format", "torchscript"], 2, "is not for --format torchscript"),
+        (["--precision", "int8", "--task", "logits"], 2, "is not for --task logits"),
+        (["--precision", "int8", "--min-agreement", "99"], 2, "give a number from 0 to 1"),
+        (["--min-agreement", "0.9"], 2, "give --precision, too"),
+        (["--precision", "int8", "--eval-file", "./no-such.tsv"], 3, "--eval-file"),
+    ],
+)
+def test_what_cannot_be_built_is_told(model, options, code, words):
+    done = build(model, model, "-", NAME, "v1", 4, *options)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr.splitlines()[-1]
+
+
+def test_labelled_texts(tmp_path, model):
+    """Their accuracy is told, before and after."""
+    file = tmp_path / "texts.tsv"
+    rows = [f"{text}\t{place % 3}" for place, text in enumerate(tiny_models.SENTENCES)]
+    file.write_text("\n".join(["text\tlabel", *rows]), encoding="utf-8")
+    options = ["--precision", "int8", "--eval-file", file, "--no-verify"]
+    done = build(model, model, "-", NAME, "v1", 4, *options)
+    shutil.rmtree(BUILD / NAME, ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+    assert f"accuracy on {len(rows)} labelled texts: " in done.stderr
+    assert f"int8 against PyTorch on {len(rows)} texts: same label" in done.stderr
+    file.write_text("text\tlabel\nsome text\train\n", encoding="utf-8")
+    done = build(model, model, "-", NAME, "v1", 4, *options)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "line 2 has the label 'rain', which is none of the model's" in done.stderr.splitlines()[-1]
+
+
+def test_too_little_agreement_builds_nothing(model):
+    """No embedding of 8 bits has exactly the direction of PyTorch's."""
+    options = ["--task", "feature-extraction", "--precision", "int8", "--min-agreement", "1"]
+    done = build(model, model, "-", NAME, "v1", 4, *options)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "int8 does not answer as PyTorch does: cosine similarity of at least 9" in done.stderr.splitlines()[-1]
+    assert not (BUILD / NAME).exists()
