@@ -3,12 +3,12 @@
 import importlib.util
 from types import ModuleType
 
-from utils.render import COMPONENTS_ROOT
+from utils import ROOT
 
 
 def load_shared(name: str) -> ModuleType:
     """The module model_repository/shared/`name`.py."""
-    file = COMPONENTS_ROOT / "shared" / f"{name}.py"
+    file = ROOT / "model_repository/shared" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"served_{name}", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"no module at {file}")

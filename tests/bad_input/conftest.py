@@ -14,6 +14,8 @@ from tests import tiny_models
 from tests.bad_input.damage import Damaged
 from utils import ROOT, build_tree, entry
 from utils import make_triton_image as main
+from utils.origins.graph_file import GraphFile
+from utils.origins.transformers_folder import TransformersFolder
 
 FOREIGN = ("HF_", "HUGGING", "CLEARML_", "TRAINS_", "AWS_", "TRITON_FACTORY_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 EARLY_SECONDS = 2.0
@@ -50,7 +52,8 @@ def refused(tmp_path, monkeypatch, capfd):
 
     def run(argv, code, words, *, early=True):
         if early:
-            monkeypatch.setattr(main, "_convert", lambda *_: pytest.fail("the conversion was reached"))
+            for origin in (GraphFile, TransformersFolder):
+                monkeypatch.setattr(origin, "convert", lambda *_: pytest.fail("the conversion was reached"))
         started = time.process_time()
         with pytest.raises(SystemExit) as end:
             entry.run(lambda: main.make_triton_image([*map(str, argv), "--no-image"]))

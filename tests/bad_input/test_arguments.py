@@ -67,7 +67,7 @@ CASES = {
     "labels not there": (line(ID2LABEL="./labels.json"), 3, ["ID2LABEL './labels.json' is no file or folder"]),
     "hub reference without a name": (line(MODEL="hf:/"), 3, ["'hf:/' names no repository", "hf:user/name"]),
     "hub reference that climbs": (line(MODEL="hf:../../etc"), 3, ["names no repository"]),
-    "max-length above the model": ([*GOOD, "--max-length", "129"], 3, ["--max-length 129", "at most 128"]),
+    "max-length above the model": ([*GOOD, "--max-length", "129"], 3, ["129 tokens", "--max-length", "at most 128"]),
 }
 
 

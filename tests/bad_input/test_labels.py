@@ -123,15 +123,16 @@ def test_what_is_no_mistake_goes_through(content, options, wanted, damaged, monk
     """Up to the conversion, which is not what is tested here."""
     from utils import build_tree
     from utils import make_triton_image as main
+    from utils.origins.transformers_folder import TransformersFolder
 
     class Reached(Exception):
         pass
 
-    def convert(_spec, metadata, *_):
-        raise Reached(list(metadata.labels.texts))
+    def convert(origin, *_):
+        raise Reached(list(origin.known.label_texts))
 
     monkeypatch.setattr(build_tree, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(main, "_convert", convert)
+    monkeypatch.setattr(TransformersFolder, "convert", convert)
     argv = damaged.argv("topics", "--no-image", *options, labels=damaged.labels(content))
     with pytest.raises(Reached) as reached:
         main.make_triton_image([*map(str, argv)])

@@ -65,7 +65,7 @@ def test_heads(tmp_path, model_type, labels, problem_type):
 def test_modernbert_takes_8192_tokens(tmp_path):
     from transformers import AutoTokenizer
 
-    from utils import parity
+    from utils import exporter
 
     settings = {"max_position_embeddings": 8192, "local_attention": 16}
     model = build.make_model("modernbert", tmp_path / "model", **settings)
@@ -95,9 +95,9 @@ def test_a_tokenizer_of_documents_is_told(tmp_path):
 
 
 def test_a_graph_that_cannot_run_is_told(tmp_path, monkeypatch):
-    from utils import parity
+    from utils import exporter
 
     model = build.make_model("bert", tmp_path / "model")
-    monkeypatch.setattr(parity, "open_session", lambda graph: (_ for _ in ()).throw(RuntimeError("no such operator")))
+    monkeypatch.setattr(exporter, "open_session", lambda graph: (_ for _ in ()).throw(RuntimeError("no such operator")))
     with pytest.raises(ParityError, match=r"cannot be run on .*no such operator"):
         convert_folder(model, tmp_path / "out")

@@ -91,7 +91,7 @@ def test_folders_of_transformers_5(tmp_path, model_type, tokenizer_class, inputs
     model = as_transformers_5(build.make_model(model_type, tmp_path / "model", vocab_size=600), tokenizer_class)
     conversion = convert_folder(model, tmp_path / "out")
     assert len(conversion.graph.inputs) == inputs
-    assert conversion.max_length <= 128
+    assert conversion.tokenizer.settings["max_length"] <= 128
     assert "<extra>" in (tmp_path / "out/tokenizer.json").read_text()
 
 
