@@ -65,7 +65,7 @@ def test_heads(tmp_path, model_type, labels, problem_type):
 def test_modernbert_takes_8192_tokens(tmp_path):
     from transformers import AutoTokenizer
 
-    from utils import exporter
+    from utils import parity
 
     settings = {"max_position_embeddings": 8192, "local_attention": 16}
     model = build.make_model("modernbert", tmp_path / "model", **settings)
