@@ -69,15 +69,15 @@ def _texts(name: str, value: Any, path: Path) -> list[str] | None:
     return [text for text in texts if isinstance(text, str)] or None
 
 
-def _scalar(node: Any, path: Path) -> Any:
-    """A list's scalars; else the text as it stands.
+def _scalar(node: Any, path: Path, *, listed: bool = False) -> Any:
+    """A list's scalars; else the text as it stands. A list in a list is nothing: it may even hold itself.
 
     YAML's own types would turn the tag 1.10 into 1.1, and a model called no into false.
     """
     if node.tag.startswith("tag:yaml.org,2002:python/") or node.tag.startswith("!"):
         raise UsageError(f"--config {str(path)!r} cannot be read as YAML of plain values: it has a tag {node.tag!r}")
-    if node.id == "sequence":
-        return [_scalar(each, path) for each in node.value]
+    if node.id == "sequence" and not listed:
+        return [_scalar(each, path, listed=True) for each in node.value]
     return (node.value, node.style is not None) if isinstance(node.value, str) else None
 
 

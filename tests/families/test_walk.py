@@ -12,6 +12,7 @@ from tests.families.outcomes import OUTCOMES
 from utils import convert_to_onnx, exporter
 from utils.convert_to_onnx import predict
 from utils.errors import ExportError, FactoryError
+from utils.formats import GraphForm
 from utils.model_config import read_model_config
 from utils.releases import default_release, find_release
 from utils.supported_types import SUPPORTED, UNSERVABLE
@@ -44,7 +45,7 @@ def test_converts_in_parity(tmp_path, capfd, model_type):
         assert raised.value.exit_code == 5
     conversion = convert_folder(model, tmp_path / "out", max_batch_size=1 if outcome.single else 8)
     assert {tensor.name for tensor in conversion.graph.inputs} == set(outcome.inputs)
-    predicted = predict(read_model_config(model), TASKS["text-classification"])
+    predicted = predict(read_model_config(model), TASKS["text-classification"], GraphForm())
     assert {tensor.name for tensor in predicted.inputs} == set(outcome.inputs), "--dry-run must tell what a build gives"
     assert np.ptp(golden_logits(conversion), axis=0).min() > 1e-2, "golden texts must get different answers"
     DIFFERENCES[model_type] = re.findall(r"max abs diff (\S+),", capfd.readouterr().err)[-1]
@@ -81,7 +82,7 @@ def test_a_graph_that_takes_more_than_text_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(convert_to_onnx, "require_supported", lambda *_: None)
     model = build.make_weightless("lilt", tmp_path / "model")
     with pytest.raises(ExportError, match=r"the graph takes bbox, which no text gives"):
-        convert_to_onnx.predict(read_model_config(model), TASKS["text-classification"])
+        convert_to_onnx.predict(read_model_config(model), TASKS["text-classification"], GraphForm())
 
 
 def test_the_documents_tell_the_outcomes():

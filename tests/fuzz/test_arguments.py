@@ -64,7 +64,8 @@ def test_a_command_line_gives_a_spec_or_exit_2_or_3(argv, folder, monkeypatch):
         spec = seen.result
         assert 1 <= spec.max_batch_size <= build_spec.LARGEST_BATCH
         assert 1 <= spec.sources.fetch_timeout <= 1_000_000
-        assert all(number is None or 1 <= number <= 1_000_000 for number in (spec.top_k, spec.max_length))
+        numbers = (spec.options.get("top_k"), spec.max_length)
+        assert all(number is None or 1 <= number <= 1_000_000 for number in numbers)
 
 
 ODD_YAML = st.sampled_from([

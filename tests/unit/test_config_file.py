@@ -64,3 +64,11 @@ def test_before_the_first_set_up_what_is_not_plain_is_left_for_later(tmp_path, m
 def test_a_name_with_a_dash_and_with_an_underscore_is_one_name(either_way, tmp_path):
     with pytest.raises(UsageError, match="'model_name' twice"):
         read(tmp_path, "model-name: a\nmodel_name: b\n")
+
+
+@pytest.mark.parametrize("value", ["&a [*a]", "[[a]]", "[a, [b, c]]"])
+def test_a_list_in_a_list_is_no_value_and_may_even_hold_itself(tmp_path, value):
+    file = tmp_path / "build.yaml"
+    file.write_text(f"add_model: {value}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="add_model"):
+        read_config(file, known={"add_model"}, flags=set(), lists={"add_model"})
