@@ -124,5 +124,5 @@ def test_the_longest_text_where_it_is_certain(tmp_path, content, longest):
     if longest is None:
         check_max_length(config, 10**6)
     else:
-        with pytest.raises(SourceError, match=f"--max-length {longest + 1} is above .*give at most {longest}"):
+        with pytest.raises(SourceError, match=f"{longest + 1} tokens are more .*--max-length .*at most {longest}"):
             check_max_length(config, longest + 1)

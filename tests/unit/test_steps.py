@@ -9,7 +9,7 @@ from utils.render import COMPONENTS_ROOT, TEMPLATE
 from utils.tasks import TASKS
 from utils.tensors import TensorSpec
 
-MAKERS = {maker for task in TASKS.values() for makers in task.layouts.values() for maker in makers}
+MAKERS = {(name, maker) for name, task in TASKS.items() for makers in task.layouts.values() for maker in makers}
 
 
 def made_of(pipeline):
@@ -86,9 +86,36 @@ def test_a_text_is_one_of_a_row():
     assert steps.text_input() == TensorSpec(name="text_input", dtype="BYTES", dims=(1,))
 
 
-@pytest.mark.parametrize("maker", sorted(MAKERS, key=lambda maker: maker.__name__), ids=lambda maker: maker.__name__)
-def test_what_a_step_is_made_of_lies_in_the_build(maker, make_ingredients, tmp_path):
+def ingredients_of(task, make_ingredients):
+    """What the steps of a row are made of: settings of every task, and for a row of several graphs such graphs."""
+    base = make_ingredients(settings={"score_function": "softmax", "top_k": 1, "pooling": "mean", "normalize": True})
+    if not task.graphs:
+        return base
+    dims = {"text_detection": [(-1, -1, -1, 1), (-1, -1, -1, 5)], "text_recognition": [(-1, 25, 37)]}
+    graphs = {
+        name: replace(
+            base.graph,
+            inputs=(TensorSpec(name="pixels", dtype="FP32", dims=(-1, -1, -1, 3)),),
+            outputs=tuple(
+                TensorSpec(name=f"map {place}", dtype="FP32", dims=each) for place, each in enumerate(dims[name])
+            ),
+            batched=False,
+        )
+        for name in task.graphs.names
+    }
+    settings = task.graphs.settings({})
+    return replace(
+        base, inputs=task.inputs, outputs=task.outputs(settings, base.graph), settings=settings, graphs=graphs
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "maker"),
+    sorted(MAKERS, key=lambda each: (each[0], each[1].__name__)),
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_what_a_step_is_made_of_lies_in_the_build(task, maker, make_ingredients, tmp_path):
     """context.json names files relative to the tree."""
-    step = maker(make_ingredients())
+    step = maker(ingredients_of(TASKS[task], make_ingredients))
     assert all(Path(path).is_relative_to(tmp_path / "tree") for path in step.files.values())
     assert not set(step.files) & set(step.documents)
