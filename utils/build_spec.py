@@ -14,6 +14,7 @@ from utils import gpus, names, precisions
 from utils.asked_models import AskedModel, asked_models, origin_of
 from utils.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.config_file import read_config
+from utils.engines import Engine, find_engine
 from utils.errors import UsageError
 from utils.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES, GraphForm, graph_form
 from utils.numbers import whole_number
@@ -53,6 +54,7 @@ class BuildSpec:
     slim_image: str | None
     max_length: int | None
     layout: str
+    engine: Engine
     form: GraphForm
     reduction: Reduction
     model_version: int | None
@@ -105,7 +107,8 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     if not task.takes_labels and texts["id2label"] != LABELS_FROM_MODEL:
         raise UsageError(f"--task {task.name} has no labels; give {LABELS_FROM_MODEL} as ID2LABEL")
     served_names = _served_names(texts, task, model_name)
-    layout = _layout(texts.get("layout"), task, device)
+    engine = find_engine(texts.get("engine"), device)
+    layout = _layout(texts, task, device, engine)
     sources = _sources(
         texts,
         Terms(
@@ -142,8 +145,9 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
+        engine=engine,
         form=form,
-        reduction=parse_reduction(texts, task, device, form.format),
+        reduction=parse_reduction(texts, task, device, form.format, engine),
         model_version=version,
         versions_of=versions_of,
         version_policy=policy,
@@ -178,14 +182,21 @@ def _task_options(values: dict[str, Any], task: Task) -> Settings:
     return {name: own[name].parse(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
-def _layout(text: str | None, task: Task, device: str) -> str:
-    """The one named, else the best that the task and the device both have."""
+def _layout(texts: dict[str, str], task: Task, device: str, engine: Engine) -> str:
+    """The one named, else the best that task, device, format and engine all have."""
+    named, form = texts.get("layout"), FORMATS.get(texts.get("format", DEFAULT_FORMAT))
     possible = [layout for layout in RUNTIMES[device].layouts if layout in task.layouts]
-    if text is not None and text not in possible:
+    if named is not None and named not in possible:
         raise UsageError(
-            f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
+            f"--layout {named!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
         )
-    return text or possible[0]
+    run = [layout for layout in [named or "", *possible] if layout in engine.layouts]
+    if not run or named not in (None, run[0]):
+        raise UsageError(
+            f"--engine {engine.name} runs the layouts {', '.join(engine.layouts)} only, and not "
+            f"{f'--layout {named}' if named else f'those of --task {task.name}'}; leave it out"
+        )
+    return named or next((layout for layout in run if form and layout in form.layouts), run[0])
 
 
 def _require_for_graphs(task: Task, texts: dict[str, str], model_name: str) -> None:

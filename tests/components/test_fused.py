@@ -48,6 +48,8 @@ def load(load_component, words):
             "answering": "ranked_labels",
             "graph_outputs": ["logits"],
             "token_budget": token_budget,
+            "engine": "onnxruntime",
+            "warm_up": ["a b", ""],
             **settings,
         }
         files = {

@@ -7,7 +7,7 @@ from utils.components import load_shared
 
 @pytest.fixture
 def cpu_count(monkeypatch):
-    module = load_shared("graph_session")
+    module = load_shared("cpu_count")
     monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)))
     return module.cpu_count
 
@@ -31,4 +31,4 @@ def test_so_does_that_of_the_first_version_of_cgroups(tmp_path, cpu_count, quota
 
 def test_without_a_quota_it_is_what_the_process_may_run_on(tmp_path, cpu_count):
     assert cpu_count(tmp_path) == 8
-    assert load_shared("graph_session").cpu_count() <= len(os.sched_getaffinity(0))
+    assert load_shared("cpu_count").cpu_count() <= len(os.sched_getaffinity(0))
