@@ -41,11 +41,20 @@ def test_an_engine_brings_a_layout_that_it_runs(layout):
     [
         (["--engine", "tensorrt"], "--engine 'tensorrt' is not known; choose one of: onnxruntime, openvino"),
         (["--engine", "openvino", "--device", "gpu"], "--engine openvino is not for --device gpu"),
-        (["--engine", "openvino", "--layout", "ensemble"], "and not --layout ensemble"),
-        (["--engine", "openvino", "--task", "question-answering"], "and not those of --task question-answering"),
+        (
+            ["--engine", "openvino", "--layout", "ensemble"],
+            "--engine openvino does not go with --layout ensemble; leave it out, or choose --layout fused",
+        ),
+        (
+            ["--engine", "openvino", "--task", "question-answering"],
+            "--engine openvino does not go with --task question-answering; leave it out",
+        ),
         (["--engine", "openvino", "--precision", "int8"], "which computes in fp32, bf16"),
         (["--precision", "bf16"], "choose one of these, or --engine openvino"),
-        (["--engine", "openvino", "--format", "torchscript"], "--layout fused runs no torchscript"),
+        (
+            ["--engine", "openvino", "--format", "torchscript"],
+            "--format torchscript does not go with --engine openvino",
+        ),
     ],
 )
 def test_what_it_does_not_run_is_told(options, words):
