@@ -11,15 +11,14 @@ FROM ${TRITON_IMAGE} AS triton
 FROM triton AS wheels
 USER 0
 WORKDIR /build
-COPY requirements-serving.txt ./
+COPY requirements-serving.txt deploy/prune_packages.sh ./
 COPY wheelhouse/ ./wheelhouse/
 # A base may have no pip: a wheel is a zip file that Python runs as it stands.
 # Unchecked bytecode: nothing here is ever edited, and no builder is trusted to keep modification times.
 RUN umask 022 \
  && python3 "$(echo wheelhouse/pip-*.whl)/pip" --isolated install --no-index --no-deps --no-compile --no-cache-dir \
       --root-user-action=ignore --find-links wheelhouse --target /opt/serving --requirement requirements-serving.txt \
- && find /opt/serving -depth \( -name tests -o -name include -o -name '*.pyi' -o -name '*.a' \) -exec rm -rf {} + \
- && rm -rf /opt/serving/bin \
+ && bash prune_packages.sh /opt/serving \
  && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true) \
  && mkdir -p /rootfs/opt \
  && mv /opt/serving /rootfs/opt/

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,18 @@ import pytest
 from utils.local_triton import LocalServer, serve
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve_repository() -> Iterator[Callable[[Path], LocalServer]]:
-    """`serve_repository(path)`: a ready server on a model repository, the same one for the same path, until the end."""
+    """`serve_repository(path)`: a ready server on a model repository, the same one for the same path, for one file."""
     running: dict[Path, LocalServer] = {}
-    with contextlib.ExitStack() as stack:
+    stacks: list[contextlib.ExitStack] = []
 
-        def start(model_repository: Path) -> LocalServer:
-            if model_repository not in running:
-                running[model_repository] = stack.enter_context(serve(model_repository))
-            return running[model_repository]
+    def start(model_repository: Path) -> LocalServer:
+        if model_repository not in running:
+            stacks.append(contextlib.ExitStack())
+            running[model_repository] = stacks[-1].enter_context(serve(model_repository))
+        return running[model_repository]
 
-        yield start
+    yield start
+    with ThreadPoolExecutor() as pool:  # each takes seconds to end
+        list(pool.map(contextlib.ExitStack.close, stacks))

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Takes from a folder of installed packages what no served model runs. Called inside `docker build`.
+# usage: prune_packages.sh FOLDER      example: prune_packages.sh /opt/serving
+set -Eeuo pipefail
+
+# Relative to FOLDER; a package that is not there needs nothing taken away.
+readonly UNUSED=(
+  bin
+  # What builds and tests extensions.
+  numpy/f2py numpy/distutils 'numpy/core/_simd.*'
+  # The C library: the module of Python has all of it in itself.
+  'onnxruntime/capi/libonnxruntime.so.*'
+  onnxruntime/backend onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers
+  # What stays reads ONNX and computes on a CPU.
+  'openvino/libs/libopenvino_intel_[gn]pu_plugin.so' 'openvino/libs/libopenvino_*auto*_plugin.so'
+  openvino/libs/libopenvino_hetero_plugin.so 'openvino/libs/libopenvino_c.so*' openvino/libs/cache.json
+  'openvino/libs/libopenvino_[!o]*_frontend.so*'
+)
+
+main() {
+  if [[ $# -ne 1 || ! -d "$1" ]]; then
+    echo "usage: prune_packages.sh FOLDER" >&2
+    exit 2
+  fi
+  cd "$1"
+  find . -depth \( -name tests -o -name include -o -name '*.pyi' -o -name '*.a' \) -exec rm -rf {} +
+  local pattern path
+  for pattern in "${UNUSED[@]}"; do
+    while IFS= read -r path; do
+      rm -rf -- "${path:?}"
+    done < <(compgen -G "${pattern}" || true)
+  done
+}
+
+main "$@"
