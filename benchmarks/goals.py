@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.contestant import FP32, INT8
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.figures import Result, by_round, middle, ratios
+from benchmarks.figures import Result, middle, ratios
 
 BUSY, BUSY_HTTP, WAITING = "mixed-grpc-32x1", "mixed-http-32x1", "mixed-grpc-1x1"
 OURS = tuple(name for name, row in CONTESTANTS.items() if row.tree)
@@ -47,8 +47,8 @@ def memory(contestant: str) -> Callable[[Result], list[float]]:
     """Resident memory by that of the bare process."""
 
     def values(result: Result) -> list[float]:
-        bare = middle(list(by_round(result, FP32, BUSY, "rss_mb").values()))
-        return [figure / bare for figure in alone(contestant, "rss_mb")(result)] if bare else []
+        bare = alone(FP32, "rss_mb")(result)
+        return [one / other for one, other in zip(alone(contestant, "rss_mb")(result), bare, strict=False)]
 
     return values
 
@@ -69,8 +69,12 @@ GOALS = (
     ),
     Goal(what="fused int8: times FastAPI", values=ratio("fused int8", "FastAPI", BUSY_HTTP), at_least=9),
     Goal(what="fused int8: labels as PyTorch's", values=alone("fused int8", "agreement"), at_least=0.995, digits=4),
-    Goal(what="best of ours: times the documented ensemble", values=ratio(OURS, "documented ensemble"), at_least=3.5),
-    Goal(what="best of ours: times FastAPI", values=ratio(OURS, "FastAPI", BUSY_HTTP), at_least=11),
+    Goal(
+        what="best of ours, on a CPU with AMX: times the documented ensemble",
+        values=ratio(OURS, "documented ensemble"),
+        at_least=3.5,
+    ),
+    Goal(what="best of ours, on a CPU with AMX: times FastAPI", values=ratio(OURS, "FastAPI", BUSY_HTTP), at_least=11),
     Goal(what="fused: cold start to ready, seconds", values=alone("fused", "cold_start_seconds"), at_most=2),
     Goal(what="fused: resident memory, of the bare process's", values=memory("fused"), at_most=1.6),
     Goal(

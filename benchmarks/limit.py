@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -21,44 +22,52 @@ from benchmarks.processes import resident_megabytes
 from benchmarks.texts import LENGTHS, make_texts
 from utils.components import load_shared
 
-BUDGETS = (128, 256, 512, 1024, 2048)
+BUDGETS = (256, 512, 1024, 2048)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Tokens a run of the graph takes at most, padding included, and how many runs go side by side."""
+    """Tokens a run of the graph takes at most, padding included; runs side by side; do idle threads spin (0, 1)?"""
 
     token_budget: int
     side_by_side: int
+    spinning: int
 
 
 class Limit:
     """tokenizer.json and settings.json of a fused version folder, and a graph that takes their tokens."""
 
     def __init__(self, folder: Path, graph: Path, threads: int) -> None:
+        self.graph, self.threads = graph, threads
         self.tokenization, self.batches = load_shared("tokenization"), load_shared("length_batches")
         self.settings = json.loads((folder / "settings.json").read_text())
         self.tokenizer = self.tokenization.load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        self.dtypes = {node.name: "int64" for node in self.session.get_inputs()}
         self.pool = ThreadPoolExecutor(threads)
+        self.sessions: dict[int, onnxruntime.InferenceSession] = {}
+
+    def session(self, spinning: int) -> onnxruntime.InferenceSession:
+        """Made when it is first needed, so that the memory is that of one."""
+        if spinning not in self.sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = self.threads
+            options.log_severity_level = 3
+            options.add_session_config_entry("session.intra_op.allow_spinning", str(spinning))
+            providers = ["CPUExecutionProvider"]
+            self.sessions[spinning] = onnxruntime.InferenceSession(str(self.graph), options, providers=providers)
+        return self.sessions[spinning]
 
     def answer(self, texts: Sequence[str], setting: Setting) -> int:
         """Tokenizes and runs `texts`; how many."""
         encodings = self.tokenization.tokenize(self.tokenizer, texts)
         batches = self.batches.length_batches([len(each.ids) for each in encodings], setting.token_budget)
+        session = self.session(setting.spinning)
+        dtypes = {node.name: "int64" for node in session.get_inputs()}
         feeds = [
-            self.tokenization.arrays([encodings[place] for place in places], self.dtypes, self.settings["padding"])
+            self.tokenization.arrays([encodings[place] for place in places], dtypes, self.settings["padding"])
             for places in batches
         ]
-        list((self.pool.map if setting.side_by_side > 1 else map)(self._run, feeds))
+        list((self.pool.map if setting.side_by_side > 1 else map)(partial(session.run, None), feeds))
         return len(texts)
-
-    def _run(self, feed: dict[str, object]) -> object:
-        return self.session.run(None, feed)
 
 
 def measure(limit: Limit, texts: list[str], setting: Setting, seconds: float, window: int) -> dict[str, float]:
@@ -92,11 +101,12 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=64, help="texts in hand at a time (default: %(default)s)")
     parser.add_argument("--token-budget", type=int, nargs="+", default=BUDGETS)
     parser.add_argument("--side-by-side", type=int, nargs="+", default=sorted({1, threads}))
+    parser.add_argument("--spinning", type=int, nargs="+", choices=(0, 1), default=(0, 1))
     options = parser.parse_args()
     limit = Limit(options.folder, options.graph, threads)
     texts = make_texts(options.texts)
-    for budget, side_by_side in product(options.token_budget, options.side_by_side):
-        setting = Setting(token_budget=budget, side_by_side=side_by_side)
+    for budget, side_by_side, spinning in product(options.token_budget, options.side_by_side, options.spinning):
+        setting = Setting(token_budget=budget, side_by_side=side_by_side, spinning=spinning)
         print(json.dumps({**asdict(setting), **measure(limit, texts, setting, options.seconds, options.window)}))
 
 

@@ -89,6 +89,7 @@ def mlserver(model: Path, folder: Path) -> Start:
     def start() -> Iterator[Target]:
         settings = {f"MLSERVER_{name}_PORT": str(servers.free_port()) for name in ("GRPC", "METRICS")}
         settings |= {"MLSERVER_HOST": servers.HOST, "MLSERVER_HTTP_PORT": "{port}", "HF_HUB_OFFLINE": "1"}
+        settings |= {f"MLSERVER_{name}_DIR": str(folder / name) for name in ("ENVIRONMENTS", "METRICS")}
         command = [str(program), "start", str(folder)]
         with _web("mlserver", "/v2/health/ready", command, settings, folder)() as target:
             yield target

@@ -8,6 +8,8 @@ from benchmarks.contestants import CONTESTANTS
 from benchmarks.figures import Result, by_round, contestants_of, loads_of, middle, ratios
 from benchmarks.goals import BUSY, GOALS
 from benchmarks.loads import LOADS
+from benchmarks.measure import Figures, best
+from utils.agreement import TIE
 
 NOTES = Path(__file__).with_name("notes.md")
 COLUMNS = {"texts_per_second": 0, "cpu_ms_per_text": 2, "p50_ms": 1, "p99_ms": 1}  # {figure: digits shown}
@@ -68,14 +70,14 @@ def contestants(result: Result) -> str:
 
 def servers_alone(result: Result) -> str:
     """One server on the machine at a time."""
-    bare = middle(list(by_round(result, FP32, BUSY, "rss_mb").values()))
-    lines = [f"| {FP32} | | {bare:.0f} | | | | |"] if bare else []
+    lines = []
     for name, figures in result["alone"].items():
         cells = (format(figures[key], digits) if key in figures else "" for key, digits in ALONE.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
     said = (
         "Memory is the proportional set size of all its processes after 32 clients; the CPU of an idle server is in "
-        f"per cent of one; labels are compared with PyTorch's on {result['texts_compared']} texts."
+        f"per cent of one; labels are compared with PyTorch's on {result['texts_compared']} texts, and a tie is a "
+        f"label that PyTorch holds within {TIE} of its own."
     )
     return _section("Each server by itself", said, "", tuple(ALONE), lines)
 
@@ -100,15 +102,17 @@ def limit_settings(result: Result) -> str:
     lines = []
     for name, kinds in result["limits_tried"].items():
         for kind, tried in kinds.items():
-            best = max(tried, key=lambda figures: figures["texts_per_second"])
-            speeds = ", ".join(
-                f"{each['token_budget']}x{each['side_by_side']}: {each['texts_per_second']:.0f}" for each in tried
-            )
-            lines.append(f"| {name}, {kind} | {best['token_budget']}x{best['side_by_side']} | {speeds} |")
+            speeds = ", ".join(f"{_setting(figures)}: {figures['texts_per_second']:.0f}" for figures in tried)
+            lines.append(f"| {name}, {kind} | {_setting(best(tried))} | {speeds} |")
     said = (
-        "Tokens of a batch at most x batches side by side, texts/s of each that was tried; the best one is the limit."
+        "Tokens of a batch at most x batches side by side, + where idle threads spin; texts/s of each that was tried. "
+        "The fastest is the limit, and among those as good as that the one that spends least."
     )
     return _section("The limit's batches", said, "", ("best", "tried"), lines)
+
+
+def _setting(figures: Figures) -> str:
+    return f"{figures['token_budget']}x{figures['side_by_side']}{'+' * figures['spinning']}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -24,7 +24,7 @@ from utils.build_tree import BUILD
 MODEL = BUILD / "benchmark-model"
 DEFAULTS = {
     "rounds": 3,
-    "seconds": 4.0,
+    "seconds": 3.0,
     "starts": 3,
     "contestants": list(CONTESTANTS),
     "loads": ["*"],
@@ -65,7 +65,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = entry.Parser(prog="benchmarks/run.sh", description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", help="folder of a text classifier (default: the sample, made when first needed)")
     parser.add_argument("--rounds", type=int, help="(default: 3)")
-    parser.add_argument("--seconds", type=float, help="length of each measurement (default: 4)")
+    parser.add_argument("--seconds", type=float, help="length of each measurement (default: 3)")
     parser.add_argument("--starts", type=int, help="cold starts of each server (default: 3)")
     parser.add_argument("--contestants", nargs="+", metavar="NAME", choices=CONTESTANTS, help=", ".join(CONTESTANTS))
     parser.add_argument("--loads", nargs="+", metavar="PATTERN", help=f"as 'mixed-*x1', of: {', '.join(LOADS)}")

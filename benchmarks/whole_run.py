@@ -47,7 +47,7 @@ class WholeRun:
             "padding": padding.shares(version),
             "limits_tried": {name: runner.tried for name, runner in limits.items()},
             "second_build_seconds": second_build(self.model),
-            **self._alone(starts, unavailable),
+            **self._alone(limits, starts, unavailable),
             "unavailable": unavailable,
         }
         rows: list[Figures] = []
@@ -83,15 +83,17 @@ class WholeRun:
             graphs[INT8] = self.folder / "int8.onnx"
             command = [sys.executable, "-m", "benchmarks.quantize", str(graphs[FP32]), str(graphs[INT8])]
             subprocess.run(command, cwd=ROOT, check=True)
-        kinds = list(dict.fromkeys(load.texts for load in self.loads))
         note("looking for the limit's best batches")
-        return {name: LimitRunner(version, graph, kinds, self.seconds / 4) for name, graph in graphs.items()}
+        loads = [*self.loads, MEMORY_LOAD]
+        return {name: LimitRunner(version, graph, loads, self.seconds / 4) for name, graph in graphs.items()}
 
-    def _alone(self, starts: dict[str, Start], unavailable: dict[str, str]) -> dict[str, Any]:
+    def _alone(
+        self, limits: dict[str, LimitRunner], starts: dict[str, Start], unavailable: dict[str, str]
+    ) -> dict[str, Any]:
         """The figures of each server by itself; others than ours that do not run go from `starts` to `unavailable`."""
         command = [sys.executable, "-m", "benchmarks.agreement", str(self.model)]
         wanted = json.loads(subprocess.run(command, cwd=ROOT, text=True, check=True, stdout=subprocess.PIPE).stdout)
-        figures = {}
+        figures = {name: {"rss_mb": runner.run(MEMORY_LOAD, self.seconds)["rss_mb"]} for name, runner in limits.items()}
         for name, start in list(starts.items()):
             note(f"alone: {name}")
             tree = CONTESTANTS[name].tree
