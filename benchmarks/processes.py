@@ -1,5 +1,6 @@
 """What a server and its children cost, read from /proc."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,8 +12,9 @@ def family(pid: int) -> list[int]:
     """The process and all that descend from it."""
     found = [pid]
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            found += family(int(child))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            for child in (thread / "children").read_text().split():
+                found += family(int(child))
     return found
 
 

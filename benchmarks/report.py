@@ -1,108 +1,124 @@
-"""Figures to a page: medians, ratios to the limit within each round, plots."""
+"""The page: goals, a table for each load, the servers alone, plots; each with the command that makes it."""
 
-import statistics
-from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
-Rows = list[dict[str, Any]]
+from benchmarks import plots
+from benchmarks.contestant import FP32, INT8
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.figures import Result, by_round, contestants_of, loads_of, middle, ratios
+from benchmarks.goals import BUSY, GOALS
+from benchmarks.loads import LOADS
+from benchmarks.measure import Figures, best
+from utils.agreement import TIE
+
+NOTES = Path(__file__).with_name("notes.md")
+COLUMNS = {"texts_per_second": 0, "cpu_ms_per_text": 2, "p50_ms": 1, "p99_ms": 1}  # {figure: digits shown}
+SHARES = ("texts_per_second", "cpu_ms_per_text")
+HEADS = ("texts/s", "of the limit", "CPU ms/text", "of the limit's", "p50 ms", "p99 ms")
+ALONE = {
+    "cold start to ready, s": ("cold_start_seconds", ".1f"),
+    "memory (PSS), MB": ("rss_mb", ".0f"),
+    "CPU when idle": ("idle_cpu_percent", ".1f"),
+    "same label": ("same_label", ".2%"),
+    "same but for ties": ("agreement", ".2%"),
+    "on top of the base image, MB": ("size_mb", ".0f"),
+}
 
 
-def write_report(result: dict[str, Any], folder: Path) -> Path:
+def write_report(result: Result, folder: Path) -> Path:
     """Writes `folder`/performance.md and its plots."""
-    rows = best_limits(result["rows"])
+    folder.mkdir(parents=True, exist_ok=True)
     page = folder / "performance.md"
     parts = [
+        "<!-- Written by benchmarks/run.sh; the prose is benchmarks/notes.md. -->",
         "# Performance\n",
-        "<!-- written by benchmarks/run.sh -->\n",
-        f"Machine: {result['machine']}. Command: `benchmarks/run.sh {result['command']}`. Medians over rounds; "
-        "`share` is the median of the ratios of texts a second to the limit of the same round. "
-        "`CPU` is the server's processes' user and system time for a text. The clients share the machine.\n",
-        *(section(load, rows) for load in loads_of(rows)),
-        cold_starts(result["cold_start_seconds"]),
-        plots(rows, folder),
+        f"Machine: {result['machine']}. Command: `{result['command']}`, {result['rounds']} rounds, "
+        f"{result['seconds']:g} s a measurement.\n",
+        goals(result),
+        contestants(result),
+        servers_alone(result),
+        *(load_table(load, result) for load in loads_of(result)),
+        limit_settings(result),
+        "## Plots\n",
+        *(drawn.markdown for drawn in plots.draw(result, folder)),
+        NOTES.read_text(encoding="utf-8"),
     ]
     page.write_text("\n".join(parts), encoding="utf-8")
     return page
 
 
-def best_limits(rows: Rows) -> Rows:
-    """Of the limit's settings only the fastest of each load and round."""
-    best: dict[object, dict[str, Any]] = {}
-    others = []
-    for row in rows:
-        if row["contestant"] != "limit":
-            others.append(row)
-            continue
-        key = (tuple(row["load"].values()), row["round"])
-        if key not in best or row["texts_per_second"] > best[key]["texts_per_second"]:
-            best[key] = row
-    return [*best.values(), *others]
+def goals(result: Result) -> str:
+    """Each goal, the figure, and whether it is met."""
+    return _section(
+        "Goals",
+        f"Ratios are medians of the ratios within one round, with {LOADS[BUSY]} (FastAPI: HTTP; p50: 1 client).",
+        "",
+        ("figure", "goal", "met"),
+        [goal.line(result) for goal in GOALS],
+    )
 
 
-def loads_of(rows: Rows) -> list[tuple[Any, ...]]:
-    """The loads, in the order in which they were run: (texts, protocol, clients, batch)."""
-    return list(dict.fromkeys(tuple(row["load"].values()) for row in rows))
+def contestants(result: Result) -> str:
+    """What each row is; those that could not be had, with the reason."""
+    measured = {row["contestant"] for row in result["rows"]}
+    rows = {FP32: "the same graph in one bare ONNX Runtime process", INT8: "likewise, its weights quantized to int8"}
+    rows |= {name: ("ours: " if row.tree else "") + row.what for name, row in CONTESTANTS.items()}
+    lines = [f"| {name} | {what} |" for name, what in rows.items() if name in measured]
+    lines += [f"| {name} | {CONTESTANTS[name].what}; **{reason}** |" for name, reason in result["unavailable"].items()]
+    return _section("Contestants", "", "", ("what",), lines)
 
 
-def section(load: tuple[Any, ...], rows: Rows) -> str:
+def servers_alone(result: Result) -> str:
+    """One server on the machine at a time."""
+    lines = []
+    for name, figures in result["alone"].items():
+        cells = (format(figures[key], digits) if key in figures else "" for key, digits in ALONE.values())
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    said = (
+        "Memory is the proportional set size of all its processes after 32 clients; the CPU of an idle server is in "
+        f"per cent of one; labels are compared with PyTorch's on {result['texts_compared']} texts, and a tie is a "
+        f"label that PyTorch holds within {TIE} of its own."
+    )
+    return _section("Each server by itself", said, "", tuple(ALONE), lines)
+
+
+def load_table(load: str, result: Result) -> str:
     """The table of one load."""
-    texts, protocol, clients, batch = load
-    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    limit = {row["round"]: row for row in rows if row["contestant"] == "limit" and tuple(row["load"].values()) == load}
-    for row in rows:
-        if tuple(row["load"].values()) == load:
-            kept = figures[row["contestant"]]
-            for name in ("texts_per_second", "cpu_ms_per_text", "p50_ms", "p99_ms", "rss_mb"):
-                kept[name] += [row[name]] if name in row else []
-            reference = limit[row["round"]]
-            kept["share"].append(row["texts_per_second"] / reference["texts_per_second"])
-            kept["cpu_share"].append(row["cpu_ms_per_text"] / reference["cpu_ms_per_text"])
-    lines = [
-        f"## {texts} texts, {protocol}, {clients} client{'s' * (clients > 1)}, {batch} a request\n",
-        "| | texts/s | share | CPU ms/text | of the limit's | p50 ms | p99 ms | RSS MB |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, kept in figures.items():
-        shown = [
-            f"{statistics.median(kept[key]):.{digits}f}" if kept[key] else ""
-            for key, digits in (
-                ("texts_per_second", 0), ("share", 2), ("cpu_ms_per_text", 2), ("cpu_share", 2),
-                ("p50_ms", 1), ("p99_ms", 1), ("rss_mb", 0),
-            )
-        ]  # fmt: skip
-        lines.append(f"| {name} | {' | '.join(shown)} |")
-    return "\n".join([*lines, ""])
+    lines = []
+    for name in contestants_of(result, load):
+        limit = CONTESTANTS[name].limit if name in CONTESTANTS else name
+        cells = []
+        for figure, digits in COLUMNS.items():
+            cells.append(_number(middle(list(by_round(result, name, load, figure).values())), digits))
+            if figure in SHARES:
+                cells.append(_number(middle(ratios(result, (name,), limit, load, figure)), 2))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    title = str(LOADS[load])
+    return _section(title[0].upper() + title[1:], "", f"benchmarks/run.sh --loads {load}", HEADS, lines)
 
 
-def cold_starts(seconds: dict[str, float]) -> str:
-    """From the command to the first 200 of the health endpoint."""
-    lines = ["## Cold start to ready, seconds\n", *(f"- {name}: {value:.1f}" for name, value in seconds.items()), ""]
-    return "\n".join(lines)
+def limit_settings(result: Result) -> str:
+    """Which batches are the best for bare ONNX Runtime."""
+    lines = []
+    for name, kinds in result["limits_tried"].items():
+        for kind, tried in kinds.items():
+            speeds = ", ".join(f"{_setting(figures)}: {figures['texts_per_second']:.0f}" for figures in tried)
+            lines.append(f"| {name}, {kind} | {_setting(best(tried))} | {speeds} |")
+    said = (
+        "Tokens of a batch at most x batches side by side, + where idle threads spin; texts/s of each that was tried. "
+        "The fastest is the limit, and among those as good as that the one that spends least."
+    )
+    return _section("The limit's batches", said, "", ("best", "tried"), lines)
 
 
-def plots(rows: Rows, folder: Path) -> str:
-    """Throughput and latency over clients; the Markdown that shows them."""
-    import matplotlib
+def _setting(figures: Figures) -> str:
+    return f"{figures['token_budget']}x{figures['side_by_side']}{'+' * figures['spinning']}"
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    shown = []
-    for key, title in (("texts_per_second", "texts a second"), ("p99_ms", "p99 latency, ms")):
-        figure, axes = pyplot.subplots(figsize=(7, 4))
-        lines: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for row in rows:
-            load = row["load"]
-            if load["texts"] == "mixed" and load["batch"] == 1 and load["protocol"] == "grpc" and key in row:
-                lines[row["contestant"]][load["clients"]].append(row[key])
-        for name, points in lines.items():
-            clients = sorted(points)
-            axes.plot(clients, [statistics.median(points[each]) for each in clients], marker="o", label=name)
-        axes.set(xlabel="clients", ylabel=title, title="mixed texts, gRPC, one a request", ylim=(0, None))
-        axes.legend()
-        figure.tight_layout()
-        figure.savefig(folder / f"performance_{key}.png", dpi=110)
-        pyplot.close(figure)
-        shown.append(f"![{title}](performance_{key}.png)\n")
-    return "\n".join(shown)
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _section(title: str, said: str, command: str, heads: tuple[str, ...], lines: list[str]) -> str:
+    head = [f"## {title}", "", *([said, ""] if said else []), *([f"`{command}`", ""] if command else [])]
+    return "\n".join([*head, f"| | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}", *lines, ""])

@@ -80,8 +80,16 @@ DEV = Environment(
 )
 BENCHMARK = Environment(
     name="benchmark",
-    folder=ROOT / ".venv-benchmark",
+    folder=FACTORY.folder,
     requirements=(ROOT / "requirements.txt", ROOT / "benchmarks/requirements.txt"),
+    base=SAMPLE,
+)
+# Servers that the benchmark measures beside ours, with what they want of torch and transformers.
+INFINITY = Environment(
+    name="infinity", folder=ROOT / ".venv-infinity", requirements=(ROOT / "benchmarks/requirements-infinity.txt",)
+)
+MLSERVER = Environment(
+    name="mlserver", folder=ROOT / ".venv-mlserver", requirements=(ROOT / "benchmarks/requirements-mlserver.txt",)
 )
 SERVING = Environment(
     name="serving",
@@ -105,5 +113,16 @@ LOCUST = Environment(
 )
 ENVIRONMENTS = {
     environment.name: environment
-    for environment in (FACTORY, SAMPLE, DEV, BENCHMARK, SERVING, SERVING_TORCH, TENSORFLOW, LOCUST)
+    for environment in (
+        FACTORY,
+        SAMPLE,
+        DEV,
+        BENCHMARK,
+        INFINITY,
+        MLSERVER,
+        SERVING,
+        SERVING_TORCH,
+        TENSORFLOW,
+        LOCUST,
+    )
 }

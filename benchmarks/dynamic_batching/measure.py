@@ -7,19 +7,17 @@ whatever else the machine does meets all of them alike.
 import argparse
 import csv
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.repositories import unbatched
 from utils.environments import LOCUST
 from utils.local_triton import serve
 
 HERE = Path(__file__).resolve().parent
-BATCHING = re.compile(r"^dynamic_batching \{([^{}]|\{[^{}]*\})*\}", re.MULTILINE)
 # Locust's names of what is kept -> ours.
 COLUMNS = {"Requests/s": "requests_per_second", "50%": "p50_ms", "95%": "p95_ms", "Failure Count": "failures"}
 
@@ -53,14 +51,8 @@ def _variants(repositories: list[str], folder: Path) -> Iterator[tuple[tuple[str
         name, _, place = named.partition("=")
         built = Path(place).resolve()
         model = next(path.parent.name for path in built.glob("*/config.pbtxt") if "ensemble" in path.read_text())
-        without = folder / name
-        shutil.copytree(built, without, copy_function=os.symlink)
-        for config in without.glob("*/config.pbtxt"):
-            text = BATCHING.sub("", config.read_text())
-            config.unlink()
-            config.write_text(text)
         yield (name, "on"), (model, built)
-        yield (name, "off"), (model, without)
+        yield (name, "off"), (model, unbatched(built, folder / name))
 
 
 def _measure(model: str, repository: Path, users: int, seconds: int) -> dict[str, str]:

@@ -1,0 +1,80 @@
+"""A way to serve one model: it prepares itself, and then starts as often as it is asked to."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks import repositories, servers
+from benchmarks.loads import PROTOCOLS
+from utils import ROOT
+
+FP32, INT8 = "limit fp32", "limit int8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A running server: the process that all its others descend from, and how `benchmarks.clients` asks it.
+
+    `seconds`: from its start until it was ready.
+    """
+
+    pid: int
+    seconds: float
+    ways: dict[str, tuple[str, str, str]]  # {protocol: (kind of benchmarks.clients, address, model)}
+
+
+Start = Callable[[], AbstractContextManager[Target]]
+
+
+class UnavailableError(Exception):
+    """A contestant cannot be had here; the text says why, and stands in the page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """One row. `prepare` is given the model's folder and one to work in; UnavailableError where it cannot be had here.
+
+    `limit`: what it is held against; `loads`: patterns of the names of loads that say something about it.
+    `tree`: the name of the build it serves, where it is ours.
+    """
+
+    name: str
+    what: str
+    prepare: Callable[[Path, Path], Start]
+    limit: str = FP32
+    loads: tuple[str, ...] = ("*",)
+    tree: str = ""
+
+
+def ours(
+    name: str, what: str, *options: str, limit: str = FP32, loads: tuple[str, ...] = ("*",), batching: bool = True
+) -> Contestant:
+    """A row of what is built here with `options`, run as the image runs it."""
+    model_name = "-".join(["benchmark", *(value for value in options if not value.startswith("--"))])
+
+    def prepare(model: Path, folder: Path) -> Start:
+        tree = repositories.build(model, model_name, *options)
+        repository = tree / "model_repository"
+        if not batching:
+            repository = repositories.unbatched(repository, folder / "repository")
+        return partial(start, tree, repository, folder)
+
+    @contextmanager
+    def start(tree: Path, repository: Path, folder: Path) -> Iterator[Target]:
+        with servers.supervised(tree, repository, folder) as server:
+            yield target(server, {protocol: (protocol, model_name) for protocol in PROTOCOLS})
+
+    return Contestant(name=name, what=what, prepare=prepare, limit=limit, loads=loads, tree=model_name)
+
+
+def target(server: servers.Running, asked: dict[str, tuple[str, str]]) -> Target:
+    """`asked`: {protocol: (kind, model)}."""
+    ways = {protocol: (kind, getattr(server.address, protocol), model) for protocol, (kind, model) in asked.items()}
+    return Target(pid=server.pid, seconds=server.seconds, ways=ways)
+
+
+def why(text: str) -> str:
+    """The last line of a failure, for the page."""
+    return (text.strip().splitlines() or ["no reason given"])[-1].replace(str(ROOT), ".")[:300]

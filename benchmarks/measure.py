@@ -1,0 +1,120 @@
+"""Single measurements: a load on a server, a server that is alone on the machine, the limit."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.agreement import agreement
+from benchmarks.asking import KINDS
+from benchmarks.contestant import Start, Target
+from benchmarks.loads import Load
+from benchmarks.processes import cpu_seconds, resident_megabytes
+from benchmarks.texts import make_texts
+from utils import ROOT
+
+IDLE_SECONDS = 2.0
+AT_ONCE = 8  # texts in a request that asks for labels
+
+AS_GOOD = 0.98
+SETTING = ("token_budget", "side_by_side", "spinning")  # of benchmarks.limit
+
+Figures = dict[str, Any]
+
+
+def ask(target: Target, load: Load, seconds: float) -> Figures:
+    """One load on one server: the clients' figures, and what the server's processes spent meanwhile."""
+    kind, address, model = target.ways[load.protocol]
+    command = ["benchmarks.clients", "--kind", kind, "--address", address, "--model", model, "--texts", load.texts]
+    command += ["--clients", str(load.clients), "--batch", str(load.batch), "--seconds", str(seconds)]
+    with subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as clients:
+        assert clients.stdout and clients.stderr
+        said, spent = [], {}
+        for line in clients.stderr:
+            said.append(line)
+            if line.strip() in ("started", "stopped"):
+                spent[line.strip()] = cpu_seconds(target.pid)
+        answer = clients.stdout.read()
+    if clients.returncode:
+        raise RuntimeError(f"the clients failed: {''.join(said[-5:])}")
+    figures: Figures = json.loads(answer)
+    return {**figures, "cpu_ms_per_text": (spent["stopped"] - spent["started"]) * 1e3 / figures["texts"]}
+
+
+def alone(start: Start, load: Load, wanted: list[dict[str, float]], starts: int, seconds: float) -> Figures:
+    """Seconds from start to ready, and, of the last start, its labels, its memory after `load`, its CPU when idle.
+
+    No other server runs meanwhile: memory that several would share counts in full. `wanted`: what PyTorch says.
+    """
+    cold = []
+    for number in range(starts):
+        with start() as target:
+            cold.append(target.seconds)
+            if number == starts - 1:
+                said = labels(target, make_texts("mixed")[: len(wanted)])
+                protocol = load.protocol if load.protocol in target.ways else next(iter(target.ways))
+                ask(target, Load(texts=load.texts, protocol=protocol, clients=load.clients, batch=1), seconds)
+                figures = {
+                    "rss_mb": resident_megabytes(target.pid),
+                    "idle_cpu_percent": idle_cpu_percent(target),
+                    **agreement(wanted, said),
+                }
+    return {"cold_start_seconds": statistics.median(cold), "cold_starts": cold, **figures}
+
+
+def labels(target: Target, texts: Sequence[str]) -> list[str]:
+    """What the server says of `texts`."""
+    kind, address, model = next(iter(target.ways.values()))
+    way = KINDS[kind](address, model)
+    groups = [list(texts[place : place + AT_ONCE]) for place in range(0, len(texts), AT_ONCE)]
+    with way.connected() as send:
+        return [label for group in groups for label in way.labels(send(way.body(group)))]
+
+
+def idle_cpu_percent(target: Target) -> float:
+    """Of one CPU, while nobody asks."""
+    time.sleep(0.5)
+    before = cpu_seconds(target.pid)
+    time.sleep(IDLE_SECONDS)
+    return (cpu_seconds(target.pid) - before) / IDLE_SECONDS * 100
+
+
+class LimitRunner:
+    """Bare ONNX Runtime, a process each time. `tried`: {kind of texts, window: the figures of each setting}."""
+
+    def __init__(self, folder: Path, graph: Path, loads: Sequence[Load], seconds: float) -> None:
+        self.folder, self.graph = folder, graph
+        self.tried: dict[str, list[Figures]] = {}
+        for load in loads:
+            if _asked(load) not in self.tried:
+                one = ["--token-budget", "256", "--side-by-side", "1"] if load.window == 1 else []
+                self.tried[_asked(load)] = self._run(load, one, seconds)
+
+    def run(self, load: Load, seconds: float) -> Figures:
+        """The figures of one measurement, with what was best for these texts and this window."""
+        setting = best(self.tried[_asked(load)])
+        options = [part for name in SETTING for part in (f"--{name.replace('_', '-')}", str(setting[name]))]
+        return self._run(load, options, seconds)[0]
+
+    def _run(self, load: Load, options: list[str], seconds: float) -> list[Figures]:
+        command = [sys.executable, "-m", "benchmarks.limit", str(self.folder), "--graph", str(self.graph)]
+        command += ["--texts", load.texts, "--window", str(load.window), "--seconds", str(seconds), *options]
+        done = subprocess.run(command, cwd=ROOT, text=True, check=True, stdout=subprocess.PIPE)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _asked(load: Load) -> str:
+    return f"{load.texts} texts, {load.window} in hand"
+
+
+def best(tried: Sequence[Figures]) -> Figures:
+    """The fastest; where others are as good as that, the one that spends least on it."""
+    fastest = max(figures["texts_per_second"] for figures in tried)
+    near = [figures for figures in tried if figures["texts_per_second"] >= AS_GOOD * fastest]
+    return min(near, key=lambda figures: figures["cpu_ms_per_text"])

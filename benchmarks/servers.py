@@ -1,0 +1,124 @@
+"""Servers for the time of a block: Triton under the image's supervisor or by itself, and any other that speaks HTTP."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import ROOT, children, environment
+from utils.local_triton import SERVICES, choose_ports, serve
+from utils.server_address import ServerAddress
+from utils.triton_layout import ask, lay_out
+
+HOST = "127.0.0.1"
+READY_WITHIN = 180.0  # seconds: torch and TensorFlow take their time to be imported
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A server that is ready, `seconds` after its start; `pid`: the process that all its others descend from."""
+
+    pid: int
+    address: ServerAddress
+    seconds: float
+
+
+@contextmanager
+def triton(repository: Path, log: Path) -> Iterator[Running]:
+    """The Triton from PyPI on a model repository."""
+    started = time.perf_counter()
+    with serve(repository, log=log) as server:
+        yield Running(pid=server.pid, address=server.address, seconds=time.perf_counter() - started)
+
+
+@contextmanager
+def supervised(tree: Path, repository: Path, folder: Path) -> Iterator[Running]:
+    """What the image of a build tree runs, on the Triton from PyPI: ready when the golden answers were right."""
+    python, laid_out = environment.ensure(environment.SERVING), environment.SERVING.folder / "tritonserver"
+    lay_out(python, laid_out)
+    ports = choose_ports(HOST, dict.fromkeys(SERVICES, 0))
+    command = [str(python), "-I", "-S", str(_serving(tree, folder) / "supervise.py"), "tritonserver"]
+    command += [f"--model-repository={repository}", "--disable-auto-complete-config"]
+    command += [f"--backend-directory={laid_out}/backends", f"--cache-directory={laid_out}/caches"]
+    command += ["--backend-config=python,shm-default-byte-size=1048576"]
+    settings = {
+        "PATH": f"{python.parent}:{laid_out}/bin:{os.environ['PATH']}",
+        "LD_LIBRARY_PATH": ":".join(map(str, [laid_out / "lib", *ask(python).library_path()])),
+        **{f"TRITON_{service.upper()}_PORT": str(port) for service, port in ports.items()},
+    }
+    address = ServerAddress(http=f"{HOST}:{ports['http']}", grpc=f"{HOST}:{ports['grpc']}")
+    with _process(command, settings, folder / "server.log", address, "/v2/health/ready", cwd=laid_out) as running:
+        yield running
+
+
+def _serving(tree: Path, folder: Path) -> Path:
+    """The Dockerfile's /opt/serving, of the tree's own files."""
+    serving = folder / "serving"
+    shutil.rmtree(serving, ignore_errors=True)
+    shutil.copytree(tree / "deploy/supervisor", serving / "supervisor")
+    for file in ("deploy/supervise.py", "utils/comparison.py", "golden.json"):
+        shutil.copy(tree / file, serving)
+    return serving
+
+
+@contextmanager
+def web(
+    command: Sequence[str], log: Path, *, ready: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """A server on HTTP; "{port}" in both `command` and `settings` becomes a free one; the path `ready` answers 200."""
+    port = str(free_port())
+    address = ServerAddress(http=f"{HOST}:{port}", grpc="")
+    placed = [part.replace("{port}", port) for part in command]
+    set_to = {name: value.replace("{port}", port) for name, value in (settings or {}).items()}
+    with _process(placed, set_to, log, address, ready, cwd=ROOT) as running:
+        yield running
+
+
+def free_port() -> int:
+    """One that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], settings: Mapping[str, str], log: Path, address: ServerAddress, ready: str, *, cwd: Path
+) -> Iterator[Running]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    started = time.perf_counter()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            children.dying_with_us(command), env={**inherited, **settings}, stdout=stream, stderr=stream, cwd=cwd
+        )
+    try:
+        _wait(f"http://{address.http}{ready}", process, log)
+        yield Running(pid=process.pid, address=address, seconds=time.perf_counter() - started)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with OPENER.open(url, timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.02)
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+    raise RuntimeError(f"no answer from {url} (ended, or took {READY_WITHIN:g} s); its log ends with:\n{last}")
