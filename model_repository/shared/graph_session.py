@@ -1,4 +1,4 @@
-"""An ONNX graph on the CPU, with as many threads as the container may use."""
+"""An ONNX graph on the CPU, by default with as many threads as the container may use."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +15,10 @@ NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 class GraphSession:
     """Runs batches ({input name: array}); each gives the graph's outputs `names`, in that order."""
 
-    def __init__(self, file, names):
+    def __init__(self, file, names, threads=None):
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads = cpu_count()
+        threads = threads or cpu_count()
+        options.intra_op_num_threads = threads
         # A thread that spins while it waits takes the processor from those that bring the next requests.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3

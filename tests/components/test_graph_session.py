@@ -1,6 +1,8 @@
 import os
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from utils.components import load_shared
 
@@ -32,3 +34,25 @@ def test_so_does_that_of_the_first_version_of_cgroups(tmp_path, cpu_count, quota
 def test_without_a_quota_it_is_what_the_process_may_run_on(tmp_path, cpu_count):
     assert cpu_count(tmp_path) == 8
     assert load_shared("graph_session").cpu_count() <= len(os.sched_getaffinity(0))
+
+
+def graph():
+    """Ids as they are."""
+    tensors = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", 1]) for name in ("ids", "logits")]
+    node = helper.make_node("Identity", ["ids"], ["logits"])
+    made = helper.make_graph([node], "same", tensors[:1], tensors[1:])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, 8), (3, 3)])
+def test_the_build_may_say_how_many_threads(tmp_path, monkeypatch, asked, used):
+    module = load_shared("graph_session")
+    monkeypatch.setattr(module, "cpu_count", lambda: 8)
+    file = tmp_path / "model.onnx"
+    file.write_bytes(graph())
+    session = module.GraphSession(file, ["logits"], asked)
+    assert session.session.get_session_options().intra_op_num_threads == used
+    assert session.pool._max_workers == used

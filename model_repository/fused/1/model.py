@@ -25,7 +25,8 @@ class TritonPythonModel:
         """Loads tokenizer and graph, and the module that turns the graph's outputs into answers."""
         folder, self.settings = version_folder(args), read_settings(args)
         self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
-        self.session = GraphSession(folder / "model.onnx", self.settings["graph_outputs"])
+        threads = self.settings.get("threads")
+        self.session = GraphSession(folder / "model.onnx", self.settings["graph_outputs"], threads)
         self.answering = import_module(self.settings["answering"]).Answering(folder)
         self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))
 
