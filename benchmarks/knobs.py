@@ -1,8 +1,11 @@
 """The values of each knob that are worth a try on this machine, and those that a build has."""
 
+from collections.abc import Collection
+
 from benchmarks.contest import Setting
 from utils.components import load_shared
 from utils.context import Context
+from utils.errors import UsageError
 from utils.formats import DEFAULT_FORMAT, FORMATS
 from utils.steps import TOKEN_BUDGET
 from utils.tuning import KNOBS, SETTINGS, computing, takes_batches
@@ -44,8 +47,14 @@ def cpu_count() -> int:
     return int(load_shared("graph_session").cpu_count())
 
 
-def worth_trying(start: Setting) -> dict[str, list[Setting]]:
-    """By knob, what to change for each value; several instances are tried with the CPUs shared among them, too."""
+def worth_trying(start: Setting, only: Collection[str] = ()) -> dict[str, list[Setting]]:
+    """By knob, what to change for each value; several instances are tried with the CPUs shared among them, too.
+
+    UsageError for one of `only` that has no effect on this build.
+    """
+    for name in only:
+        if name not in start:
+            raise UsageError(f"--only {name} has no effect on this build; choose from: {', '.join(start)}")
     cpus = cpu_count()
     halves = sorted({max(1, cpus >> times) for times in range(4)})
     shared = [{"instances": count, "threads": max(1, cpus // count)} for count in (1, 2, 4) if count <= cpus]
@@ -55,7 +64,7 @@ def worth_trying(start: Setting) -> dict[str, list[Setting]]:
         "instances": [{"instances": 2}, *shared],
         "batch_delay": [{"batch_delay": delay} for delay in (0, 500, 2000, 5000)],
     }
-    return {name: _fitting(changes, start) for name, changes in ways.items() if name in start}
+    return {name: _fitting(changes, start) for name, changes in ways.items() if name in (only or start)}
 
 
 def _fitting(changes: list[Setting], start: Setting) -> list[Setting]:

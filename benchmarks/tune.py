@@ -102,7 +102,7 @@ def _search(bench: Bench) -> Setting:
     options = bench.options
     note(f"{bench.requests.what}, {options.rounds} rounds of {options.seconds} s; the build has {say(bench.start)}")
     bench.measure(bench.start)  # the first one fills the file cache, and shows how long one takes
-    knobs = worth_trying(bench.start)
+    knobs = worth_trying(bench.start, options.only)
     found = descend(bench.start, knobs, bench.measure, rounds=options.rounds, fits=bench.fits, show=bench.show)
     if not found.tried:
         raise UsageError(

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import knobs
 from utils.context import Context
+from utils.errors import UsageError
 from utils.layouts import LAYOUTS
 from utils.tasks import TASKS
 from utils.tuning import Tuning, tuned
@@ -75,3 +76,10 @@ def test_one_cpu(monkeypatch):
     monkeypatch.setattr(knobs, "cpu_count", lambda: 1)
     tried = knobs.worth_trying({"threads": 1, "instances": 1})
     assert tried == {"threads": [{"threads": 1}], "instances": [{"instances": 2}, {"instances": 1, "threads": 1}]}
+
+
+def test_only_those_asked_for_are_tried():
+    start = {"threads": 4, "instances": 1, "batch_delay": 0}
+    assert list(knobs.worth_trying(start, ("batch_delay",))) == ["batch_delay"]
+    with pytest.raises(UsageError, match="--only token_budget has no effect on this build; choose from: threads, inst"):
+        knobs.worth_trying(start, ("threads", "token_budget"))
