@@ -19,7 +19,7 @@ class Agreement:
     measured: str
 
     def __str__(self) -> str:
-        return f"{self.measured} {self.share:.1%}, largest drift {self.drift:.2g}"
+        return f"{self.measured} {100 * self.share:.6g}%, largest drift {self.drift:.2g}"
 
 
 # Two lists of FP32 arrays, one a text: the original's, and those that are held against them.

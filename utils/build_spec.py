@@ -14,8 +14,10 @@ from utils import gpus, names, precisions
 from utils.asked_models import AskedModel, asked_models, origin_of
 from utils.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.config_file import read_config
+from utils.engines import Engine, find_engine
 from utils.errors import UsageError
-from utils.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES, GraphForm, graph_form
+from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
+from utils.layout_choice import choose_layout
 from utils.numbers import whole_number
 from utils.origins import NONE
 from utils.precisions import Reduction, parse_reduction
@@ -54,6 +56,7 @@ class BuildSpec:
     slim_image: str | None
     max_length: int | None
     layout: str
+    engine: Engine
     form: GraphForm
     reduction: Reduction
     tuning: Tuning
@@ -107,7 +110,8 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     if not task.takes_labels and texts["id2label"] != LABELS_FROM_MODEL:
         raise UsageError(f"--task {task.name} has no labels; give {LABELS_FROM_MODEL} as ID2LABEL")
     served_names = _served_names(texts, task, model_name)
-    layout = _layout(texts.get("layout"), task, device)
+    engine = find_engine(texts.get("engine"), device)
+    layout = choose_layout(texts, task, device, engine)
     sources = _sources(
         texts,
         Terms(
@@ -128,7 +132,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     version, versions_of, policy = _versions(texts, task, layout)
     release, reason = choose_release(texts, device)
     _require_export(texts, served)
-    form = _form(texts, task, layout)
+    form = _form(texts, task)
     return BuildSpec(
         sources=sources,
         models=asked_models(served, task, layout, {name: values[name] for name in LISTS if name in values}),
@@ -144,8 +148,9 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         slim_image=_optional_image("--slim-image", texts.get("slim_image")),
         max_length=max_length,
         layout=layout,
+        engine=engine,
         form=form,
-        reduction=parse_reduction(texts, task, device, form.format),
+        reduction=parse_reduction(texts, task, device, form.format, engine),
         tuning=parse_tuning(texts, max_batch_size=max_batch_size, layout=layout, device=device, format=form.format),
         model_version=version,
         versions_of=versions_of,
@@ -181,16 +186,6 @@ def _task_options(values: dict[str, Any], task: Task) -> Settings:
     return {name: own[name].parse(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
-def _layout(text: str | None, task: Task, device: str) -> str:
-    """The one named, else the best that the task and the device both have."""
-    possible = [layout for layout in RUNTIMES[device].layouts if layout in task.layouts]
-    if text is not None and text not in possible:
-        raise UsageError(
-            f"--layout {text!r} is none of --task {task.name} on --device {device}; choose from: {', '.join(possible)}"
-        )
-    return text or possible[0]
-
-
 def _require_for_graphs(task: Task, texts: dict[str, str], model_name: str) -> None:
     """UsageError for what a pipeline of ready graphs cannot be called, or lacks."""
     if not task.graphs:
@@ -214,18 +209,14 @@ def _require_export(texts: dict[str, str], served: AskedModel) -> None:
             )
 
 
-def _form(texts: dict[str, str], task: Task, layout: str) -> GraphForm:
-    """What the graph is to be; UsageError for what the task or the layout does not allow."""
+def _form(texts: dict[str, str], task: Task) -> GraphForm:
+    """What the graph is to be; UsageError for what the task does not allow."""
     length, max_length = (
         _optional_number(f"--{name.replace('_', '-')}", texts.get(name)) for name in ("sequence_length", "max_length")
     )
     form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
     if form.format not in task.formats:
         raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
-    if layout not in FORMATS[form.format].layouts:
-        raise UsageError(
-            f"--layout {layout} runs no {form.format}; choose from: {', '.join(FORMATS[form.format].layouts)}"
-        )
     if length is not None and max_length not in (None, length):
         raise UsageError(
             f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"

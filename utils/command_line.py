@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from utils import entry
+from utils.engines import DEFAULT_ENGINE
 from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES
 from utils.releases import default_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE
@@ -46,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--config", metavar="FILE.yaml", help="read arguments and options from a YAML file")
     options.add_argument("--task", help=f"what the model does (default: {DEFAULT_TASK})")
     options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
-    options.add_argument("--layout", help="ensemble: a Triton model a step; fused: one model for all of them")
+    _add_layout(options)
     options.add_argument("--release", metavar="YY.MM", help=f"Triton release (default: {default_release()})")
     options.add_argument("--driver", metavar="VERSION", help="choose the release for this GPU driver, such as 535.104")
     options.add_argument(
@@ -113,12 +114,17 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_layout(options: Any) -> None:
+    options.add_argument("--layout", help="ensemble: a Triton model a step; fused: one model for all of them")
+    options.add_argument("--engine", help=f"onnxruntime or openvino: what runs the graph (default: {DEFAULT_ENGINE})")
+
+
 def _add_speed(options: Any) -> None:
     options.add_argument(
-        "--precision", help="fp32; int8: small and fast on a CPU; fp16: for --device gpu (default: fp32)"
+        "--precision", help="fp32; int8: small and fast on a CPU; bf16: by openvino; fp16: on a GPU (default: fp32)"
     )
     options.add_argument(
-        "--min-agreement", metavar="SHARE", help="of int8's or fp16's answers with PyTorch's (default: 0.99)"
+        "--min-agreement", metavar="SHARE", help="of a reduced precision's answers with PyTorch's (default: 0.99)"
     )
     options.add_argument(
         "--eval-file", metavar="FILE", help="labelled texts to measure that with: .tsv, .csv or .jsonl"

@@ -30,9 +30,9 @@ class Context:
     oci_labels: Mapping[str, str]
 
     @property
-    def components(self) -> tuple[str, ...]:
-        """The component folders that the steps are made from."""
-        return tuple(step.component for step in self.pipeline.steps)
+    def requirements(self) -> tuple[Path, ...]:
+        """The files, below model_repository/, that say what the steps import; not every component has one."""
+        return tuple(Path(step.component, name) for step in self.pipeline.steps for name in step.requirements)
 
 
 def write_context(context: Context, folder: Path) -> Path:
@@ -92,10 +92,13 @@ def _context(content: dict[str, Any], folder: Path) -> Context:
 
 def _step(step: dict[str, Any], folder: Path) -> Step:
     """A step as written by this version or one before: what it lacks has its default."""
-    changes = {name: _tensors(step[name]) for name in ("inputs", "outputs")}
+    changes: dict[str, Any] = {name: _tensors(step[name]) for name in ("inputs", "outputs")}
     earlier = {version: _absolute(files, folder) for version, files in step.get("earlier", {}).items()}
     gpus = tuple(map(int, step.get("gpus", ())))
-    return Step(**{**step, **changes, "files": _absolute(step["files"], folder), "earlier": earlier, "gpus": gpus})
+    requirements = tuple(step.get("requirements", ("requirements.txt",)))
+    files = _absolute(step["files"], folder)
+    changes |= {"files": files, "earlier": earlier, "gpus": gpus, "requirements": requirements}
+    return Step(**{**step, **changes})
 
 
 def _absolute(files: Mapping[str, str], folder: Path) -> dict[str, Path]:

@@ -18,6 +18,7 @@ if not __package__:  # run as a file: its own folder must not shadow other packa
 from utils import entry, exporter, original, parity, reduction, tokenization
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
+from utils.engines import DEFAULT_ENGINE
 from utils.errors import ExportError, SourceError
 from utils.formats import FORMATS, GraphForm
 from utils.golden import TensorValue
@@ -49,6 +50,7 @@ class Wanted:
     labels: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
     reduction: Reduction = field(default_factory=Reduction)
+    engine: str = DEFAULT_ENGINE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,17 +30,17 @@ WEIGHTS, LARGE = "weights", 1 << 16
 SERVING_REQUIREMENTS = "requirements-serving.txt"
 
 
-def write(tree: Path, docker: Mapping[str, str], components: Collection[str] = (), *, refresh: bool = False) -> None:
+def write(tree: Path, docker: Mapping[str, str], requirements: Collection[Path] = (), *, refresh: bool = False) -> None:
     """Completes `tree` for the `docker` part of its context.json; afterwards `docker build TREE` works by hand as well.
 
     `docker` holds triton_image, slim_image, runtime, python and, for another machine than this one, machine
-    ("x86_64", "aarch64"). `components` are those of the steps: each may need packages of its own.
+    ("x86_64", "aarch64"). `requirements`: those of the steps' components (see Context).
     Raises ImageError when a wheel cannot be had; all else is in place then.
     """
     from utils import wheelhouse  # needs packaging, which only the factory's environment has
 
     write_context(tree, **{name: docker[name] for name in ("triton_image", "slim_image", "runtime")})
-    _add_requirements(tree / SERVING_REQUIREMENTS, components)
+    _add_requirements(tree / SERVING_REQUIREMENTS, requirements)
     wheelhouse.fill(
         tree / WHEELHOUSE,
         requirements=tree / SERVING_REQUIREMENTS,
@@ -50,9 +50,9 @@ def write(tree: Path, docker: Mapping[str, str], components: Collection[str] = (
     )
 
 
-def _add_requirements(file: Path, components: Collection[str]) -> None:
+def _add_requirements(file: Path, requirements: Collection[Path]) -> None:
     """What only some components import is in their folders, so that other images stay small."""
-    found = [ROOT / "model_repository" / name / "requirements.txt" for name in dict.fromkeys(components)]
+    found = [ROOT / "model_repository" / name for name in dict.fromkeys(requirements)]
     texts = [path.read_text(encoding="utf-8") for path in found if path.is_file()]
     file.write_text("\n".join([file.read_text(encoding="utf-8"), *texts]), encoding="utf-8")
 

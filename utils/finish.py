@@ -57,7 +57,7 @@ def _finish_without_image(spec: BuildSpec, context: Context, tree: BuildTree) ->
 def _write_docker_context(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
     from utils import docker_context
 
-    docker_context.write(tree.folder, context.docker, context.components, refresh=spec.no_cache)
+    docker_context.write(tree.folder, context.docker, context.requirements, refresh=spec.no_cache)
 
 
 def _build_image(spec: BuildSpec, engine: "Engine", tree: BuildTree) -> str:

@@ -137,7 +137,7 @@ def _complete(options: Options, context: Context) -> None:
     """What a build that ended at its wheels had not yet written."""
     if any(not (options.tree / name).exists() for name in NEEDED) or not list(options.tree.glob("wheelhouse/*.whl")):
         with progress.stage("serving wheels", ImageError):
-            docker_context.write(options.tree, context.docker, context.components, refresh=options.no_cache)
+            docker_context.write(options.tree, context.docker, context.requirements, refresh=options.no_cache)
 
 
 if __name__ == "__main__":

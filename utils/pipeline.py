@@ -28,12 +28,13 @@ class Graph:
 class Step:
     """One Triton model of the repository, made from one component folder.
 
-    `max_batch_size` 0: its dims are whole shapes. `gpus`: those it runs on, () for all of them. `files` ({name in the
-    version folder: path}) are copied; `documents` ({name: JSON value}) are written. `stands_for`: {name of a tensor:
-    its name among the steps}, for those that are called otherwise there. `version` is what these become; `earlier` are
-    versions of former builds that stay beside it, {version: files}. `version_policy` is what the config says of the
-    versions to serve, in Triton's own form. `threads` (0: the runtime's own choice), `instances` and `batch_delay` (in
-    microseconds) are of a step that runs a graph: see utils/tuning.py.
+    `max_batch_size` 0: its dims are whole shapes. `gpus`: those it runs on, () for all of them. `requirements`: files
+    of the component folder that say what it imports, where it has them. `files` ({name in the version folder: path})
+    are copied; `documents` ({name: JSON value}) are written. `stands_for`: {name of a tensor: its name among the
+    steps}, for those that are called otherwise there. `version` is what these become; `earlier` are versions of former
+    builds that stay beside it, {version: files}. `version_policy` is what the config says of the versions to serve, in
+    Triton's own form. `threads` (0: the runtime's own choice), `instances` and `batch_delay` (in microseconds) are of a
+    step that runs a graph: see utils/tuning.py.
     """
 
     model_name: str
@@ -46,6 +47,7 @@ class Step:
     threads: int = 0
     instances: int = 1
     batch_delay: int = 0
+    requirements: tuple[str, ...] = ("requirements.txt",)
     files: Mapping[str, Path] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
     stands_for: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +76,8 @@ class Ingredients:
     """What each step's own files are made of; a step takes what it needs (see utils/steps.py and the task's row).
 
     `inputs` and `outputs` are the served API. `graphs` are the exported models by the name of their step. `settings`
-    are the task's: what its row's `settle` gave. `step_names`: {component: model name}, where the user gave one.
+    are the task's: what its row's `settle` gave. `engine` and `precision` are names in utils/engines.py and
+    utils/precisions.py. `step_names`: {component: model name}, where the user gave one.
     """
 
     model_name: str
@@ -84,6 +87,8 @@ class Ingredients:
     graphs: Mapping[str, Graph]
     graph_instance_kind: str
     settings: Mapping[str, Any]
+    engine: str = "onnxruntime"
+    precision: str = "fp32"
     gpus: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     tokenizer_file: Path | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.engines import ENGINES, Engine
 from utils.errors import UsageError
 from utils.golden import TOLERANCE
 from utils.tasks.task import Task
@@ -14,7 +15,9 @@ MIN_AGREEMENT = 0.99
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """`reducer`: the function of utils/reduced_graph.py that makes such a graph of an exported one; None: it is one.
+    """`reducer`: the function of utils/reduced_graph.py that makes such a graph of an exported one.
+
+    None where the graph stays as it is: in another precision than the default it is the engine that computes so.
 
     `tolerance`: how far a server's numbers may be from those of ONNX Runtime run directly on the same graph.
     `elsewhere`: why it is refused on a device that is not among `devices`.
@@ -52,6 +55,14 @@ PRECISIONS = {
             reducer="to_int8",
             elsewhere="ONNX Runtime has no kernels for dynamic quantization there",
         ),
+        Precision(
+            name="bf16",
+            devices=("cpu",),
+            formats=("onnx",),
+            # Of probabilities. Golden answers are those of FP32, which a CPU without BF16 computes in.
+            tolerance=5e-2,
+            elsewhere="it is what OpenVINO computes in on some CPUs",
+        ),
     )
 }
 DEFAULT_PRECISION = "fp32"
@@ -66,8 +77,8 @@ class Reduction:
     eval_file: Path | None = None
 
 
-def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_name: str) -> Reduction:
-    """The options OPTIONS; UsageError for what the task, the device or the format does not allow."""
+def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_name: str, engine: Engine) -> Reduction:
+    """The options OPTIONS; UsageError for what the task, the device, the format or the engine does not allow."""
     name = texts.get("precision", DEFAULT_PRECISION)
     if name not in PRECISIONS:
         raise UsageError(f"--precision {name!r} is not known; choose one of: {', '.join(PRECISIONS)}")
@@ -80,7 +91,13 @@ def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_na
         )
     if format_name not in row.formats:
         raise UsageError(f"--precision {name} is not for --format {format_name}; choose {', '.join(row.formats)}")
-    if row.reducer is None:
+    if name not in engine.precisions:
+        having = [other.name for other in ENGINES.values() if name in other.precisions]
+        raise UsageError(
+            f"--precision {name} is not for --engine {engine.name}, which computes in {', '.join(engine.precisions)}; "
+            f"choose one of these, or --engine {' or '.join(having)}"
+        )
+    if name == DEFAULT_PRECISION:
         given = [option for option in OPTIONS[1:] if option in texts]
         if given:
             raise UsageError(

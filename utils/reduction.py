@@ -10,12 +10,14 @@ import numpy as np
 
 from utils import original
 from utils.agreement import RULES, Agreement
+from utils.engine_session import engine_session
 from utils.errors import ParityError
 from utils.formats import FORMATS, Session
 from utils.labelled_texts import read_labelled_texts
 from utils.original import Original
 from utils.pipeline import Graph
-from utils.progress import note
+from utils.precisions import DEFAULT_PRECISION
+from utils.progress import note, warn
 from utils.reduced_graph import reduced
 
 if TYPE_CHECKING:
@@ -26,13 +28,30 @@ def reduce(graph: Graph, asked: Original, wanted: "Wanted") -> tuple[Graph, Orig
     """The graph in the precision wanted, and the original as it answers with that graph in PyTorch's place.
 
     So tokenizer and post-processing of the golden answers stay transformers' own, and the numbers between them are
-    those of the very graph that is served, run by ONNX Runtime. ParityError (5) below the least agreement.
+    those of the very graph that is served, run by ONNX Runtime. Where the graph stays as it is and the engine computes
+    in that precision, on CPUs that can, the golden answers stay PyTorch's. ParityError (5) below the least agreement.
     """
     precision = wanted.reduction.precision
+    if precision.name == DEFAULT_PRECISION:
+        return graph, asked
     if precision.reducer is None:
+        with engine_session(graph, wanted.engine, precision.name) as session:
+            if session is None:
+                warn(
+                    f"this machine's CPU does not compute in {precision.name}: how well it agrees was not measured; "
+                    "a server measures it at its start, and computes in fp32 where it does not hold"
+                )
+            else:
+                _guarded(graph, asked, session, wanted)
         return graph, asked
     graph = reduced(graph, precision.reducer, wanted.release)
-    model = standing_in(asked.model, graph, FORMATS[graph.format].open_exporter().open_session(graph))
+    return graph, _guarded(graph, asked, FORMATS[graph.format].open_exporter().open_session(graph), wanted)
+
+
+def _guarded(graph: Graph, asked: Original, session: Session, wanted: "Wanted") -> Original:
+    """The original as it answers with `session` in PyTorch's place; ParityError below the least agreement."""
+    precision = wanted.reduction.precision
+    model = standing_in(asked.model, graph, session)
     answering = replace(asked, model=model, outputs=_outputs(model, asked, asked.texts, wanted))
     evaluated = _evaluated(asked, answering, wanted) if wanted.reduction.eval_file else (asked, answering)
     agreement = _agreement(*evaluated, wanted)
@@ -43,7 +62,7 @@ def reduce(graph: Graph, asked: Original, wanted: "Wanted") -> tuple[Graph, Orig
             f"{wanted.reduction.min_agreement:g}; measure with texts of your own (--eval-file), allow less, or build "
             "with --precision fp32; nothing was built"
         )
-    return graph, answering
+    return answering
 
 
 def standing_in(model: Any, graph: Graph, session: Session) -> Any:

@@ -27,7 +27,7 @@ RUNTIMES = {
             instance_kind="KIND_CPU",
             run_options=(),
             needs_driver=False,
-            layouts=("ensemble", "fused", "direct"),
+            layouts=("fused", "ensemble", "direct"),
         ),
         Runtime(
             device="gpu",

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from utils.corpus import GOLDEN_PAIRS, GOLDEN_TEXTS
 from utils.formats import FORMATS
 from utils.pipeline import Graph, Ingredients, Step
 from utils.tensors import TensorSpec
 
 # Tokens a run of the graph takes at most, padding included: of 128 to 2048 the fastest (benchmarks/limit.py).
 TOKEN_BUDGET = 256
+# What a server runs before it is ready, for a model of one text and for one of pairs.
+WARM_UP = {1: GOLDEN_TEXTS[:8], 2: GOLDEN_PAIRS[:8]}
 
 
 def text_preprocessing(ingredients: Ingredients) -> Step:
@@ -79,6 +82,9 @@ def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
         "answering": answering,
         "graph_outputs": [tensor.name for tensor in graph.outputs],
         "token_budget": TOKEN_BUDGET,
+        "engine": ingredients.engine,
+        "precision": ingredients.precision,
+        "warm_up": WARM_UP[len(ingredients.inputs)],
     }
     return Step(
         model_name=ingredients.model_name,
@@ -86,6 +92,7 @@ def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
         max_batch_size=ingredients.max_batch_size,
         inputs=ingredients.inputs,
         outputs=ingredients.outputs,
+        requirements=(f"requirements-{ingredients.engine}.txt",),
         files={**tokenizer_file(ingredients), **graph_files(graph)},
         documents={"settings.json": {**ingredients.tokenization, **ingredients.settings, **own, **settings}},
     )

@@ -1,14 +1,15 @@
 """Which rows share a run of the graph: padding is computed like text, so rows of like length go together."""
 
 
-def length_batches(lengths, token_budget):
+def length_batches(lengths, token_budget, most_rows=None):
     """The places of `lengths` in groups, longest rows first; rows times the longest of a group is at most the budget.
 
-    A row longer than the budget runs alone.
+    A row longer than the budget runs alone. No group has more than `most_rows`.
     """
     groups = []
     for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= token_budget:
+        rows = len(groups[-1]) + 1 if groups else 0
+        if groups and lengths[groups[-1][0]] * rows <= token_budget and rows <= (most_rows or rows):
             groups[-1].append(place)
         else:
             groups.append([place])

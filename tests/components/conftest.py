@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -193,10 +193,15 @@ def settings_of():
 
 @pytest.fixture
 def shared(pb_utils, monkeypatch):
-    """The shared modules by name, loaded as a build loads them."""
+    """The shared modules by name, loaded as a build loads them, when they are asked for."""
     from utils.components import load_shared
+
+    class Shared:
+        def __getattr__(self, name):
+            setattr(self, name, load_shared(name))
+            return getattr(self, name)
 
     # Shared modules import one another by their plain names, as side by side in a version folder.
     for name in ("step_responses", "tokenization", "scoring"):
         monkeypatch.setitem(sys.modules, name, load_shared(name))
-    return SimpleNamespace(**{name: load_shared(name) for name in SHARED})
+    return Shared()

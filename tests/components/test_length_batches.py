@@ -16,6 +16,10 @@ def test_every_row_runs_once_and_no_run_is_above_the_budget(lengths, budget):
         assert len(group) == 1 or longest * len(group) <= budget
 
 
+def test_no_group_has_more_rows_than_it_may():
+    assert length_batches([4, 4, 4, 9, 4], 512, most_rows=2) == [[3, 0], [1, 2], [4]]
+
+
 @given(st.lists(st.integers(1, 600), min_size=1))
 def test_rows_of_like_length_are_side_by_side(lengths):
     in_order = [lengths[place] for group in length_batches(lengths, 512) for place in group]

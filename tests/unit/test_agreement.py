@@ -31,7 +31,7 @@ def test_the_share_that_agrees(rule, wanted, given, share):
 def test_the_drift_is_the_largest_of_probabilities():
     found = RULES["softmax"](rows([0, 0], [5, 5]), rows([0, 0], [5, 5 + np.log(3)]))
     assert found.drift == pytest.approx(0.25)
-    assert str(found) == "same label 100.0%, largest drift 0.25"
+    assert str(found) == "same label 100%, largest drift 0.25"
 
 
 def test_the_same_answers_agree_wholly():

@@ -268,7 +268,7 @@ def test_torchscript_is_built_on_the_whole_base_image_whatever_the_device(engine
 
 
 def test_tuning_reaches_the_graph_and_stands_in_the_plan(metadata, graph, make_pipeline):
-    options = ["--threads", "2", "--instances", "3", "--batch-delay", "500"]
+    options = ["--layout", "ensemble", "--threads", "2", "--instances", "3", "--batch-delay", "500"]
     _, middle, last = planned(metadata, graph, *options, tokenizer_file=None, tokenization={}).steps
     assert (middle.threads, middle.instances, middle.batch_delay) == (2, 3, 500)
     assert (last.threads, last.instances, last.batch_delay) == (0, 1, 0)

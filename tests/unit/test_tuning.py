@@ -68,7 +68,8 @@ def test_a_yaml_file_says_the_same(tmp_path):
         (["--instances", "65"], ["--instances is '65'", "from 1 to 64"]),
         (["--batch-delay", "-1"], ["--batch-delay"]),
         (["--batch-delay", "1.5"], ["--batch-delay is '1.5'", "from 0 to 1000000"]),
-        (["--token-budget", "512"], ["--token-budget 512", "--layout ensemble", "build with --layout fused"]),
+        (["--token-budget", "512", "--layout", "ensemble"], ["--token-budget 512", "choose --layout fused"]),
+        (["--token-budget", "512", "--device", "gpu"], ["--token-budget 512 does not go with"]),
         (["--threads", "2", "--device", "gpu"], ["--threads 2", "--device gpu", "build with --device cpu"]),
         (["--threads", "2", "--format", "torchscript"], ["--threads 2", "build with --format onnx"]),
     ],
@@ -76,6 +77,11 @@ def test_a_yaml_file_says_the_same(tmp_path):
 def test_what_has_no_effect_is_refused(options, said):
     message = refusal(*options)
     assert all(words in message for words in said), message
+
+
+def test_the_layout_is_one_that_heeds_what_is_given():
+    spec = spec_of("--token-budget", "512")
+    assert (spec.layout, spec.tuning) == ("fused", Tuning(token_budget=512))
 
 
 def test_texts_that_come_one_by_one_wait_for_nothing():

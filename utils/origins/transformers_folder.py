@@ -89,6 +89,7 @@ class TransformersFolder:
             labels=self.known.label_texts,
             settings=self.settings,
             reduction=self.spec.reduction,
+            engine=self.spec.engine.name,
         )
         conversion = answered(convert(source, self.known.tokenizer.path, destination, wanted), wanted)
         graph_cache.keep(self._key, kept_conversion.files_of(conversion), kept_conversion.as_content(conversion))

@@ -1,11 +1,9 @@
-"""The whole task in one process: texts to tokens, the graph by ONNX Runtime, its outputs to answers."""
+"""The whole task in one process: texts to tokens, the graph by the engine, its outputs to answers."""
 
 from importlib import import_module
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from graph_session import GraphSession
-from length_batches import length_batches
 from step_responses import (
     InvalidInputError,
     InvalidResultError,
@@ -25,10 +23,11 @@ class TritonPythonModel:
         """Loads tokenizer and graph, and the module that turns the graph's outputs into answers."""
         folder, self.settings = version_folder(args), read_settings(args)
         self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
-        threads = self.settings.get("threads")
-        self.session = GraphSession(folder / "model.onnx", self.settings["graph_outputs"], threads)
+        engine = import_module(self.settings["engine"] + "_session")
+        self.session = engine.GraphSession(folder / "model.onnx", self.settings)
         self.answering = import_module(self.settings["answering"]).Answering(folder)
         self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))
+        self.session.warm([self._feed([each]) for each in self._warm_up()])
 
     def execute(self, requests):
         """The rows of all requests run together, like lengths side by side; no bad one costs another its answer."""
@@ -44,19 +43,24 @@ class TritonPythonModel:
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
 
+    def _warm_up(self):
+        texts = [text if isinstance(text, str) else tuple(text) for text in self.settings["warm_up"]]
+        return [each for each in self.tokenizer.encode_batch(texts) if any(each.attention_mask)]
+
     def _answers(self, encodings):
         """One answer a row, in order: its arrays, or the error that stands for them."""
         answers = [None] * len(encodings)
-        batches = length_batches([len(each.ids) for each in encodings], self.settings["token_budget"])
-        feeds = [self._feed([encodings[place] for place in places]) for places in batches]
-        for places, feed, outputs in zip(batches, feeds, self.session.run(feeds)):
+        batches = self.session.batches([len(each.ids) for each in encodings])
+        feeds = [self._feed([encodings[place] for place in places], length) for places, length in batches]
+        for (places, _), feed, outputs in zip(batches, feeds, self.session.run(feeds)):
             rows = zip(*self.answering(outputs, feed["attention_mask"]))
             for place, row, finite in zip(places, rows, all_finite(outputs)):
                 answers[place] = row if finite else InvalidResultError(NOT_FINITE)
         return answers
 
-    def _feed(self, encodings):
-        return arrays(encodings, {"attention_mask": np.int64, **self.session.dtypes}, self.settings["padding"])
+    def _feed(self, encodings, length=None):
+        padding = self.settings["padding"] and {"length": length, **self.settings["padding"]}
+        return arrays(encodings, {"attention_mask": np.int64, **self.session.dtypes}, padding)
 
     def _response(self, rows):
         for row in rows:

@@ -1,6 +1,7 @@
 """--task ocr on the command line, and what it writes for its own proof; tests/server has the served pipeline."""
 
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -80,6 +81,6 @@ def test_the_image_has_what_decodes_pictures_and_others_have_not(tmp_path, monke
     docker = {"triton_image": "triton:1", "slim_image": "debian:12-slim", "runtime": "slim", "python": "3.11"}
     for folder, components in (("with", ("detection_preprocessing", "model_onnx")), ("without", ("model_onnx",))):
         (tmp_path / folder).mkdir()
-        docker_context.write(tmp_path / folder, docker, components)
+        docker_context.write(tmp_path / folder, docker, [Path(name, "requirements.txt") for name in components])
     texts = [(tmp_path / folder / "requirements-serving.txt").read_text() for folder in ("with", "without")]
     assert ["pillow==" in text for text in texts] == [True, False]

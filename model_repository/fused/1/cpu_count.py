@@ -1,0 +1,1 @@
+../../shared/cpu_count.py

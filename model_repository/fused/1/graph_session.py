@@ -1,1 +1,0 @@
-../../shared/graph_session.py

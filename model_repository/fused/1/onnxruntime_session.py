@@ -1,0 +1,1 @@
+../../shared/onnxruntime_session.py

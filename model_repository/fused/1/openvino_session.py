@@ -1,0 +1,1 @@
+../../shared/openvino_session.py
