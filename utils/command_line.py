@@ -115,7 +115,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_layout(options: Any) -> None:
-    options.add_argument("--layout", help="ensemble: a Triton model a step; fused: one model for all of them")
+    options.add_argument("--layout", help="fused: one model for all steps (default for cpu); ensemble: one a step")
     options.add_argument("--engine", help=f"onnxruntime or openvino: what runs the graph (default: {DEFAULT_ENGINE})")
 
 

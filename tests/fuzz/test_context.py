@@ -1,6 +1,7 @@
 """A context.json somebody changed: a context, or exit 6 and one sentence."""
 
 import json
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ STEP = {
     "component": "text_preprocessing", "model_name": "text_preprocessing", "max_batch_size": 8, "inputs": [TENSOR],
     "outputs": [TENSOR], "files": {"tokenizer.json": "artifacts/tokenizer.json"}, "earlier": {"1": {"a": "b"}},
     "documents": {"settings.json": {"max_length": 16}}, "gpus": [0],
+    "requirements": ["requirements.txt"],
 }  # fmt: skip
 VALID = {
     "format": 1, "image": "a:v1", "device": "cpu", "docker": {"runtime": "slim"}, "oci_labels": {"a": "b"},
@@ -36,4 +38,4 @@ def test_a_changed_context(content, tmp_path_factory):
 
 def test_the_unchanged_one_is_read(tmp_path):
     (tmp_path / CONTEXT_FILE).write_text(json.dumps(VALID), encoding="utf-8")
-    assert read_context(tmp_path / CONTEXT_FILE).components == ("text_preprocessing",)
+    assert read_context(tmp_path / CONTEXT_FILE).requirements == (Path("text_preprocessing/requirements.txt"),)

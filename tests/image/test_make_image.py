@@ -136,7 +136,7 @@ def test_a_planted_wrong_golden_answer_fails_and_moves_no_tag(engine, built, tmp
     labels.append(labels.pop(0))  # the best label is last now: wrong whichever it is
     (tree / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
     # Another image than the tagged one, so that an untouched tag is not simply the same image.
-    settings = tree / "model_repository/post_processing/1/settings.json"
+    settings = tree / f"model_repository/{name}/1/settings.json"
     settings.write_text(settings.read_text() + "\n")
     done = run(ROOT / ".venv/bin/python", "-m", "utils.image", tree, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 8, done.stderr

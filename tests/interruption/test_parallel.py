@@ -38,9 +38,9 @@ def test_eight_at_once_of_the_same_name_and_of_others(checkout, fresh_serving, t
     assert checkout.work() == []
     wait_for(lambda: not checkout.living(), "end of their children", 10)
     for number, name in enumerate(names[4:]):
-        assert labels_of(checkout.build / name / TAG, "post_processing") == list(labels[number % 2])
+        assert labels_of(checkout.build / name / TAG, name) == list(labels[number % 2])
     # The four of one name: one of them, whole. It answers as a build of its model alone does.
-    last = labels_of(checkout.good, "post_processing")
+    last = labels_of(checkout.good, NAME)
     alone = "zebra-0" if last == list(labels[0]) else "zebra-1"
     assert differences(checkout.good, checkout.build / alone / TAG, alone) == set()
 

@@ -11,7 +11,7 @@ from utils.build_tree import BUILD
 from utils.corpus import GOLDEN_TEXTS
 
 NAME = "test-precision"
-BUILDS = {"ensemble": [], "fused": ["--layout", "fused"]}
+BUILDS = {layout: ["--layout", layout] for layout in ("ensemble", "fused")}
 
 
 @pytest.fixture(scope="module")

@@ -64,13 +64,13 @@ CASES = {
     "plain": {
         "family": "bert",
         "sentence": None,
-        "options": ("--pooling", "cls"),
+        "options": ("--pooling", "cls", "--layout", "ensemble"),
         "answer": {"pooling": "cls", "normalize": False, "limit": 128},
     },
     "fused": {
         "family": "bert",
         "sentence": {"pooling": {"pooling_mode_mean_tokens": True}, "max_seq_length": 24},
-        "options": ("--layout", "fused", "--max-length", "20"),
+        "options": ("--max-length", "20"),
         "answer": {"pooling": "mean", "normalize": True, "limit": 20},
     },
     "fixed": {
@@ -82,7 +82,17 @@ CASES = {
     "asked": {
         "family": "distilbert",
         "sentence": {"pooling": {"pooling_mode_lasttoken": True}, "modules": ("Transformer", "Pooling")},
-        "options": ("--pooling", "max", "--normalize", "--max-length", "12", "--input-dtype", "INT32"),
+        "options": (
+            "--pooling",
+            "max",
+            "--normalize",
+            "--max-length",
+            "12",
+            "--input-dtype",
+            "INT32",
+            "--layout",
+            "ensemble",
+        ),
         "answer": {"pooling": "max", "normalize": True, "limit": 12},
     },
 }
@@ -144,7 +154,7 @@ def test_a_request_that_cannot_be_answered_gets_400(served, texts, shape):
     [
         ({}, ("-", "--pooling", "sum"), 2, "mean, cls, max"),
         ({}, ("-", "--format", "onxx"), 2, "onnx, torchscript"),
-        ({}, ("-", "--format", "torchscript", "--layout", "fused"), 2, "ensemble, direct"),
+        ({}, ("-", "--format", "torchscript", "--layout", "fused"), 2, "choose --layout ensemble"),
         ({}, ("-", "--input-dtype", "INT8"), 2, "INT64, INT32"),
         ({}, ("-", "--sequence-length", "20", "--max-length", "30"), 2, "leave one of them out"),
         ({}, ("-", "--sequence-length", "500"), 3, "at most 128"),

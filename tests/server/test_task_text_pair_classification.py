@@ -26,12 +26,28 @@ PAIRS = (
 )
 
 
-@pytest.fixture(scope="module", params=["bert", "roberta"])
+LAYOUTS = {"bert": "fused", "roberta": "ensemble"}
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
 def served(request, tmp_path_factory, serve_repository):
     """(address, name, the pipeline's answer to (text, pair)); all labels, built with batches of four."""
     model = tiny_models.FAMILIES[request.param](tmp_path_factory.mktemp("models") / request.param)
     name = f"{NAME}-{request.param}"
-    done = build(model, model, "-", name, "v1", 4, "--task", "text-pair-classification", "--top-k", 3)
+    done = build(
+        model,
+        model,
+        "-",
+        name,
+        "v1",
+        4,
+        "--task",
+        "text-pair-classification",
+        "--top-k",
+        3,
+        "--layout",
+        LAYOUTS[request.param],
+    )
     assert done.returncode == 0, done.stderr
     assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
     pipeline = original(model, "AutoModelForSequenceClassification", "TextClassificationPipeline")

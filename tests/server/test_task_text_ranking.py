@@ -14,7 +14,10 @@ from utils.build_tree import BUILD
 NAME = "test-text-ranking"
 # what the model's config says, the options of the build, the pipeline's function for the same
 IDENTITY = {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}
-BUILDS = {"sigmoid": ("bert", {}, [], "sigmoid"), "the-model-s-own": ("roberta", IDENTITY, [], "none")}
+BUILDS = {
+    "sigmoid": ("bert", {}, [], "sigmoid"),
+    "the-model-s-own": ("roberta", IDENTITY, ["--layout", "ensemble"], "none"),
+}
 
 
 @pytest.fixture(scope="module", params=BUILDS)

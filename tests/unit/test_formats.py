@@ -50,7 +50,7 @@ def test_a_form_is_applied_to_every_tensor():
         (("--input-dtype", "int32"), "INT64, INT32"),
         (("--sequence-length", "0"), "--sequence-length"),
         (("--sequence-length", "8", "--max-length", "9"), "leave one of them out"),
-        (("--format", "torchscript", "--layout", "fused"), "ensemble, direct"),
+        (("--format", "torchscript", "--layout", "fused"), "choose --layout ensemble"),
         (("--format", "torchscript", "--task", "question-answering"), "choose onnx"),
     ],
 )

@@ -8,7 +8,7 @@ from utils.golden import TensorValue, numbers
 from utils.json_file import read_json
 from utils.model_config import ModelConfig
 from utils.pipeline import Graph, Ingredients, Step
-from utils.steps import graph_step, text_preprocessing
+from utils.steps import fused, graph_step, text_preprocessing
 from utils.tasks import text_pair_classification
 from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
@@ -45,6 +45,11 @@ def text_ranking(ingredients: Ingredients) -> Step:
         outputs=ingredients.outputs,
         documents={"settings.json": dict(ingredients.settings)},
     )
+
+
+def fused_scores(ingredients: Ingredients) -> Step:
+    """Pairs of texts to scores, in one."""
+    return fused(ingredients, "ranking_scores")
 
 
 def score(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
@@ -98,7 +103,7 @@ TASK = Task(
     graph_outputs=("logits",),
     inputs=text_pair_classification.TASK.inputs,
     outputs=score,
-    layouts={"ensemble": (text_preprocessing, graph_step, text_ranking)},
+    layouts={"ensemble": (text_preprocessing, graph_step, text_ranking), "fused": (fused_scores,)},
     settle=settle,
     examples=text_pair_classification.TASK.examples,
     texts=text_pair_classification.pairs,

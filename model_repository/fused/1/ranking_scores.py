@@ -1,0 +1,1 @@
+../../shared/ranking_scores.py
