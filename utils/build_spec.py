@@ -29,6 +29,7 @@ from utils.storage import Sources, parse_reference
 from utils.tasks import DEFAULT_TASK, TASKS, find_task, task_options
 from utils.tasks.task import Settings, Task
 from utils.terms import Terms
+from utils.tuning import Tuning, parse_tuning
 from utils.version_policy import VersionPolicy, parse_policy
 
 LABELS_FROM_MODEL = "-"
@@ -58,6 +59,7 @@ class BuildSpec:
     engine: Engine
     form: GraphForm
     reduction: Reduction
+    tuning: Tuning
     model_version: int | None
     versions_of: str | None
     version_policy: VersionPolicy | None
@@ -149,6 +151,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         engine=engine,
         form=form,
         reduction=parse_reduction(texts, task, device, form.format, engine),
+        tuning=parse_tuning(texts, max_batch_size=max_batch_size, layout=layout, device=device, format=form.format),
         model_version=version,
         versions_of=versions_of,
         version_policy=policy,

@@ -9,6 +9,7 @@ from utils.formats import DEFAULT_FORMAT, INPUT_DTYPES
 from utils.releases import default_release, list_releases
 from utils.runtimes import DEFAULT_DEVICE
 from utils.tasks import DEFAULT_TASK, task_options
+from utils.tuning import KNOBS
 
 LISTS = ("add_model", "golden_inputs", "inputs", "outputs")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
@@ -93,7 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
     options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
-    _add_precision(options)
+    _add_speed(options)
     options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
     options.add_argument(
         "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
@@ -118,7 +119,7 @@ def _add_layout(options: Any) -> None:
     options.add_argument("--engine", help=f"onnxruntime or openvino: what runs the graph (default: {DEFAULT_ENGINE})")
 
 
-def _add_precision(options: Any) -> None:
+def _add_speed(options: Any) -> None:
     options.add_argument(
         "--precision", help="fp32; int8: small and fast on a CPU; bf16: by openvino; fp16: on a GPU (default: fp32)"
     )
@@ -128,6 +129,8 @@ def _add_precision(options: Any) -> None:
     options.add_argument(
         "--eval-file", metavar="FILE", help="labelled texts to measure that with: .tsv, .csv or .jsonl"
     )
+    for knob in KNOBS.values():
+        options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)
 
 
 def _add(group: Any, name: str, metavar: str, text: str) -> None:

@@ -7,6 +7,7 @@ from utils.errors import UsageError
 from utils.formats import FORMATS
 from utils.runtimes import RUNTIMES
 from utils.tasks.task import Task
+from utils.tuning import KNOBS
 
 
 def choose_layout(texts: Mapping[str, str], task: Task, device: str, engine: Engine) -> str:
@@ -42,4 +43,7 @@ def _fitting(texts: Mapping[str, str], task: Task, engine: Engine) -> dict[str, 
         fitting[f"--step-name {texts['step_name']}"] = tuple(
             name for name, steps in task.layouts.items() if len(steps) > 1
         )
+    for knob in KNOBS.values():
+        if knob.name in texts and "layout" in knob.only:
+            fitting[f"{knob.option} {texts[knob.name]}"] = knob.only["layout"]
     return fitting

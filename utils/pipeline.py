@@ -33,7 +33,8 @@ class Step:
     are copied; `documents` ({name: JSON value}) are written. `stands_for`: {name of a tensor: its name among the
     steps}, for those that are called otherwise there. `version` is what these become; `earlier` are versions of former
     builds that stay beside it, {version: files}. `version_policy` is what the config says of the versions to serve, in
-    Triton's own form.
+    Triton's own form. `threads` (0: the runtime's own choice), `instances` and `batch_delay` (in microseconds) are of a
+    step that runs a graph: see utils/tuning.py.
     """
 
     model_name: str
@@ -43,6 +44,9 @@ class Step:
     outputs: tuple[TensorSpec, ...]
     instance_kind: str = "KIND_CPU"
     gpus: tuple[int, ...] = ()
+    threads: int = 0
+    instances: int = 1
+    batch_delay: int = 0
     requirements: tuple[str, ...] = ("requirements.txt",)
     files: Mapping[str, Path] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from utils.steps import step_of_graph
 from utils.storage import StorageRef
 from utils.tasks.task import Settings
 from utils.tensors import TensorSpec
+from utils.tuning import tuned
 
 if TYPE_CHECKING:
     from utils.docker_engine import Engine
@@ -86,7 +87,7 @@ def served_pipeline(
 ) -> Pipeline:
     """The layout, filled with this build's tensors, names and settings; `beside` are the added models' graphs by name.
 
-    UsageError for a name given to a tensor that there is not.
+    UsageError for a name given to a tensor that there is not, and for tuning that has no effect.
     """
     graphs = {"model": graph}
     if spec.task.graphs:
@@ -109,7 +110,7 @@ def served_pipeline(
     )
     planned = LAYOUTS[spec.layout](ingredients, tuple(make(ingredients) for make in spec.task.layouts[spec.layout]))
     added = tuple(step_of_graph(ingredients, each, name) for name, each in beside.items() if name not in graphs)
-    return replace(planned, steps=(*planned.steps, *added))
+    return tuned(replace(planned, steps=(*planned.steps, *added)), spec.tuning)
 
 
 def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
@@ -202,6 +203,7 @@ def describe(
             **({"sequence_length": spec.form.sequence_length} if spec.form.sequence_length else {}),
             "input_dtype": spec.form.input_dtype,
         },
+        **({"tuning": spec.tuning.given} if spec.tuning.given else {}),
         "runtime": docker["runtime"],
         "base_images": [docker["triton_image"], *([docker["slim_image"]] if docker["runtime"] == "slim" else [])],
         "served_model": {

@@ -136,7 +136,7 @@ def _infer(
     client: Any, server: Any, model: str, inputs: dict[str, TensorValue], **options: Any
 ) -> dict[str, TensorValue]:
     name, _, version = model.partition("/versions/")
-    tensors = [_input(client, each, value) for each, value in inputs.items()]
+    tensors = [infer_input(client, each, value) for each, value in inputs.items()]
     result = server.infer(name, tensors, model_version=version, **options)
     response = result.get_response()
     named = response["outputs"] if isinstance(response, dict) else response.outputs
@@ -149,7 +149,8 @@ def _infer(
     return outputs
 
 
-def _input(client: Any, name: str, value: TensorValue) -> Any:
+def infer_input(client: Any, name: str, value: TensorValue) -> Any:
+    """A tensor as tritonclient sends it; `client` is its module of a protocol."""
     import numpy as np
     from tritonclient.utils import triton_to_np_dtype
 

@@ -1,4 +1,4 @@
-"""An ONNX graph on the CPU by ONNX Runtime, with as many threads as the container may use."""
+"""An ONNX graph on the CPU by ONNX Runtime, by default with as many threads as the container may use."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,8 @@ class GraphSession:
 
     def __init__(self, file, settings):
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads = cpu_count()
+        threads = settings.get("threads") or cpu_count()
+        options.intra_op_num_threads = threads
         # A thread that spins while it waits takes the processor from those that bring the next requests.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3

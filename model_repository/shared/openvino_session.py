@@ -21,7 +21,7 @@ class GraphSession:
     """Runs batches ({input name: array}); each gives the graph's outputs settings["graph_outputs"], in that order."""
 
     def __init__(self, file, settings):
-        self.core, self.threads = openvino.Core(), cpu_count()
+        self.core, self.threads = openvino.Core(), settings.get("threads") or cpu_count()
         self.model = self.core.read_model(str(file))
         self.dtypes = {
             port.get_any_name(): np.dtype(port.get_element_type().to_dtype()).type for port in self.model.inputs

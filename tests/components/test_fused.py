@@ -121,3 +121,10 @@ def test_padding_is_on_the_side_that_the_settings_say(load):
     )
     assert arrays["input_ids"].tolist() == [[9, 9, 9, 2, 4, 3]]
     assert arrays["attention_mask"].tolist() == [[0, 0, 0, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("asked", [{}, {"threads": 3}])
+def test_the_build_may_say_how_many_threads(load, asked):
+    session, wanted = load(**asked).session, asked.get("threads") or load_shared("cpu_count").cpu_count()
+    assert session.session.get_session_options().intra_op_num_threads == wanted
+    assert session.pool._max_workers == wanted

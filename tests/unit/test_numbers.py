@@ -23,3 +23,9 @@ def test_the_largest_can_be_another():
     assert whole_number("--x", "8", most=8) == 8
     with pytest.raises(UsageError, match="from 1 to 8"):
         whole_number("--x", "9", most=8)
+
+
+def test_so_can_the_smallest():
+    assert whole_number("--x", "0", least=0) == 0
+    with pytest.raises(UsageError, match="from 2 to 8"):
+        whole_number("--x", "1", least=2, most=8)

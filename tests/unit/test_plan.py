@@ -265,3 +265,18 @@ def test_torchscript_is_built_on_the_whole_base_image_whatever_the_device(engine
     assert plan["runtime"] == "full"
     if engine:
         assert (engine.backend, engine.pulled) == ("pytorch", [plan["triton_image"]])
+
+
+def test_tuning_reaches_the_graph_and_stands_in_the_plan(metadata, graph, make_pipeline):
+    options = ["--layout", "ensemble", "--threads", "2", "--instances", "3", "--batch-delay", "500"]
+    _, middle, last = planned(metadata, graph, *options, tokenizer_file=None, tokenization={}).steps
+    assert (middle.threads, middle.instances, middle.batch_delay) == (2, 3, 500)
+    assert (last.threads, last.instances, last.batch_delay) == (0, 1, 0)
+    spec = spec_of(*options)
+    plan = describe(spec, metadata, settle(spec, metadata), make_pipeline(), docker_plan(spec, None))
+    assert plan["tuning"] == {"threads": 2, "instances": 3, "batch_delay": 500}
+    assert "  instances: 3" in as_text(plan).splitlines()
+
+
+def test_without_tuning_the_plan_says_nothing_of_it(plan):
+    assert "tuning" not in plan
