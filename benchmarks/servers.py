@@ -8,14 +8,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils import ROOT, children, environment
-from utils.local_triton import SERVICES, choose_ports, serve
+from utils.local_triton import ATTEMPTS, SERVICES, choose_ports, serve
 from utils.server_address import ServerAddress
 from utils.triton_layout import ask, lay_out
+from utils.triton_process import PORT_LOST
 
 HOST = "127.0.0.1"
 READY_WITHIN = 180.0  # seconds: torch and TensorFlow take their time to be imported
@@ -44,7 +45,6 @@ def supervised(tree: Path, repository: Path, folder: Path) -> Iterator[Running]:
     """What the image of a build tree runs, on the Triton from PyPI: ready when the golden answers were right."""
     python, laid_out = environment.ensure(environment.SERVING), environment.SERVING.folder / "tritonserver"
     lay_out(python, laid_out)
-    ports = choose_ports(HOST, dict.fromkeys(SERVICES, 0))
     command = [str(python), "-I", "-S", str(_serving(tree, folder) / "supervise.py"), "tritonserver"]
     command += [f"--model-repository={repository}", "--disable-auto-complete-config"]
     command += [f"--backend-directory={laid_out}/backends", f"--cache-directory={laid_out}/caches"]
@@ -52,11 +52,26 @@ def supervised(tree: Path, repository: Path, folder: Path) -> Iterator[Running]:
     settings = {
         "PATH": f"{python.parent}:{laid_out}/bin:{os.environ['PATH']}",
         "LD_LIBRARY_PATH": ":".join(map(str, [laid_out / "lib", *ask(python).library_path()])),
-        **{f"TRITON_{service.upper()}_PORT": str(port) for service, port in ports.items()},
     }
-    address = ServerAddress(http=f"{HOST}:{ports['http']}", grpc=f"{HOST}:{ports['grpc']}")
-    with _process(command, settings, folder / "server.log", address, "/v2/health/ready", cwd=laid_out) as running:
-        yield running
+    with ExitStack() as stack:
+        yield _on_free_ports(stack, command, settings, folder / "server.log", laid_out)
+
+
+def _on_free_ports(
+    stack: ExitStack, command: Sequence[str], settings: Mapping[str, str], log: Path, cwd: Path
+) -> Running:
+    """Between our look and the server's bind another program can take a free port: then others are chosen."""
+    for attempt in range(1, ATTEMPTS + 1):
+        ports = choose_ports(HOST, dict.fromkeys(SERVICES, 0))
+        chosen = {f"TRITON_{service.upper()}_PORT": str(port) for service, port in ports.items()}
+        address = ServerAddress(http=f"{HOST}:{ports['http']}", grpc=f"{HOST}:{ports['grpc']}")
+        process = _process(command, {**settings, **chosen}, log, address, "/v2/health/ready", cwd=cwd)
+        try:
+            return stack.enter_context(process)
+        except RuntimeError as error:
+            if PORT_LOST not in str(error) or attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _serving(tree: Path, folder: Path) -> Path:
