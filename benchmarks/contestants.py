@@ -11,6 +11,8 @@ CONTESTANTS = {
     for row in (
         ours("fused", "one process", "--layout", "fused"),
         ours("fused int8", "with int8 weights", "--layout", "fused", "--precision", "int8", limit=INT8),
+        ours("fused OpenVINO", "by OpenVINO in FP32", "--layout", "fused", "--engine", "openvino"),
+        ours("fused OpenVINO bf16", "in BF16", "--layout", "fused", "--engine", "openvino", "--precision", "bf16"),
         ours("ensemble", "three Triton models", "--layout", "ensemble"),
         ours("fused unbatched", "no dynamic batching", "--layout", "fused", loads=OVER_CLIENTS, batching=False),
         ours("ensemble unbatched", "likewise", "--layout", "ensemble", loads=OVER_CLIENTS, batching=False),
