@@ -63,7 +63,7 @@ class Canary:
             seconds=seconds,
         )
         said = body[:300].decode("utf-8", "replace")
-        if status in OVERLOADED:
+        if status in OVERLOADED or status == http.client.BAD_GATEWAY:  # which the guard says before a silent Triton
             raise NoAnswerError(f"{status} {said}")
         if status != http.client.OK:
             raise WrongAnswerError(f"it says {status} {said}")

@@ -10,7 +10,7 @@ TENSORS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 # Of a very long text a part is tokenized first: this many characters, or this many a token asked for.
 SHORTEST_PART = 4096
 CHARACTERS_PER_TOKEN = 16
-# No text is read further than so many such parts, be it one endless word (docs/operations.md says what that can change).
+# No text is read further than so many such parts, be it one endless word (docs/operations.md: what that can change).
 MOST_PARTS = 16
 # So many words between the last token kept and a cut inside a word: more than any rule looks ahead.
 WORDS_BEFORE_CUT = 16

@@ -16,6 +16,10 @@ def test_defaults():
     assert settings.read({"TRITON_HTTP_PORT": "", "TRITON_DRAIN_SECONDS": "25"}).drain_seconds == 25
 
 
+def test_no_limit_of_bodies_is_a_setting():
+    assert settings.read({"TRITON_MAX_INPUT_BYTES": "0"}).max_input_bytes == 0
+
+
 def test_what_kubernetes_tells_of_a_service_is_no_setting():
     assert settings.read({"TRITON_HTTP_PORT": "tcp://10.0.0.1:8000"}) == settings.Settings()
 
@@ -131,7 +135,8 @@ def test_a_right_answer_passes(tmp_path, monkeypatch):
     [(200, outputs("b"), canary.WrongAnswerError), (200, outputs("a", "a"), canary.WrongAnswerError),
      (200, {"outputs": []}, canary.WrongAnswerError), (200, b"nope", canary.WrongAnswerError),
      (500, {"error": "x"}, canary.WrongAnswerError), (404, {"error": "x"}, canary.WrongAnswerError),
-     (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError)],
+     (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError),
+     (502, {"error": "the server gave no answer"}, canary.NoAnswerError)],
 )  # fmt: skip
 def test_any_other_answer_is_told_apart(tmp_path, monkeypatch, status, content, error):
     ours = load(tmp_path, row("a"))

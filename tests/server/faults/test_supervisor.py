@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -122,6 +123,48 @@ def test_a_process_that_a_model_starts_may_end(run, built, tmp_path):
 def test_a_server_that_dies_or_stops_is_told(run, number):
     server = run()
     assert_ends(server, lambda: os.kill(server.pid, number))
+
+
+@ENSEMBLE_ONLY
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
+    server = run()
+    guard = server.guard
+    assert_ends(server, lambda: os.kill(guard, number))
+    said = f"the guard with process id {guard} ended" if number == signal.SIGKILL else f"process {guard} is stopped"
+    assert said in server.said().splitlines()[-1]
+
+
+@ENSEMBLE_ONLY
+def test_without_a_limit_there_is_no_guard(run, built):
+    server = run(TRITON_MAX_INPUT_BYTES="0")
+    assert server.guard is None
+    assert Target(server, built[0]).infer(b" " * 70_000_000).status == 500
+    assert "guard" not in server.said()
+
+
+@ENSEMBLE_ONLY
+def test_a_guard_keeps_the_limit_that_was_set(run, built):
+    server = run(TRITON_MAX_INPUT_BYTES="2000")
+    target = Target(server, built[0])
+    assert target.infer(b" " * 2001).status == 413
+    target.assert_unharmed()
+    assert "Started Metrics Service at 0.0.0.0:" in server.said(), "which by default follows HTTP's address"
+    assert "Started HTTPService at 127.0.0.1:" in server.said()
+
+
+@ENSEMBLE_ONLY
+def test_connections_without_a_request_cost_no_other_its_answer(run, built):
+    """More than a process may have: the oldest of them end."""
+    server = run()
+    resource.prlimit(server.guard, resource.RLIMIT_NOFILE, (100, 100))
+    target = Target(server, built[0])
+    idle = [socket.create_connection(("127.0.0.1", server.ports["http"]), 5) for _ in range(200)]
+    for _ in range(20):
+        assert target.infer(infer_body()).body == target.before
+    target.assert_unharmed()
+    for each in idle:
+        each.close()
 
 
 def test_a_step_that_hangs_is_found(run, harmed):
