@@ -6,7 +6,6 @@ A process of its own, which inherits the listening socket as its standard input,
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import resource
 import select
@@ -20,6 +19,7 @@ from .relay import Relay
 
 LOOK = 1.0
 BACKLOG = 1024
+MOST = 10_000
 _START = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
@@ -69,13 +69,13 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 class Guard:
-    """Serves one listening socket until the process ends."""
+    """Serves one listening socket until the process ends; `most` connections at a time."""
 
-    def __init__(self, listening: socket.socket, upstream: tuple[str, int], max_bytes: int) -> None:
+    def __init__(self, listening: socket.socket, upstream: tuple[str, int], max_bytes: int, most: int = MOST) -> None:
         self._listening, self._upstream, self._max_bytes = listening, upstream, max_bytes
         self._poll = Poll()
         self._relays: list[Relay] = []
-        self._is_full = False
+        self._most = most
         listening.setblocking(False)
         self._poll.add(listening, select.EPOLLIN, self._accept)
 
@@ -92,28 +92,26 @@ class Guard:
         for relay in self._relays:
             relay.look()
         self._relays = [relay for relay in self._relays if not relay.is_closed]
-        if self._is_full:
-            self._is_full = False
-            self._poll.change(self._listening, select.EPOLLIN)
 
     def _accept(self, _events: int) -> None:
-        try:
-            connection, _ = self._listening.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                self._make_room()
-            return
-        connection.setblocking(False)
         with contextlib.suppress(OSError):  # it is gone already
-            self._relays.append(Relay(connection, self._poll, self._upstream, self._max_bytes))
+            connection, _ = self._listening.accept()
+            connection.setblocking(False)
+            if self._has_room():
+                self._relays.append(Relay(connection, self._poll, self._upstream, self._max_bytes))
+            else:
+                connection.close()
 
-    def _make_room(self) -> None:
-        """No descriptor is left: the oldest connection without a request ends, and new ones wait for the next look."""
-        self._is_full = True
-        self._poll.change(self._listening, 0)
-        oldest = next((relay for relay in self._relays if relay.is_idle and not relay.is_closed), None)
-        if oldest:
-            oldest.close()
+    def _has_room(self) -> bool:
+        """Makes it, where need be, at the cost of the client that has not been heard of for longest."""
+        if len(self._relays) >= self._most:
+            self._relays = [relay for relay in self._relays if not relay.is_closed]
+        if len(self._relays) >= self._most:
+            spare = min((relay for relay in self._relays if relay.is_spare), key=lambda each: each.heard, default=None)
+            if not spare:
+                return False
+            spare.close()
+        return True
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -122,5 +120,7 @@ def main(arguments: Sequence[str]) -> None:
 
     host, port, max_bytes = arguments
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    Guard(socket.socket(fileno=0), (host, int(port)), int(max_bytes)).run()
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    most = min(MOST, (descriptors - 16) // 2)  # one for the client and one for Triton
+    Guard(socket.socket(fileno=0), (host, int(port)), int(max_bytes), most).run()

@@ -11,8 +11,8 @@ from typing import Protocol
 HEAD_BYTES = 32 * 1024
 # A chunk begins with its size, without extensions, and after the last one comes nothing but an empty line.
 LINE_BYTES = 17
-TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-HEADERS = rb"\r\n(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HEADERS = rb"\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
 _RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
 _NAMES = rb"Content-Length|Transfer-Encoding|Content-Encoding|Inference-Header-Content-Length"
 _FIELD = re.compile(rb"\r\n(" + _NAMES + rb"):[ \t]*([^\r]*?)[ \t]*(?=\r\n)", re.IGNORECASE)

@@ -26,6 +26,7 @@ class Relay:
     def __init__(self, client: socket.socket, poll: Poll, upstream: tuple[str, int], max_bytes: int) -> None:
         self.is_closed = False
         self.since: float | None = poll.now  # when the client began to owe us something, None when it does not
+        self.heard = poll.now  # of the client, last
         self._received = 0  # of what it owes
         self._poll, self._upstream, self._max_bytes = poll, upstream, max_bytes
         self._client = Side(client, poll, lambda events: self._happened(self._client_happened, events))
@@ -37,9 +38,9 @@ class Relay:
         self._is_last = False  # the client gets what is pending, and no more is taken from it
 
     @property
-    def is_idle(self) -> bool:
-        """Between two requests, or before the first."""
-        return not (self._response or self._incoming or self._client.pending)
+    def is_spare(self) -> bool:
+        """Nothing but its client would lose by its end: no request of it is with Triton, no answer on its way."""
+        return not self._client.pending and (not self._response or self._request.has_begun)
 
     def look(self) -> None:
         """To be called every second: ends what takes too long."""
@@ -84,6 +85,7 @@ class Relay:
         if events & select.EPOLLOUT:
             self._client.send()
             self._say_goodbye()
+        self.heard = self._poll.now
         if events & select.EPOLLIN:
             content = self._client.connection.recv(CHUNK)
             if not content:

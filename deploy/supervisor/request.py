@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from .body_limits import Limits, too_large
-from .http_messages import HEADERS, TOKEN, Body, Sized, bad, end_of_head, fields, framing
+from .http_messages import HEADERS, Body, Sized, bad, end_of_head, fields, framing
 
-_REQUEST = re.compile(rb"(" + TOKEN + rb") (/[\x21-\x7e]*) HTTP/1\.[01]" + HEADERS)
+# Methods and targets that Triton's own parser knows: any other ends the connection there.
+_REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (/[\x21-\x7e]*) HTTP/1\.[01]" + HEADERS)
 _INFER = re.compile(rb"[^?]*/infer(?:\?.*)?")
 _NUMBER = re.compile(rb"[0-9]{1,18}")
 

@@ -60,10 +60,7 @@ def upstream():
 
 @pytest.fixture(scope="module")
 def port(upstream):
-    listening = socket.create_server(("127.0.0.1", 0))
-    guarding = guard.Guard(listening, upstream.listening.getsockname(), LIMIT)
-    threading.Thread(target=guarding.run, daemon=True).start()
-    return listening.getsockname()[1]
+    return guarded(upstream.listening.getsockname())[1]
 
 
 @pytest.fixture
@@ -162,6 +159,7 @@ BAD = {
     "deep where no tensors are": (post(b"[" * 1001, "Inference-Header-Content-Length: 0", path="/v2/x/generate"), 400),
     "deep, a length that is none": (post(b"[" * 1001, "Inference-Header-Content-Length: 0x"), 400),
     "no HTTP": (b"nope\r\n\r\n", 400),
+    "an unknown method": (b"post / HTTP/1.1\r\n\r\n", 400),
     "a target that is no path": (b"OPTIONS * HTTP/1.1\r\n\r\n", 400),
     "a later HTTP": (b"GET / HTTP/2.0\r\n\r\n", 400),
     "bare line feeds": (b"GET / HTTP/1.1\nA: b\n\n\r\n\r\n", 400),
@@ -243,12 +241,34 @@ def test_a_head_has_no_body(connection, upstream):
     assert read(connection) == OK
 
 
+def guarded(upstream, **options):
+    """A client's address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=guard.Guard(listening, upstream, LIMIT, **options).run, daemon=True).start()
+    return listening.getsockname()
+
+
+def test_a_flood_of_connections_costs_no_other_its_answer(upstream):
+    """Silent ones, and such as never end their request: those that were not heard of for longest are ended."""
+    upstream.answer = OK
+    address = guarded(upstream.listening.getsockname(), most=10)
+    busy = socket.create_connection(address, timeout=10)
+    flood = []
+    for number in range(50):
+        flood.append(socket.create_connection(address, timeout=10))
+        if number % 2:
+            flood[-1].sendall(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+        busy.sendall(post(b"a"))
+        assert read(busy) == OK
+    assert [each.recv(1) for each in flood[:40]] == [b""] * 40
+    for each in (busy, *flood):
+        each.close()
+
+
 def test_a_server_that_is_not_there_is_told():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = closed.getsockname()
-    listening = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=guard.Guard(listening, address, LIMIT).run, daemon=True).start()
-    with socket.create_connection(listening.getsockname(), timeout=10) as client:
+    with socket.create_connection(guarded(address), timeout=10) as client:
         client.sendall(post(b"a"))
         assert refusal(client)[0] == 502
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -151,20 +150,6 @@ def test_a_guard_keeps_the_limit_that_was_set(run, built):
     target.assert_unharmed()
     assert "Started Metrics Service at 0.0.0.0:" in server.said(), "which by default follows HTTP's address"
     assert "Started HTTPService at 127.0.0.1:" in server.said()
-
-
-@ENSEMBLE_ONLY
-def test_connections_without_a_request_cost_no_other_its_answer(run, built):
-    """More than a process may have: the oldest of them end."""
-    server = run()
-    resource.prlimit(server.guard, resource.RLIMIT_NOFILE, (100, 100))
-    target = Target(server, built[0])
-    idle = [socket.create_connection(("127.0.0.1", server.ports["http"]), 5) for _ in range(200)]
-    for _ in range(20):
-        assert target.infer(infer_body()).body == target.before
-    target.assert_unharmed()
-    for each in idle:
-        each.close()
 
 
 def test_a_step_that_hangs_is_found(run, harmed):
