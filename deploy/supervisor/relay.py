@@ -35,6 +35,7 @@ class Relay:
         self._request = Request(max_bytes)  # that the client owes
         self._response: Response | None = None  # that Triton owes
         self._has_served = False  # an answer or more
+        self._is_ended = False  # the client sends no more
         self._is_last = False  # the client gets what is pending, and no more is taken from it
 
     @property
@@ -71,13 +72,16 @@ class Relay:
         except Exception as error:  # a fault of ours must not cost the others their connections
             print(f"guard: {error!r}", file=sys.stderr, flush=True)
             self.close()
+        if self._is_ended and self.is_spare:
+            self.close()
         if not self.is_closed:
             self._listen()
 
     def _listen(self) -> None:
         """Who is read from: nobody whose counterpart does not keep up."""
         is_held = bool(self._response and self._incoming and not self._request.has_begun)
-        self._client.listen(to_input=not is_held and not (self._triton and self._triton.pending))
+        is_behind = bool(self._triton and self._triton.pending)
+        self._client.listen(to_input=not (self._is_ended or is_held or is_behind))
         if self._triton:
             self._triton.listen(to_input=not self._client.pending)
 
@@ -89,7 +93,7 @@ class Relay:
         if events & select.EPOLLIN:
             content = self._client.connection.recv(CHUNK)
             if not content:
-                self.close()  # Triton, too, takes a client that ends its side for one that is gone
+                self._is_ended = True  # it may be waiting for what it asked for
             elif not self._is_last:
                 self._incoming = self._incoming + content if self._incoming else content
                 self._received += len(content)

@@ -232,6 +232,13 @@ def test_a_connection_that_the_server_ends_is_ended(connection, upstream):
     assert connection.recv(1 << 16) == b""
 
 
+def test_a_client_that_ends_its_side_gets_its_answers(connection, upstream):
+    connection.sendall(post(b"a") * 3 + post(b"b")[:-1])
+    connection.shutdown(socket.SHUT_WR)
+    assert read(connection, 9) == OK * 3
+    assert upstream.requests == [post(b"a")] * 3
+
+
 def test_a_head_has_no_body(connection, upstream):
     upstream.answer = OK[:-2]
     connection.sendall(b"HEAD / HTTP/1.1\r\n\r\n")
