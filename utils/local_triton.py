@@ -53,10 +53,10 @@ def serve(
         triton = stack.enter_context(_plain(triton_folder))
         known, limits = flags.known(help_text(triton, interpreter)), _settings()
         hardening = flags.hardening(known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes)
+        is_guarded = flags.needs_guard(known, limits.max_input_bytes)
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            is_guarded = flags.needs_guard(known, limits.max_input_bytes)
-            place = Place(host, ports["http"], limits.max_input_bytes) if is_guarded else None
+            place = _place(host, ports["http"], limits.max_input_bytes) if is_guarded else None
             added = [*hardening, *(place.triton_flags if place else [])]
             command = [*flags.without(_command(models, triton, host, ports), added), *added]
             return LocalServer(
@@ -136,6 +136,14 @@ def _settings() -> settings.Settings:
         return settings.read(os.environ)
     except settings.SettingError as error:
         raise UsageError(str(error)) from error
+
+
+def _place(host: str, port: int, max_bytes: int) -> Place:
+    """Of a guard. BootProofError for a port that was lost since it was chosen."""
+    try:
+        return Place(host, port, max_bytes)
+    except OSError as error:
+        raise BootProofError(f"cannot listen on {host}:{port} for http: {error.strerror}; start it anew") from error
 
 
 def _command(model_repository: Path, triton: Path, host: str, ports: Mapping[str, int]) -> list[str]:
