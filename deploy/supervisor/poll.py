@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable
 
-Call = Callable[[int], None]
 ENDED = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -17,10 +16,10 @@ class Poll:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, Callable[[int], None]] = {}
         self.now = time.monotonic()
 
-    def add(self, connection: socket.socket, events: int, call: Call) -> None:
+    def add(self, connection: socket.socket, events: int, call: Callable[[int], None]) -> None:
         """From now on, until `forget`."""
         self._epoll.register(connection, events)
         self._calls[connection.fileno()] = call
@@ -47,7 +46,7 @@ class Poll:
 class Side:
     """A non-blocking connection; `pending` is what its reader was too slow for."""
 
-    def __init__(self, connection: socket.socket, poll: Poll, call: Call) -> None:
+    def __init__(self, connection: socket.socket, poll: Poll, call: Callable[[int], None]) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection = connection
         self.pending = b""
