@@ -11,7 +11,10 @@ from utils import ROOT
 from utils.context import GOLDEN_FILE
 from utils.names import check_image
 
-SUPERVISOR = ("__init__", "canary", "flags", "gate", "main", "processes", "pulse", "server", "settings", "stack")
+SUPERVISOR = (
+    "__init__", "body_limits", "canary", "flags", "gate", "guard", "http_messages", "main", "poll", "processes",
+    "pulse", "relay", "request", "server", "settings", "stack",
+)  # fmt: skip
 # What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
 FILES = {
     "Dockerfile": 0o644,

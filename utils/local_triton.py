@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from deploy.supervisor import flags, settings
+from deploy.supervisor.guard import Place
 from utils import environment
 from utils.errors import BootProofError, UsageError
 from utils.triton_layout import ask, keep_bytecode_apart, lay_out
@@ -50,11 +51,17 @@ def serve(
         stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
         models = stack.enter_context(_plain(model_repository.resolve()))
         triton = stack.enter_context(_plain(triton_folder))
-        hardening = _hardening(flags.known(help_text(triton, interpreter)))
+        known, limits = flags.known(help_text(triton, interpreter)), _settings()
+        hardening = flags.hardening(known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes)
+        is_guarded = flags.needs_guard(known, limits.max_input_bytes)
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            command = [*flags.without(_command(models, triton, host, ports), hardening), *hardening]
-            return LocalServer(command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream)
+            place = _place(host, ports["http"], limits.max_input_bytes) if is_guarded else None
+            added = [*hardening, *(place.triton_flags if place else [])]
+            command = [*flags.without(_command(models, triton, host, ports), added), *added]
+            return LocalServer(
+                command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream, place=place
+            )
 
         server = _start(launch, host, wanted, ready_within)
         try:
@@ -123,13 +130,20 @@ def choose_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
     return chosen
 
 
-def _hardening(known: frozenset[str]) -> list[str]:
+def _settings() -> settings.Settings:
     """As in the image; UsageError for a setting of the environment that is none."""
     try:
-        wanted = settings.read(os.environ)
+        return settings.read(os.environ)
     except settings.SettingError as error:
         raise UsageError(str(error)) from error
-    return flags.hardening(known, admin_key=wanted.admin_key, max_input_bytes=wanted.max_input_bytes)
+
+
+def _place(host: str, port: int, max_bytes: int) -> Place:
+    """Of a guard. BootProofError for a port that was lost since it was chosen."""
+    try:
+        return Place(host, port, max_bytes)
+    except OSError as error:
+        raise BootProofError(f"cannot listen on {host}:{port} for http: {error.strerror}; start it anew") from error
 
 
 def _command(model_repository: Path, triton: Path, host: str, ports: Mapping[str, int]) -> list[str]:

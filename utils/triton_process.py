@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from deploy.supervisor import stack
+from deploy.supervisor.guard import Place
 from utils.errors import BootProofError
 from utils.server_address import ServerAddress
 from utils.triton_layout import Interpreter
@@ -29,11 +30,15 @@ NOISE = ("CudaDriverHelper", "Failed to initialize NVML", "backend_model.cc")
 # memory. The parent is asked for afterwards in case it died before the call. The stack is that of deploy/supervisor.
 _DIE_WITH_PARENT = """
 import ctypes, os, resource, sys
-parent, *stack = map(int, sys.argv[1:4])
+parent, *stack, guard_words = map(int, sys.argv[1:5])
+guard, triton = sys.argv[5:5 + guard_words], sys.argv[5 + guard_words:]
 ctypes.CDLL(None).prctl(1, 9)
 os.getppid() == parent or os._exit(1)
+if guard:  # in the same group, and with the listening socket as its standard input
+    os.spawnv(os.P_NOWAIT, guard[0], guard)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 resource.setrlimit(resource.RLIMIT_STACK, stack)
-os.execv(sys.argv[4], sys.argv[4:])
+os.execv(triton[0], triton)
 """
 
 
@@ -86,26 +91,24 @@ class LocalServer:
         host: str,
         ports: Mapping[str, int],
         log: BinaryIO | None,
+        place: Place | None = None,
     ) -> None:
         self._region = f"triton_{uuid.uuid4().hex}_"
         command = [*command, f"--backend-config=python,shm-region-prefix-name={self._region}"]
+        self._place = place  # a guard's, where there is one; its other port stays ours
+        guard = place.command(str(interpreter.python)) if place else []
+        numbers = [os.getpid(), *stack.limit(), len(guard)]
         self._process = subprocess.Popen(
-            [
-                interpreter.python,
-                "-I",
-                "-S",
-                "-c",
-                _DIE_WITH_PARENT,
-                *map(str, [os.getpid(), *stack.limit()]),
-                *command,
-            ],
+            [interpreter.python, "-I", "-S", "-c", _DIE_WITH_PARENT, *map(str, numbers), *guard, *command],
             env=_environment(interpreter, triton),
-            stdin=subprocess.DEVNULL,
+            stdin=place.listening.fileno() if place else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=triton,  # the stubs put their cwd on sys.path
             start_new_session=True,
         )
+        if place:
+            place.listening.close()
         assert self._process.stdout is not None
         self._log = ServerLog(self._process.stdout, log)
         near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

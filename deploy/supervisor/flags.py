@@ -19,7 +19,7 @@ def known(help_text: str) -> frozenset[str]:
 
 
 def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) -> list[str]:
-    """No model control, admin APIs closed but for who has the key, and a limit for a request's body."""
+    """No model control, admin APIs closed but for who has the key, and a limit for a request's body (0: none)."""
     # Without a key of the user's, one that nobody knows.
     restricted = f"{ADMIN_APIS}:{ADMIN_HEADER}={admin_key or os.urandom(24).hex()}"
     wanted = {
@@ -28,8 +28,9 @@ def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) ->
         "strict-readiness": "true",
         "http-restricted-api": restricted,
         "grpc-restricted-protocol": restricted,
-        INPUT_LIMIT: str(max_input_bytes),
     }
+    if max_input_bytes:
+        wanted[INPUT_LIMIT] = str(max_input_bytes)
     return [f"--{name}={value}" if value else f"--{name}" for name, value in wanted.items() if name in flags]
 
 
@@ -38,9 +39,13 @@ def missing(flags: frozenset[str]) -> list[str]:
     gaps = {
         "http-restricted-api": "this release cannot close its admin APIs over HTTP: keep port 8000 to trusted clients",
         "grpc-restricted-protocol": "this release cannot close its admin APIs over gRPC: do not publish port 8001",
-        INPUT_LIMIT: "this release takes request bodies of any size: limit them before it, or its memory (--memory)",
     }
     return [sentence for name, sentence in gaps.items() if name not in flags]
+
+
+def needs_guard(flags: frozenset[str], max_input_bytes: int) -> bool:
+    """True where only a process before Triton can keep a limit for a request's body."""
+    return max_input_bytes > 0 and INPUT_LIMIT not in flags
 
 
 def without(command: Sequence[str], added: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import flags, processes, settings
+from . import flags, guard, processes, settings
 from .gate import BYPASS, Gate
 from .server import Server
 from .settings import SettingError, Settings
@@ -56,7 +56,13 @@ class Supervisor:
     def __init__(self, wanted: Settings, command: Sequence[str], serving: str) -> None:
         self._settings = wanted
         self._gate = _gate(wanted)
-        self._server = Server(_command(command, wanted, gated=bool(self._gate)), settings.without_secrets(os.environ))
+        known = _known_flags(command[0])
+        place = _place(wanted) if flags.needs_guard(known, wanted.max_input_bytes) else None
+        self._ports = [wanted.http_port, wanted.grpc_port, *([place.upstream[1]] if place else [])]
+        added = _added_flags(known, wanted, place, gated=bool(self._gate))
+        self._server = Server([*flags.without(command, added), *added], settings.without_secrets(os.environ))
+        if place:
+            self._server.start_guard(place)
         # Imported now, while Triton loads.
         from comparison import difference  # type: ignore[import-not-found]
 
@@ -140,14 +146,13 @@ class Supervisor:
 
         Then, for a while, nothing unread may lie on the ports, no thread may have work and no processor time be used.
         """
-        ports = (self._settings.http_port, self._settings.grpc_port)
         quiet_since, used, is_through = time.monotonic(), -1.0, False
         while time.monotonic() < deadline:
             is_through = is_through or self._is_through(deadline)
             time.sleep(0.02)
             self._server.look()
             still = is_through and self._server.seconds_used() == used and not self._server.works()
-            if not still or processes.waiting_bytes(ports):
+            if not still or processes.waiting_bytes(self._ports):
                 quiet_since, used = time.monotonic(), self._server.seconds_used()
             elif time.monotonic() - quiet_since >= QUIET_SECONDS:
                 return True
@@ -177,23 +182,37 @@ def _gate(wanted: Settings) -> Gate | None:
         return None
 
 
-def _command(command: Sequence[str], wanted: Settings, *, gated: bool) -> list[str]:
+def _place(wanted: Settings) -> guard.Place:
+    """Of a guard; Fault for a taken port."""
+    say(f"this release has no limit for request bodies: a guard before it refuses those above {wanted.max_input_bytes}")
     try:
-        shown = subprocess.run([command[0], "--help"], capture_output=True, text=True, check=False, timeout=60)
+        return guard.Place("0.0.0.0", wanted.http_port, wanted.max_input_bytes)
     except OSError as error:
-        raise Fault(f"{command[0]} cannot be started ({error})") from error
+        raise Fault(f"{error.strerror}: TRITON_HTTP_PORT {wanted.http_port}") from error
+
+
+def _known_flags(triton: str) -> frozenset[str]:
+    try:
+        shown = subprocess.run([triton, "--help"], capture_output=True, text=True, check=False, timeout=60)
+    except OSError as error:
+        raise Fault(f"{triton} cannot be started ({error})") from error
     known = flags.known(shown.stdout + shown.stderr)
     for gap in flags.missing(known):
         say(gap)
-    added = [
+    return known
+
+
+def _added_flags(known: frozenset[str], wanted: Settings, place: guard.Place | None, *, gated: bool) -> list[str]:
+    return [
         *flags.hardening(known, admin_key=wanted.admin_key, max_input_bytes=wanted.max_input_bytes),
-        f"--http-port={wanted.http_port}",
+        *(place.triton_flags if place else [f"--http-port={wanted.http_port}"]),
+        *(["--metrics-address=0.0.0.0"] if place else []),  # it would follow HTTP's to where only the guard is
         f"--grpc-port={wanted.grpc_port}",
         f"--metrics-port={wanted.metrics_port}",
         f"--exit-timeout-secs={wanted.drain_seconds:g}",
-        *(["--reuse-http-port=true", "--reuse-grpc-port=true"] if gated else []),
+        *(["--reuse-http-port=true"] if gated and not place else []),
+        *(["--reuse-grpc-port=true"] if gated else []),
     ]
-    return [*flags.without(command, added), *added]
 
 
 def _largest_batch(command: Sequence[str], model: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MIB = 1 << 20
+MAY_BE_ZERO = "TRITON_MAX_INPUT_BYTES"
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 
 
@@ -18,7 +19,8 @@ class SettingError(ValueError):
 class Settings:
     """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: nobody has one).
 
-    `hang_seconds` 0: as long as the largest batch can take at the speed the canary measured.
+    `max_input_bytes` 0: the release's own limit, if it has one. `hang_seconds` 0: as long as the largest batch can take
+    at the speed the canary measured.
     """
 
     http_port: int = 8000
@@ -51,8 +53,8 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def _number(name: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,12}", text) or not int(text):
-        raise SettingError(f"{name} is {text!r}; a whole number above 0 is needed")
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not (int(text) or name == MAY_BE_ZERO):
+        raise SettingError(f"{name} is {text!r}; a whole number{'' if name == MAY_BE_ZERO else ' above 0'} is needed")
     if name.endswith("_PORT") and int(text) > 65535:
         raise SettingError(f"{name} is {text}; a port is at most 65535")
     return int(text)

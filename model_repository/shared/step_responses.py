@@ -1,6 +1,7 @@
 """What every step does with its requests: answer each by itself, so that a bad one costs no other its answer."""
 
 import json
+import traceback
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
@@ -36,6 +37,14 @@ def attempt(function, *arguments):
         return function(*arguments)
     except (InvalidInputError, InvalidResultError) as error:
         return error
+    except BaseException as error:
+        # A library in Rust ends its own mistake in a panic, which is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        traceback.print_exc()  # for the server's log: its lines name files, and no client may see those
+        return InvalidResultError(
+            f"the step failed on this request ({type(error).__name__}): the server's log says why"
+        )
 
 
 def respond(requests, answer):

@@ -10,6 +10,8 @@ TENSORS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 # Of a very long text a part is tokenized first: this many characters, or this many a token asked for.
 SHORTEST_PART = 4096
 CHARACTERS_PER_TOKEN = 16
+# No text is read further than so many such parts, be it one endless word (docs/operations.md: what that can change).
+MOST_PARTS = 16
 # So many words between the last token kept and a cut inside a word: more than any rule looks ahead.
 WORDS_BEFORE_CUT = 16
 
@@ -82,8 +84,22 @@ def arrays(encodings, dtypes, padding=None):
 def _bounded(tokenizer, text):
     if isinstance(text, str):
         return bounded(tokenizer, text)
-    parts = tuple(bounded(tokenizer, each) for each in text)
-    return parts if parts == tuple(text) else _in_order(tokenizer, tuple(text), parts)
+    texts = tuple(_capped(tokenizer, each) for each in text)
+    parts = tuple(bounded(tokenizer, each) for each in texts)
+    return parts if parts == texts else _in_order(tokenizer, texts, parts)
+
+
+def _capped(tokenizer, text):
+    truncation = tokenizer.truncation
+    if truncation is None:
+        return text
+    most = MOST_PARTS * _part(truncation)
+    return text[-most:] if truncation["direction"].lower() == "left" else text[:most]
+
+
+def _part(truncation):
+    """The size of the first part to try."""
+    return max(SHORTEST_PART, CHARACTERS_PER_TOKEN * truncation["max_length"])
 
 
 def _in_order(tokenizer, texts, parts):
@@ -116,15 +132,16 @@ def bounded(tokenizer, text):
 
     A part is cut between words, and taken when the tokens kept lie in the half that is far from the cut: then nothing
     beyond the cut can change them but a rule that sees across half a part. Where no space is, as in Chinese, a
-    beginning is cut anywhere if the tokenizer finds words in its other half. Else the next part is twice as long, so
-    that one endless word costs its own tokenization and no more, and any other text at most three times as much.
+    beginning is cut anywhere if the tokenizer finds words in its other half. Else the next part is twice as long, up to
+    MOST_PARTS of the first: one endless word is cut there.
     """
     truncation = tokenizer.truncation
     if truncation is None or len(text) <= SHORTEST_PART:
         return text
+    text = _capped(tokenizer, text)
     limit, from_left = truncation["max_length"], truncation["direction"].lower() == "left"
     word_end = re.compile(rf"\S(?=[{_separators(tokenizer)}])")
-    size = max(SHORTEST_PART, CHARACTERS_PER_TOKEN * limit)
+    size = _part(truncation)
     while size < len(text):
         part = _tail(text, size, word_end) if from_left else _head(text, size, word_end) or _cut(tokenizer, text, size)
         if part:

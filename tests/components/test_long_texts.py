@@ -69,6 +69,7 @@ def tokenizer(request):
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_cut_inside_a_word_changes_no_token(shared, tokenizer, monkeypatch, side):
     monkeypatch.setattr(shared.tokenization, "SHORTEST_PART", 256)
+    monkeypatch.setattr(shared.tokenization, "MOST_PARTS", 10**6)
     cut = 0
     for limit in (4, 33):
         tokenizer.enable_truncation(limit, direction=side)
@@ -79,9 +80,48 @@ def test_a_cut_inside_a_word_changes_no_token(shared, tokenizer, monkeypatch, si
     assert side == "left" or cut
 
 
-def test_a_long_text_without_spaces_is_not_tokenized_whole(shared, tokenizer):
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_the_end_of_an_endless_word_changes_no_token(shared, tokenizer, monkeypatch, side):
+    """Cut where no word ends, a few parts away from the tokens kept. Of one letter again and again, or of numbers
+    that are taken by three from the left, the tokens do depend on how long the word is: operations.md says so."""
+    monkeypatch.setattr(shared.tokenization, "SHORTEST_PART", 64)
+    draw = random.Random(11)
+    for limit in (4, 33):
+        tokenizer.enable_truncation(limit, direction=side)
+        for letters in ("ab", LETTERS, "漢字", "漢字한국"):
+            text = "".join(draw.choices(letters, k=10_000))
+            part = shared.tokenization.bounded(tokenizer, text)
+            assert len(part) <= shared.tokenization.MOST_PARTS * max(64, 16 * limit)
+            assert tokenizer.encode(part).ids == tokenizer.encode(text).ids, text[:100]
+
+
+@pytest.mark.parametrize(("side", "text"), [("right", "漢字。1!"), ("right", "a"), ("left", "a"), ("left", " ")])
+def test_a_long_text_is_never_tokenized_whole(shared, tokenizer, side, text):
+    tokenizer.enable_truncation(16, direction=side)
+    most = shared.tokenization.MOST_PARTS * shared.tokenization.SHORTEST_PART
+    seen = []
+    watched = WatchedTokenizer(tokenizer, seen)
+    assert len(shared.tokenization.bounded(watched, text * 400_000)) <= most
+    pair = shared.tokenization._bounded(watched, (text * 400_000, text * 390_000))
+    assert max(map(len, [*seen, *pair])) <= most
+
+
+class WatchedTokenizer:
+    """Notes what it is asked to encode."""
+
+    def __init__(self, tokenizer, seen):
+        self.tokenizer, self.seen = tokenizer, seen
+
+    def encode(self, text, **options):
+        self.seen.append(text)
+        return self.tokenizer.encode(text, **options)
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+
+def test_chinese_is_cut_where_the_tokenizer_finds_words(shared, tokenizer):
     tokenizer.enable_truncation(16)
-    text = "漢字。1!" * 200_000
-    part = shared.tokenization.bounded(tokenizer, text)
-    is_one_word = isinstance(tokenizer.model, models.Unigram)
-    assert len(part) == (len(text) if is_one_word else shared.tokenization.SHORTEST_PART)
+    part = shared.tokenization.bounded(tokenizer, "漢字。1!" * 200_000)
+    parts = shared.tokenization.MOST_PARTS if isinstance(tokenizer.model, models.Unigram) else 1
+    assert len(part) == parts * shared.tokenization.SHORTEST_PART

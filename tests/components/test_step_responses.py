@@ -2,6 +2,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 ARGS = {
     "model_config": '{"input": [{"name": "x", "data_type": "TYPE_FP32"}, {"name": "t", "data_type": "TYPE_STRING"}]}'
@@ -37,6 +39,29 @@ def test_a_bad_one_costs_its_neighbours_nothing(shared, request_, code, said):
         ["third"],
     ]
     assert (responses[1].error.message(), responses[1].error.code()) == (said, code)
+
+
+def test_a_fault_nobody_foresaw_costs_its_own_request_only(shared, capsys):
+    """One in Python, and a panic in Rust, which is no Exception; neither shows its stack to the client."""
+    encoding = Tokenizer(WordLevel({"a": 0, "b": 1}, unk_token="a")).encode(["a", "b"], is_pretokenized=True)
+
+    def give(request):
+        if request == "panic":
+            encoding.truncate(1, stride=5)
+        return {"out": np.array([{"first": 1, "last": 2}[request]])}
+
+    responses = shared.step_responses.respond(["first", "panic", "no such key", "last"], give)
+    assert [response.outputs.get("out", np.array(None)).tolist() for response in responses] == [[1], None, None, [2]]
+    assert [response.error.code() for response in responses[1:3]] == ["INTERNAL"] * 2
+    assert [response.error.message().partition(":")[0] for response in responses[1:3]] == [
+        f"the step failed on this request ({name})" for name in ("PanicException", "KeyError")
+    ]
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_what_ends_the_process_is_not_held_back(shared):
+    with pytest.raises(KeyboardInterrupt):
+        shared.step_responses.respond(["a"], lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
 
 
 def test_no_requests_no_responses(shared):

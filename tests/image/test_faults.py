@@ -15,6 +15,7 @@ import pytest
 
 from tests import tiny_models
 from tests.server.faults.cases import CASES
+from tests.server.faults.supervised import guard_of
 from tests.server.faults.target import GOOD, LEAK, Target, family, infer_body
 from utils import ROOT
 from utils.build_tree import BUILD
@@ -116,8 +117,12 @@ def stub_of(container):
     return next(pid for pid, name in family(container.pid).items() if name.startswith("triton_python"))
 
 
+def guard_before(container):
+    return guard_of(family(container.pid))
+
+
 def test_the_hardened_container_gives_every_answer_it_must(start, served):
-    """Row 18: rows 1 to 9 in a container without rights, without a way out, with 64 MiB of shared memory."""
+    """Row 18: rows 1 to 10 in a container without rights, without a way out, with 64 MiB of shared memory."""
     container = start().wait_until_ready()
     target = Target(container, served[0])
     for case in CASES:
@@ -131,11 +136,12 @@ def test_the_hardened_container_gives_every_answer_it_must(start, served):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_harmed_stub_ends_the_container(start, number):
+@pytest.mark.parametrize("which", [stub_of, guard_before])
+def test_a_harmed_process_ends_the_container(start, which, number):
     """Row 12."""
     container = start().wait_until_ready()
     started = time.monotonic()
-    os.kill(stub_of(container), number)
+    os.kill(which(container), number)
     assert container.wait_until_ended(15) == 1
     assert time.monotonic() - started <= 15
     assert not container.is_ready()

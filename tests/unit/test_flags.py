@@ -41,9 +41,18 @@ def test_admin_apis_are_restricted_by_the_key_or_by_one_nobody_knows():
     assert all(len(flag.rpartition("=")[2]) == 48 for flag in first if "restricted" in flag)
 
 
-@pytest.mark.parametrize(("text", "count"), [("", 3), (OLD, 1), (NEW, 0)])
+@pytest.mark.parametrize(("text", "count"), [("", 2), (OLD, 0), (NEW, 0)])
 def test_what_stays_open_is_told(text, count):
     assert len(flags.missing(flags.known(text))) == count
+
+
+@pytest.mark.parametrize(("text", "limit", "guarded"), [(OLD, 5, True), (NEW, 5, False), (OLD, 0, False)])
+def test_a_guard_stands_in_for_the_flag_of_newer_releases(text, limit, guarded):
+    assert flags.needs_guard(flags.known(text), limit) == guarded
+
+
+def test_no_limit_is_the_release_s_own():
+    assert not any("max-input" in flag for flag in hardened(NEW, max_input_bytes=0))
 
 
 def test_a_flag_is_not_given_twice():

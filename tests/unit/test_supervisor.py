@@ -1,9 +1,13 @@
 """The supervisor's settings and canary, without a server."""
 
 import base64
+import collections.abc
+import importlib.util
 import json
 import resource
 import struct
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,22 @@ from utils.comparison import difference
 def test_defaults():
     assert settings.read({}) == settings.Settings()
     assert settings.read({"TRITON_HTTP_PORT": "", "TRITON_DRAIN_SECONDS": "25"}).drain_seconds == 25
+
+
+@pytest.mark.parametrize("file", sorted(Path(settings.__file__).parent.glob("*.py")), ids=lambda file: file.stem)
+def test_it_can_be_imported_where_the_abstract_types_know_no_parameters(file, monkeypatch):
+    """As on Python 3.8, which the oldest base images have: annotations only may say Callable[[int], None]."""
+    for name in ("Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence"):
+        monkeypatch.setattr(collections.abc, name, type(name, (), {}))
+    name = f"deploy.supervisor.{file.stem}_as_on_3_8"
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+
+
+def test_no_limit_of_bodies_is_a_setting():
+    assert settings.read({"TRITON_MAX_INPUT_BYTES": "0"}).max_input_bytes == 0
 
 
 def test_what_kubernetes_tells_of_a_service_is_no_setting():
@@ -131,7 +151,8 @@ def test_a_right_answer_passes(tmp_path, monkeypatch):
     [(200, outputs("b"), canary.WrongAnswerError), (200, outputs("a", "a"), canary.WrongAnswerError),
      (200, {"outputs": []}, canary.WrongAnswerError), (200, b"nope", canary.WrongAnswerError),
      (500, {"error": "x"}, canary.WrongAnswerError), (404, {"error": "x"}, canary.WrongAnswerError),
-     (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError)],
+     (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError),
+     (502, {"error": "the server gave no answer"}, canary.NoAnswerError)],
 )  # fmt: skip
 def test_any_other_answer_is_told_apart(tmp_path, monkeypatch, status, content, error):
     ours = load(tmp_path, row("a"))

@@ -31,10 +31,8 @@ OTHERS = {
     2: ("1,000 good texts among as many bad ones, 40 at once",
         "every good one 200 and the same bytes, every bad one 400",
         "test_requests.py::test_bad_texts_cost_no_good_one_its_answer"),
-    10: ("a body above the input limit",
-         "not met by 24.10, which reads it all into memory: operations.md, Limits; 4xx where the release has "
-         "--http-max-input-size",
-         "test_flags.py"),
+    10: ("memory while a body that is refused comes", "grows by less than 5 MB",
+         "test_requests.py::test_a_body_that_is_refused_takes_no_memory"),
     11: ("NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
          "test_model_faults.py"),
     12: ("a Python stub killed, crashed or stopped; a step that hangs; wrong answers",
@@ -47,7 +45,7 @@ OTHERS = {
          "test_load.py"),
     16: ("admin APIs without the key", "403 over HTTP, UNAVAILABLE (restricted) over gRPC", "test_supervisor.py"),
     17: ("asked for readiness before the canary passed", "503, or no connection yet", "test_supervisor.py"),
-    18: ("rows 1 to 9 with a read-only root, no capabilities, uid 1000, 64 MiB of shared memory",
+    18: ("rows 1 to 10 with a read-only root, no capabilities, uid 1000, 64 MiB of shared memory",
          "the same answers", "tests/image/test_faults.py"),
     19: ("port taken, broken repository", "exit 8 within 10 s with the reason; no shared memory left", "test_end.py"),
 }  # fmt: skip
@@ -69,7 +67,7 @@ ENSEMBLE = "in ensemble 'MODEL_NAME', "
 TAIL = """
 Where Triton's own JSON parser stops (a number or null in BYTES, a lone surrogate, no JSON at all) the answer is its
 own: 500 in 24.10, before any model is asked, with its reason and nothing lost. A model repository cannot change it.
-Lists nested some 1,600,000 deep and more still end the server (operations.md, Limits); a restart policy brings it back.
+Bodies are bounded in size and depth by a guard before this release, which has no flag for it (operations.md, Limits).
 """
 
 

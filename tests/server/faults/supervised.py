@@ -64,6 +64,11 @@ class Supervised:
     def family(self):
         return family(self.process.pid)
 
+    @property
+    def guard(self):
+        """Its process id; None where there is none."""
+        return guard_of(self.family())
+
     def stubs(self):
         return [pid for pid, name in family(self.pid).items() if name.startswith("triton_python")]
 
@@ -105,6 +110,10 @@ def supervised(repository, serving, folder, **settings):
                 for pid in server.family():
                     os.kill(pid, signal.SIGKILL)
                 server.process.wait(10)
+
+
+def guard_of(pids):
+    return next((pid for pid in pids if b"guard.main" in Path(f"/proc/{pid}/cmdline").read_bytes()), None)
 
 
 def regions(pids):

@@ -10,8 +10,7 @@ Mutations of good requests in both forms, JSON and binary, and raw bytes. What m
 - After it, the good request gets the same bytes as before: looked at after every CHECKED_EVERY answers, after any
   answer that is not expected, and in each step in which Hypothesis looks for the smallest one.
 
-Below the request, at the transport (a bad Content-Length, no HTTP at all), libevent answers before Triton does:
-in HTML, or by closing the connection. That is not judged here.
+What lies below the request (a bad Content-Length, no HTTP at all) is in test_transport.py.
 """
 
 import contextlib

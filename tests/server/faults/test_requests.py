@@ -2,12 +2,14 @@
 
 import json
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.server.faults.cases import BAD_UTF8, CASES
-from tests.server.faults.target import GOOD, LEAK, binary_body, infer_body
+from tests.server.faults.cases import BAD_UTF8, CASES, MB
+from tests.server.faults.raw_http import chunk, exchange, infer_request
+from tests.server.faults.target import GOOD, LEAK, binary_body, infer_body, resident_megabytes
 
 LONGEST_ANSWER = 2.0
 
@@ -30,6 +32,52 @@ def test_a_request_gets_the_answer_it_must_get(target, case):
         assert case.says in reply.error
     assert min(durations) <= LONGEST_ANSWER, durations
     target.assert_unharmed()
+
+
+def announced():
+    yield b"Content-Length: 70000000\r\n\r\n"
+    yield from [b" " * MB] * 70
+
+
+def asked_before():
+    yield b"Content-Length: 70000000\r\nExpect: 100-continue\r\n\r\n"
+
+
+def compressed():
+    yield b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
+    packer = zlib.compressobj(1, wbits=31)
+    for _ in range(70):
+        yield chunk(packer.compress(b" " * MB) + packer.flush(zlib.Z_SYNC_FLUSH))
+
+
+def deep():
+    yield b"Content-Length: 60000000\r\n\r\n"
+    yield from [b"[" * MB] * 60
+
+
+@pytest.mark.parametrize(("body", "status"), [(announced, 413), (asked_before, 413), (compressed, 413), (deep, 400)])
+def test_a_body_that_is_refused_takes_no_memory(target, body, status):
+    """Row 10. All of it is sent, and only then the answer is read."""
+    before = resident_megabytes(target.family)
+    head = f"POST /v2/models/{target.model}/infer HTTP/1.1\r\nHost: a\r\n".encode()
+    (reply,) = exchange(target, [head, *body()])
+    assert (reply.status, set(json.loads(reply.body))) == (status, {"error"})
+    assert resident_megabytes(target.family) - before < 5
+    target.assert_unharmed()
+
+
+def test_requests_sent_at_once_are_answered_in_their_order(target):
+    bodies = [infer_body([f"{GOOD} {number}"]) for number in range(30)]
+    expected = [target.infer(body) for body in bodies]
+    assert exchange(target, [b"".join(infer_request(target, body) for body in bodies)], silence=2) == expected
+
+
+def test_a_body_in_chunks_is_taken(target):
+    head = infer_request(target, b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    body = infer_body()
+    chunks = [chunk(body[start : start + 7]) for start in range(0, len(body), 7)]
+    (reply,) = exchange(target, [head, *chunks, chunk(b"")], silence=2)
+    assert (reply.status, reply.body) == (200, target.before)
 
 
 @pytest.mark.parametrize("text", ["money back " * 90_000, "\n".join(["помогите мне"] * 20_000)], ids=["words", "lines"])

@@ -124,6 +124,34 @@ def test_a_server_that_dies_or_stops_is_told(run, number):
     assert_ends(server, lambda: os.kill(server.pid, number))
 
 
+@ENSEMBLE_ONLY
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
+    server = run()
+    guard = server.guard
+    assert_ends(server, lambda: os.kill(guard, number))
+    said = f"the guard with process id {guard} ended" if number == signal.SIGKILL else f"process {guard} is stopped"
+    assert said in server.said().splitlines()[-1]
+
+
+@ENSEMBLE_ONLY
+def test_without_a_limit_there_is_no_guard(run, built):
+    server = run(TRITON_MAX_INPUT_BYTES="0")
+    assert server.guard is None
+    assert Target(server, built[0]).infer(b" " * 70_000_000).status == 500
+    assert "a guard before it" not in server.said()
+
+
+@ENSEMBLE_ONLY
+def test_a_guard_keeps_the_limit_that_was_set(run, built):
+    server = run(TRITON_MAX_INPUT_BYTES="2000")
+    target = Target(server, built[0])
+    assert target.infer(b" " * 2001).status == 413
+    target.assert_unharmed()
+    assert "Started Metrics Service at 0.0.0.0:" in server.said(), "which by default follows HTTP's address"
+    assert "Started HTTPService at 127.0.0.1:" in server.said()
+
+
 def test_a_step_that_hangs_is_found(run, harmed):
     repository, flag = harmed(HANG)
     server = run(repository)

@@ -1,0 +1,90 @@
+"""What a request's body may be: so large, and its JSON so deep. Counted as it passes, never kept."""
+
+from __future__ import annotations
+
+import zlib
+
+from .http_messages import RefusedError, bad
+
+# Far more than any tensor or parameter has, far less than what ends Triton's JSON parser on the smallest stack.
+DEEPEST = 1000
+PIECE = 64 * 1024
+
+
+class Limits:
+    """Of one body. `json_bytes`: how much of its beginning is JSON (None: all); `is_compressed`: by gzip or deflate."""
+
+    def __init__(self, max_bytes: int, json_bytes: int | None = None, *, is_compressed: bool = False) -> None:
+        self._max_bytes = max_bytes
+        self._seen = 0
+        self._json_left = max_bytes + 1 if json_bytes is None else json_bytes
+        self._nesting = Nesting()
+        self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None  # 47: either format, told by its head
+
+    def look(self, part: bytes) -> None:
+        """The next bytes. Raises RefusedError when the body is too large, too deep, or not compressed as it says."""
+        if not self._inflate:
+            self._count(part)
+            return
+        while part:
+            if self._inflate.eof:
+                raise bad("the compressed body goes on after its end")
+            try:
+                self._count(self._inflate.decompress(part, PIECE))
+            except zlib.error as error:
+                raise bad("the body is not compressed as its Content-Encoding says") from error
+            part = self._inflate.unconsumed_tail or self._inflate.unused_data
+
+    def _count(self, part: bytes) -> None:
+        self._seen += len(part)
+        if self._seen > self._max_bytes:
+            raise too_large(self._max_bytes)
+        if self._json_left:
+            self._nesting.look(part[: self._json_left])
+            self._json_left = max(0, self._json_left - len(part))
+
+
+def too_large(max_bytes: int) -> RefusedError:
+    """413."""
+    return RefusedError(
+        "413 Payload Too Large", f"the request's body is larger than {max_bytes} bytes (TRITON_MAX_INPUT_BYTES)"
+    )
+
+
+class Nesting:
+    """How deep lists and objects lie in each other. Exact for JSON; after an error in it no parser reads on anyway."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._backslash = b""
+
+    def look(self, part: bytes) -> None:
+        """The next bytes; RefusedError for more than DEEPEST. All but the last resort runs at the speed of C."""
+        pieces = self._without_escapes(part).split(b'"')
+        brackets = b"".join(pieces[int(self._in_string) :: 2]).translate(None, _OTHERS)
+        self._in_string ^= not len(pieces) % 2
+        for at in range(0, len(brackets), DEEPEST // 2):
+            few = brackets[at : at + DEEPEST // 2]
+            opened = few.count(b"[") + few.count(b"{")
+            if self._depth + opened > DEEPEST:
+                self._step(few)
+            else:
+                self._depth += 2 * opened - len(few)
+
+    def _without_escapes(self, part: bytes) -> bytes:
+        """Without escaped backslashes and quotes; a backslash at the end waits for what it escapes."""
+        if not self._backslash and b"\\" not in part:
+            return part
+        part = (self._backslash + part).replace(b"\\\\", b"")
+        self._backslash = b"\\" if part.endswith(b"\\") else b""
+        return part[: len(part) - len(self._backslash)].replace(b'\\"', b"")
+
+    def _step(self, brackets: bytes) -> None:
+        for byte in brackets:
+            self._depth += 1 if byte in b"[{" else -1
+            if self._depth > DEEPEST:
+                raise bad(f"the request's JSON is nested more than {DEEPEST} levels deep")
+
+
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")

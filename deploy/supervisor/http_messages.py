@@ -1,0 +1,191 @@
+"""Where an HTTP/1.1 message begins and ends (RFC 9112), told from its bytes as they come, and no more read than that.
+
+Stricter than Triton's own parser: what two readers could understand in two ways is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+HEAD_BYTES = 32 * 1024
+# A chunk begins with its size, without extensions, and after the last one comes nothing but an empty line.
+LINE_BYTES = 17
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HEADERS = rb"\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
+_RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
+_NAMES = rb"Content-Length|Transfer-Encoding|Content-Encoding|Inference-Header-Content-Length"
+_FIELD = re.compile(rb"\r\n(" + _NAMES + rb"):[ \t]*([^\r]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
+
+
+class RefusedError(Exception):
+    """A message that is not passed on: the status its sender gets, and a sentence for it."""
+
+    def __init__(self, status: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def bad(sentence: str) -> RefusedError:
+    """400."""
+    return RefusedError("400 Bad Request", sentence)
+
+
+def end_of_head(content: bytes) -> int:
+    """How many bytes the head at the beginning of `content` has; 0 while it is not complete."""
+    end = content.find(b"\r\n\r\n") + 4
+    if end > HEAD_BYTES or (end < 4 and len(content) > HEAD_BYTES):
+        raise RefusedError(
+            "431 Request Header Fields Too Large", f"the request's headers are longer than {HEAD_BYTES} bytes"
+        )
+    return end if end >= 4 else 0
+
+
+def fields(head: bytes) -> dict[bytes, bytes]:
+    """{name in lower case: value} of those that tell what the body is; refused when one stands there twice."""
+    found = _FIELD.findall(head)
+    named = {name.lower(): value for name, value in found}
+    if len(named) < len(found):
+        raise bad("a header that says what the body is stands there twice")
+    return named
+
+
+def framing(named: dict[bytes, bytes], *, otherwise: Body) -> Body:
+    """What the body is by `fields`; `otherwise` where they do not say."""
+    coding, length = named.get(b"transfer-encoding"), named.get(b"content-length")
+    if coding is not None:
+        if coding.lower() != b"chunked" or length is not None:
+            raise bad("Transfer-Encoding must be chunked, without a Content-Length")
+        return Chunked()
+    if length is None:
+        return otherwise
+    if not _LENGTH.fullmatch(length):
+        raise bad("Content-Length must be a number")
+    return Sized(int(length))
+
+
+class Body(Protocol):
+    """Of a message, as its bytes come."""
+
+    is_done: bool
+
+    def take(self, content: bytes) -> tuple[int, bytes]:
+        """How many of the bytes are the body's, and what they carry."""
+
+
+class Sized:
+    """So many bytes."""
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+        self.is_done = not length
+
+    def take(self, content: bytes) -> tuple[int, bytes]:
+        """As Body.take."""
+        part = content if len(content) <= self.left else content[: self.left]
+        self.left -= len(part)
+        self.is_done = not self.left
+        return len(part), part
+
+
+class Unending:
+    """As many as come until the connection ends."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+
+    def take(self, content: bytes) -> tuple[int, bytes]:
+        """As Body.take."""
+        return len(content), content
+
+
+class Chunked:
+    """Chunks, each after a line with its size in hexadecimal digits; one of size 0 is the last."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self._left = 0
+        self._line = b""
+        self._next = self._size
+
+    def take(self, content: bytes) -> tuple[int, bytes]:
+        """As Body.take."""
+        at, parts = 0, []
+        while at < len(content) and not self.is_done:
+            if self._left:
+                parts.append(content[at : at + self._left])
+                self._left -= len(parts[-1])
+                at += len(parts[-1])
+                continue
+            end = content.find(b"\n", at) + 1 or len(content)
+            self._line += content[at:end]
+            at = end
+            if self._line.endswith(b"\n"):
+                self._next(self._line)
+                self._line = b""
+            elif len(self._line) > LINE_BYTES:
+                raise bad("a chunk of the body begins with an endless line")
+        return at, b"".join(parts)
+
+    def _size(self, line: bytes) -> None:
+        found = _CHUNK.fullmatch(line)
+        if not found:
+            raise bad("a chunk of the body does not begin with its size")
+        self._left = int(found[1], 16)
+        self._next = self._end if self._left else self._last
+
+    def _end(self, line: bytes) -> None:
+        if line != b"\r\n":
+            raise bad("a chunk of the body is longer than it says")
+        self._next = self._size
+
+    def _last(self, line: bytes) -> None:
+        if line != b"\r\n":
+            raise bad("headers after the body are not taken")
+        self.is_done = True
+
+
+class Response:
+    """Triton's answer as its bytes come; `is_done` with its last one."""
+
+    def __init__(self, *, to_head: bool) -> None:
+        self.is_done = False
+        self._to_head = to_head  # HEAD is answered without a body, whatever the headers say
+        self._body: Body | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Some of it may have gone on to the client."""
+        return self._body is not None
+
+    @property
+    def is_unending(self) -> bool:
+        """Its end is that of the connection."""
+        return isinstance(self._body, Unending)
+
+    def take(self, content: bytes) -> int:
+        """How many of the bytes are this answer's and may go on to the client."""
+        used = 0
+        while not self._body:
+            end = end_of_head(content[used:] if used else content)
+            if not end:
+                return used
+            self._body = self._framing(content[used : used + end])
+            used += end
+        used += self._body.take(content[used:])[0]
+        self.is_done = self._body.is_done
+        return used
+
+    def _framing(self, head: bytes) -> Body | None:
+        """None after an interim answer (100 Continue): another follows."""
+        found = _RESPONSE.fullmatch(head)
+        if not found:
+            raise RefusedError("502 Bad Gateway", "the server's answer is not HTTP")
+        status = int(found[1])
+        if status < 200:
+            return None
+        if self._to_head or status in (204, 304):
+            return Sized(0)
+        return framing(fields(head), otherwise=Unending())

@@ -1,0 +1,51 @@
+"""A client's request as it passes: where it ends, and that its body is no larger or deeper than it may be."""
+
+from __future__ import annotations
+
+import re
+
+from .body_limits import Limits, too_large
+from .http_messages import HEADERS, Body, Sized, bad, end_of_head, fields, framing
+
+# Methods and targets that Triton's own parser knows: any other ends the connection there.
+_REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (/[\x21-\x7e]*) HTTP/1\.[01]" + HEADERS)
+_INFER = re.compile(rb"[^?]*/infer(?:\?.*)?")
+_NUMBER = re.compile(rb"[0-9]{1,18}")
+
+
+class Request:
+    """One of a connection's; `is_done` with its last byte, `has_begun` when its headers were complete."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.is_done = self.has_begun = self.is_head = False
+        self._max_bytes = max_bytes
+        self._body: Body = Sized(0)
+        self._limits = Limits(max_bytes)
+
+    def take(self, content: bytes) -> int:
+        """How many of the bytes are this request's and may go on to Triton. Raises RefusedError."""
+        used = 0
+        if not self.has_begun:
+            used = end_of_head(content)
+            if not used:
+                return 0
+            self._begin(content[:used])
+        more, carried = self._body.take(content[used:])
+        self._limits.look(carried)
+        self.is_done = self._body.is_done
+        return used + more
+
+    def _begin(self, head: bytes) -> None:
+        found = _REQUEST.fullmatch(head)
+        if not found:
+            raise bad("this is no request of HTTP/1.1")
+        method, target = found.groups()
+        named = fields(head)
+        self._body = framing(named, otherwise=Sized(0))
+        if isinstance(self._body, Sized) and self._body.left > self._max_bytes:
+            raise too_large(self._max_bytes)
+        json_bytes = named.get(b"inference-header-content-length", b"")
+        is_binary = _INFER.fullmatch(target) and _NUMBER.fullmatch(json_bytes)  # else all of it is JSON to Triton
+        is_compressed = named.get(b"content-encoding", b"").lower() in (b"gzip", b"deflate")
+        self._limits = Limits(self._max_bytes, int(json_bytes) if is_binary else None, is_compressed=is_compressed)
+        self.has_begun, self.is_head = True, method == b"HEAD"
