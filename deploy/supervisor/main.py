@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import flags, guard, processes, settings
+from . import backlog, flags, guard, processes, settings
 from .gate import BYPASS, Gate
 from .server import Server
 from .settings import SettingError, Settings
@@ -60,7 +60,9 @@ class Supervisor:
         place = _place(wanted) if flags.needs_guard(known, wanted.max_input_bytes) else None
         self._ports = [wanted.http_port, wanted.grpc_port, *([place.upstream[1]] if place else [])]
         added = _added_flags(known, wanted, place, gated=bool(self._gate))
-        self._server = Server([*flags.without(command, added), *added], settings.without_secrets(os.environ))
+        self._backlog = backlog.Backlog(wanted.metrics_port, backlog.place())
+        environment = {**settings.without_secrets(os.environ), backlog.VARIABLE: self._backlog.file}
+        self._server = Server([*flags.without(command, added), *added], environment)
         if place:
             self._server.start_guard(place)
         # Imported now, while Triton loads.
@@ -87,12 +89,14 @@ class Supervisor:
             if self._gate:
                 self._gate.open()
             say(f"ready: golden answers are right, the last of them in {self._pulse.seconds:.3f} s")
+            self._backlog.start()
             self._watch(until_ready=False)
             return self._drain()
         finally:
             if self._gate:
                 self._gate.close()
             self._server.end()
+            self._backlog.end()
 
     def _watch(self, *, until_ready: bool) -> bool:
         """Returns True when ready, where that is waited for, and False after a signal. Raises Fault."""

@@ -1,6 +1,7 @@
 """What every step does with its requests: answer each by itself, so that a bad one costs no other its answer."""
 
 import json
+import os
 import traceback
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def attempt(function, *arguments):
         return InvalidResultError(
             f"the step failed on this request ({type(error).__name__}): the server's log says why"
         )
+
+
+def is_overloaded():
+    """Has the supervisor of the image seen too many requests wait (deploy/supervisor/backlog.py)?"""
+    file = os.environ.get("TRITON_REFUSING_FILE")
+    return bool(file) and Path(file).exists()
+
+
+def refuse(requests):
+    """503 to each: they cost next to nothing, and the queue is soon short again."""
+    error = pb_utils.TritonError(
+        "too many requests wait for this model: try again later", pb_utils.TritonError.UNAVAILABLE
+    )
+    return [pb_utils.InferenceResponse(error=error) for _ in requests]
 
 
 def respond(requests, answer):

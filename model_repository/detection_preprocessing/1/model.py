@@ -2,7 +2,7 @@
 
 import triton_python_backend_utils as pb_utils
 from picture import as_grey, as_input, read
-from step_responses import InvalidInputError, read_settings, respond, tensors
+from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors
 
 
 class TritonPythonModel:
@@ -19,6 +19,8 @@ class TritonPythonModel:
 
     def execute(self, requests):
         """Answers each request by itself."""
+        if is_overloaded():
+            return refuse(requests)
         return respond(requests, self._answer)
 
     def _answer(self, request):

@@ -8,7 +8,9 @@ from step_responses import (
     InvalidInputError,
     InvalidResultError,
     attempt,
+    is_overloaded,
     read_settings,
+    refuse,
     respond,
     tensors,
     version_folder,
@@ -31,6 +33,8 @@ class TritonPythonModel:
 
     def execute(self, requests):
         """The rows of all requests run together, like lengths side by side; no bad one costs another its answer."""
+        if is_overloaded():
+            return refuse(requests)
         asked = [attempt(self._encodings, request) for request in requests]
         answers = iter(self._answers([row for rows in asked if isinstance(rows, list) for row in rows]))
         return respond(asked, lambda rows: self._response([next(answers) for _ in rows]))

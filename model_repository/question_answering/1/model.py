@@ -4,7 +4,16 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from answer_spans import best_answer, spans
 from graph_call import GraphCall
-from step_responses import InvalidInputError, InvalidResultError, read_settings, respond, tensors, version_folder
+from step_responses import (
+    InvalidInputError,
+    InvalidResultError,
+    is_overloaded,
+    read_settings,
+    refuse,
+    respond,
+    tensors,
+    version_folder,
+)
 from tokenization import decode_rows, load_tokenizer
 
 
@@ -22,6 +31,8 @@ class TritonPythonModel:
 
     def execute(self, requests):
         """Answers each request by itself."""
+        if is_overloaded():
+            return refuse(requests)
         return respond(requests, self._answer)
 
     def _answer(self, request):

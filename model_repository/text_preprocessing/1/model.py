@@ -1,7 +1,7 @@
 """Step: texts, or pairs of texts, in, token arrays out, as the graph behind it names and types them."""
 
 import triton_python_backend_utils as pb_utils
-from step_responses import InvalidInputError, read_settings, respond, tensors, version_folder
+from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors, version_folder
 from tokenization import decode_rows, encode, joined, load_tokenizer
 
 
@@ -16,6 +16,8 @@ class TritonPythonModel:
 
     def execute(self, requests):
         """Each request is padded to its own longest text only: on a CPU padding costs more than it gains."""
+        if is_overloaded():
+            return refuse(requests)
         return respond(requests, self._answer)
 
     def _answer(self, request):

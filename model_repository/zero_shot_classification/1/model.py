@@ -4,7 +4,16 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from entailment_scores import best_first, decode_labels, encode, truncate_texts
 from graph_call import GraphCall
-from step_responses import InvalidInputError, InvalidResultError, read_settings, respond, tensors, version_folder
+from step_responses import (
+    InvalidInputError,
+    InvalidResultError,
+    is_overloaded,
+    read_settings,
+    refuse,
+    respond,
+    tensors,
+    version_folder,
+)
 from tokenization import decode_rows, load_tokenizer
 
 
@@ -23,6 +32,8 @@ class TritonPythonModel:
 
     def execute(self, requests):
         """Answers each request by itself."""
+        if is_overloaded():
+            return refuse(requests)
         return respond(requests, self._answer)
 
     def _answer(self, request):
