@@ -33,7 +33,7 @@ class Tensor:
 
 
 class TritonError:
-    INVALID_ARG, INTERNAL = "INVALID_ARG", "INTERNAL"
+    INVALID_ARG, INTERNAL, UNAVAILABLE = "INVALID_ARG", "INTERNAL", "UNAVAILABLE"
 
     def __init__(self, message, code=INTERNAL):
         self._message, self._code = message, code

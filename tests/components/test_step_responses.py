@@ -86,3 +86,16 @@ def test_the_code_says_which_side_is_at_fault(shared):
     )
     assert not issubclass(kinds.input, kinds.result)
     assert not issubclass(kinds.result, kinds.input)
+
+
+def test_requests_are_refused_at_the_supervisors_word(shared, monkeypatch, tmp_path):
+    step = shared.step_responses
+    monkeypatch.delenv("TRITON_REFUSING_FILE", raising=False)
+    assert not step.is_overloaded()
+    monkeypatch.setenv("TRITON_REFUSING_FILE", str(tmp_path / "refusing"))
+    assert not step.is_overloaded()
+    (tmp_path / "refusing").touch()
+    assert step.is_overloaded()
+    refusals = step.refuse(["first", "second"])
+    assert [refusal.error.code() for refusal in refusals] == ["UNAVAILABLE"] * 2
+    assert "try again later" in refusals[0].error.message()
