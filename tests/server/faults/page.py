@@ -35,7 +35,7 @@ OTHERS = {
          "test_requests.py::test_a_body_that_is_refused_takes_no_memory"),
     11: ("NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
          "test_model_faults.py"),
-    12: ("a Python stub killed, crashed or stopped; a step that hangs; wrong answers",
+    12: ("a Python stub or the guard killed, crashed or stopped; a step that hangs; wrong answers",
          "the container ends with 1 within 15 s, a restart policy has it serving again within 30 s",
          "test_supervisor.py, tests/image/test_faults.py"),
     13: ("SIGTERM with 100 requests in flight and an idle connection",
