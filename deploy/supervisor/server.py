@@ -31,18 +31,17 @@ class Server:
         self._needed: dict[int, str] = {}  # what each process is for
         self._environment = environment
         self._place: Place | None = None
-        self._guard = 0
         self._regions: set[str] = set()
         self._harmed_since = 0.0
 
     def start_guard(self, place: Place) -> None:
         """In a process beside the stubs, watched and ended like them. `place` listens nowhere else from then on."""
-        self._guard = os.posix_spawnp(
+        pid = os.posix_spawnp(
             sys.executable, place.command(sys.executable), self._environment,
             file_actions=[(os.POSIX_SPAWN_DUP2, place.listening.fileno(), 0)],
             setpgroup=self.pid, setsigmask=(), setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
         )  # fmt: skip
-        self._needed[self._guard] = "guard"
+        self._needed[pid] = "guard"
         place.listening.close()
         self._place = place  # whose other port stays ours
 
@@ -88,9 +87,7 @@ class Server:
         return processes.any_runs(self._members)
 
     def terminate(self, seconds: float) -> None:
-        """SIGTERM, and up to `seconds` for Triton to end by itself."""
-        if self._guard:
-            os.kill(self._guard, signal.SIGKILL)  # with it the idle connections, which Triton would wait for
+        """SIGTERM, and up to `seconds` for Triton to end by itself; its guard stays for what it may still answer."""
         os.kill(self.pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds
         while self.exit_code is None and time.monotonic() < deadline:
