@@ -77,7 +77,8 @@ class Ingredients:
 
     `inputs` and `outputs` are the served API. `graphs` are the exported models by the name of their step. `settings`
     are the task's: what its row's `settle` gave. `engine` and `precision` are names in utils/engines.py and
-    utils/precisions.py. `step_names`: {component: model name}, where the user gave one.
+    utils/precisions.py, `pads_to_buckets` is of utils/runtimes.py. `step_names`: {component: model name}, where the
+    user gave one.
     """
 
     model_name: str
@@ -89,6 +90,7 @@ class Ingredients:
     settings: Mapping[str, Any]
     engine: str = "onnxruntime"
     precision: str = "fp32"
+    pads_to_buckets: bool = False
     gpus: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     tokenizer_file: Path | None = None

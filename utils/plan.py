@@ -103,6 +103,7 @@ def served_pipeline(
         gpus=spec.gpus,
         engine=spec.engine.name,
         precision=spec.reduction.precision.name,
+        pads_to_buckets=RUNTIMES[spec.device].pads_to_buckets,
         settings=settings,
         labels=metadata.label_texts,
         step_names=spec.names.steps,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 class Runtime:
     """`stage` is the Dockerfile's base stage; `instance_kind` is Triton's KIND_* for the step that runs the graph.
 
-    `layouts` are those that can use the device, the best first.
+    `layouts` are those that can use the device, the best first. `pads_to_buckets`: the ensemble pads each
+    request to one of a few lengths, so that its graph's step merges requests, which must be of one shape; else no
+    further than to its longest text. On a CPU padding costs more than merging gains (docs/performance.md).
     """
 
     device: str
@@ -16,6 +18,7 @@ class Runtime:
     run_options: tuple[str, ...]
     needs_driver: bool
     layouts: tuple[str, ...]
+    pads_to_buckets: bool = False
 
 
 RUNTIMES = {
@@ -36,6 +39,7 @@ RUNTIMES = {
             run_options=("--gpus", "all"),
             needs_driver=True,
             layouts=("ensemble", "direct"),
+            pads_to_buckets=True,
         ),
     )
 }

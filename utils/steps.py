@@ -10,6 +10,9 @@ from utils.tensors import TensorSpec
 
 # Tokens a run of the graph takes at most, padding included: of 128 to 2048 the fastest (benchmarks/limit.py).
 TOKEN_BUDGET = 256
+# Texts without a limit of tokens are padded to no length above this one.
+LONGEST_BUCKET = 8192
+SHORTEST_BUCKETS = (16, 24)
 # What a server runs before it is ready, for a model of one text and for one of pairs.
 WARM_UP = {1: GOLDEN_TEXTS[:8], 2: GOLDEN_PAIRS[:8]}
 
@@ -23,8 +26,24 @@ def text_preprocessing(ingredients: Ingredients) -> Step:
         inputs=ingredients.inputs,
         outputs=ingredients.graph.inputs,
         files=tokenizer_file(ingredients),
-        documents={"settings.json": dict(ingredients.tokenization)},
+        documents={"settings.json": _bucketed(ingredients)},
     )
+
+
+def _bucketed(ingredients: Ingredients) -> dict[str, Any]:
+    """The tokenization, with the lengths that requests are padded to, where there are to be few of them."""
+    settings = dict(ingredients.tokenization)
+    padding = settings.get("padding")
+    if not ingredients.pads_to_buckets or not padding or "length" in padding:
+        return settings
+    return {**settings, "padding": {**padding, "buckets": length_buckets(settings.get("max_length"))}}
+
+
+def length_buckets(limit: int | None) -> list[int]:
+    """Numbers of tokens, each a third or a half more than the one before, up to the limit of a text."""
+    most = limit or LONGEST_BUCKET
+    lengths = sorted(start << doubled for start in SHORTEST_BUCKETS for doubled in range(most.bit_length()))
+    return [length for length in lengths if length < most] + [most]
 
 
 def tokenizer_file(ingredients: Ingredients) -> dict[str, Path]:

@@ -59,9 +59,13 @@ def tokenize(tokenizer, texts, name="text_input"):
 
 
 def arrays(encodings, dtypes, padding=None):
-    """The encodings of one batch as arrays; where `padding` (of the settings) is given, padded here to the longest."""
+    """The encodings of one batch as arrays; where `padding` (of the settings) is given, padded here to the longest.
+
+    Where `padding` has "buckets", lengths in ascending order, it is padded to the first that holds the longest.
+    """
     if padding is not None:
         longest = padding.get("length") or max(len(encoding.ids) for encoding in encodings)
+        longest = next((bucket for bucket in padding.get("buckets", ()) if bucket >= longest), longest)
         for encoding in encodings:
             encoding.pad(
                 longest,

@@ -33,6 +33,14 @@ def test_each_request_is_padded_to_its_own_longest_text(load, request_of):
     assert [response.outputs["input_ids"].shape for response in load().execute(requests)] == [(1, 3), (2, 6)]
 
 
+def test_requests_of_like_length_get_one_shape_where_there_are_buckets(load, request_of):
+    model = load(max_length=20, padding={"buckets": [4, 8, 20]})
+    asked = ["a", "a b", "a b c", "a b c d e f", "a b c d e f g", " ".join("abcdefgh" * 9)]
+    responses = model.execute([request_of(text_input=texts(text)) for text in asked])
+    assert [response.outputs["input_ids"].shape[1] for response in responses] == [4, 4, 8, 8, 20, 20]
+    assert [int(response.outputs["attention_mask"].sum()) for response in responses] == [3, 4, 5, 8, 9, 20]
+
+
 @pytest.mark.parametrize(
     "outputs",
     [

@@ -42,6 +42,7 @@ CASES = {
         "model_name": "topics",
         "dtype": "INT32",
         "instance_kind": "KIND_GPU",
+        "pads_to_buckets": True,
         "external_files": ("model.onnx_data",),
         "max_batch_size": 64,
     },

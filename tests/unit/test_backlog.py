@@ -12,7 +12,7 @@ def metrics():
     """A server that says how many requests wait for each of two steps."""
 
     class Handler(BaseHTTPRequestHandler):
-        waiting = (0, 0)
+        waiting, answered = (0, 0), 9000
 
         def do_GET(self):
             lines = [
@@ -21,7 +21,8 @@ def metrics():
             ]
             self.send_response(200)
             self.end_headers()
-            self.wfile.write("".join(['nv_inference_count{model="m0",version="1"} 9000\n', *lines]).encode())
+            lines.append(f'nv_inference_request_success{{model="m0",version="1"}} {self.answered}\n')
+            self.wfile.write("".join(lines).encode())
 
         def log_message(self, *_):
             pass
@@ -55,3 +56,26 @@ def test_a_server_that_does_not_say_changes_nothing(metrics, tmp_path):
     assert watched.refuses and Path(watched.file).exists()
     watched.end()
     assert not Path(watched.file).exists()
+
+
+def test_of_a_slow_model_fewer_are_too_many(metrics, tmp_path, monkeypatch):
+    """Where it had work for ten seconds and answered fewer than wait; a burst after quiet is none."""
+    port, said = metrics
+    watched = backlog.Backlog(port, str(tmp_path / "refusing"))
+    clock = []
+    monkeypatch.setattr(backlog.time, "monotonic", lambda: clock[-1])
+    seen = []
+    for moment, said.waiting, said.answered in (
+        (100.0, (0, 0), 0),
+        (105.0, (70, 0), 0),
+        (110.0, (70, 0), 40),
+        (115.0, (70, 0), 80),
+        (120.0, (90, 0), 120),
+        (121.0, (64, 0), 121),
+        (122.0, (0, 0), 121),
+        (140.0, (90, 0), 121),
+    ):
+        clock.append(moment)
+        watched.look()
+        seen.append(watched.refuses)
+    assert seen == [False, False, False, False, True, False, False, False]

@@ -119,3 +119,28 @@ def test_what_a_step_is_made_of_lies_in_the_build(task, maker, make_ingredients,
     step = maker(ingredients_of(TASKS[task], make_ingredients))
     assert all(Path(path).is_relative_to(tmp_path / "tree") for path in step.files.values())
     assert not set(step.files) & set(step.documents)
+
+
+@pytest.mark.parametrize(
+    ("limit", "lengths"),
+    [
+        (128, [16, 24, 32, 48, 64, 96, 128]),
+        (100, [16, 24, 32, 48, 64, 96, 100]),
+        (12, [12]),
+        (None, [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192]),
+    ],
+)
+def test_buckets_end_with_the_limit(limit, lengths):
+    assert steps.length_buckets(limit) == lengths
+
+
+def test_only_a_runtime_that_gains_by_it_pads_to_buckets(make_ingredients):
+    settings = [
+        steps.text_preprocessing(make_ingredients(pads_to_buckets=pads)).documents["settings.json"]["padding"]
+        for pads in (False, True)
+    ]
+    assert "buckets" not in settings[0]
+    assert settings[1]["buckets"][-1] == 128
+    fixed = make_ingredients(pads_to_buckets=True)
+    fixed = replace(fixed, tokenization={**fixed.tokenization, "padding": {"length": 40}})
+    assert steps.text_preprocessing(fixed).documents["settings.json"]["padding"] == {"length": 40}

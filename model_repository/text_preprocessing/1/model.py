@@ -2,7 +2,7 @@
 
 import triton_python_backend_utils as pb_utils
 from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors, version_folder
-from tokenization import decode_rows, encode, joined, load_tokenizer
+from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
 
 
 class TritonPythonModel:
@@ -10,12 +10,14 @@ class TritonPythonModel:
 
     def initialize(self, args):
         """Loads the frozen tokenizer."""
-        self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", read_settings(args))
+        settings = read_settings(args)
+        self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", settings, padded=False)
+        self.padding = settings["padding"]
         self.inputs = list(tensors(args, "input"))
         self.dtypes = tensors(args, "output")
 
     def execute(self, requests):
-        """Each request is padded to its own longest text only: on a CPU padding costs more than it gains."""
+        """Each request is padded by itself: to its longest text, or to a bucket, where the graph's step merges them."""
         if is_overloaded():
             return refuse(requests)
         return respond(requests, self._answer)
@@ -24,6 +26,6 @@ class TritonPythonModel:
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
             rows = joined([decode_rows(values, name) for values, name in columns])
-            return encode(self.tokenizer, rows, self.dtypes, self.inputs[0])
+            return arrays(tokenize(self.tokenizer, rows, self.inputs[0]), self.dtypes, self.padding)
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
