@@ -46,22 +46,28 @@ class Backlog(threading.Thread):
 
     def look(self) -> None:
         """Once. A server that does not say leaves things as they are."""
-        try:
-            _, text = request(self._metrics_port, "GET", "/metrics", seconds=ANSWER_SECONDS)
-        except NoAnswerError:
+        text = self._metrics()
+        if not text:
             return
-        waiting = {model: float(count) for model, count in WAITING.findall(text)}
-        answered = {model: float(count) for model, count in ANSWERED.findall(text)}
+        waiting, answered = counts(WAITING, text), counts(ANSWERED, text)
         # Each model is looked at, for what it has seen; of the steps of an ensemble the slowest has the longest queue.
-        is_much = [
-            self._is_much(model, waiting[model], answered.get(model, 0.0), time.monotonic()) for model in waiting
-        ]
+        is_much = [self._is_much(model, waiting[model], answered.get(model, 0.0), time.monotonic()) for model in waiting]
         if any(is_much):
             self.refuses = True
             with open(self.file, "w", encoding="utf-8"):  # noqa: PTH123 - pathlib costs 10 ms of every start
                 pass
         elif max(waiting.values(), default=0.0) <= FEW:
             self.end()
+
+    def is_empty(self) -> bool:
+        """Does no request wait, as far as the server says?"""
+        return not any(counts(WAITING, self._metrics()).values())
+
+    def _metrics(self) -> bytes:
+        try:
+            return request(self._metrics_port, "GET", "/metrics", seconds=ANSWER_SECONDS)[1]
+        except NoAnswerError:
+            return b""
 
     def _is_much(self, model: bytes, waiting: float, answered: float, now: float) -> bool:
         """Would the last of them wait longer than LONGEST_WAIT, at the pace of the time before?"""
@@ -80,6 +86,11 @@ class Backlog(threading.Thread):
         self.refuses = False
         if os.path.exists(self.file):  # noqa: PTH110
             os.unlink(self.file)  # noqa: PTH108
+
+
+def counts(metric: re.Pattern[bytes], text: bytes) -> dict[bytes, float]:
+    """Of each model, by its name and version as the metrics have them."""
+    return {model: float(count) for model, count in metric.findall(text)}
 
 
 def place() -> str:

@@ -148,7 +148,8 @@ class Supervisor:
     def _answered_all(self, deadline: float) -> bool:
         """True when nothing is in flight: the queues are first in, first out, so a canary comes last.
 
-        Then, for a while, nothing unread may lie on the ports, no thread may have work and no processor time be used.
+        Then, for a while, nothing unread may lie on the ports, no thread may have work and no processor time be used;
+        and at its end no request may wait in a queue.
         """
         quiet_since, used, is_through = time.monotonic(), -1.0, False
         while time.monotonic() < deadline:
@@ -158,7 +159,7 @@ class Supervisor:
             still = is_through and self._server.seconds_used() == used and not self._server.works()
             if not still or processes.waiting_bytes(self._ports):
                 quiet_since, used = time.monotonic(), self._server.seconds_used()
-            elif time.monotonic() - quiet_since >= QUIET_SECONDS:
+            elif time.monotonic() - quiet_since >= QUIET_SECONDS and self._backlog.is_empty():
                 return True
         return False
 

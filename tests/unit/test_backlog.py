@@ -51,9 +51,11 @@ def test_a_server_that_does_not_say_changes_nothing(metrics, tmp_path):
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     said.waiting = (300, 0)
     watched.look()
+    assert not watched.is_empty()
     watched._metrics_port = 1
     watched.look()
     assert watched.refuses and Path(watched.file).exists()
+    assert watched.is_empty()
     watched.end()
     assert not Path(watched.file).exists()
 
