@@ -51,7 +51,9 @@ class Backlog(threading.Thread):
             return
         waiting, answered = counts(WAITING, text), counts(ANSWERED, text)
         # Each model is looked at, for what it has seen; of the steps of an ensemble the slowest has the longest queue.
-        is_much = [self._is_much(model, waiting[model], answered.get(model, 0.0), time.monotonic()) for model in waiting]
+        is_much = [
+            self._is_much(model, waiting[model], answered.get(model, 0.0), time.monotonic()) for model in waiting
+        ]
         if any(is_much):
             self.refuses = True
             with open(self.file, "w", encoding="utf-8"):  # noqa: PTH123 - pathlib costs 10 ms of every start
