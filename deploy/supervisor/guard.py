@@ -45,7 +45,7 @@ class Place:
         """Of the process; `listening` is to be its standard input, and of no other process."""
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - see canary.py
         host, port = self.upstream
-        return [python, "-I", "-S", "-c", _START, folder, host, str(port), str(self._max_bytes)]
+        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), str(self._max_bytes)]
 
     @property
     def upstream(self) -> tuple[str, int]:
