@@ -269,7 +269,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(run, checkout, tiny_bert, 
 
     before, model_before = state(), {path: path.stat().st_mtime_ns for path in tiny_bert.iterdir()}
     arguments = (tiny_bert, tiny_bert, "-", "topics", "v1", "8", "--dry-run", "--release", "24.08")
-    done = run("make_triton_image.sh", *arguments, cwd=tmp_path, timeout=120)
+    done = run("make_triton_image.sh", *arguments, "--layout", "ensemble", cwd=tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "image: tritoned_topics:v1" in done.stdout
     assert "texts: a, b, c" in done.stdout

@@ -110,7 +110,7 @@ def test_only_the_graph_s_step_of_an_ensemble_is_set(make_pipeline):
     assert config.parameters["intra_op_thread_count"].string_value == "3"
     assert [group.count for group in config.instance_group] == [2]
     assert config.dynamic_batching.max_queue_delay_microseconds == 1500
-    assert config.dynamic_batching.default_queue_policy.max_queue_size == 256
+    assert not config.dynamic_batching.HasField("default_queue_policy"), "with one, the batcher looks every 500 ms"
     for other in (first, last):
         config = config_of(pipeline, other)
         assert [group.count for group in config.instance_group] == [1]
