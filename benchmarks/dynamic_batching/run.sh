@@ -13,7 +13,7 @@ main() {
   model="$1" results="${root}/build/dynamic_batching.csv"
   shift
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
-  local task=(--task feature-extraction --no-image)
+  local task=(--task feature-extraction --layout ensemble --no-image)
   free="$("${root}/make_triton_image.sh" "${model}" "${model}" - benchmark free 16 "${task[@]}")"
   fixed="$("${root}/make_triton_image.sh" "${model}" "${model}" - benchmark fixed 16 "${task[@]}" --sequence-length 32)"
   launch() { python3 "${root}/utils/launch.py" utils.environment --environment "$@"; }
