@@ -17,14 +17,12 @@ class GraphSession:
     """Runs batches ({input name: array}); each gives the graph's outputs settings["graph_outputs"], in that order."""
 
     def __init__(self, file, settings):
-        options = onnxruntime.SessionOptions()
         threads = settings.get("threads") or cpu_count()
-        options.intra_op_num_threads = threads
-        # A thread that spins while it waits takes the processor from those that bring the next requests.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         self.pool = ThreadPoolExecutor(threads)
-        self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self.session = self.beside = open_session(file, threads)
+        # Batches side by side need a thread each, and no more: weights of int8 are small enough to be there twice.
+        if settings.get("precision") == "int8":
+            self.beside = open_session(file, 1)
         self.dtypes = {node.name: NUMPY_TYPES[node.type] for node in self.session.get_inputs()}
         self.names, self.token_budget = settings["graph_outputs"], settings["token_budget"]
 
@@ -34,11 +32,24 @@ class GraphSession:
 
     def run(self, feeds):
         """The outputs of each of `feeds`, in order; several run side by side, one alone on all threads."""
-        return list((map if len(feeds) == 1 else self.pool.map)(self._run, feeds))
+        if len(feeds) == 1:
+            return [self._run(feeds[0], self.session)]
+        return list(self.pool.map(lambda feed: self._run(feed, self.beside), feeds))
 
     def warm(self, feeds):
         """Runs what the first requests would otherwise wait for."""
         self.run(feeds)
+        self.run(feeds[:1])
 
-    def _run(self, feed):
-        return self.session.run(self.names, {name: feed[name] for name in self.dtypes})
+    def _run(self, feed, session):
+        return session.run(self.names, {name: feed[name] for name in self.dtypes})
+
+
+def open_session(file, threads):
+    """On the CPU; a run of it has so many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # A thread that spins while it waits takes the processor from those that bring the next requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

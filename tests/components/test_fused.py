@@ -128,3 +128,12 @@ def test_the_build_may_say_how_many_threads(load, asked):
     session, wanted = load(**asked).session, asked.get("threads") or load_shared("cpu_count").cpu_count()
     assert session.session.get_session_options().intra_op_num_threads == wanted
     assert session.pool._max_workers == wanted
+
+
+@pytest.mark.parametrize(("precision", "threads"), [("fp32", 3), ("int8", 1)])
+def test_batches_of_small_weights_have_a_session_of_one_thread_each(load, request_of, precision, threads):
+    model = load(precision=precision, threads=3)
+    sessions = (model.session.session, model.session.beside)
+    assert [each.get_session_options().intra_op_num_threads for each in sessions] == [3, threads]
+    (response,) = model.execute([request_of(text_input=texts("a b c d e f", "h g", ""))])
+    assert rows(response) == [expected(text) for text in ("a b c d e f", "h g", "")]
