@@ -30,6 +30,16 @@ instance_group [ { count: 1 } ]
 """
 
 
+@pytest.mark.parametrize("batching", ["dynamic_batching { }", "dynamic_batching { max_queue_delay_microseconds: 15 }"])
+def test_what_the_templates_write_of_batching_goes(tmp_path, batching):
+    config = tmp_path / "built/served/config.pbtxt"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'name: "served"\n{batching}\nmax_batch_size: 8\n')
+    text = (unbatched(tmp_path / "built", tmp_path / "unbatched") / "served/config.pbtxt").read_text()
+    assert text.split() == ["name:", '"served"', "max_batch_size:", "8"]
+    assert batching in config.read_text(), "the build stays as it is"
+
+
 def test_loads_are_called_after_what_they_are():
     load = LOADS["mixed-grpc-32x1"]
     assert (load.texts, load.protocol, load.clients, load.batch) == ("mixed", "grpc", 32, 1)
