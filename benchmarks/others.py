@@ -13,6 +13,7 @@ from benchmarks.loads import PROTOCOLS
 from utils import environment
 from utils.environments import INFINITY, MLSERVER
 from utils.errors import UsageError
+from utils.ports import choose_ports
 
 
 def _ensemble(model: Path) -> Path:
@@ -87,7 +88,8 @@ def mlserver(model: Path, folder: Path) -> Start:
 
     @contextmanager
     def start() -> Iterator[Target]:
-        settings = {f"MLSERVER_{name}_PORT": str(servers.free_port()) for name in ("GRPC", "METRICS")}
+        ports = choose_ports(servers.HOST, dict.fromkeys(("GRPC", "METRICS"), 0))
+        settings = {f"MLSERVER_{service}_PORT": str(port) for service, port in ports.items()}
         settings |= {"MLSERVER_HOST": servers.HOST, "MLSERVER_HTTP_PORT": "{port}", "HF_HUB_OFFLINE": "1"}
         settings |= {f"MLSERVER_{name}_DIR": str(folder / name) for name in ("ENVIRONMENTS", "METRICS")}
         command = [str(program), "start", str(folder)]

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils import ROOT, children, environment
-from utils.local_triton import ATTEMPTS, SERVICES, choose_ports, serve
+from utils.local_triton import ATTEMPTS, SERVICES, serve
+from utils.ports import choose_ports
 from utils.server_address import ServerAddress
 from utils.triton_layout import ask, lay_out
 from utils.triton_process import PORT_LOST
@@ -89,20 +89,12 @@ def web(
     command: Sequence[str], log: Path, *, ready: str, settings: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
     """A server on HTTP; "{port}" in both `command` and `settings` becomes a free one; the path `ready` answers 200."""
-    port = str(free_port())
+    port = str(choose_ports(HOST, {"http": 0})["http"])
     address = ServerAddress(http=f"{HOST}:{port}", grpc="")
     placed = [part.replace("{port}", port) for part in command]
     set_to = {name: value.replace("{port}", port) for name, value in (settings or {}).items()}
     with _process(placed, set_to, log, address, ready, cwd=ROOT) as running:
         yield running
-
-
-def free_port() -> int:
-    """One that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

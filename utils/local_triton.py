@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from deploy.supervisor import flags, settings
 from deploy.supervisor.guard import Place
 from utils import environment
 from utils.errors import BootProofError, UsageError
+from utils.ports import choose_ports
 from utils.triton_layout import ask, keep_bytecode_apart, lay_out
 from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer, help_text
 
@@ -107,27 +107,6 @@ def _start(
             if not lost or attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
-
-
-def choose_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
-    """The ports asked for, with a free one for each 0. Raises BootProofError when `host` or a port cannot be had."""
-    chosen = {}
-    with contextlib.ExitStack() as held:  # all at once, so that no port is chosen twice
-        for service, port in wanted.items():
-            try:
-                family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-                probe = held.enter_context(socket.socket(family, kind))
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(place)
-                # SO_REUSEADDR forgives a connection that lingers, but only listening tells that no other server does.
-                probe.listen()
-            except OSError as error:
-                raise BootProofError(
-                    f"cannot listen on {host}:{port} for {service}: {error.strerror}; "
-                    f"end what listens there, or choose another with --{service}-port (or --host)"
-                ) from error
-            chosen[service] = probe.getsockname()[1]
-    return chosen
 
 
 def _settings() -> settings.Settings:

@@ -73,6 +73,8 @@ class ServerLog:
     def reason(self) -> str:
         """The lines on errors, else the last ones: Triton writes its tables after the reason it ends for."""
         lines = self.text().splitlines()
+        if any(line.startswith("Usage: ") for line in lines):  # of a flag it does not accept: the reason is told last
+            return next(line for line in reversed(lines) if line.strip())
         errors = [line for line in lines if line[:2] in {"E0", "E1"} or "error" in line[:20].lower()]
         errors = [line for line in errors if not any(noise in line for noise in NOISE)]
         # A Python fault brings its stack along, as text in the same line.

@@ -38,6 +38,11 @@ def test_without_an_error_the_last_lines_are_the_reason():
     assert log_of(b"".join(b"line %d\n" % number for number in range(50))).reason().splitlines()[-1] == "line 49"
 
 
+def test_of_its_usage_only_the_reason_is_told():
+    usage = b"Usage: tritonserver [options]\n  --log-error <boolean>\n\nThe server cannot listen to HTTP\n\n"
+    assert log_of(usage).reason() == "The server cannot listen to HTTP"
+
+
 def test_the_log_is_kept_and_copied_even_when_it_is_not_utf8():
     copy = io.BytesIO()
     log = log_of("текст\n".encode() + b"\xff\n", copy)

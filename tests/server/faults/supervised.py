@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.server.faults.target import family
 from utils import ROOT, environment
-from utils.local_triton import SERVICES, choose_ports
+from utils.local_triton import SERVICES
+from utils.ports import choose_ports
 from utils.server_address import ServerAddress
 from utils.triton_layout import ask, lay_out
 
