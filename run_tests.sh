@@ -7,6 +7,7 @@ usage() {
 usage: run_tests.sh [PYTEST ARGUMENT ...]
        run_tests.sh tests/unit -k labels
 
+Tests run side by side, a worker a processor; -n 0 runs one after the other.
 Image tests need root and docker.io, iptables and debootstrap; without them they are skipped and named,
 except with CI=true, where a test that cannot run fails.
 TEXT
@@ -17,14 +18,14 @@ main() {
     usage
     return
   fi
-  local root
+  local root side_by_side=(-n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
   cd "${root}"
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
   python3 "${root}/utils/launch.py" utils.environment --environment dev ruff check .
   python3 "${root}/utils/launch.py" utils.environment --environment dev ruff format --check --quiet .
   python3 "${root}/utils/launch.py" utils.environment --environment dev mypy
-  python3 "${root}/utils/launch.py" utils.environment --environment dev pytest "$@"
+  python3 "${root}/utils/launch.py" utils.environment --environment dev pytest "${side_by_side[@]}" "$@"
 }
 
 main "$@"

@@ -44,7 +44,7 @@ def built_as(context: Context) -> dict[str, str]:
 
 def cpu_count() -> int:
     """As a served graph counts them."""
-    return int(load_shared("cpu_count").cpu_count())
+    return int(load_shared("container_limits").cpu_count())
 
 
 def worth_trying(start: Setting, only: Collection[str] = ()) -> dict[str, list[Setting]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
+from utils import ROOT
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients
 from utils.tasks import TASKS
@@ -21,6 +22,26 @@ SETTINGS = {
     "truncation_side": "right",
     "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
 }
+
+
+# Their files share what is dear to make: they go to one worker, and first, for they take longest.
+TOGETHER = ("tests/server/faults/", "tests/image/")
+LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
+
+
+def pytest_collection_modifyitems(items):
+    """With several workers (run_tests.sh) a file is one worker's, so that its fixtures are made once."""
+
+    def place(item):
+        return item.path.relative_to(ROOT).as_posix()
+
+    def rank(item):
+        return next((rank for rank, folder in enumerate(LONG) if place(item).startswith(folder)), len(LONG))
+
+    for item in items:
+        folder = next((folder for folder in TOGETHER if place(item).startswith(folder)), place(item))
+        item.add_marker(pytest.mark.xdist_group(folder))
+    items.sort(key=rank)
 
 
 @pytest.fixture

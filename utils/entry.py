@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import ctypes
+import gc
 import os
 import sys
 import traceback
@@ -58,6 +59,7 @@ def run(command: Callable[[], str]) -> NoReturn:
             result = command()
 
     code = exit_code(keep_stdout_clean) or exit_code(lambda: _print(result))
+    gc.freeze()  # what ends is not searched for garbage: with torch in memory that takes a second
     sys.exit(code)
 
 

@@ -7,28 +7,41 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 
 import numpy as np
 import onnxruntime
-from cpu_count import cpu_count
+from container_limits import cpu_count, memory_bytes
 from length_batches import length_batches
 
 NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+# A run is many small parts: threads that sleep between them cost a text that comes alone a fifth of its time.
+SPIN_MICROSECONDS = 200
+# Batches side by side: at least so many a thread, so that none waits long for another; and tokens of one at least.
+BATCHES_A_THREAD = 4
+LEAST_TOKENS = 48
+# What the weights of both sessions may take of the memory.
+WEIGHTS_SHARE = 0.5
 
 
 class GraphSession:
-    """Runs batches ({input name: array}); each gives the graph's outputs settings["graph_outputs"], in that order."""
+    """Runs batches ({input name: array}); each gives the graph's outputs settings["graph_outputs"], in that order.
+
+    Texts that come alone have a session with all threads; batches side by side one of a thread each, without waiting
+    for one another at every part. The weights are in memory twice for that, where there is room for them.
+    """
 
     def __init__(self, file, settings):
-        threads = settings.get("threads") or cpu_count()
-        self.pool = ThreadPoolExecutor(threads)
-        self.session = self.beside = open_session(file, threads)
-        # Batches side by side need a thread each, and no more: weights of int8 are small enough to be there twice.
-        if settings.get("precision") == "int8":
-            self.beside = open_session(file, 1)
+        self.threads = settings.get("threads") or cpu_count()
+        self.pool = ThreadPoolExecutor(self.threads)
+        self.is_twice = self.threads > 1 and 2 * size(file) <= WEIGHTS_SHARE * memory_bytes()
+        self.session = open_session(file, self.threads, spin_microseconds=SPIN_MICROSECONDS if self.is_twice else 0)
+        self.beside = open_session(file, 1) if self.is_twice else self.session
         self.dtypes = {node.name: NUMPY_TYPES[node.type] for node in self.session.get_inputs()}
         self.names, self.token_budget = settings["graph_outputs"], settings["token_budget"]
 
     def batches(self, lengths):
         """The places of `lengths` that run together, and the length that their rows are padded to."""
-        return [(places, lengths[places[0]]) for places in length_batches(lengths, self.token_budget)]
+        budget = self.token_budget
+        if self.is_twice:
+            budget = min(budget, max(LEAST_TOKENS, sum(lengths) // (BATCHES_A_THREAD * self.threads)))
+        return [(places, lengths[places[0]]) for places in length_batches(lengths, budget)]
 
     def run(self, feeds):
         """The outputs of each of `feeds`, in order; several run side by side, one alone on all threads."""
@@ -45,11 +58,20 @@ class GraphSession:
         return session.run(self.names, {name: feed[name] for name in self.dtypes})
 
 
-def open_session(file, threads):
-    """On the CPU; a run of it has so many threads."""
+def size(file):
+    """Bytes of the graph and of the weights beside it."""
+    return sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
+
+
+def open_session(file, threads, spin_microseconds=0):
+    """On the CPU; a run of it has so many threads, which spin so long while they wait for their next part of the run.
+
+    A thread that spins longer, or after the run, takes the processor from those that bring the next requests.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # A thread that spins while it waits takes the processor from those that bring the next requests.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin_microseconds > 0)))
+    options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin_microseconds))
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import openvino
-from cpu_count import cpu_count
+from container_limits import cpu_count
 from length_batches import length_batches
 
 # Each new shape costs a compilation: batches have 1, 2, 4 or 8 rows, and lengths are multiples of a step.

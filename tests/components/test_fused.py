@@ -1,5 +1,7 @@
 """The fused step with a small graph: a row's logits are the sum of its ids, its number of tokens, and 1."""
 
+import os
+
 import numpy as np
 import onnx
 import pytest
@@ -125,15 +127,30 @@ def test_padding_is_on_the_side_that_the_settings_say(load):
 
 @pytest.mark.parametrize("asked", [{}, {"threads": 3}])
 def test_the_build_may_say_how_many_threads(load, asked):
-    session, wanted = load(**asked).session, asked.get("threads") or load_shared("cpu_count").cpu_count()
+    session, wanted = load(**asked).session, asked.get("threads") or load_shared("container_limits").cpu_count()
     assert session.session.get_session_options().intra_op_num_threads == wanted
     assert session.pool._max_workers == wanted
 
 
-@pytest.mark.parametrize(("precision", "threads"), [("fp32", 3), ("int8", 1)])
-def test_batches_of_small_weights_have_a_session_of_one_thread_each(load, request_of, precision, threads):
-    model = load(precision=precision, threads=3)
+@pytest.mark.parametrize(("threads", "memory", "wanted"), [(3, 1 << 30, [3, 1]), (3, 4, [3, 3]), (1, 1 << 30, [1, 1])])
+def test_batches_side_by_side_have_a_session_of_one_thread_each_where_there_is_room(
+    load, request_of, monkeypatch, threads, memory, wanted
+):
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": memory, "SC_PAGE_SIZE": 1}.get)
+    model = load(threads=threads)
     sessions = (model.session.session, model.session.beside)
-    assert [each.get_session_options().intra_op_num_threads for each in sessions] == [3, threads]
+    assert [each.get_session_options().intra_op_num_threads for each in sessions] == wanted
     (response,) = model.execute([request_of(text_input=texts("a b c d e f", "h g", ""))])
     assert rows(response) == [expected(text) for text in ("a b c d e f", "h g", "")]
+
+
+def test_the_weights_beside_the_graph_count_for_the_room(tmp_path):
+    for name, content in {"model.onnx": b"12345", "model.onnx_data": b"1234567", "other": b"1"}.items():
+        (tmp_path / name).write_bytes(content)
+    assert load_shared("onnxruntime_session").size(tmp_path / "model.onnx") == 12
+
+
+@pytest.mark.parametrize(("waiting", "batches"), [(1, 1), (4, 2), (64, 8)])
+def test_few_waiting_rows_are_spread_over_the_threads(load, waiting, batches):
+    session = load(threads=2, token_budget=256).session
+    assert len(session.batches([20] * waiting)) == batches

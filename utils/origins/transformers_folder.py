@@ -1,6 +1,6 @@
 """A model as save_pretrained() wrote it: exported, and held against PyTorch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from utils import graph_cache, kept_conversion
 from utils.asked_models import AskedModel
 from utils.build_spec import BuildSpec
 from utils.golden import GoldenAnswers
+from utils.mapped_tables import with_mapped_tables
 from utils.origins.origin import Converted, Origin
 from utils.pipeline import Graph, Pipeline
 from utils.plan import settle
@@ -92,6 +93,7 @@ class TransformersFolder:
             engine=self.spec.engine.name,
         )
         conversion = answered(convert(source, self.known.tokenizer.path, destination, wanted), wanted)
+        conversion = replace(conversion, graph=with_mapped_tables(conversion.graph))
         graph_cache.keep(self._key, kept_conversion.files_of(conversion), kept_conversion.as_content(conversion))
         return conversion
 

@@ -7,7 +7,7 @@ from utils.components import load_shared
 
 @pytest.fixture
 def cpu_count(monkeypatch):
-    module = load_shared("cpu_count")
+    module = load_shared("container_limits")
     monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)))
     return module.cpu_count
 
@@ -31,4 +31,23 @@ def test_so_does_that_of_the_first_version_of_cgroups(tmp_path, cpu_count, quota
 
 def test_without_a_quota_it_is_what_the_process_may_run_on(tmp_path, cpu_count):
     assert cpu_count(tmp_path) == 8
-    assert load_shared("cpu_count").cpu_count() <= len(os.sched_getaffinity(0))
+    assert load_shared("container_limits").cpu_count() <= len(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def memory_bytes(monkeypatch):
+    module = load_shared("container_limits")
+    monkeypatch.setattr(module.os, "sysconf", {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}.get)
+    return module.memory_bytes
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+@pytest.mark.parametrize(("limit", "most"), [("max", 4096000), ("65536", 65536), ("9223372036854771712", 4096000)])
+def test_the_memory_is_the_container_s_where_that_is_less(tmp_path, memory_bytes, name, limit, most):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / name).write_text(limit + "\n")
+    assert memory_bytes(tmp_path) == most
+
+
+def test_without_a_limit_the_memory_is_the_machine_s(tmp_path, memory_bytes):
+    assert memory_bytes(tmp_path) == 4096000

@@ -1,1 +1,0 @@
-../../shared/cpu_count.py
