@@ -78,11 +78,11 @@ class WholeRun:
 
     def _limits(self, version: Path) -> dict[str, LimitRunner]:
         """The limits that the contestants are held against, their best settings looked for now."""
-        graphs = {FP32: version / "model.onnx"}
+        command = [sys.executable, "-m", "benchmarks.bare_graphs", str(version / "model.onnx"), str(self.folder)]
+        subprocess.run(command, cwd=ROOT, check=True)
+        graphs = {FP32: self.folder / "fp32.onnx"}
         if any(CONTESTANTS[name].limit == INT8 for name in self.contestants):
             graphs[INT8] = self.folder / "int8.onnx"
-            command = [sys.executable, "-m", "benchmarks.quantize", str(graphs[FP32]), str(graphs[INT8])]
-            subprocess.run(command, cwd=ROOT, check=True)
         note("looking for the limit's best batches")
         loads = [*self.loads, MEMORY_LOAD]
         return {name: LimitRunner(version, graph, loads, self.seconds / 4) for name, graph in graphs.items()}

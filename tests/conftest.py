@@ -29,6 +29,7 @@ TOGETHER = ("tests/server/faults/", "tests/image/")
 LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items):
     """With several workers (run_tests.sh) a file is one worker's, so that its fixtures are made once."""
 

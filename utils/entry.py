@@ -1,6 +1,7 @@
 """The edge every command shares: the stdout rule, signals, and errors turned into a line and an exit code."""
 
 import argparse
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -59,7 +60,7 @@ def run(command: Callable[[], str]) -> NoReturn:
             result = command()
 
     code = exit_code(keep_stdout_clean) or exit_code(lambda: _print(result))
-    gc.freeze()  # what ends is not searched for garbage: with torch in memory that takes a second
+    atexit.register(gc.freeze)  # what ends is not searched for garbage: with torch in memory that takes a second
     sys.exit(code)
 
 

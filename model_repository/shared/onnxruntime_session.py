@@ -8,14 +8,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 import numpy as np
 import onnxruntime
 from container_limits import cpu_count, memory_bytes
-from length_batches import length_batches
+from length_batches import length_batches, spread
 
 NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 # A run is many small parts: threads that sleep between them cost a text that comes alone a fifth of its time.
 SPIN_MICROSECONDS = 200
-# Batches side by side: at least so many a thread, so that none waits long for another; and tokens of one at least.
-BATCHES_A_THREAD = 4
-LEAST_TOKENS = 48
 # What the weights of both sessions may take of the memory.
 WEIGHTS_SHARE = 0.5
 
@@ -38,9 +35,7 @@ class GraphSession:
 
     def batches(self, lengths):
         """The places of `lengths` that run together, and the length that their rows are padded to."""
-        budget = self.token_budget
-        if self.is_twice:
-            budget = min(budget, max(LEAST_TOKENS, sum(lengths) // (BATCHES_A_THREAD * self.threads)))
+        budget = spread(lengths, self.token_budget, self.threads) if self.is_twice else self.token_budget
         return [(places, lengths[places[0]]) for places in length_batches(lengths, budget)]
 
     def run(self, feeds):

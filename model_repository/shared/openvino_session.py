@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import openvino
 from container_limits import cpu_count
-from length_batches import length_batches
+from length_batches import length_batches, spread
 
 # Each new shape costs a compilation: batches have 1, 2, 4 or 8 rows, and lengths are multiples of a step.
 MOST_ROWS = 8
@@ -51,7 +51,8 @@ class GraphSession:
 
     def batches(self, lengths):
         """The places of `lengths` that run together, and the length that their rows are padded to."""
-        groups = length_batches(lengths, self.token_budget, most_rows=MOST_ROWS)
+        budget = spread(lengths, self.token_budget, self.threads) if self.threads > 1 else self.token_budget
+        groups = length_batches(lengths, budget, most_rows=MOST_ROWS)
         return [(places, self._padded(lengths[places[0]])) for places in groups]
 
     def _padded(self, length):

@@ -32,3 +32,11 @@ def test_rows_of_like_length_are_side_by_side(lengths):
 )
 def test_groups(lengths, budget, groups):
     assert length_batches(lengths, budget) == groups
+
+
+@pytest.mark.parametrize(
+    ("lengths", "budget", "threads", "spread"),
+    [([26] * 64, 256, 2, 208), ([26] * 64, 128, 2, 128), ([26] * 4, 256, 2, 48), ([600], 256, 4, 48), ([], 256, 2, 48)],
+)
+def test_where_few_rows_wait_a_run_takes_fewer(lengths, budget, threads, spread):
+    assert load_shared("length_batches").spread(lengths, budget, threads) == spread

@@ -194,7 +194,8 @@ def test_a_failed_build_leaves_the_last_good_one(models, name, tmp_path):
     done = make(broken, models["bert"], "-", name, "--no-image", "--no-verify")
     assert done.returncode == 3, done.stderr
     assert contents(BUILD / name / "latest") == before
-    assert not list((BUILD / ".work").iterdir())
+    # Other builds may run in this checkout.
+    assert not [each for each in (BUILD / ".work").iterdir() if each.name.startswith(name)]
 
 
 def test_tensors_and_steps_under_names_of_the_users_own(models, name, serve_repository):
