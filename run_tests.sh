@@ -18,7 +18,7 @@ main() {
     usage
     return
   fi
-  local root side_by_side=(-n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder)
+  local root side_by_side=(-n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
   cd "${root}"
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
-from utils import ROOT
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients
 from utils.tasks import TASKS
@@ -29,20 +28,26 @@ TOGETHER = ("tests/server/faults/", "tests/image/")
 LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items):
-    """With several workers (run_tests.sh) a file is one worker's, so that its fixtures are made once."""
-
-    def place(item):
-        return item.path.relative_to(ROOT).as_posix()
+    """What takes longest comes first, so that no worker is left with it at the end."""
 
     def rank(item):
-        return next((rank for rank, folder in enumerate(LONG) if place(item).startswith(folder)), len(LONG))
+        place = item.nodeid
+        return next((rank for rank, folder in enumerate(LONG) if place.startswith(folder)), len(LONG))
 
-    for item in items:
-        folder = next((folder for folder in TOGETHER if place(item).startswith(folder)), place(item))
-        item.add_marker(pytest.mark.xdist_group(folder))
     items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With several workers (run_tests.sh) a file is one worker's, so that its fixtures are made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
+
+    return ByFile(config, log)
 
 
 @pytest.fixture
