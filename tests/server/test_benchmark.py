@@ -4,26 +4,38 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
+from benchmarks.spent import PARTS
 from utils import ROOT
 from utils.build_tree import BUILD
 
 
-@pytest.fixture
-def figures(tmp_path, tiny_bert):
+def spent(version):
+    command = [sys.executable, "-m", "benchmarks.spent", version, "--seconds", "0.2", "--window", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT)
+    return done.stdout if done.returncode == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory, tiny_bert):
+    """The folder of the page, the figures and what was spent."""
+    folder = tmp_path_factory.mktemp("trial")
     command = [ROOT / "benchmarks/run.sh", "--quick", "--model", tiny_bert, "--seconds", "0.5"]
-    command += ["--figures", tmp_path / "figures.json", "--out", tmp_path]
+    command += ["--figures", folder / "figures.json", "--out", folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=dict(os.environ))
+    (folder / "spent.md").write_text(spent(BUILD / "benchmark-fused/latest/model_repository/benchmark-fused/1"))
     for name in ("benchmark-fused", "benchmark-ensemble"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{tmp_path / 'performance.md'}\n"
-    return json.loads((tmp_path / "figures.json").read_text())
+    assert done.stdout == f"{folder / 'performance.md'}\n"
+    return folder
 
 
-def test_a_trial_run_measures_and_writes_the_page(figures, tmp_path):
+def test_a_trial_run_measures_and_writes_the_page(trial):
+    figures = json.loads((trial / "figures.json").read_text())
     measured = {(row["contestant"], row["load"]) for row in figures["rows"]}
     contestants = ("limit fp32", "fused", "documented ensemble")
     assert measured == {(name, load) for name in contestants for load in ("mixed-grpc-1x1", "mixed-grpc-8x1")}
@@ -33,9 +45,17 @@ def test_a_trial_run_measures_and_writes_the_page(figures, tmp_path):
         assert alone["same_label"] == 1.0
         assert alone["rss_mb"] > 20
         assert 0.1 < alone["cold_start_seconds"] < 60
-    page = (tmp_path / "performance.md").read_text()
+    page = (trial / "performance.md").read_text()
     assert "| documented ensemble |" in page
     assert "| fused: times the documented ensemble | not measured" in page  # a goal is for 32 clients
-    plots = sorted(path.name for path in tmp_path.glob("*.png"))
+    plots = sorted(path.name for path in trial.glob("*.png"))
     assert len(plots) == 6
     assert all(f"]({name})" in page for name in plots)
+
+
+def test_what_a_fused_model_spends_is_told_by_part_and_by_operator(trial):
+    parts, operators = (table.splitlines()[2:] for table in (trial / "spent.md").read_text().split("\n\n"))
+    assert [line.split(" | ")[0] for line in parts] == [f"| {part}" for part in PARTS]
+    shares = {line.split(" | ")[0][2:]: float(line.split(" | ")[1].rstrip("%")) for line in operators}
+    assert shares["MatMul"] > 1
+    assert 50 < sum(shares.values()) <= 100.5
