@@ -6,9 +6,12 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
-from benchmarks import clients, padding, run, sizes
+from benchmarks import bare_graphs, clients, padding, run, sizes
 from benchmarks.agreement import agreement
 from benchmarks.asking import KINDS, Way
 from benchmarks.contestant import FP32, INT8, why
@@ -16,6 +19,7 @@ from benchmarks.contestants import CONTESTANTS
 from benchmarks.loads import LOADS, QUICK, matches
 from benchmarks.repositories import DOCUMENTED, documented, unbatched
 from benchmarks.texts import LENGTHS, make_texts
+from tests.small_graphs import FLOAT, INT64, constant, node, save, tensor
 from utils import ROOT
 from utils.components import load_shared
 from utils.errors import UsageError
@@ -253,3 +257,18 @@ def test_grpc_requests_are_those_of_the_client_library():
     answer = service_pb2.ModelInferResponse(raw_output_contents=[b"\x01\0\0\0c"])
     answer.outputs.add(name="predicts", datatype="BYTES", shape=[1, 1])
     assert KINDS["grpc"]("", "").labels(answer.SerializeToString()) == ["c"]
+
+
+def test_the_bare_graphs_are_a_file_each_whatever_the_build_has(tmp_path):
+    """A build's files have several names (hard links) and lie beside the graph: onnx refuses to read such."""
+    tensors = [constant("table", list(range(64)), "float32"), constant("axes", [1], "int64")]
+    nodes = [node("Gather", ["table", "x"], ["found"]), node("ReduceSum", ["found", "axes"], ["y"], keepdims=1)]
+    inputs, outputs = [tensor("x", INT64, ["batch", "tokens"])], [tensor("y", FLOAT, ["batch", 1])]
+    graph = save(tmp_path / "model.onnx", nodes, inputs, outputs, tensors)
+    onnx.save(onnx.load(graph), graph, save_as_external_data=True, location="model.onnx_data", size_threshold=0)
+    (tmp_path / "another name").hardlink_to(tmp_path / "model.onnx_data")
+    (tmp_path / "bare").mkdir()
+    bare_graphs.write(graph, tmp_path / "bare")
+    assert sorted(path.name for path in (tmp_path / "bare").iterdir()) == ["fp32.onnx", "int8.onnx"]
+    session = onnxruntime.InferenceSession(str(tmp_path / "bare/fp32.onnx"), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"x": np.array([[1, 2, 63]])})[0].tolist() == [[66.0]]
