@@ -6,7 +6,9 @@ LEAST_TOKENS = 48
 
 
 def spread(lengths, token_budget, threads):
-    """The token budget for rows that run side by side on `threads`: less, where few wait."""
+    """The token budget for rows that run side by side on `threads`: less, where few wait, and never for one thread."""
+    if threads == 1:
+        return token_budget
     return min(token_budget, max(LEAST_TOKENS, sum(lengths) // (GROUPS_A_THREAD * threads)))
 
 

@@ -51,7 +51,7 @@ class GraphSession:
 
     def batches(self, lengths):
         """The places of `lengths` that run together, and the length that their rows are padded to."""
-        budget = spread(lengths, self.token_budget, self.threads) if self.threads > 1 else self.token_budget
+        budget = spread(lengths, self.token_budget, self.threads)
         groups = length_batches(lengths, budget, most_rows=MOST_ROWS)
         return [(places, self._padded(lengths[places[0]])) for places in groups]
 

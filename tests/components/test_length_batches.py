@@ -36,7 +36,14 @@ def test_groups(lengths, budget, groups):
 
 @pytest.mark.parametrize(
     ("lengths", "budget", "threads", "spread"),
-    [([26] * 64, 256, 2, 208), ([26] * 64, 128, 2, 128), ([26] * 4, 256, 2, 48), ([600], 256, 4, 48), ([], 256, 2, 48)],
+    [
+        ([26] * 64, 256, 2, 208),
+        ([26] * 64, 128, 2, 128),
+        ([26] * 4, 256, 2, 48),
+        ([600], 256, 4, 48),
+        ([], 256, 2, 48),
+        ([26] * 4, 256, 1, 256),
+    ],
 )
 def test_where_few_rows_wait_a_run_takes_fewer(lengths, budget, threads, spread):
     assert load_shared("length_batches").spread(lengths, budget, threads) == spread
