@@ -73,6 +73,12 @@ class Engine:
             )
         return answer
 
+    def triton_release(self, image: str) -> str:
+        """The release a Triton image says it is of, like "24.10"; empty where it does not say."""
+        variables = self._inspect(image, "{{range .Config.Env}}{{println .}}{{end}}").splitlines()
+        found = (re.fullmatch(r"NVIDIA_TRITON_SERVER_VERSION=(\d\d\.\d\d)", variable) for variable in variables)
+        return next((match[1] for match in found if match), "")
+
     def require_backend(self, image: str, backend: str) -> None:
         """ImageError when the base image has no such backend, which not every build of Triton has."""
         folder = f"/opt/tritonserver/backends/{backend}"

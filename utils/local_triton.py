@@ -53,7 +53,7 @@ def serve(
         triton = stack.enter_context(_plain(triton_folder))
         known, limits = flags.known(help_text(triton, interpreter)), _settings()
         hardening = flags.hardening(known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes)
-        is_guarded = flags.needs_guard(known, limits.max_input_bytes)
+        is_guarded = flags.needs_guard(known, limits)
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
             place = _place(host, ports["http"], limits.max_input_bytes) if is_guarded else None

@@ -18,7 +18,7 @@ from utils.errors import ExportError, ImageError, RenderError, SourceError
 from utils.finish import finish, say_next_steps
 from utils.golden import joined
 from utils.origins import look_at_models
-from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, warn_of_old_release
+from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline
 from utils.progress import note, stage
 from utils.sources import require_here, require_local
 from utils.storage import StorageRef
@@ -50,7 +50,6 @@ def make_triton_image(argv: Sequence[str]) -> str:
         return _dry_run(spec)
     if spec.release_reason:
         note(spec.release_reason)
-    warn_of_old_release(spec)
     with open_build_tree(spec.model_name, spec.tag) as tree, temporary_files_in(tree.folder):
         result = _build(spec, tree)
     result["seconds"] = round(time.monotonic() - started, 1)

@@ -39,7 +39,7 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
     """The `docker` part of context.json: triton_image, slim_image, runtime; python and machine, for the wheels.
 
     With an engine the images are pulled, so that a missing one is told before anything slow runs, and asked
-    for their Python; without one the release table answers.
+    for their Python and their release; without one the release table answers. An old release is warned of.
     """
     plan = {
         "triton_image": spec.triton_image,
@@ -49,8 +49,10 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
         "machine": platform.machine(),
     }
     if engine is None:
+        warn_of_old_release(spec.release.name)
         return plan
     engine.pull_if_missing(spec.triton_image)
+    _look_at_release(spec, engine)
     plan["python"] = engine.python_version(spec.triton_image)
     plan["machine"] = engine.machine(spec.triton_image)
     if FORMATS[spec.form.format].stage:
@@ -59,6 +61,17 @@ def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
         plan.update(_slim_base(spec, engine))
     note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")
     return plan
+
+
+def _look_at_release(spec: BuildSpec, engine: "Engine") -> None:
+    """Warns of a base image of an old release, and of one older than the release that models are converted for."""
+    found = engine.triton_release(spec.triton_image) or spec.release.name
+    warn_of_old_release(found)
+    if found < spec.release.name:
+        warn(
+            f"base image {spec.triton_image} is Triton {found}, and the model is converted for {spec.release.name}, "
+            f"which it may not load; give --release {found}, or a base image of {spec.release.name}"
+        )
 
 
 def _slim_base(spec: BuildSpec, engine: "Engine") -> dict[str, str]:
@@ -163,11 +176,11 @@ def _public(reference: StorageRef) -> str:
     return f"local:{Path(reference.locator).name}" if reference.scheme == "local" else str(reference)
 
 
-def warn_of_old_release(spec: BuildSpec) -> None:
-    """Says so when the asked release lacks published security fixes."""
-    if not spec.base_image and spec.release.name < SECURITY_FLOOR:
+def warn_of_old_release(name: str) -> None:
+    """Says so when the release ("YY.MM") lacks published security fixes."""
+    if name < SECURITY_FLOOR:
         warn(
-            f"Triton {spec.release.name} lacks security fixes of {SECURITY_FLOOR} (bulletins up to August 2026); "
+            f"Triton {name} lacks security fixes of {SECURITY_FLOOR} (bulletins up to August 2026); "
             f"build with --release {SECURITY_FLOOR} or newer unless the GPU's driver forbids it"
         )
 

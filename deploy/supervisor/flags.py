@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Sequence
 
+from .settings import Settings
+
 # Everything but health, metadata and inference.
 ADMIN_APIS = "shared-memory,model-config,model-repository,statistics,trace,logging"
 # As an HTTP header; over gRPC the metadata key is triton-grpc-protocol-admin-key.
@@ -43,9 +45,9 @@ def missing(flags: frozenset[str]) -> list[str]:
     return [sentence for name, sentence in gaps.items() if name not in flags]
 
 
-def needs_guard(flags: frozenset[str], max_input_bytes: int) -> bool:
-    """True where only a process before Triton can keep a limit for a request's body."""
-    return max_input_bytes > 0 and INPUT_LIMIT not in flags
+def needs_guard(flags: frozenset[str], limits: Settings) -> bool:
+    """True where only a process before Triton can keep a limit for a request's body, or where one is wished for."""
+    return limits.guard == "always" or (limits.max_input_bytes > 0 and INPUT_LIMIT not in flags)
 
 
 def without(command: Sequence[str], added: Sequence[str]) -> list[str]:

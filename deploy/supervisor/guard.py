@@ -1,4 +1,4 @@
-"""Before a Triton without --http-max-input-size: refuses request bodies that would end it, passes on all others.
+"""Before Triton: refuses request bodies that would end it, passes on all others, and tells whose fault an error is.
 
 A process of its own, which inherits the listening socket as its standard input, as from inetd(8).
 """
@@ -11,6 +11,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ guard.main(sys.argv[1:])
 class Place:
     """Where a guard listens for clients, and an address behind it that is kept for Triton. Raises OSError.
 
-    Triton needs --reuse-http-port for it. A gate.Gate may listen for clients on the same port.
+    Triton needs --reuse-http-port for it. A gate.Gate may listen for clients on the same port. `max_bytes` 0: no limit.
     """
 
     def __init__(self, host: str, port: int, max_bytes: int) -> None:
@@ -39,7 +40,7 @@ class Place:
         self.listening = _bound(family, host, port)
         self.listening.listen(BACKLOG)
         self._kept = _bound(socket.AF_INET, "127.0.0.1", 0)
-        self._max_bytes = max_bytes
+        self._max_bytes = max_bytes or sys.maxsize
 
     def command(self, python: str) -> list[str]:
         """Of the process; `listening` is to be its standard input, and of no other process."""

@@ -13,7 +13,6 @@ HEAD_BYTES = 32 * 1024
 LINE_BYTES = 17
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HEADERS = rb"\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
-_RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
 _NAMES = rb"Content-Length|Transfer-Encoding|Content-Encoding|Inference-Header-Content-Length"
 _FIELD = re.compile(rb"\r\n(" + _NAMES + rb"):[ \t]*([^\r]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -102,12 +101,14 @@ class Unending:
 
 
 class Chunked:
-    """Chunks, each after a line with its size in hexadecimal digits; one of size 0 is the last."""
+    """Chunks, each after a line with its size in hexadecimal digits; one of size 0 is the last.
+
+    Of a line nothing is taken before it is complete, and what it must be.
+    """
 
     def __init__(self) -> None:
         self.is_done = False
         self._left = 0
-        self._line = b""
         self._next = self._size
 
     def take(self, content: bytes) -> tuple[int, bytes]:
@@ -119,14 +120,13 @@ class Chunked:
                 self._left -= len(parts[-1])
                 at += len(parts[-1])
                 continue
-            end = content.find(b"\n", at) + 1 or len(content)
-            self._line += content[at:end]
+            end = content.find(b"\n", at, at + LINE_BYTES) + 1
+            if not end:
+                if len(content) - at >= LINE_BYTES:
+                    raise bad("a chunk of the body begins with an endless line")
+                break
+            self._next(content[at:end])
             at = end
-            if self._line.endswith(b"\n"):
-                self._next(self._line)
-                self._line = b""
-            elif len(self._line) > LINE_BYTES:
-                raise bad("a chunk of the body begins with an endless line")
         return at, b"".join(parts)
 
     def _size(self, line: bytes) -> None:
@@ -145,47 +145,3 @@ class Chunked:
         if line != b"\r\n":
             raise bad("headers after the body are not taken")
         self.is_done = True
-
-
-class Response:
-    """Triton's answer as its bytes come; `is_done` with its last one."""
-
-    def __init__(self, *, to_head: bool) -> None:
-        self.is_done = False
-        self._to_head = to_head  # HEAD is answered without a body, whatever the headers say
-        self._body: Body | None = None
-
-    @property
-    def has_begun(self) -> bool:
-        """Some of it may have gone on to the client."""
-        return self._body is not None
-
-    @property
-    def is_unending(self) -> bool:
-        """Its end is that of the connection."""
-        return isinstance(self._body, Unending)
-
-    def take(self, content: bytes) -> int:
-        """How many of the bytes are this answer's and may go on to the client."""
-        used = 0
-        while not self._body:
-            end = end_of_head(content[used:] if used else content)
-            if not end:
-                return used
-            self._body = self._framing(content[used : used + end])
-            used += end
-        used += self._body.take(content[used:])[0]
-        self.is_done = self._body.is_done
-        return used
-
-    def _framing(self, head: bytes) -> Body | None:
-        """None after an interim answer (100 Continue): another follows."""
-        found = _RESPONSE.fullmatch(head)
-        if not found:
-            raise RefusedError("502 Bad Gateway", "the server's answer is not HTTP")
-        status = int(found[1])
-        if status < 200:
-            return None
-        if self._to_head or status in (204, 304):
-            return Sized(0)
-        return framing(fields(head), otherwise=Unending())

@@ -57,7 +57,7 @@ class Supervisor:
         self._settings = wanted
         self._gate = _gate(wanted)
         known = _known_flags(command[0])
-        place = _place(wanted) if flags.needs_guard(known, wanted.max_input_bytes) else None
+        place = _place(wanted) if flags.needs_guard(known, wanted) else None
         self._ports = [wanted.http_port, wanted.grpc_port, *([place.upstream[1]] if place else [])]
         added = _added_flags(known, wanted, place, gated=bool(self._gate))
         self._backlog = backlog.Backlog(wanted.metrics_port, backlog.place())
@@ -189,7 +189,8 @@ def _gate(wanted: Settings) -> Gate | None:
 
 def _place(wanted: Settings) -> guard.Place:
     """Of a guard; Fault for a taken port."""
-    say(f"this release has no limit for request bodies: a guard before it refuses those above {wanted.max_input_bytes}")
+    limit = f"above {wanted.max_input_bytes} bytes" if wanted.max_input_bytes else "that would end it, of any size"
+    say(f"a guard is before Triton: it refuses request bodies {limit}")
     try:
         return guard.Place("0.0.0.0", wanted.http_port, wanted.max_input_bytes)
     except OSError as error:

@@ -9,9 +9,10 @@ import socket
 import sys
 from collections.abc import Callable
 
-from .http_messages import RefusedError, Response
+from .http_messages import RefusedError
 from .poll import ENDED, Poll, Side
 from .request import Request
+from .response import Response
 
 CHUNK = 64 * 1024
 # A request must come within so many seconds, and one more for each so many bytes of it. For as long, a client that
@@ -149,9 +150,9 @@ class Relay:
 
     def _pass_on(self, response: Response, content: bytes) -> None:
         """To the client."""
-        used = response.take(content)
+        used, passed = response.take(content)
         self._outgoing = content[used:]
-        self._client.send(content[:used])
+        self._client.send(passed)
         if response.is_done:
             self._response, self._has_served = None, True
             if self._request.has_begun or self._outgoing:

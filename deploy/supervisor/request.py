@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 from .body_limits import Limits, too_large
-from .http_messages import HEADERS, Body, Sized, bad, end_of_head, fields, framing
+from .http_messages import HEADERS, Body, RefusedError, Sized, bad, end_of_head, fields, framing
 
 # Methods and targets that Triton's own parser knows: any other ends the connection there.
 _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (/[\x21-\x7e]*) HTTP/1\.[01]" + HEADERS)
 _INFER = re.compile(rb"[^?]*/infer(?:\?.*)?")
 _NUMBER = re.compile(rb"[0-9]{1,18}")
+# Triton answers any other, in capitals too, with 501.
+_CODINGS = (b"gzip", b"deflate", b"identity")
+_UNKNOWN_CODING = "Content-Encoding must be gzip, deflate or identity, in small letters"
 
 
 class Request:
@@ -46,6 +49,9 @@ class Request:
             raise too_large(self._max_bytes)
         json_bytes = named.get(b"inference-header-content-length", b"")
         is_binary = _INFER.fullmatch(target) and _NUMBER.fullmatch(json_bytes)  # else all of it is JSON to Triton
-        is_compressed = named.get(b"content-encoding", b"").lower() in (b"gzip", b"deflate")
+        coding = named.get(b"content-encoding", b"identity")
+        if coding not in _CODINGS:
+            raise RefusedError("415 Unsupported Media Type", _UNKNOWN_CODING)
+        is_compressed = coding != b"identity"
         self._limits = Limits(self._max_bytes, int(json_bytes) if is_binary else None, is_compressed=is_compressed)
         self.has_begun, self.is_head = True, method == b"HEAD"

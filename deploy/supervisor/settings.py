@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 MIB = 1 << 20
 MAY_BE_ZERO = "TRITON_MAX_INPUT_BYTES"
+GUARD = ("auto", "always")
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 
 
@@ -20,7 +21,7 @@ class Settings:
     """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: nobody has one).
 
     `max_input_bytes` 0: the release's own limit, if it has one. `hang_seconds` 0: as long as the largest batch can take
-    at the speed the canary measured.
+    at the speed the canary measured. `guard`: one of GUARD.
     """
 
     http_port: int = 8000
@@ -31,6 +32,7 @@ class Settings:
     drain_seconds: float = 8.0
     hang_seconds: float = 0.0
     admin_key: str = ""
+    guard: str = GUARD[0]
 
 
 NAMES = {
@@ -49,7 +51,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     # Kubernetes sets TRITON_HTTP_PORT=tcp://... where a service is called triton-http.
     given = {key: text for key in NAMES if (text := environment.get(key)) and "://" not in text}
     values = {NAMES[key]: _number(key, text) for key, text in given.items()}
-    return Settings(admin_key=_admin_key(environment), **values)
+    return Settings(admin_key=_admin_key(environment), guard=_guard(environment), **values)
 
 
 def _number(name: str, text: str) -> int:
@@ -58,6 +60,13 @@ def _number(name: str, text: str) -> int:
     if name.endswith("_PORT") and int(text) > 65535:
         raise SettingError(f"{name} is {text}; a port is at most 65535")
     return int(text)
+
+
+def _guard(environment: Mapping[str, str]) -> str:
+    chosen = environment.get("TRITON_GUARD") or GUARD[0]
+    if chosen not in GUARD:
+        raise SettingError(f"TRITON_GUARD is {chosen!r}; {' or '.join(GUARD)} is needed")
+    return chosen
 
 
 def _admin_key(environment: Mapping[str, str]) -> str:

@@ -127,6 +127,15 @@ BAD = {
     "no UTF-8": (("a", b"\xff"), "input 'context', row 0: not valid UTF-8 (byte 0)"),
     "no room at all": (("a " * 20, "a b c"), "leaves room for 0 tokens of the context"),
     "no room for parts": (("a " * 9, "a b c d e f g"), "leaves room for 4 tokens of the context beside it"),
+    "too many parts": (
+        ("a", "b " * 1029),
+        "input 'context', row 0: the text is too long: 129 parts of 16 tokens",
+    ),
+    "too long to look at": (
+        ("a", "b" * 32769),
+        "input 'context', row 0: the text is too long: 32769 characters",
+    ),
+    "a question too long to look at": (("a" * 257, "b"), "the text is too long: 257 characters, at most 256 are read"),
 }
 
 
@@ -138,6 +147,12 @@ def test_a_bad_request_costs_no_other_its_answer(load, request_of, pipeline, cas
     assert sentence in bad.error.message()
     assert bad.error.code() == "INVALID_ARG"
     assert [each.outputs["answer"][0, 0].decode() for each in (before, after)] == [pipeline("a", "b c d")["answer"]] * 2
+
+
+def test_the_longest_context_is_answered(load, request_of, pipeline):
+    context = "b c " * 513 + "d e"
+    (response,) = load().execute([request_of(question=column("a"), context=column(context))])
+    assert response.outputs["answer"][0, 0].decode() == pipeline("a", context)["answer"]
 
 
 def test_a_long_question_is_answered_where_the_context_fits_beside_it(load, request_of, pipeline):

@@ -1,6 +1,7 @@
 """The served image under fire: hardened as in production, with a stub killed, told to stop, with wrong answers."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests import tiny_models
-from tests.server.faults.cases import CASES
+from tests.server.faults.cases import CASES, Case
+from tests.server.faults.conftest import LAYOUTS
 from tests.server.faults.supervised import guard_of
 from tests.server.faults.target import GOOD, LEAK, Target, family, infer_body
 from utils import ROOT
@@ -23,6 +25,7 @@ from utils.running_container import HARDENED
 from utils.server_address import ServerAddress
 
 # As README's docker run, but reached over a network that leads nowhere else.
+TOO_MUCH = Case(18, "a text of 67 MB", lambda target: target.infer(infer_body(["a" * 67_000_000])), 503, "--shm-size")
 HARDENED_HERE = (*HARDENED, "--shm-size", "64m", "--user", "1000:1000")
 
 
@@ -75,17 +78,31 @@ class Container:
 
 
 @pytest.fixture(scope="module")
-def served(engine, bases, tmp_path_factory):
-    """(model name, image) of a build by the real script."""
+def image(engine, bases, tmp_path_factory):
+    """image(layout): (model name, image) of a build by the real script, the same one each time."""
     model = tiny_models.bert(tmp_path_factory.mktemp("fire") / "model")
-    name = f"fire-{uuid.uuid4().hex[:8]}"
-    command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8"]
-    command += ["--base-image", bases[0], "--slim-image", bases[1]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=dict(os.environ))
-    assert done.returncode == 0, done.stderr
-    yield name, f"tritoned_{name}:v1"
-    engine.client.ask("rmi", "--force", f"tritoned_{name}:v1")
-    shutil.rmtree(BUILD / name, ignore_errors=True)
+    made = []
+
+    @functools.cache
+    def make(layout):
+        name = f"fire-{uuid.uuid4().hex[:8]}"
+        made.append(name)
+        command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8", "--layout", layout]
+        command += ["--base-image", bases[0], "--slim-image", bases[1]]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=dict(os.environ))
+        assert done.returncode == 0, done.stderr
+        return name, f"tritoned_{name}:v1"
+
+    yield make
+    for name in made:
+        engine.client.ask("rmi", "--force", f"tritoned_{name}:v1")
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def served(image):
+    """What a CPU gets by default."""
+    return image("fused")
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +115,12 @@ def network(engine):
 
 @pytest.fixture
 def start(engine, served, network):
-    """start(*options): a hardened container of the image."""
+    """start(*options): a hardened container of `served`, or of another `image`."""
     made = []
 
-    def run(*options):
+    def run(*options, image=served[1]):
         command = ("run", "--detach", *HARDENED_HERE, "--network", network, "--label", "triton-image-factory=test")
-        done = engine.client.ask(*command, *options, served[1])
+        done = engine.client.ask(*command, *options, image)
         assert done.returncode == 0, done.stderr
         made.append(Container(engine, done.stdout.strip()))
         return made[-1]
@@ -121,13 +138,16 @@ def guard_before(container):
     return guard_of(family(container.pid))
 
 
-def test_the_hardened_container_gives_every_answer_it_must(start, served):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_hardened_container_gives_every_answer_it_must(start, image, layout):
     """Row 18: rows 1 to 10 in a container without rights, without a way out, with 64 MiB of shared memory."""
-    container = start().wait_until_ready()
-    target = Target(container, served[0])
-    for case in CASES:
+    name, reference = image(layout)
+    container = start(image=reference).wait_until_ready()
+    target = Target(container, name)
+    for case in [*CASES, TOO_MUCH]:
         reply = case.ask(target)
         assert reply.status == case.status, (case.name, reply.text[:300])
+        assert reply.status == 200 or case.says in reply.error
         assert not LEAK.search(reply.text), (case.name, reply.text[:300])
     target.assert_unharmed()
     check = ("exec", container.identity, "python3", "-I", "-S", "/opt/serving/healthcheck.py")

@@ -101,11 +101,13 @@ def image_id(engine, reference):
     return engine.client.ask("image", "inspect", "--format", "{{.Id}}", reference).stdout.strip()
 
 
-def test_one_line_one_image_and_the_request_of_the_documentation(engine, model, built):
+def test_one_line_one_image_and_the_request_of_the_documentation(engine, bases, model, built):
     name, done = built
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"tritoned_{name}:v1\n"
     assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
+    for warning in ("Triton 24.10 lacks security fixes", f"base image {bases[0]} is Triton 24.10"):
+        assert warning in done.stderr
     label, score = pytorch(model, "помогите мне")
     with container(engine, f"tritoned_{name}:v1") as address:
         answer = classify(address, name, "помогите мне")

@@ -103,6 +103,18 @@ def test_os_release(docker, tmp_path, text, expected):
     assert docker(f'"run --rm") cat {tmp_path}/os-release;;').os_release("x") == expected
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (["PATH=/bin", "NVIDIA_TRITON_SERVER_VERSION=24.10", "TRITON_SERVER_VERSION=2.51.0"], "24.10"),
+        (["PATH=/bin"], ""),
+        (["NVIDIA_TRITON_SERVER_VERSION=main"], ""),
+    ],
+)
+def test_the_release_of_a_base(docker, variables, expected):
+    assert docker(f'"image inspect") printf "%s\\n" {" ".join(variables)} "";;').triton_release("x") == expected
+
+
 def test_unknown_machine(docker):
     with pytest.raises(ImageError, match="is for s390x"):
         docker('"image inspect") echo s390x;;').machine("x")

@@ -3,6 +3,7 @@
 import pytest
 
 from deploy.supervisor import flags
+from deploy.supervisor.settings import Settings
 
 OLD = """
   --model-control-mode <string>
@@ -46,9 +47,13 @@ def test_what_stays_open_is_told(text, count):
     assert len(flags.missing(flags.known(text))) == count
 
 
-@pytest.mark.parametrize(("text", "limit", "guarded"), [(OLD, 5, True), (NEW, 5, False), (OLD, 0, False)])
-def test_a_guard_stands_in_for_the_flag_of_newer_releases(text, limit, guarded):
-    assert flags.needs_guard(flags.known(text), limit) == guarded
+@pytest.mark.parametrize(
+    ("text", "limit", "wish", "guarded"),
+    [(OLD, 5, "auto", True), (NEW, 5, "auto", False), (OLD, 0, "auto", False), (NEW, 5, "always", True),
+     (OLD, 0, "always", True)],
+)  # fmt: skip
+def test_a_guard_stands_in_for_the_flag_of_newer_releases(text, limit, wish, guarded):
+    assert flags.needs_guard(flags.known(text), Settings(max_input_bytes=limit, guard=wish)) == guarded
 
 
 def test_no_limit_is_the_release_s_own():

@@ -11,7 +11,8 @@ import zlib
 import pytest
 
 from deploy.supervisor import body_limits, guard, relay
-from deploy.supervisor.http_messages import HEAD_BYTES, RefusedError
+from deploy.supervisor.http_messages import HEAD_BYTES, Chunked, RefusedError
+from deploy.supervisor.response import Response
 
 LIMIT = 200_000
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -109,6 +110,7 @@ def refusal(connection):
         post(b'["' + b"[" * 5000 + b'\\\\"]'),
         post(b"[" * 5000, "Inference-Header-Content-Length: 3"),
         post(gzip.compress(b"x" * LIMIT), "Content-Encoding: gzip"),
+        post(b"x", "Content-Encoding: identity"),
         post(zlib.compress(b"x" * LIMIT), "Content-Encoding: deflate"),
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
     ],
@@ -148,8 +150,11 @@ BAD = {
         413,
     ),
     "much in little": (post(gzip.compress(b" " * LIMIT * 9), "Content-Encoding: gzip"), 413),
-    "compressed twice": (post(gzip.compress(b"a") * 2, "Content-Encoding: GZIP"), 400),
+    "compressed twice": (post(gzip.compress(b"a") * 2, "Content-Encoding: gzip"), 400),
     "not compressed": (post(b"[1]", "Content-Encoding: gzip"), 400),
+    "a coding nobody reads": (post(b"a", "Content-Encoding: br"), 415),
+    "a coding Triton does not know so": (post(gzip.compress(b"a"), "Content-Encoding: GZIP"), 415),
+    "two codings": (post(gzip.compress(gzip.compress(b"a")), "Content-Encoding: gzip, gzip"), 415),
     "deep": (post(b"[" * 1001), 400),
     "deep objects": (post(b'{"a":' * 1001), 400),
     "deep behind a text": (post(b'["\\\\", "\\"]", ' + b"[" * 1000), 400),
@@ -174,6 +179,7 @@ BAD = {
     "a chunk of no size": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
     "a chunk with an extension": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\na\r\n0\r\n\r\n", 400),
     "a chunk longer than it says": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", 400),
+    "an end that is none": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\0\n", 400),
     "a chunk's endless line": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 999, 400),
     "headers at the end": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n", 400),
     "endless headers": (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * HEAD_BYTES, 431),
@@ -189,6 +195,13 @@ def test_a_bad_request_gets_a_sentence_and_goes_no_further(connection, upstream,
     got, sentence = refusal(connection)
     assert (got, upstream.requests) == (status, [])
     assert (str(LIMIT) in sentence) == (status == 413)
+
+
+@pytest.mark.parametrize("line", [b"0\r\n\r\0", b"0\r\n\r", b"3\r\nabc\r", b"1f"])
+def test_a_line_of_chunks_that_is_not_complete_waits(line):
+    """It may become one at which Triton ends the connection without a word."""
+    good = b"1\r\na\r\n" + line[: line.rfind(b"\n") + 1] + (b"abc" if b"abc" in line else b"")
+    assert Chunked().take(b"1\r\na\r\n" + line)[0] == len(good)
 
 
 def test_who_sends_on_after_a_refusal_still_reads_it(connection):
@@ -221,6 +234,77 @@ def test_answers_are_passed_on(connection, upstream, answer, expected):
         upstream.answer = OK
         connection.sendall(post(b"b"))
         assert read(connection) == OK
+
+
+def error(sentence):
+    body = json.dumps({"error": sentence}, separators=(",", ":")).encode()
+    head = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("sentence", "status"),
+    [
+        ("failed to parse the request JSON buffer: Invalid value. at 1", 400),
+        ("Unable to parse JSON bytes array: attempt to access JSON non-string as string", 400),
+        ("Unable to set 'classification': attempt to access JSON non-unsigned-integer as unsigned-integer", 400),
+        ("failed to get request params.: attempt to get members for non-object", 400),
+        ("attempt to get members for non-object", 400),
+        ("Unable to parse the picture: it is none", 500),
+        ("the step failed: attempt to access a key that is not there", 500),
+        ("the model's logits are not finite for this input: no label can be given", 500),
+        ("", 500),
+        ("failed to parse the request JSON buffer: " + "x" * 70_000, 500),
+    ],
+)
+def test_who_sent_what_cannot_be_read_is_told_so(sentence, status, before, size):
+    """400 instead of Triton's 500, where its parser's words stand; all else of the answer stays."""
+    answer, response = before + error(sentence), Response(to_head=False)
+    passed = waiting = b""
+    for start in range(0, len(answer), size):
+        waiting += answer[start : start + size]
+        used, more = response.take(waiting)
+        waiting, passed = waiting[used:], passed + more
+    assert (response.is_done, waiting) == (True, b"")
+    reasons = {400: b"400 Bad Request", 500: b"500 Internal Server Error"}
+    assert passed == answer.replace(reasons[500], reasons[status])
+
+
+@pytest.mark.parametrize("step", ["", "in ensemble 'topics', "])
+def test_what_no_shared_memory_is_left_for_may_come_again(connection, upstream, step):
+    words = f"{step}Failed to increase the shared memory pool size for key 'triton_7d71b1c0' to 325 bytes. If you are"
+    upstream.answer = error(words)
+    connection.sendall(post(b"a") * 2)
+    answers = read(connection, 2)
+    head, _, body = answers[: len(answers) // 2].partition(b"\r\n\r\n")
+    assert answers == (head + b"\r\n\r\n" + body) * 2
+    assert head == b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d" % len(body)
+    sentence = json.loads(body)["error"]
+    assert "--shm-size" in sentence and "triton_" not in sentence
+
+
+def test_an_error_is_passed_on_and_the_connection_serves_on(connection, upstream):
+    upstream.answer = error("attempt to get members for non-object")
+    connection.sendall(post(b"a"))
+    assert read(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    upstream.answer = error("any other")
+    connection.sendall(post(b"a"))
+    assert read(connection) == upstream.answer
+
+
+def test_half_an_error_is_no_answer():
+    """Nothing of it has gone on: the client gets one that is whole."""
+    with socket.create_server(("127.0.0.1", 0)) as half:
+        client = socket.create_connection(guarded(half.getsockname()), timeout=10)
+        client.sendall(post(b"a"))
+        triton, _ = half.accept()
+        with triton, client:
+            triton.recv(1 << 16)
+            triton.sendall(error("attempt to get members for non-object")[:-5])
+            triton.shutdown(socket.SHUT_WR)
+            assert refusal(client)[0] == 502
 
 
 def test_a_connection_that_the_server_ends_is_ended(connection, upstream):

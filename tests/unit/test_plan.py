@@ -10,7 +10,7 @@ from utils.errors import ImageError, UsageError
 from utils.labels import Labels
 from utils.model_config import ModelConfig
 from utils.pipeline import Graph
-from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, settle, warn_of_old_release
+from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, settle
 from utils.releases import SECURITY_FLOOR, find_release
 from utils.sources import Metadata
 from utils.storage import FetchedArtifact
@@ -22,8 +22,8 @@ LABELS = ('say "hi"', "two\nlines", "помощь")
 class RecordingEngine:
     """Stands for Docker: knows some images, tells what is in them, and keeps what it was asked."""
 
-    def __init__(self, missing=(), python="3.12", release=("ubuntu", "24.04")):
-        self.missing, self.python, self.release = missing, python, release
+    def __init__(self, missing=(), python="3.12", release=("ubuntu", "24.04"), triton=""):
+        self.missing, self.python, self.release, self.triton = missing, python, release, triton
         self.pulled = []
 
     def pull_if_missing(self, image):
@@ -34,6 +34,10 @@ class RecordingEngine:
     def python_version(self, image):
         assert image in self.pulled
         return self.python
+
+    def triton_release(self, image):
+        assert image in self.pulled
+        return self.triton
 
     def machine(self, image):
         assert image in self.pulled
@@ -139,15 +143,33 @@ def test_the_image_says_what_is_in_it_and_not_where_it_was_built(metadata):
     [
         (["--release", "24.08"], True),
         (["--release", SECURITY_FLOOR], False),
-        (["--release", "24.08", "--base-image", "mine:1"], False),
+        (["--release", "24.08", "--base-image", "mine:1"], True),
+        (["--base-image", "mine:1"], False),
         ([], False),
     ],
 )
-def test_an_old_release_is_warned_of(capsys, options, warned):
-    warn_of_old_release(spec_of(*options))
+@pytest.mark.parametrize("engine", [None, RecordingEngine()], ids=["no engine", "engine"])
+def test_an_old_release_is_warned_of(capsys, options, warned, engine):
+    docker_plan(spec_of(*options), engine)
     err = capsys.readouterr().err
-    assert bool(err) == warned
-    assert not warned or ("24.08" in err and f"--release {SECURITY_FLOOR}" in err)
+    assert ("lacks security fixes" in err) == warned
+    assert not warned or ("24.08" in err and f"--release {SECURITY_FLOOR}" in err and "up to August 2026" in err)
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "old", "older"),
+    [
+        ("24.08", SECURITY_FLOOR, True, True),
+        ("24.08", "24.08", True, False),
+        (SECURITY_FLOOR, "24.08", False, False),
+        ("99.01", SECURITY_FLOOR, False, False),
+    ],
+)
+def test_what_a_base_image_says_it_is_counts(capsys, found, asked, old, older):
+    docker_plan(spec_of("--base-image", "mine:1", "--release", asked), RecordingEngine(triton=found))
+    err = capsys.readouterr().err
+    assert ("lacks security fixes" in err, f"base image mine:1 is Triton {found}" in err) == (old, older)
+    assert not older or f"give --release {found}" in err
 
 
 @pytest.fixture

@@ -4,8 +4,11 @@ Source of the rules: QuestionAnsweringPipeline of transformers 4.57, with a fast
 """
 
 import numpy as np
+from tokenization import CHARACTERS_PER_TOKEN
 
 QUESTION, CONTEXT = 0, 1
+# Each takes the graph as long as a text of another task: one request must not keep the server for hours.
+MOST_SPANS = 128
 # So many spans of tokens of each row are looked at, since several may be the same words.
 CANDIDATES = 12
 
@@ -14,15 +17,19 @@ def spans(tokenizer, question, context, settings, row, names):
     """The encodings of the pair: one, or several in which the context's parts overlap by `doc_stride` tokens.
 
     settings: {"max_seq_len": tokens of a row, "doc_stride": int, "tokenization": {"truncation_side": ...}}.
-    ValueError names the input (of `names`: question, context) and the row that has no text or too much of it.
+    ValueError names the input (of `names`: question, context) and the row that has no text or too much of it: a
+    context has at most MOST_SPANS such parts.
     """
-    for name, text in zip(names, (question, context)):
+    limit, stride = settings["max_seq_len"], settings["doc_stride"]
+    for name, text, most in zip(names, (question, context), (limit, MOST_SPANS * limit)):
         if not text:
             raise ValueError(f"input '{name}', row {row}: the text is empty")
+        if len(text) > most * CHARACTERS_PER_TOKEN:  # told before it is tokenized
+            characters = f"{len(text)} characters, at most {most * CHARACTERS_PER_TOKEN} are read"
+            raise ValueError(f"input '{name}', row {row}: the text is too long: {characters}")
     whole = tokenizer.encode(question, context)
     if CONTEXT not in whole.sequence_ids:
         raise ValueError(f"input '{names[CONTEXT]}', row {row}: the tokenizer finds no token in this text")
-    limit, stride = settings["max_seq_len"], settings["doc_stride"]
     if len(whole) <= limit:
         return [whole]
     room = limit - sum(sequence != CONTEXT for sequence in whole.sequence_ids)
@@ -36,7 +43,13 @@ def spans(tokenizer, question, context, settings, row, names):
     )
     first = tokenizer.encode(question, context)
     tokenizer.no_truncation()
-    return [first, *first.overflowing]
+    found = [first, *first.overflowing]
+    if len(found) > MOST_SPANS:
+        raise ValueError(
+            f"input '{names[CONTEXT]}', row {row}: the text is too long: {len(found)} parts of {limit} tokens, "
+            f"at most {MOST_SPANS} are read; send it in several requests"
+        )
+    return found
 
 
 def best_answer(context, scored, settings):

@@ -64,16 +64,19 @@ def bomb(target):
     return target.infer(gzip.compress(b" " * 70 * MB, 1), {"Content-Encoding": "gzip"})
 
 
+def compressed_by_nobody(target):
+    return target.infer(infer_body(), {"Content-Encoding": "br"})
+
+
 def texts(*values):
     return lambda target: target.infer(infer_body(values))
 
 
 ROW_0, ROW_1 = (f"input 'text_input', row {row}: not valid UTF-8" for row in (0, 1))
 SHAPE = "unexpected shape for input 'text_input'"
-# Triton's own JSON parser refuses these before any model is asked: 24.10 calls that 500, and nothing is lost by it.
 PARSER = "Unable to parse"
 DEEP, LARGE = "nested more than 1000 levels deep", "larger than 67108864 bytes"
-SAME, UNKNOWN, KILLED = "the same: it is Triton's own", "not noted", "the server ends"
+PARSERS, UNKNOWN, KILLED = "500, with the same sentence", "not noted", "the server ends"
 
 CASES = [
     Case(1, "invalid UTF-8, binary", raw(BAD_UTF8), says=ROW_0),
@@ -83,9 +86,8 @@ CASES = [
         1,
         "a lone surrogate, JSON",
         lambda t: t.infer(infer_body(("%",)).replace(b"%", b"\\ud800")),
-        500,
-        "failed to parse",
-        SAME,
+        says="failed to parse",
+        plain=PARSERS,
     ),
     Case(1, "a binary text shorter than its length says", shortened, says="only 4 bytes available", plain=UNKNOWN),
     Case(3, "batch 0", changed(shape=[0, 1], data=[]), says="text_input"),
@@ -96,15 +98,16 @@ CASES = [
     Case(4, "more texts than rows", changed(data=["a", "b"]), says="text_input", plain=UNKNOWN),
     Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), says=SHAPE, plain=UNKNOWN),
     Case(5, "wrong dtype", changed(datatype="FP32", data=[1.0]), says="'FP32'"),
-    Case(5, "a number in BYTES", changed(data=[3]), 500, PARSER),
-    Case(5, "null in BYTES", changed(data=[None]), 500, PARSER),
-    Case(5, "a number through /generate", lambda t: t.generate(3), 500, PARSER),
+    Case(5, "a number in BYTES", changed(data=[3]), says=PARSER),
+    Case(5, "null in BYTES", changed(data=[None]), says=PARSER),
+    Case(5, "a number through /generate", lambda t: t.generate(3), says=PARSER),
     Case(6, "missing input", request(lambda c: c["inputs"].clear()), says="text_input"),
     Case(6, "extra input", request(lambda c: c["inputs"].append({**c["inputs"][0], "name": "more"})), says="more"),
     Case(6, "duplicate input", request(lambda c: c["inputs"].append(c["inputs"][0])), says="already exists"),
     Case(6, "misnamed input", changed(name="text"), says="unexpected inference input 'text'"),
     Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
-    Case(6, "not JSON at all", lambda t: t.infer(b"nope"), 500, "failed to parse the request JSON", SAME),
+    Case(6, "not JSON at all", lambda t: t.infer(b"nope"), says="failed to parse the request JSON", plain=PARSERS),
+    Case(6, "a compression nobody reads", compressed_by_nobody, 415, "Content-Encoding must be", "501"),
     Case(6, "lists nested 1,000 deep", nested(997), says="expected 1 string elements", plain=UNKNOWN),
     Case(6, "lists nested 1,001 deep", nested(998), says=DEEP, plain=UNKNOWN),
     Case(6, "lists nested 40,000 deep", nested(40_000), says=DEEP, plain=KILLED),

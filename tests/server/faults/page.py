@@ -26,29 +26,32 @@ PLAIN = {
     18: "not noted",
     19: "exits",
 }
-# Rows that are no single request: (case, our answer, the test that proves it).
-OTHERS = {
-    2: ("1,000 good texts among as many bad ones, 40 at once",
+# What is no single request, or needs a container: (row, case, our answer, the test that proves it).
+OTHERS = [
+    (2, "1,000 good texts among as many bad ones, 40 at once",
         "every good one 200 and the same bytes, every bad one 400",
         "test_requests.py::test_bad_texts_cost_no_good_one_its_answer"),
-    10: ("memory while a body that is refused comes", "grows by less than 5 MB",
+    (10, "memory while a body that is refused comes", "grows by less than 5 MB",
          "test_requests.py::test_a_body_that_is_refused_takes_no_memory"),
-    11: ("NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
+    (11, "NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
          "test_model_faults.py"),
-    12: ("a Python stub or the guard killed, crashed or stopped; a step that hangs; wrong answers",
+    (12, "a Python stub or the guard killed, crashed or stopped; a step that hangs; wrong answers",
          "the container ends with 1 within 15 s, a restart policy has it serving again within 30 s",
          "test_supervisor.py, tests/image/test_faults.py"),
-    13: ("SIGTERM with 100 requests in flight and an idle connection",
+    (13, "SIGTERM with 100 requests in flight and an idle connection",
          "all 200, exit 0 within 10 s, no shared memory left", "test_supervisor.py, tests/image/test_faults.py"),
-    14: ("kill -9 of the server", "stubs and shared memory gone within 10 s", "test_end.py"),
-    15: ("16 clients, 8,000 requests", "0 errors; memory grows by less than 5 MB after the first quarter",
+    (14, "kill -9 of the server", "stubs and shared memory gone within 10 s", "test_end.py"),
+    (15, "16 clients, 8,000 requests", "0 errors; memory grows by less than 5 MB after the first quarter",
          "test_load.py"),
-    16: ("admin APIs without the key", "403 over HTTP, UNAVAILABLE (restricted) over gRPC", "test_supervisor.py"),
-    17: ("asked for readiness before the canary passed", "503, or no connection yet", "test_supervisor.py"),
-    18: ("rows 1 to 10 with a read-only root, no capabilities, uid 1000, 64 MiB of shared memory",
+    (16, "admin APIs without the key", "403 over HTTP, UNAVAILABLE (restricted) over gRPC", "test_supervisor.py"),
+    (17, "asked for readiness before the canary passed", "503, or no connection yet", "test_supervisor.py"),
+    (18, "rows 1 to 10 with a read-only root, no capabilities, uid 1000, 64 MiB of shared memory",
          "the same answers", "tests/image/test_faults.py"),
-    19: ("port taken, broken repository", "exit 8 within 10 s with the reason; no shared memory left", "test_end.py"),
-}  # fmt: skip
+    (18, "a text of 67 MB with 64 MiB of shared memory",
+         "503: the texts in flight do not fit into the shared memory of the server: send less at a time, or give it "
+         "more (--shm-size)", "tests/image/test_faults.py"),
+    (19, "port taken, broken repository", "exit 8 within 10 s with the reason; no shared memory left", "test_end.py"),
+]  # fmt: skip
 HEAD = """\
 # Faults and answers
 
@@ -65,9 +68,9 @@ Both layouts give these answers, `ensemble` and `fused`; in an ensemble a senten
 # What Triton writes before the sentence of an ensemble's step.
 ENSEMBLE = "in ensemble 'MODEL_NAME', "
 TAIL = """
-Where Triton's own JSON parser stops (a number or null in BYTES, a lone surrogate, no JSON at all) the answer is its
-own: 500 in 24.10, before any model is asked, with its reason and nothing lost. A model repository cannot change it.
-Bodies are bounded in size and depth by a guard before this release, which has no flag for it (operations.md, Limits).
+The guard before this release gives the answers about bodies that are too large or too deep, and says 400 where Triton's
+own parser, which cannot read the JSON of a request, says 500 (operations.md, Limits). A release with a limit of its own
+for bodies has a guard with `TRITON_GUARD=always` only.
 """
 
 
@@ -76,7 +79,7 @@ def text(answers):
     lines = [
         (case.row, case.name, case.plain or PLAIN[case.row], ours) for case, ours in zip(CASES, answers, strict=True)
     ]
-    lines += [(row, name, PLAIN[row], f"{ours} (`{test}`)") for row, (name, ours, test) in OTHERS.items()]
+    lines += [(row, name, PLAIN[row], f"{ours} (`{test}`)") for row, name, ours, test in OTHERS]
     ordered = sorted(lines, key=lambda line: line[0])
     return HEAD + "".join(f"| {name} | {plain} | {ours} |\n" for _, name, plain, ours in ordered) + TAIL
 

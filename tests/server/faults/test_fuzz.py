@@ -2,11 +2,10 @@
 
 Mutations of good requests in both forms, JSON and binary, and raw bytes. What must hold of every answer:
 
-- HTTP: a status from 200 to 599 within LONGEST_ANSWER seconds; the server stands, with the processes it had.
+- HTTP: an answer within LONGEST_ANSWER seconds; the server stands, with the processes it had.
 - The body is JSON: an object with the two outputs (200) or with "error" and nothing else. The error quotes what it was
   given, so that a leak is looked for where the request did not put it.
-- The model's own refusals (SHAPE, UTF-8) are 400. Triton's own parser says 500 to some bad requests (24.10: a number in
-  BYTES, no JSON at all); which it may not change here. An error may have either status, and none but these.
+- A bad request gets 400, whoever refuses it: nothing that can be sent is a fault of the server's.
 - After it, the good request gets the same bytes as before: looked at after every CHECKED_EVERY answers, after any
   answer that is not expected, and in each step in which Hypothesis looks for the smallest one.
 
@@ -15,7 +14,6 @@ What lies below the request (a bad Content-Length, no HTTP at all) is in test_tr
 
 import contextlib
 import json
-import re
 
 import pytest
 from hypothesis import given
@@ -41,8 +39,6 @@ FORMS = [
         ],
     },
 ]
-# What Triton says with 500, before or instead of asking the model: its parser's words, not ours.
-TRITONS_OWN = re.compile(r"Unable to parse|failed to parse|attempt to |was not found in the JSON")
 
 
 class Watch:
@@ -75,13 +71,12 @@ class Watch:
 
 
 def _check(status, answer, path):
-    assert status in (200, 400, 500), (status, answer)
+    assert status in (200, 400), (status, answer)
     if status == 200:
         names = {each["name"] for each in answer["outputs"]} if path == "infer" else set(answer)
         assert names and (path == "generate" or names <= {"predicts", "scores"})
         return
     assert set(answer) == {"error"} and isinstance(answer["error"], str) and answer["error"]
-    assert status == 400 or TRITONS_OWN.search(answer["error"]), answer["error"][:300]
 
 
 @pytest.fixture

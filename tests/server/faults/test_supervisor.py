@@ -71,18 +71,17 @@ def harmed(built, layout, tmp_path):
     return make
 
 
-def assert_ends(server, harm, code=1):
-    """After `harm()`: not ready within 5 s, ended with `code` within 15 s, and nothing left."""
+def assert_ends(server, harm, not_ready=NOT_READY):
+    """After `harm()`: not ready within `not_ready` seconds, ended with 1 within 15 s, and nothing left."""
     pids, shared = list(server.family()), regions(server.stubs())
     assert shared
     started = time.monotonic()
     harm()
     while server.process.poll() is None:
-        if time.monotonic() - started > NOT_READY and server.status() == 200:
-            assert time.monotonic() - started <= ENDED, server.said()
         assert time.monotonic() - started <= ENDED, server.said()
+        assert time.monotonic() - started <= not_ready or server.status() != 200, server.said()
         time.sleep(0.05)
-    assert server.process.returncode == code, server.said()
+    assert server.process.returncode == 1, server.said()
     assert server.status() == 0
     assert not any(runs(pid) for pid in pids)
     assert not any(region.exists() for region in shared)
@@ -139,7 +138,17 @@ def test_without_a_limit_there_is_no_guard(run, built):
     server = run(TRITON_MAX_INPUT_BYTES="0")
     assert server.guard is None
     assert Target(server, built[0]).infer(b" " * 70_000_000).status == 500
-    assert "a guard before it" not in server.said()
+    assert "a guard is before Triton" not in server.said()
+
+
+@ENSEMBLE_ONLY
+def test_a_guard_without_a_limit_looks_after_all_else(run, built):
+    server = run(TRITON_MAX_INPUT_BYTES="0", TRITON_GUARD="always")
+    target = Target(server, built[0])
+    assert target.infer(infer_body(["a" * 70_000_000])).status == 200
+    assert [target.infer(body).status for body in (b"[" * 5000, infer_body(data=[3]))] == [400, 400]
+    target.assert_unharmed()
+    assert "a guard is before Triton: it refuses request bodies that would end it, of any size" in server.said()
 
 
 @ENSEMBLE_ONLY
@@ -156,7 +165,7 @@ def test_a_step_that_hangs_is_found(run, harmed):
     repository, flag = harmed(HANG)
     server = run(repository)
     assert server.is_healthy()
-    assert_ends(server, flag.touch)
+    assert_ends(server, flag.touch, not_ready=ENDED)
     assert "the server hangs" in server.said()
 
 

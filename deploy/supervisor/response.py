@@ -1,0 +1,85 @@
+"""Triton's answer as it passes: where it ends, and that its status tells whose fault an error is."""
+
+from __future__ import annotations
+
+import re
+
+from .http_messages import HEADERS, Body, RefusedError, Sized, Unending, end_of_head, fields, framing
+
+_RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) [^\r]*")
+_LENGTH = re.compile(rb"(\r\nContent-Length:[ \t]*)[0-9]+", re.IGNORECASE)
+# What cannot be read of a request's JSON Triton calls an error of its own, 500 (its triton_json.h, in newer releases,
+# too): no JSON, or a number where a text belongs. No step of a model begins its sentences so, and none is asked before.
+_UNREADABLE = re.compile(
+    rb'\{"error":"(?:failed to parse the request JSON buffer: '
+    rb'|(?:Unable to (?:parse|set) [^:"]*: |failed to get request params\.: )?attempt to (?:access|get) )'
+)
+# Its Python backend's words, which name the region.
+_NO_ROOM = re.compile(rb'\{"error":"[^"]*Failed to increase the shared memory pool size for key ')
+_TRY_LESS = (
+    b'{"error":"the texts in flight do not fit into the shared memory of the server: '
+    b'send less at a time, or give it more (--shm-size)"}'
+)
+_LONGEST_ERROR = 64 * 1024
+
+
+class Response:
+    """Of one request; `is_done` with its last byte."""
+
+    def __init__(self, *, to_head: bool) -> None:
+        self.is_done = False
+        self._to_head = to_head  # HEAD is answered without a body, whatever the headers say
+        self._body: Body | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Some of it may have gone on to the client."""
+        return self._body is not None
+
+    @property
+    def is_unending(self) -> bool:
+        """Its end is that of the connection."""
+        return isinstance(self._body, Unending)
+
+    def take(self, content: bytes) -> tuple[int, bytes]:
+        """How many of the bytes are this answer's and may go on to the client, and what goes on for them.
+
+        These are the same bytes, but for an error of which Triton says 500 for want of a better. Raises RefusedError.
+        """
+        used, passed = 0, b""
+        while not self._body:
+            end = end_of_head(content[used:] if used else content)
+            if not end:
+                return used, passed
+            head, rest = content[used : used + end], content[used + end :]
+            status, body = self._begin(head)
+            if status == 500 and isinstance(body, Sized) and body.left <= _LONGEST_ERROR:
+                if len(rest) < body.left:
+                    return used, passed
+                self._body, self.is_done = body, True
+                return used + end + body.left, passed + _corrected(head, rest[: body.left])
+            used, passed = used + end, passed + head
+            self._body = body if status >= 200 else None  # after an interim answer (100 Continue) another follows
+        more, _ = self._body.take(content[used:])
+        self.is_done = self._body.is_done
+        return used + more, passed + content[used : used + more]
+
+    def _begin(self, head: bytes) -> tuple[int, Body]:
+        found = _RESPONSE.fullmatch(head)
+        if not found:
+            raise RefusedError("502 Bad Gateway", "the server's answer is not HTTP")
+        status = int(found[1])
+        if self._to_head or status < 200 or status in (204, 304):
+            return status, Sized(0)
+        return status, framing(fields(head), otherwise=Unending())
+
+
+def _corrected(head: bytes, body: bytes) -> bytes:
+    """An answer with 500 with the status, and the sentence, that its reason asks for."""
+    if _UNREADABLE.match(body):
+        return _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1) + body
+    if _NO_ROOM.match(body):
+        head = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1)
+        return _LENGTH.sub(rb"\g<1>%d" % len(_TRY_LESS), head) + _TRY_LESS
+    return head + body
