@@ -1,4 +1,4 @@
-"""What a request's body may be: so large, and its JSON so deep. Counted as it passes, never kept."""
+"""What a request's body may be: so large, its JSON so deep, with so many members. Counted as it passes, never kept."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from .http_messages import RefusedError, bad
 
 # Far more than any tensor or parameter has, far less than what ends Triton's JSON parser on the smallest stack.
 DEEPEST = 1000
+# Likewise of members of objects, in all: Triton looks each parameter up among all of them (24.10: 192 s for 300,000).
+MOST_MEMBERS = 10_000
 PIECE = 64 * 1024
 
 
@@ -18,11 +20,11 @@ class Limits:
         self._max_bytes = max_bytes
         self._seen = 0
         self._json_left = max_bytes + 1 if json_bytes is None else json_bytes
-        self._nesting = Nesting()
+        self._structure = Structure()
         self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None  # 47: either format, told by its head
 
     def look(self, part: bytes) -> None:
-        """The next bytes. Raises RefusedError when the body is too large, too deep, or not compressed as it says."""
+        """The next bytes. RefusedError for what is too large, too deep, too much, or not compressed as it says."""
         if not self._inflate:
             self._count(part)
             return
@@ -40,7 +42,7 @@ class Limits:
         if self._seen > self._max_bytes:
             raise too_large(self._max_bytes)
         if self._json_left:
-            self._nesting.look(part[: self._json_left])
+            self._structure.look(part[: self._json_left])
             self._json_left = max(0, self._json_left - len(part))
 
 
@@ -51,19 +53,26 @@ def too_large(max_bytes: int) -> RefusedError:
     )
 
 
-class Nesting:
-    """How deep lists and objects lie in each other. Exact for JSON; after an error in it no parser reads on anyway."""
+class Structure:
+    """How deep lists and objects lie in each other, and how many members objects have in all.
+
+    Exact for JSON; after an error in it no parser reads on anyway.
+    """
 
     def __init__(self) -> None:
-        self._depth = 0
+        self._depth = self._members = 0
         self._in_string = False
         self._backslash = b""
 
     def look(self, part: bytes) -> None:
-        """The next bytes; RefusedError for more than DEEPEST. All but the last resort runs at the speed of C."""
+        """The next bytes; RefusedError for more than DEEPEST or MOST_MEMBERS. All but the last resort is C's speed."""
         pieces = self._without_escapes(part).split(b'"')
-        brackets = b"".join(pieces[int(self._in_string) :: 2]).translate(None, _OTHERS)
+        outside = b"".join(pieces[int(self._in_string) :: 2])
         self._in_string ^= not len(pieces) % 2
+        self._members += outside.count(b":")
+        if self._members > MOST_MEMBERS:
+            raise bad(f"the objects of the request's JSON have more than {MOST_MEMBERS} members")
+        brackets = outside.translate(None, _OTHERS)
         for at in range(0, len(brackets), DEEPEST // 2):
             few = brackets[at : at + DEEPEST // 2]
             opened = few.count(b"[") + few.count(b"{")

@@ -108,6 +108,7 @@ def refusal(connection):
         post(b'{"a": "[[[\\"{{{"}' * 20),
         post(b"[" * body_limits.DEEPEST + b"]" * body_limits.DEEPEST),
         post(b'["' + b"[" * 5000 + b'\\\\"]'),
+        post(b"{" + b'"a:":":::::::",' * body_limits.MOST_MEMBERS),
         post(b"[" * 5000, "Inference-Header-Content-Length: 3"),
         post(gzip.compress(b"x" * LIMIT), "Content-Encoding: gzip"),
         post(b"x", "Content-Encoding: identity"),
@@ -157,6 +158,7 @@ BAD = {
     "two codings": (post(gzip.compress(gzip.compress(b"a")), "Content-Encoding: gzip, gzip"), 415),
     "deep": (post(b"[" * 1001), 400),
     "deep objects": (post(b'{"a":' * 1001), 400),
+    "many members": (post(b"{" + b'"a":1,' * 10_001), 400),
     "deep behind a text": (post(b'["\\\\", "\\"]", ' + b"[" * 1000), 400),
     "deep after much": (post(b"[" + b"[]," * 60000 + b"[" * 1000), 400),
     "deep and compressed": (post(gzip.compress(b"[" * 5000), "Content-Encoding: gzip"), 400),
@@ -397,16 +399,16 @@ def test_a_slow_reader_gets_all(connection, upstream):
 def test_depth_is_counted_outside_of_texts(size):
     text = json.dumps([{"a": ['[[\\"{{\\', "\\\\", '"[', [[]]]}, "\u0434[" * 50])
     for body, deepest in ((text, 5), ('"' + "[" * 3000 + '"', 0)):
-        nesting, seen = body_limits.Nesting(), 0
+        structure, seen = body_limits.Structure(), 0
         for start in range(0, len(body), size):
-            nesting.look(body[start : start + size].encode())
-            seen = max(seen, nesting._depth)
-        assert nesting._depth == 0
+            structure.look(body[start : start + size].encode())
+            seen = max(seen, structure._depth)
+        assert structure._depth == 0
         assert size > 1 or seen == deepest
 
 
 def test_the_limit_of_depth_is_exact():
-    nesting = body_limits.Nesting()
-    nesting.look(b"[" * 999 + b"[]" * 5000 + b"[")
+    structure = body_limits.Structure()
+    structure.look(b"[" * 999 + b"[]" * 5000 + b"[")
     with pytest.raises(RefusedError):
-        nesting.look(b"[")
+        structure.look(b"[")

@@ -37,6 +37,11 @@ def raw(*values, **options):
     return ask
 
 
+def many_parameters(target):
+    parameters = b",".join(b'"own%d":1' % number for number in range(300_000))
+    return target.infer(b'{"parameters":{' + parameters + b"}," + infer_body()[1:])
+
+
 def shortened(target):
     headers, body = binary_body(b"good")
     return target.infer(body.replace(b"\4\0\0\0", b"\5\0\0\0"), headers)
@@ -113,6 +118,7 @@ CASES = [
     Case(6, "lists nested 40,000 deep", nested(40_000), says=DEEP, plain=KILLED),
     Case(6, "lists nested 20,000,000 deep", nested(20_000_000), says=DEEP, plain=KILLED),
     Case(6, "lists nested 40,000 deep, /generate", nested(40_000, "generate"), says=DEEP, plain=KILLED),
+    Case(6, "300,000 parameters", many_parameters, says="more than 10000 members", plain="192 s of a thread, 200"),
     Case(7, "unknown model", lambda t: t.ask("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
     Case(7, "unknown version", lambda t: t.infer(infer_body(), version="/versions/9"), 404, "version 9"),
     Case(8, "empty text", texts(""), 200),
