@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import zlib
 
 from .http_messages import RefusedError, bad
@@ -14,13 +15,18 @@ PIECE = 64 * 1024
 
 
 class Limits:
-    """Of one body. `json_bytes`: how much of its beginning is JSON (None: all); `is_compressed`: by gzip or deflate."""
+    """Of one body. `json_bytes`: how much of its beginning is JSON (None: all); `is_compressed`: by gzip or deflate.
+
+    `is_utf8`: its JSON, as far as it came.
+    """
 
     def __init__(self, max_bytes: int, json_bytes: int | None = None, *, is_compressed: bool = False) -> None:
         self._max_bytes = max_bytes
         self._seen = 0
         self._json_left = max_bytes + 1 if json_bytes is None else json_bytes
         self._structure = Structure()
+        self.is_utf8 = True
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None  # 47: either format, told by its head
 
     def look(self, part: bytes) -> None:
@@ -42,8 +48,13 @@ class Limits:
         if self._seen > self._max_bytes:
             raise too_large(self._max_bytes)
         if self._json_left:
-            self._structure.look(part[: self._json_left])
-            self._json_left = max(0, self._json_left - len(part))
+            part = part[: self._json_left]
+            self._json_left -= len(part)
+            self._structure.look(part)
+            try:
+                self._decode(part if self.is_utf8 else b"")
+            except UnicodeDecodeError:
+                self.is_utf8 = False
 
 
 def too_large(max_bytes: int) -> RefusedError:

@@ -111,7 +111,7 @@ class Relay:
         used = self._request.take(self._incoming)
         if not used:
             return
-        self._response = self._response or Response(to_head=self._request.is_head)
+        self._response = self._response or Response(self._request)
         if self._request.is_done:
             self._request, self.since = Request(self._max_bytes), None
         passed, self._incoming = self._incoming[:used], self._incoming[used:]

@@ -25,6 +25,11 @@ class Request:
         self._body: Body = Sized(0)
         self._limits = Limits(max_bytes)
 
+    @property
+    def is_utf8(self) -> bool:
+        """The JSON of its body, as far as it came: what is not is no JSON (RFC 8259, 8.1)."""
+        return self._limits.is_utf8
+
     def take(self, content: bytes) -> int:
         """How many of the bytes are this request's and may go on to Triton. Raises RefusedError."""
         used = 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .http_messages import HEADERS, Body, RefusedError, Sized, Unending, end_of_head, fields, framing
+from .http_messages import HEADERS, Body, RefusedError, Sized, Unending, bad, end_of_head, fields, framing
+from .request import Request
 
 _RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) [^\r]*")
@@ -25,11 +26,11 @@ _LONGEST_ERROR = 64 * 1024
 
 
 class Response:
-    """Of one request; `is_done` with its last byte."""
+    """To `request`; `is_done` with its last byte."""
 
-    def __init__(self, *, to_head: bool) -> None:
+    def __init__(self, request: Request) -> None:
         self.is_done = False
-        self._to_head = to_head  # HEAD is answered without a body, whatever the headers say
+        self._request = request
         self._body: Body | None = None
 
     @property
@@ -45,7 +46,8 @@ class Response:
     def take(self, content: bytes) -> tuple[int, bytes]:
         """How many of the bytes are this answer's and may go on to the client, and what goes on for them.
 
-        These are the same bytes, but for an error of which Triton says 500 for want of a better. Raises RefusedError.
+        These are the same bytes, but for an error of which Triton says 500 for want of a better, and for an answer to
+        what is no UTF-8, which quotes it. Raises RefusedError.
         """
         used, passed = 0, b""
         while not self._body:
@@ -54,11 +56,13 @@ class Response:
                 return used, passed
             head, rest = content[used : used + end], content[used + end :]
             status, body = self._begin(head)
-            if status == 500 and isinstance(body, Sized) and body.left <= _LONGEST_ERROR:
+            if status >= 400 and isinstance(body, Sized) and body.left <= _LONGEST_ERROR:
                 if len(rest) < body.left:
                     return used, passed
                 self._body, self.is_done = body, True
-                return used + end + body.left, passed + _corrected(head, rest[: body.left])
+                return used + end + body.left, passed + _corrected(head, rest[: body.left], status)
+            if status >= 200 and not self._request.is_utf8:
+                raise bad("the request's JSON is not valid UTF-8")
             used, passed = used + end, passed + head
             self._body = body if status >= 200 else None  # after an interim answer (100 Continue) another follows
         more, _ = self._body.take(content[used:])
@@ -70,16 +74,16 @@ class Response:
         if not found:
             raise RefusedError("502 Bad Gateway", "the server's answer is not HTTP")
         status = int(found[1])
-        if self._to_head or status < 200 or status in (204, 304):
+        if self._request.is_head or status < 200 or status in (204, 304):  # no body, whatever the headers say
             return status, Sized(0)
         return status, framing(fields(head), otherwise=Unending())
 
 
-def _corrected(head: bytes, body: bytes) -> bytes:
-    """An answer with 500 with the status, and the sentence, that its reason asks for."""
-    if _UNREADABLE.match(body):
-        return _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1) + body
-    if _NO_ROOM.match(body):
-        head = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1)
-        return _LENGTH.sub(rb"\g<1>%d" % len(_TRY_LESS), head) + _TRY_LESS
-    return head + body
+def _corrected(head: bytes, body: bytes, status: int) -> bytes:
+    """An error with the status, and the sentence, that its reason asks for."""
+    said = body.decode("utf-8", "replace").encode()
+    if status == 500 and _UNREADABLE.match(body):
+        head = _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1)
+    elif status == 500 and _NO_ROOM.match(body):
+        head, said = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1), _TRY_LESS
+    return (head if said == body else _LENGTH.sub(rb"\g<1>%d" % len(said), head)) + said

@@ -11,8 +11,7 @@ import zlib
 import pytest
 
 from deploy.supervisor import body_limits, guard, relay
-from deploy.supervisor.http_messages import HEAD_BYTES, Chunked, RefusedError
-from deploy.supervisor.response import Response
+from deploy.supervisor.http_messages import HEAD_BYTES
 
 LIMIT = 200_000
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -199,13 +198,6 @@ def test_a_bad_request_gets_a_sentence_and_goes_no_further(connection, upstream,
     assert (str(LIMIT) in sentence) == (status == 413)
 
 
-@pytest.mark.parametrize("line", [b"0\r\n\r\0", b"0\r\n\r", b"3\r\nabc\r", b"1f"])
-def test_a_line_of_chunks_that_is_not_complete_waits(line):
-    """It may become one at which Triton ends the connection without a word."""
-    good = b"1\r\na\r\n" + line[: line.rfind(b"\n") + 1] + (b"abc" if b"abc" in line else b"")
-    assert Chunked().take(b"1\r\na\r\n" + line)[0] == len(good)
-
-
 def test_who_sends_on_after_a_refusal_still_reads_it(connection):
     connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: 90000000\r\n\r\n")
     for _ in range(90):
@@ -238,62 +230,17 @@ def test_answers_are_passed_on(connection, upstream, answer, expected):
         assert read(connection) == OK
 
 
-def error(sentence):
-    body = json.dumps({"error": sentence}, separators=(",", ":")).encode()
-    head = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n"
-    return head % len(body) + body
-
-
-@pytest.mark.parametrize("size", [1, 7, 10**6])
-@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
-@pytest.mark.parametrize(
-    ("sentence", "status"),
-    [
-        ("failed to parse the request JSON buffer: Invalid value. at 1", 400),
-        ("Unable to parse JSON bytes array: attempt to access JSON non-string as string", 400),
-        ("Unable to set 'classification': attempt to access JSON non-unsigned-integer as unsigned-integer", 400),
-        ("failed to get request params.: attempt to get members for non-object", 400),
-        ("attempt to get members for non-object", 400),
-        ("Unable to parse the picture: it is none", 500),
-        ("the step failed: attempt to access a key that is not there", 500),
-        ("the model's logits are not finite for this input: no label can be given", 500),
-        ("", 500),
-        ("failed to parse the request JSON buffer: " + "x" * 70_000, 500),
-    ],
+UNREADABLE = (
+    b'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 49\r\n\r\n{"error":"attempt to get members for non-object"}'
 )
-def test_who_sent_what_cannot_be_read_is_told_so(sentence, status, before, size):
-    """400 instead of Triton's 500, where its parser's words stand; all else of the answer stays."""
-    answer, response = before + error(sentence), Response(to_head=False)
-    passed = waiting = b""
-    for start in range(0, len(answer), size):
-        waiting += answer[start : start + size]
-        used, more = response.take(waiting)
-        waiting, passed = waiting[used:], passed + more
-    assert (response.is_done, waiting) == (True, b"")
-    reasons = {400: b"400 Bad Request", 500: b"500 Internal Server Error"}
-    assert passed == answer.replace(reasons[500], reasons[status])
-
-
-@pytest.mark.parametrize("step", ["", "in ensemble 'topics', "])
-def test_what_no_shared_memory_is_left_for_may_come_again(connection, upstream, step):
-    words = f"{step}Failed to increase the shared memory pool size for key 'triton_7d71b1c0' to 325 bytes. If you are"
-    upstream.answer = error(words)
-    connection.sendall(post(b"a") * 2)
-    answers = read(connection, 2)
-    head, _, body = answers[: len(answers) // 2].partition(b"\r\n\r\n")
-    assert answers == (head + b"\r\n\r\n" + body) * 2
-    assert head == b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d" % len(body)
-    sentence = json.loads(body)["error"]
-    assert "--shm-size" in sentence and "triton_" not in sentence
 
 
 def test_an_error_is_passed_on_and_the_connection_serves_on(connection, upstream):
-    upstream.answer = error("attempt to get members for non-object")
-    connection.sendall(post(b"a"))
-    assert read(connection).startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    upstream.answer = error("any other")
-    connection.sendall(post(b"a"))
-    assert read(connection) == upstream.answer
+    for answer in (UNREADABLE, UNREADABLE.replace(b"attempt to", b"cannot yet")):
+        upstream.answer = answer
+        connection.sendall(post(b"a"))
+        expected = answer.replace(b"500 Internal Server Error", b"400 Bad Request") if answer is UNREADABLE else answer
+        assert read(connection) == expected
 
 
 def test_half_an_error_is_no_answer():
@@ -304,7 +251,7 @@ def test_half_an_error_is_no_answer():
         triton, _ = half.accept()
         with triton, client:
             triton.recv(1 << 16)
-            triton.sendall(error("attempt to get members for non-object")[:-5])
+            triton.sendall(UNREADABLE[:-5])
             triton.shutdown(socket.SHUT_WR)
             assert refusal(client)[0] == 502
 
@@ -393,22 +340,3 @@ def test_a_slow_reader_gets_all(connection, upstream):
     while len(content) < len(upstream.answer):
         content += connection.recv(1 << 20)
     assert content == upstream.answer
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 10**6])
-def test_depth_is_counted_outside_of_texts(size):
-    text = json.dumps([{"a": ['[[\\"{{\\', "\\\\", '"[', [[]]]}, "\u0434[" * 50])
-    for body, deepest in ((text, 5), ('"' + "[" * 3000 + '"', 0)):
-        structure, seen = body_limits.Structure(), 0
-        for start in range(0, len(body), size):
-            structure.look(body[start : start + size].encode())
-            seen = max(seen, structure._depth)
-        assert structure._depth == 0
-        assert size > 1 or seen == deepest
-
-
-def test_the_limit_of_depth_is_exact():
-    structure = body_limits.Structure()
-    structure.look(b"[" * 999 + b"[]" * 5000 + b"[")
-    with pytest.raises(RefusedError):
-        structure.look(b"[")

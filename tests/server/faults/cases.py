@@ -73,6 +73,12 @@ def compressed_by_nobody(target):
     return target.infer(infer_body(), {"Content-Encoding": "br"})
 
 
+def garbled(part):
+    """The good request, with what is no UTF-8 in the place of `part`."""
+    body = json.dumps({"id": "some id", **json.loads(infer_body())}).encode()
+    return lambda target: target.infer(body.replace(part.encode(), b"\x80"))
+
+
 def texts(*values):
     return lambda target: target.infer(infer_body(values))
 
@@ -87,6 +93,8 @@ CASES = [
     Case(1, "invalid UTF-8, binary", raw(BAD_UTF8), says=ROW_0),
     Case(1, "invalid UTF-8 in the second row, binary", raw(b"good", b"bad\xc3", shape=[2, 1]), says=ROW_1),
     Case(1, "invalid UTF-8, JSON", lambda t: t.infer(infer_body(("%",)).replace(b"%", BAD_UTF8)), says=ROW_0),
+    Case(1, "invalid UTF-8 in an input's name", garbled("text_input"), says="'\ufffd'", plain="400, in no JSON"),
+    Case(1, "invalid UTF-8 in the request's id", garbled("some id"), says="not valid UTF-8", plain="200, in no JSON"),
     Case(
         1,
         "a lone surrogate, JSON",

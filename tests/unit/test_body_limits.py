@@ -1,0 +1,45 @@
+"""What a body's JSON may be, counted in whatever pieces it comes."""
+
+import json
+
+import pytest
+
+from deploy.supervisor import body_limits
+from deploy.supervisor.http_messages import RefusedError
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 10**6])
+def test_depth_is_counted_outside_of_texts(size):
+    text = json.dumps([{"a": ['[[\\"{{\\', "\\\\", '"[', [[]]]}, "\u0434[" * 50])
+    for body, deepest in ((text, 5), ('"' + "[" * 3000 + '"', 0)):
+        structure, seen = body_limits.Structure(), 0
+        for start in range(0, len(body), size):
+            structure.look(body[start : start + size].encode())
+            seen = max(seen, structure._depth)
+        assert structure._depth == 0
+        assert size > 1 or seen == deepest
+
+
+def test_the_limit_of_depth_is_exact():
+    structure = body_limits.Structure()
+    structure.look(b"[" * 999 + b"[]" * 5000 + b"[")
+    with pytest.raises(RefusedError):
+        structure.look(b"[")
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("body", "json_bytes", "is_utf8"),
+    [
+        ('{"a": "помогите 👍"}'.encode(), None, True),
+        (b'{"a": "\x80"}', None, False),
+        (b'{"a": "\xed\xa0\x80"}', None, False),
+        (b"{}\x80\xff", 2, True),
+        (b'{"\xd0\xb4\xd0"}\xb4', 9, False),
+    ],
+)
+def test_json_is_utf8(body, json_bytes, is_utf8, size):
+    limits = body_limits.Limits(1000, json_bytes)
+    for start in range(0, len(body), size):
+        limits.look(body[start : start + size])
+    assert limits.is_utf8 == is_utf8

@@ -1,0 +1,99 @@
+"""Triton's answers as the guard passes them on: the bytes they are, but for errors that are not the server's."""
+
+import json
+
+import pytest
+
+from deploy.supervisor.http_messages import RefusedError
+from deploy.supervisor.request import Request
+from deploy.supervisor.response import Response
+
+
+def error(sentence):
+    body = json.dumps({"error": sentence}, separators=(",", ":")).encode()
+    head = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("sentence", "status"),
+    [
+        ("failed to parse the request JSON buffer: Invalid value. at 1", 400),
+        ("Unable to parse JSON bytes array: attempt to access JSON non-string as string", 400),
+        ("Unable to set 'classification': attempt to access JSON non-unsigned-integer as unsigned-integer", 400),
+        ("failed to get request params.: attempt to get members for non-object", 400),
+        ("attempt to get members for non-object", 400),
+        ("Unable to parse the picture: it is none", 500),
+        ("the step failed: attempt to access a key that is not there", 500),
+        ("the model's logits are not finite for this input: no label can be given", 500),
+        ("", 500),
+        ("failed to parse the request JSON buffer: " + "x" * 70_000, 500),
+    ],
+)
+def test_who_sent_what_cannot_be_read_is_told_so(sentence, status, before, size):
+    """400 instead of Triton's 500, where its parser's words stand; all else of the answer stays."""
+    answer, response = before + error(sentence), Response(Request(1000))
+    passed = waiting = b""
+    for start in range(0, len(answer), size):
+        waiting += answer[start : start + size]
+        used, more = response.take(waiting)
+        waiting, passed = waiting[used:], passed + more
+    assert (response.is_done, waiting) == (True, b"")
+    reasons = {400: b"400 Bad Request", 500: b"500 Internal Server Error"}
+    assert passed == answer.replace(reasons[500], reasons[status])
+
+
+@pytest.mark.parametrize("step", ["", "in ensemble 'topics', "])
+def test_what_no_shared_memory_is_left_for_may_come_again(step):
+    answer = error(
+        f"{step}Failed to increase the shared memory pool size for key 'triton_7d71b1c0' to 325 bytes. If you are"
+    )
+    used, passed = Response(Request(1000)).take(answer + b"HTTP/1.1 ")
+    assert used == len(answer)
+    head, _, body = passed.partition(b"\r\n\r\n")
+    assert head == b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d" % len(body)
+    sentence = json.loads(body)["error"]
+    assert "--shm-size" in sentence and "triton_" not in sentence
+
+
+def asked(body):
+    """The request with this body, in full."""
+    request = Request(1000)
+    request.take(b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    assert request.is_done
+    return request
+
+
+NO_UTF8 = b'{"id":"\x80"}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def quoting(name):
+    body = b'{"error":"unexpected input \'%s\'"}' % name
+    return b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_an_error_that_quotes_what_is_no_utf8_is_json():
+    answer = quoting("д".encode() + b"\x80")
+    used, passed = Response(asked(NO_UTF8)).take(answer)
+    head, _, body = passed.partition(b"\r\n\r\n")
+    assert (used, head) == (len(answer), b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d" % len(body))
+    assert json.loads(body)["error"] == "unexpected input 'д\ufffd'"
+
+
+@pytest.mark.parametrize("answer", [OK, quoting(b"\x80" * 70_000)])
+def test_what_is_no_utf8_gets_no_other_answer_that_may_quote_it(answer):
+    with pytest.raises(RefusedError, match="the request's JSON is not valid UTF-8") as raised:
+        Response(asked(NO_UTF8)).take(answer)
+    assert raised.value.status.startswith("400 ")
+    good = Response(asked('{"id":"д"}'.encode()))
+    assert (good.take(answer), good.is_done) == ((len(answer), answer), True)
+
+
+def test_a_head_s_error_is_left_as_it_is():
+    request = Request(1000)
+    request.take(b"HEAD / HTTP/1.1\r\n\r\n")
+    answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 20\r\n\r\n"
+    assert Response(request).take(answer) == (len(answer), answer)
