@@ -13,7 +13,7 @@ from utils.names import check_image
 
 SUPERVISOR = (
     "__init__", "backlog", "body_limits", "canary", "flags", "gate", "guard", "http_messages", "main", "poll",
-    "processes", "pulse", "relay", "request", "response", "server", "settings", "stack",
+    "processes", "pulse", "relay", "request", "response", "server", "settings", "stack", "triton_errors",
 )  # fmt: skip
 # What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
 FILES = {

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .triton_errors import NO_ROOM
+
 ROWS = 3
 FORMATS = {
     "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
@@ -62,6 +64,8 @@ class Canary:
             seconds=seconds,
         )
         said = body[:300].decode("utf-8", "replace")
+        if NO_ROOM.match(body):
+            raise NoAnswerError(f"{http.client.SERVICE_UNAVAILABLE} {said}")
         if status in OVERLOADED or status == http.client.BAD_GATEWAY:  # which the guard says before a silent Triton
             raise NoAnswerError(f"{status} {said}")
         if status != http.client.OK:

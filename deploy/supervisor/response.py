@@ -6,18 +6,11 @@ import re
 
 from .http_messages import HEADERS, Body, RefusedError, Sized, Unending, bad, end_of_head, fields, framing
 from .request import Request
+from .triton_errors import NO_ROOM, UNREADABLE
 
 _RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) [^\r]*")
 _LENGTH = re.compile(rb"(\r\nContent-Length:[ \t]*)[0-9]+", re.IGNORECASE)
-# What cannot be read of a request's JSON Triton calls an error of its own, 500 (its triton_json.h, in newer releases,
-# too): no JSON, or a number where a text belongs. No step of a model begins its sentences so, and none is asked before.
-_UNREADABLE = re.compile(
-    rb'\{"error":"(?:failed to parse the request JSON buffer: '
-    rb'|(?:Unable to (?:parse|set) [^:"]*: |failed to get request params\.: )?attempt to (?:access|get) )'
-)
-# Its Python backend's words, which name the region.
-_NO_ROOM = re.compile(rb'\{"error":"[^"]*Failed to increase the shared memory pool size for key ')
 _TRY_LESS = (
     b'{"error":"the texts in flight do not fit into the shared memory of the server: '
     b'send less at a time, or give it more (--shm-size)"}'
@@ -82,8 +75,8 @@ class Response:
 def _corrected(head: bytes, body: bytes, status: int) -> bytes:
     """An error with the status, and the sentence, that its reason asks for."""
     said = body.decode("utf-8", "replace").encode()
-    if status == 500 and _UNREADABLE.match(body):
+    if status == 500 and UNREADABLE.match(body):
         head = _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1)
-    elif status == 500 and _NO_ROOM.match(body):
+    elif status == 500 and NO_ROOM.match(body):
         head, said = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1), _TRY_LESS
     return (head if said == body else _LENGTH.sub(rb"\g<1>%d" % len(said), head)) + said

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests import tiny_models
-from tests.server.faults.cases import CASES, Case
+from tests.server.faults.cases import CASES, MB, Case
 from tests.server.faults.conftest import LAYOUTS
 from tests.server.faults.supervised import guard_of
 from tests.server.faults.target import GOOD, LEAK, Target, family, infer_body
@@ -130,6 +130,11 @@ def start(engine, served, network):
         engine.client.ask("rm", "--force", container.identity)
 
 
+def check_of(container):
+    """HEALTHCHECK's command."""
+    return "exec", container.identity, "python3", "-I", "-S", "/opt/serving/healthcheck.py"
+
+
 def stub_of(container):
     return next(pid for pid, name in family(container.pid).items() if name.startswith("triton_python"))
 
@@ -150,9 +155,24 @@ def test_the_hardened_container_gives_every_answer_it_must(start, image, layout)
         assert reply.status == 200 or case.says in reply.error
         assert not LEAK.search(reply.text), (case.name, reply.text[:300])
     target.assert_unharmed()
-    check = ("exec", container.identity, "python3", "-I", "-S", "/opt/serving/healthcheck.py")
-    assert container.engine.client.ask(*check).returncode == 0
+    assert container.engine.client.ask(*check_of(container)).returncode == 0
     assert target.ask("/v2/repository/index", b"").status == 403
+
+
+@pytest.mark.parametrize(("max_bytes", "full"), [(67108864, 503), (0, 500)], ids=["guard", "no guard"])
+def test_texts_that_fill_the_shared_memory_end_nothing(start, served, max_bytes, full):
+    """For several canaries' time."""
+    container = start("--env", f"TRITON_MAX_INPUT_BYTES={max_bytes}").wait_until_ready()
+    target = Target(container, served[0])
+    bodies = [infer_body(["large " * (MB * size // 6)]) for size in (10, 20, 60)]
+    until = time.monotonic() + 8
+    with ThreadPoolExecutor(6) as pool:
+        seen = set()
+        while time.monotonic() < until:
+            seen |= {reply.status for reply in pool.map(target.infer, bodies * 4)}
+            assert container.engine.client.ask(*check_of(container)).returncode == 0
+    assert seen == {200, full}
+    target.assert_unharmed()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

@@ -139,6 +139,9 @@ def reply(monkeypatch, status, content):
     monkeypatch.setattr(canary, "request", lambda *arguments, **options: (status, body))
 
 
+NO_ROOM = b'{"error":"Failed to increase the shared memory pool size for key \'triton_7d71b1c0\' to 325 bytes."}'
+
+
 def outputs(*data):
     return {"outputs": [{"name": "echo", "datatype": "BYTES", "shape": [1, len(data)], "data": list(data)}]}
 
@@ -157,7 +160,8 @@ def test_a_right_answer_passes(tmp_path, monkeypatch):
      (200, {"outputs": []}, canary.WrongAnswerError), (200, b"nope", canary.WrongAnswerError),
      (500, {"error": "x"}, canary.WrongAnswerError), (404, {"error": "x"}, canary.WrongAnswerError),
      (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError),
-     (502, {"error": "the server gave no answer"}, canary.NoAnswerError)],
+     (502, {"error": "the server gave no answer"}, canary.NoAnswerError),
+     (500, NO_ROOM, canary.NoAnswerError)],
 )  # fmt: skip
 def test_any_other_answer_is_told_apart(tmp_path, monkeypatch, status, content, error):
     ours = load(tmp_path, row("a"))
