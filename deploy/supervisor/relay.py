@@ -27,7 +27,7 @@ class Relay:
     def __init__(self, client: socket.socket, poll: Poll, upstream: tuple[str, int], max_bytes: int) -> None:
         self.is_closed = False
         self.since: float | None = poll.now  # when the client began to owe us something, None when it does not
-        self.heard = poll.now  # of the client, last
+        self.heard = poll.now  # of the client, last, be it that it took some of its answer
         self._received = 0  # of what it owes
         self._poll, self._upstream, self._max_bytes = poll, upstream, max_bytes
         self._client = Side(client, poll, lambda events: self._happened(self._client_happened, events))
@@ -45,7 +45,9 @@ class Relay:
         return not self._client.pending and (not self._response or self._request.has_begun)
 
     def look(self) -> None:
-        """To be called every second: ends what takes too long."""
+        """To be called every second: ends what takes too long, and who takes nothing of an answer."""
+        if self._client.pending and self._poll.now - self.heard > PATIENCE:
+            self.close()
         if self.since is not None and self._poll.now - self.since > PATIENCE + self._received / BYTES_A_SECOND:
             if self._is_last or not self._received:
                 self.close()
@@ -150,6 +152,7 @@ class Relay:
 
     def _pass_on(self, response: Response, content: bytes) -> None:
         """To the client."""
+        self.heard = self._poll.now
         used, passed = response.take(content)
         self._outgoing = content[used:]
         self._client.send(passed)

@@ -1,5 +1,6 @@
 """The guard before Triton: what it passes on, byte for byte, and what it refuses."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -32,7 +33,7 @@ class Upstream:
 
     def _answer(self, connection):
         content = b""
-        with connection:
+        with connection, contextlib.suppress(ConnectionError):
             while more := connection.recv(1 << 20):
                 content += more
                 while (end := _end(content)) is not None:
@@ -329,6 +330,19 @@ def test_a_slow_client_is_ended_and_an_idle_one_is_not(port, upstream, monkeypat
     assert read(idle) == OK
     for each in clients:
         each.close()
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_ended(connection, upstream, monkeypatch):
+    """Else it would keep its place, which no new client could have."""
+    monkeypatch.setattr(relay, "PATIENCE", 1.0)
+    upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 24) + b"x" * (1 << 24)
+    connection.sendall(post(b"a"))
+    time.sleep(3.5)
+    taken = 0
+    with contextlib.suppress(ConnectionError):
+        while more := connection.recv(1 << 20):
+            taken += len(more)
+    assert 0 < taken < 1 << 24
 
 
 def test_a_slow_reader_gets_all(connection, upstream):
