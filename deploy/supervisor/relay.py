@@ -94,7 +94,7 @@ class Relay:
             self._say_goodbye()
         self.heard = self._poll.now
         if events & select.EPOLLIN:
-            content = self._client.connection.recv(CHUNK)
+            content = self._client.connection.recv(self._request.appetite)
             if not content:
                 self._is_ended = True  # it may be waiting for what it asked for
             elif not self._is_last:

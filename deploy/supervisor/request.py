@@ -13,6 +13,8 @@ _INFER = re.compile(rb"[^?]*/infer(?:\?.*)?")
 _NUMBER = re.compile(rb"[0-9]{1,18}")
 # Triton answers any other, in capitals too, with 501.
 _CODINGS = (b"gzip", b"deflate", b"identity")
+# A compressed byte may become a thousand, which are looked at while all other clients wait.
+_UNKNOWN, _COMPRESSED, _PLAIN = 8 * 1024, 1024, 64 * 1024
 _UNKNOWN_CODING = "Content-Encoding must be gzip, deflate or identity, in small letters"
 
 
@@ -20,10 +22,17 @@ class Request:
     """One of a connection's; `is_done` with its last byte, `has_begun` when its headers were complete."""
 
     def __init__(self, max_bytes: int) -> None:
-        self.is_done = self.has_begun = self.is_head = False
+        self.is_done = self.has_begun = self.is_head = self._is_compressed = False
         self._max_bytes = max_bytes
         self._body: Body = Sized(0)
         self._limits = Limits(max_bytes)
+
+    @property
+    def appetite(self) -> int:
+        """How many bytes to read of the client next, at most."""
+        if not self.has_begun:
+            return _UNKNOWN
+        return _COMPRESSED if self._is_compressed else _PLAIN
 
     @property
     def is_utf8(self) -> bool:
@@ -57,6 +66,8 @@ class Request:
         coding = named.get(b"content-encoding", b"identity")
         if coding not in _CODINGS:
             raise RefusedError("415 Unsupported Media Type", _UNKNOWN_CODING)
-        is_compressed = coding != b"identity"
-        self._limits = Limits(self._max_bytes, int(json_bytes) if is_binary else None, is_compressed=is_compressed)
+        self._is_compressed = coding != b"identity"
+        self._limits = Limits(
+            self._max_bytes, int(json_bytes) if is_binary else None, is_compressed=self._is_compressed
+        )
         self.has_begun, self.is_head = True, method == b"HEAD"

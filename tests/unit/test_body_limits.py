@@ -20,11 +20,20 @@ def test_depth_is_counted_outside_of_texts(size):
         assert size > 1 or seen == deepest
 
 
-def test_the_limit_of_depth_is_exact():
+def test_nothing_deeper_is_taken_and_nothing_that_is_much_less_deep_is_refused():
     structure = body_limits.Structure()
-    structure.look(b"[" * 999 + b"[]" * 5000 + b"[")
+    structure.look(b"[" * 950 + b"[]" * 5000 + b"[" * 25)
     with pytest.raises(RefusedError):
-        structure.look(b"[")
+        structure.look(b"[" * 26)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_the_limit_of_depth_is_exact_where_all_is_opened_first(size):
+    body, structure = b"[" * 1000 + b"]" * 1000, body_limits.Structure()
+    for start in range(0, len(body), size):
+        structure.look(body[start : start + size])
+    with pytest.raises(RefusedError):
+        body_limits.Structure().look(b"[" + body)
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
