@@ -46,8 +46,10 @@ def missing(flags: frozenset[str]) -> list[str]:
 
 
 def needs_guard(flags: frozenset[str], limits: Settings) -> bool:
-    """True where only a process before Triton can keep a limit for a request's body, or where one is wished for."""
-    return limits.guard == "always" or (limits.max_input_bytes > 0 and INPUT_LIMIT not in flags)
+    """Whether one stands before Triton; "auto": where nothing else can keep the limit for a request's body."""
+    if limits.guard == "auto":
+        return limits.max_input_bytes > 0 and INPUT_LIMIT not in flags
+    return limits.guard == "always"
 
 
 def without(command: Sequence[str], added: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 MIB = 1 << 20
 MAY_BE_ZERO = "TRITON_MAX_INPUT_BYTES"
-GUARD = ("auto", "always")
+GUARD = ("always", "auto", "never")
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 
 
@@ -65,7 +65,7 @@ def _number(name: str, text: str) -> int:
 def _guard(environment: Mapping[str, str]) -> str:
     chosen = environment.get("TRITON_GUARD") or GUARD[0]
     if chosen not in GUARD:
-        raise SettingError(f"TRITON_GUARD is {chosen!r}; {' or '.join(GUARD)} is needed")
+        raise SettingError(f"TRITON_GUARD is {chosen!r}; {', '.join(GUARD[:-1])} or {GUARD[-1]} is needed")
     return chosen
 
 

@@ -159,10 +159,10 @@ def test_the_hardened_container_gives_every_answer_it_must(start, image, layout)
     assert target.ask("/v2/repository/index", b"").status == 403
 
 
-@pytest.mark.parametrize(("max_bytes", "full"), [(67108864, 503), (0, 500)], ids=["guard", "no guard"])
-def test_texts_that_fill_the_shared_memory_end_nothing(start, served, max_bytes, full):
+@pytest.mark.parametrize(("guard", "full"), [("always", 503), ("never", 500)])
+def test_texts_that_fill_the_shared_memory_end_nothing(start, served, guard, full):
     """For several canaries' time."""
-    container = start("--env", f"TRITON_MAX_INPUT_BYTES={max_bytes}").wait_until_ready()
+    container = start("--env", f"TRITON_GUARD={guard}").wait_until_ready()
     target = Target(container, served[0])
     bodies = [infer_body(["large " * (MB * size // 6)]) for size in (10, 20, 60)]
     until = time.monotonic() + 8

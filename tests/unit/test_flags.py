@@ -50,9 +50,9 @@ def test_what_stays_open_is_told(text, count):
 @pytest.mark.parametrize(
     ("text", "limit", "wish", "guarded"),
     [(OLD, 5, "auto", True), (NEW, 5, "auto", False), (OLD, 0, "auto", False), (NEW, 5, "always", True),
-     (OLD, 0, "always", True)],
+     (OLD, 0, "always", True), (OLD, 5, "never", False)],
 )  # fmt: skip
-def test_a_guard_stands_in_for_the_flag_of_newer_releases(text, limit, wish, guarded):
+def test_when_a_guard_stands_before_triton(text, limit, wish, guarded):
     assert flags.needs_guard(flags.known(text), Settings(max_input_bytes=limit, guard=wish)) == guarded
 
 

@@ -36,9 +36,11 @@ def test_no_limit_of_bodies_is_a_setting():
     assert settings.read({"TRITON_MAX_INPUT_BYTES": "0"}).max_input_bytes == 0
 
 
-def test_a_guard_may_be_wished_for():
-    given = ("", "auto", "always")
-    assert [settings.read({"TRITON_GUARD": text}).guard for text in given] == ["auto", "auto", "always"]
+@pytest.mark.parametrize(
+    ("text", "guard"), [("", "always"), ("always", "always"), ("auto", "auto"), ("never", "never")]
+)
+def test_when_there_is_a_guard(text, guard):
+    assert settings.read({"TRITON_GUARD": text}).guard == guard
 
 
 def test_what_kubernetes_tells_of_a_service_is_no_setting():
@@ -49,7 +51,7 @@ def test_what_kubernetes_tells_of_a_service_is_no_setting():
     ("name", "text"),
     [("TRITON_HTTP_PORT", "70000"), ("TRITON_HTTP_PORT", "http"), ("TRITON_DRAIN_SECONDS", "0"),
      ("TRITON_MAX_INPUT_BYTES", "-1"), ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
-     ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "never")],
+     ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0")],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(name, text):
     with pytest.raises(settings.SettingError, match=name) as raised:

@@ -68,9 +68,8 @@ Both layouts give these answers, `ensemble` and `fused`; in an ensemble a senten
 # What Triton writes before the sentence of an ensemble's step.
 ENSEMBLE = "in ensemble 'MODEL_NAME', "
 TAIL = """
-The guard before this release gives the answers about bodies that are too large or too deep, and says 400 where Triton's
-own parser, which cannot read the JSON of a request, says 500 (operations.md, Limits). A release with a limit of its own
-for bodies has a guard with `TRITON_GUARD=always` only.
+The guard before Triton gives the answers about bodies that are too large or too deep, and says 400 where Triton's own
+parser, which cannot read the JSON of a request, says 500 (operations.md, Limits).
 
 Over gRPC what is 400 or 404 here is INVALID_ARGUMENT or NOT_FOUND, with the same sentence (`test_grpc.py`).
 """

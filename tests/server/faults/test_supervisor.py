@@ -134,8 +134,11 @@ def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
 
 
 @ENSEMBLE_ONLY
-def test_without_a_limit_there_is_no_guard(run, built):
-    server = run(TRITON_MAX_INPUT_BYTES="0")
+@pytest.mark.parametrize(
+    "settings", [{"TRITON_GUARD": "never"}, {"TRITON_GUARD": "auto", "TRITON_MAX_INPUT_BYTES": "0"}]
+)
+def test_a_server_without_a_guard(run, built, settings):
+    server = run(**settings)
     assert server.guard is None
     assert Target(server, built[0]).infer(b" " * 70_000_000).status == 500
     assert "a guard is before Triton" not in server.said()
@@ -143,7 +146,7 @@ def test_without_a_limit_there_is_no_guard(run, built):
 
 @ENSEMBLE_ONLY
 def test_a_guard_without_a_limit_looks_after_all_else(run, built):
-    server = run(TRITON_MAX_INPUT_BYTES="0", TRITON_GUARD="always")
+    server = run(TRITON_MAX_INPUT_BYTES="0")
     target = Target(server, built[0])
     assert target.infer(infer_body(["a" * 70_000_000])).status == 200
     assert [target.infer(body).status for body in (b"[" * 5000, infer_body(data=[3]))] == [400, 400]
