@@ -48,7 +48,7 @@ class Relay:
         """To be called every second: ends what takes too long, and who takes nothing of an answer."""
         if self._client.pending and self._poll.now - self.heard > PATIENCE:
             self.close()
-        if self.since is not None and self._poll.now - self.since > PATIENCE + self._received / BYTES_A_SECOND:
+        elif self.since is not None and self._poll.now - self.since > PATIENCE + self._received / BYTES_A_SECOND:
             if self._is_last or not self._received:
                 self.close()
             else:
