@@ -94,6 +94,8 @@ BAD = {
         [["a", "b"], ["b", "b"]],
         "input 'candidate_labels', row 1: label 1, 'b', stands",
     ),
+    "too many": (["a"], [[f"a{number}" for number in range(1001)]], "row 0: 1001 labels are too many; at most 1000"),
+    "too long to look at": (["a"], [["a", "b" * 161]], "is so long that it leaves no room for the text"),
     "no text in it": (["a"], [["a", "\t "]], "input 'candidate_labels', row 0: label 1 has no text"),
     "no UTF-8": (["a"], [["a", b"\xff"]], "input 'candidate_labels', row 0: not valid UTF-8 (byte 0)"),
     "no room": (["a"], [["a " * 5]], "leaves no room for the text; with the words around it it may have 6 tokens"),

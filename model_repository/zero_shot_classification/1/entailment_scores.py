@@ -5,9 +5,11 @@ Source of the rules: ZeroShotClassificationPipeline of transformers 4.57.
 
 import numpy as np
 from scoring import softmax
-from tokenization import bounded, decode
+from tokenization import CHARACTERS_PER_TOKEN, bounded, decode
 
 TEXT, LABELS = 0, 1
+# Each takes the graph as long as a text of another task: one request must not keep the server for hours.
+MOST_LABELS = 1000
 
 
 def truncate_texts(tokenizer, settings):
@@ -19,16 +21,23 @@ def truncate_texts(tokenizer, settings):
 
 
 def decode_labels(array, name):
-    """The labels of each row, BYTES [B, L]; ValueError names the input and the row that has none, or one twice."""
+    """The labels of each row, BYTES [B, L].
+
+    ValueError names the input and the row that has none, one twice, or more than MOST_LABELS.
+    """
+    if array.shape[1] > MOST_LABELS:
+        raise ValueError(f"input '{name}', row 0: {array.shape[1]} labels are too many; at most {MOST_LABELS} are read")
     rows = [[decode(value, name, row) for value in values] for row, values in enumerate(array)]
     for row, labels in enumerate(rows):
         if not labels:
             raise ValueError(f"input '{name}', row {row}: there must be one label at least")
+        seen = set()
         for place, label in enumerate(labels):
             if not label.strip():
                 raise ValueError(f"input '{name}', row {row}: label {place} has no text")
-            if label in labels[:place]:
+            if label in seen:
                 raise ValueError(f"input '{name}', row {row}: label {place}, '{label[:60]}', stands there twice")
+            seen.add(label)
     return rows
 
 
@@ -41,9 +50,12 @@ def encode(tokenizer, text, labels, template, row, names):
         raise ValueError(f"input '{names[TEXT]}', row {row}: the text is empty")
     hypotheses = [template.format(label) for label in labels]
     if tokenizer.truncation is not None:
-        room = tokenizer.truncation["max_length"] - tokenizer.num_special_tokens_to_add(is_pair=True)
-        for label, encoding in zip(labels, tokenizer.encode_batch(hypotheses, add_special_tokens=False)):
-            if len(encoding) >= room:
+        limit = tokenizer.truncation["max_length"]
+        room = limit - tokenizer.num_special_tokens_to_add(is_pair=True)
+        looked_at = [hypothesis[: limit * CHARACTERS_PER_TOKEN] for hypothesis in hypotheses]
+        encodings = tokenizer.encode_batch(looked_at, add_special_tokens=False)
+        for label, hypothesis, encoding in zip(labels, hypotheses, encodings):
+            if len(encoding) >= room or len(hypothesis) > limit * CHARACTERS_PER_TOKEN:
                 raise ValueError(
                     f"input '{names[LABELS]}', row {row}: the label '{label[:60]}' is so long that it leaves no room "
                     f"for the text; with the words around it it may have {room - 1} tokens"
