@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -51,6 +51,37 @@ def _code() -> str:
 def find(key: str, *, checked: int) -> dict[str, Any] | None:
     """What is written of a kept conversion whose batches were checked up to `checked` rows; its files unread."""
     try:
+        if _folder().is_dir():
+            with locked(_folder()):  # another build may be about to put an entry into its place
+                return _content(key, checked)
+    except OSError:
+        pass  # who may not lock the cache does without it
+    return None
+
+
+def take(key: str, destination: Path, *, checked: int) -> dict[str, Any] | None:
+    """The same, its files put into `destination`; None when there is none, or one that is damaged, which goes then."""
+    try:
+        if not _folder().is_dir():
+            return None
+        with locked(_folder()):
+            content = _content(key, checked)
+            placed = content is not None and _placed(key, content["files"], destination)
+        if content is None:
+            return None
+        if placed and all(_digest(destination / name) == digest for name, digest in content["files"].items()):
+            return content
+        shutil.rmtree(destination, ignore_errors=True)
+        with locked(_folder()):
+            _remove(key, "is damaged")
+    except OSError:
+        shutil.rmtree(destination, ignore_errors=True)
+    return None
+
+
+def _content(key: str, checked: int) -> dict[str, Any] | None:
+    """Called under the lock."""
+    try:
         content: dict[str, Any] = json.loads((_folder() / key / CONTENT).read_text(encoding="utf-8"))
         return content if bound() and content["checked"] >= checked and content["files"] else None
     except FileNotFoundError:
@@ -60,24 +91,16 @@ def find(key: str, *, checked: int) -> dict[str, Any] | None:
         return None
 
 
-def take(key: str, destination: Path, *, checked: int) -> dict[str, Any] | None:
-    """The same, its files put into `destination`; None when there is none, or one that is damaged, which goes then."""
-    content = find(key, checked=checked)
-    if content is None:
-        return None
+def _placed(key: str, names: Collection[str], destination: Path) -> bool:
+    """Called under the lock. False where a file is not there."""
     try:
-        with locked(_folder()):
-            destination.mkdir(parents=True, exist_ok=True)
-            for name in content["files"]:
-                _place(_folder() / key / Path(name).name, destination / Path(name).name)
-            os.utime(_folder() / key / CONTENT)
-        if all(_digest(destination / name) == digest for name, digest in content["files"].items()):
-            return content
+        destination.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            _place(_folder() / key / Path(name).name, destination / Path(name).name)
+        os.utime(_folder() / key / CONTENT)
     except OSError:
-        pass
-    shutil.rmtree(destination, ignore_errors=True)
-    _remove(key, "is damaged")
-    return None
+        return False
+    return True
 
 
 def keep(key: str, files: list[Path], content: Mapping[str, Any]) -> None:
@@ -122,9 +145,9 @@ def _evict() -> None:
 
 
 def _remove(key: str, reason: str) -> None:
+    """Called under the lock."""
     warn(f"a kept conversion {reason} ({str(_folder() / key)!r}); it is made anew")
-    with locked(_folder()):
-        shutil.rmtree(_folder() / key, ignore_errors=True)
+    shutil.rmtree(_folder() / key, ignore_errors=True)
 
 
 def _folder() -> Path:

@@ -79,20 +79,22 @@ def test_a_bound_of_nothing_keeps_nothing(tmp_path, cache, monkeypatch):
 
 
 def test_many_at_once(tmp_path, cache):
-    """Each takes a whole entry or none, whoever keeps one beside it."""
+    """Each finds and takes a whole entry, whoever keeps one beside it."""
     keep(tmp_path / "first")
     taken = []
 
     def work(number):
-        keep(tmp_path / f"tree{number}")
-        taken.append(graph_cache.take(KEY, tmp_path / f"other{number}", checked=5))
+        for turn in range(40):
+            keep(tmp_path / f"tree{number}-{turn}")
+            taken.append(graph_cache.take(KEY, tmp_path / f"other{number}-{turn}", checked=5))
+            taken.append(graph_cache.find(KEY, checked=5))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(taken) == 8 and all(taken)
+    assert len(taken) == 8 * 40 * 2 and all(taken)
     assert [path.name for path in cache.iterdir()] == [KEY]
 
 
