@@ -8,25 +8,30 @@ import sys
 
 import pytest
 
+from benchmarks.guard_cost import CLIENTS, FIGURES
 from benchmarks.spent import PARTS
 from utils import ROOT
 from utils.build_tree import BUILD
 
 
-def spent(version):
-    command = [sys.executable, "-m", "benchmarks.spent", version, "--seconds", "0.2", "--window", "4"]
+def printed(module, *arguments):
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT)
     return done.stdout if done.returncode == 0 else done.stderr
 
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory, tiny_bert):
-    """The folder of the page, the figures and what was spent."""
+    """The folder of the page, the figures, what was spent, and what the guard costs."""
     folder = tmp_path_factory.mktemp("trial")
     command = [ROOT / "benchmarks/run.sh", "--quick", "--model", tiny_bert, "--seconds", "0.5"]
     command += ["--figures", folder / "figures.json", "--out", folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=dict(os.environ))
-    (folder / "spent.md").write_text(spent(BUILD / "benchmark-fused/latest/model_repository/benchmark-fused/1"))
+    repository = BUILD / "benchmark-fused/latest/model_repository"
+    (folder / "spent.md").write_text(
+        printed("spent", repository / "benchmark-fused/1", "--seconds", "0.2", "--window", "4")
+    )
+    (folder / "guard.md").write_text(printed("guard_cost", repository, "--rounds", "1", "--seconds", "0.3"))
     for name in ("benchmark-fused", "benchmark-ensemble"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
     assert done.returncode == 0, done.stderr
@@ -59,3 +64,9 @@ def test_what_a_fused_model_spends_is_told_by_part_and_by_operator(trial):
     shares = {line.split(" | ")[0][2:]: float(line.split(" | ")[1].rstrip("%")) for line in operators}
     assert shares["MatMul"] > 1
     assert 50 < sum(shares.values()) <= 100.5
+
+
+def test_what_the_guard_costs_is_told_for_each_crowd(trial):
+    rows = [line.strip("| ").split(" | ") for line in (trial / "guard.md").read_text().splitlines()[2:]]
+    assert [row[:2] for row in rows] == [[str(clients), figure] for clients in CLIENTS for figure in FIGURES.values()]
+    assert all(float(without) > 0 and float(guarded) > 0 for _, _, without, guarded, _ in rows)
