@@ -13,7 +13,8 @@ from utils.errors import ParityError
 from utils.original import original_arrays
 
 NAMES = ("input_ids", "attention_mask", "token_type_ids")
-# Longer than what is tokenized first, and not much: the original's pairs of long texts take it seconds.
+# Longer than what is tokenized first. The original takes seconds for two that are much longer: those stand beside "a".
+LONGER = ["The quick brown fox, " * 300, "помогите мне " * 400, "x" * 9000]
 LONG = ["The quick brown fox, " * 220, "помогите мне " * 340, "x" * 4500]
 
 
@@ -37,6 +38,7 @@ def test_pairs_are_those_of_the_original(tokenizer, served, tmp_path, max_length
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     pairs = [*zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True), ("", ""), ("a", "a")]
     pairs += [(one, other) for one in LONG for other in (*LONG, "a")] + [("a", each) for each in LONG]
+    pairs += [pair for each in LONGER for pair in ((each, "a"), ("a", each))] + [(LONGER[0], LONGER[2])]
     batches = [[pair] for pair in pairs] + [pairs[start : start + 5] for start in range(0, len(pairs), 5)]
     for batch in batches:
         expected = original_arrays(tokenizer, batch, max_length)
