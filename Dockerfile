@@ -22,7 +22,8 @@ RUN umask 022 \
  && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true) \
  && mkdir -p /rootfs/opt \
  && mv /opt/serving /rootfs/opt/
-COPY deploy/healthcheck.py deploy/supervise.py deploy/serving_site.py utils/comparison.py /rootfs/opt/serving/
+COPY deploy/healthcheck.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py utils/comparison.py \
+  /rootfs/opt/serving/
 COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor \
  && python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving /rootfs/opt/serving/comparison.py
@@ -35,12 +36,16 @@ RUN umask 022 \
  && find /rootfs -exec chmod a+rX,go-w {} +
 
 FROM triton AS collected
+ARG RUNTIME
 USER 0
 WORKDIR /build
 COPY deploy/collect_runtime.sh ./
-RUN bash collect_runtime.sh /rootfs
+# The legacy builder builds this stage for a full image, too, and its base may lack what only a slim one needs.
+RUN if [ "${RUNTIME}" = slim ]; then bash collect_runtime.sh /rootfs; else mkdir /rootfs; fi
 
 FROM ${SLIM_IMAGE} AS runtime-slim
+# The libraries that the base had in many folders.
+ENV LD_LIBRARY_PATH=/opt/tritonserver/lib
 COPY --from=collected /rootfs/ /
 
 FROM triton AS runtime-full
@@ -48,7 +53,6 @@ FROM triton AS runtime-full
 FROM runtime-${RUNTIME} AS serving
 # HOME: uid 1000 may have no entry in /etc/passwd, and /tmp is all that a read-only root leaves to write to.
 ENV PATH=/opt/tritonserver/bin:${PATH} \
-    LD_LIBRARY_PATH=/opt/tritonserver/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} \
     PYTHONPATH=/opt/serving \
     PYTHONIOENCODING=utf-8 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -59,6 +63,9 @@ ENV PATH=/opt/tritonserver/bin:${PATH} \
 WORKDIR /opt/tritonserver
 COPY --from=wheels /rootfs/ /
 USER 1000:1000
+# Before anything is served: a library that is missing ends the build, by name.
+ARG RUNTIME
+RUN ["python3", "-I", "-S", "/opt/serving/selfcheck.py"]
 EXPOSE 8000 8001 8002
 STOPSIGNAL SIGTERM
 # The golden canary; an overloaded server may take its time for it, and is healthy.

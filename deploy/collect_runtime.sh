@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Gathers below DESTINATION what serving on a CPU needs of a full Triton image: the server, its Python and ONNX Runtime
-# backends, python3 with its standard library, and every shared library these load. Runs inside `docker build`.
+# Copies below DESTINATION what serving on a CPU needs of a full Triton image: the server, its Python and ONNX Runtime
+# backends, python3 with its standard library, every shared library these load, and the licences. Runs in `docker build`.
 # usage: collect_runtime.sh DESTINATION      example: collect_runtime.sh /rootfs
 set -Eeuo pipefail
 export LC_ALL=C
 umask 022
 
 readonly TRITON=/opt/tritonserver
+# The server does not start, or its models do not load, without a library that one of these is linked against.
+readonly ESSENTIAL=(
+  bin/tritonserver backends/python/libtriton_python.so backends/python/triton_python_backend_stub
+  backends/onnxruntime/libtriton_onnxruntime.so
+)
 # glibc's own: the slim base is of the same distribution release and brings them; two glibcs in one process crash.
 readonly GLIBC='^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|thread_db|nss_(files|dns|compat|hesiod))\.so.*|libnsl\.so\.1)$'
 # A library among these that something kept is linked against comes back by way of the closure.
@@ -38,15 +43,17 @@ collect_triton() {
   for part in bin/tritonserver backends/python backends/onnxruntime; do
     [[ -e "${TRITON}/${part}" ]] || die "the base image has no ${TRITON}/${part}: give a full Triton image (-py3) that carries it"
   done
-  for part in bin/tritonserver backends/python backends/onnxruntime caches LICENSE TRITON_VERSION; do
-    if [[ -e "${TRITON}/${part}" ]]; then
-      copy_tree "${TRITON}/${part}" "${BACKEND_EXCLUDES[@]}"
+  # NVIDIA's own trimmer (compose.py) keeps the two licences, too; the last is that of the CUDA base.
+  for part in "${TRITON}"/{bin/tritonserver,backends/python,backends/onnxruntime,caches,TRITON_VERSION,LICENSE} \
+    "${TRITON}/NVIDIA_Deep_Learning_Container_License.pdf" /NGC-DL-CONTAINER-LICENSE; do
+    if [[ -e "${part}" ]]; then
+      copy_tree "${part}" "${BACKEND_EXCLUDES[@]}"
     fi
   done
 }
 
 collect_python() {
-  local found interpreter stdlib
+  local found stdlib
   mapfile -t found < <(python3 -I -S -c \
     'import os, sys; print(os.path.realpath(sys.executable), os.path.realpath(os.path.dirname(os.__file__)), sep="\n")')
   [[ "${#found[@]}" -eq 2 ]] || die "the base image has no working python3, which the Python backend needs"
@@ -59,13 +66,31 @@ collect_python() {
   python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -d "${stdlib}" "${destination}${stdlib}" || true
 }
 
-# Copies what a binary is linked against into one folder. Asked of the original: there its RPATH resolves.
+# The loader's search path in the finished image, and behind it that of the base without its empty entries, which mean
+# the current folder. Triton opens a backend when libtritonserver.so is loaded, so no backend says where that lies.
+search_path() {
+  local entries
+  IFS=: read -r -a entries <<<"${LD_LIBRARY_PATH:-}"
+  printf '%s' "${TRITON}/lib"
+  printf ':%s' "${entries[@]}" | sed -E 's/:+/:/g; s/:$//'
+}
+
+is_essential() { # BINARY
+  local each
+  [[ "$1" == "${interpreter}" ]] && return
+  for each in "${ESSENTIAL[@]}"; do
+    [[ "$1" == "${TRITON}/${each}" ]] && return
+  done
+  return 1
+}
+
+# Copies what a binary is linked against into one folder. Resolved for the original, beside which its RPATH points.
 collect_libraries_of() { # BINARY
   local name path listing
-  listing="$(ldd "$1" 2>/dev/null)" || return 0 # a script, or linked statically
+  listing="$(LD_LIBRARY_PATH="${search_path}" ldd "$1" 2>/dev/null)" || return 0 # a script, or linked statically
   while read -r name path; do
     if [[ "${path}" == not ]]; then
-      [[ "$1" != "${TRITON}"/b* ]] || die "$1 needs ${name}, which the base image does not have"
+      is_essential "$1" && die "$1 needs ${name}, which the base image does not have: give a whole Triton image (-py3)"
       echo "note: $1 stays without ${name}" >&2
     elif [[ ! "${name}" =~ ${GLIBC} && ! -e "${destination}${path}" && ! -e "${libraries}/${name}" ]]; then
       cp --dereference "${path}" "${libraries}/${name}"
@@ -77,6 +102,7 @@ main() {
   [[ $# -eq 1 ]] || die "usage: collect_runtime.sh DESTINATION"
   destination="$1"
   libraries="${destination}${TRITON}/lib"
+  search_path="$(search_path)"
   mkdir -p "${libraries}"
   collect_triton
   collect_python

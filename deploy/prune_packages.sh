@@ -7,7 +7,7 @@ set -Eeuo pipefail
 readonly UNUSED=(
   bin
   # What builds and tests extensions.
-  numpy/f2py numpy/distutils 'numpy/core/_simd.*'
+  numpy/f2py numpy/distutils 'numpy/core/_simd.*' 'numpy/_core/_simd.*'
   # The C library: the module of Python has all of it in itself.
   'onnxruntime/capi/libonnxruntime.so.*'
   onnxruntime/backend onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers

@@ -23,6 +23,7 @@ FILES = {
     "deploy/collect_runtime.sh": 0o755,
     "deploy/healthcheck.py": 0o644,
     "deploy/prune_packages.sh": 0o755,
+    "deploy/selfcheck.py": 0o644,
     "deploy/serving_site.py": 0o644,
     "deploy/supervise.py": 0o644,
     **{f"deploy/supervisor/{name}.py": 0o644 for name in SUPERVISOR},

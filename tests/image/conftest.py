@@ -1,8 +1,10 @@
 """An engine, the stand-ins for the two base images, and small build trees. In CI nothing is skipped."""
 
+import functools
 import json
 import os
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +14,13 @@ import pytest
 from tests.loopback.dockerd import engine_in_reach
 from utils import ROOT, docker_context, wheelhouse
 from utils.context import Context, write_context
-from utils.docker_client import LEGACY
+from utils.docker_client import LEGACY, DockerClient
+from utils.docker_engine import Engine
 from utils.errors import ImageError
 from utils.golden import GoldenAnswers, GoldenRow, texts, write_golden
 from utils.pipeline import Pipeline
 
-STANDIN_FULL = "triton-standin:24.10"
-STANDIN_SLIM = "triton-standin-slim:bookworm"
-STANDIN_PYTHON = "3.11"
+STANDIN = ROOT / "tests/image/standin"
 
 ECHO_MODEL = """\
 import sys
@@ -75,19 +76,84 @@ def engine():
         unavailable(str(error))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standin:
+    """A stand-in for NVIDIA's image (`full`) on a Debian release with a Python, and the plain image of that release."""
+
+    suite: str
+    python: str
+
+    @property
+    def full(self):
+        return f"triton-standin:{self.suite}-{self.python}"
+
+    @property
+    def slim(self):
+        return f"triton-standin-slim:{self.suite}"
+
+
+BOOKWORM = Standin(suite="bookworm", python="3.11")
+# Another glibc with the same Python, and with its own. The PyPI Triton's stub for Python 3.13 gives broken arrays: its
+# pybind11 is older than numpy 2, and numpy 1 has no wheel for that Python. So nothing can be asked of TRIXIE_OWN.
+TRIXIE = Standin(suite="trixie", python="3.11")
+TRIXIE_OWN = Standin(suite="trixie", python="3.13")
+
+
 @pytest.fixture(scope="session")
-def bases(engine, tmp_path_factory):
-    """(full, slim): the stand-ins, made on the engine if they are not there."""
-    folder = tmp_path_factory.mktemp("standin") / "wheelhouse"
-    requirements = ROOT / "deploy/pypi_triton/requirements.txt"
-    wheelhouse.fill(folder, requirements=requirements, python=STANDIN_PYTHON, machine="x86_64")
-    buildkit = "0" if engine.client.builder == LEGACY else "1"
-    environment = os.environ | {"DOCKER": str(engine.client.program), "DOCKER_BUILDKIT": buildkit}
-    make = ROOT / "tests/image/standin/make.sh"
-    done = subprocess.run([make, folder], env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        unavailable(f"the stand-in base images cannot be made: {done.stderr[-500:]}")
-    return STANDIN_FULL, STANDIN_SLIM
+def make_standin(engine, tmp_path_factory):
+    """make_standin(standin) -> standin, its images made on the engine if they are not there."""
+
+    @functools.cache
+    def make(standin):
+        wheels = tmp_path_factory.mktemp("standin") / "wheels"
+        wheelhouse.fill(wheels, requirements=STANDIN / "requirements.txt", python=standin.python, machine="x86_64")
+        buildkit = "0" if engine.client.builder == LEGACY else "1"
+        environment = os.environ | {"DOCKER": str(engine.client.program), "DOCKER_BUILDKIT": buildkit}
+        command = [STANDIN / "make.sh", standin.suite, standin.python, wheels]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            unavailable(f"the stand-in base images cannot be made: {done.stderr[-500:]}")
+        return standin
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bases(make_standin):
+    """(full, slim) of the stand-in that most tests use."""
+    standin = make_standin(BOOKWORM)
+    return standin.full, standin.slim
+
+
+@pytest.fixture(scope="session")
+def derive(engine):
+    """derive(base, instruction) -> the name of an image one Dockerfile instruction away. Removed at the end."""
+    made = []
+
+    def make(base, instruction):
+        image = f"triton-factory-test-{os.getpid()}:derived-{len(made)}"
+        made.append(image)
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "Dockerfile").write_text(f"FROM {base}\n{instruction}\n")
+            done = engine.client.ask("build", "--quiet", "--network", "none", "--tag", image, folder, seconds=300)
+        assert done.returncode == 0, done.stderr
+        return image
+
+    yield make
+    for image in made:
+        engine.client.ask("rmi", "--force", image)
+
+
+def dangling(engine):
+    return set(engine.client.ask("images", "--quiet", "--no-trunc", "--filter", "dangling=true").stdout.split())
+
+
+@pytest.fixture
+def legacy(engine):
+    """The engine with its legacy builder, which leaves every stage as an image: those are removed."""
+    before = dangling(engine)
+    yield Engine(client=DockerClient(program=engine.client.program, builder=LEGACY))
+    engine.client.ask("rmi", "--force", *(dangling(engine) - before))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,16 +168,17 @@ class Tree:
 
 
 @pytest.fixture(scope="session")
-def make_tree(engine, bases, tmp_path_factory):
-    """make_tree(runtime) -> Tree. The images it names are removed at the end."""
+def make_tree(engine, make_standin, tmp_path_factory):
+    """make_tree(runtime, standin, base) -> Tree; `base` stands for the standin's full image. Images go at the end."""
     made = []
 
-    def make(runtime="slim"):
+    def make(runtime="slim", standin=BOOKWORM, base=""):
+        make_standin(standin)
         folder = tmp_path_factory.mktemp("tree")
         image = f"triton-factory-test-{os.getpid()}:{runtime}-{len(made)}"
         made.append(image)
-        docker = {"triton_image": bases[0], "slim_image": bases[1], "runtime": runtime, "python": STANDIN_PYTHON}
-        write_tree(folder, image, docker)
+        images = {"triton_image": base or standin.full, "slim_image": standin.slim}
+        write_tree(folder, image, {**images, "runtime": runtime, "python": standin.python})
         return Tree(folder=folder, image=image)
 
     yield make

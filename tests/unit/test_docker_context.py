@@ -1,6 +1,7 @@
 """A build tree becomes a build context."""
 
 import os
+import re
 import stat
 
 import pytest
@@ -20,7 +21,7 @@ def filled(monkeypatch):
 
 def arguments_of(tree):
     lines = (tree / "Dockerfile").read_text().splitlines()
-    return [line for line in lines if line.startswith("ARG ")]
+    return [line for line in lines if re.match("ARG .*=", line)]
 
 
 def test_dockerfile_carries_this_builds_values(tmp_path, filled):

@@ -1,0 +1,64 @@
+"""Starts what the image is made of, as its user, at the end of `docker build`: a missing library ends it by name.
+
+Exit code 0, or 1 with one sentence. RUNTIME is the Dockerfile's argument. Standard library only.
+"""
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TRITON = Path("/opt/tritonserver")
+SERVING = Path(__file__).parent
+# A full image is NVIDIA's own, whose other backends may need a GPU's driver, which no build has.
+BACKENDS = {"slim": ("python", "onnxruntime")}
+LOADER_SAYS = "error while loading shared libraries"
+
+
+class Fault(Exception):  # noqa: N818 - a word of the documentation
+    """What does not start, and why."""
+
+
+def main() -> None:
+    """Raises Fault for the first that fails."""
+    if "Usage:" not in _run(TRITON / "bin/tritonserver", "--help"):  # it ends with 0 or 1, by release
+        raise Fault("tritonserver --help does not print its usage")
+    _run(TRITON / "backends/python/triton_python_backend_stub")  # without arguments it says so and ends
+    _load_backends(BACKENDS.get(os.environ.get("RUNTIME", ""), ("python",)))
+    _import_packages()
+
+
+def _run(*command: object) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace")
+    if LOADER_SAYS in done.stderr or done.returncode < 0:
+        raise Fault(f"{command[0]} does not start: {done.stderr.strip() or f'signal {-done.returncode}'}")
+    return done.stdout + done.stderr
+
+
+def _load_backends(names: tuple[str, ...]) -> None:
+    """In the order in which Triton opens them: its own library first."""
+    for library in (TRITON / "lib/libtritonserver.so", *(_library(name) for name in names)):
+        try:
+            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+        except OSError as error:
+            raise Fault(f"{library} does not load: {error}") from error
+
+
+def _library(backend: str) -> Path:
+    return TRITON / f"backends/{backend}/libtriton_{backend}.so"
+
+
+def _import_packages() -> None:
+    """The packages of the served models, in the Python and with the environment that Triton's stub gives them."""
+    names = sorted(path.parent.name for path in SERVING.glob("*/__init__.py"))
+    done = subprocess.run(["python3", "-c", f"import {', '.join(names)}"], capture_output=True, text=True)
+    if done.returncode:
+        raise Fault(f"the served models cannot import {', '.join(names)}: {done.stderr.strip().splitlines()[-1]}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Fault as fault:
+        sys.exit(f"ERROR: {fault}")

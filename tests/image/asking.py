@@ -1,0 +1,28 @@
+"""Requests to both models of the small build trees, over both protocols."""
+
+import numpy as np
+import tritonclient.grpc
+import tritonclient.http
+
+from utils.errors import BootProofError
+
+TEXT = "naïve 日本語 🙂"
+
+
+def infer(client, address, model, name, array, output):
+    with client.InferenceServerClient(address) as server:
+        dtype = {"O": "BYTES", "f": "FP32"}[array.dtype.kind]
+        tensor = client.InferInput(name, list(array.shape), dtype)
+        tensor.set_data_from_numpy(array)
+        return server.infer(model, [tensor]).as_numpy(output)
+
+
+def ask_all(address):
+    """Both models over both protocols; raises BootProofError as a proof does."""
+    text = np.array([[TEXT.encode()], [b""]], dtype=object)
+    numbers = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
+    for client, place in ((tritonclient.http, address.http), (tritonclient.grpc, address.grpc)):
+        if infer(client, place, "echo", "text_input", text, "echo").tolist() != text.tolist():
+            raise BootProofError("the echo differs")
+        if infer(client, place, "double", "x", numbers, "y").tolist() != (2 * numbers).tolist():
+            raise BootProofError("the double differs")

@@ -1,0 +1,89 @@
+"""Base images as they differ: another Debian, libraries and backends that are missing, images that are no Triton."""
+
+import subprocess
+
+import pytest
+
+from tests.image.asking import ask_all
+from tests.image.conftest import BOOKWORM, TRIXIE, TRIXIE_OWN
+from utils.errors import ImageError
+from utils.image import build_and_prove
+
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+
+
+def build(engine, tree, **options):
+    return build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all, **options)
+
+
+@pytest.mark.parametrize("runtime", ["slim", "full"])
+def test_another_glibc(engine, make_tree, runtime):
+    build(engine, make_tree(runtime, TRIXIE))
+
+
+@pytest.mark.parametrize("runtime", ["slim", "full"])
+def test_another_python(engine, make_tree, runtime):
+    """The image's own check runs in its build: server, stub, backends, imports. It hides whether texts are answered."""
+    build_and_prove(make_tree(runtime, TRIXIE_OWN).folder, engine=engine, no_cache=False, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "library", "needed_by"),
+    [
+        ("slim", "libarchive-*", r"libtriton_\w+\.so"),
+        ("slim", "libnuma-*", "tritonserver"),
+        ("slim", "libpython3.11.so*", "triton_python_backend_stub"),
+        ("full", "libarchive-*", "libtriton_python.so"),
+        ("full", "libnuma-*", "tritonserver"),
+        ("full", "libpython3.11.so*", "triton_python_backend_stub"),
+    ],
+)
+def test_a_missing_library_ends_the_build_by_name(engine, derive, make_standin, make_tree, runtime, library, needed_by):
+    base = derive(make_standin(BOOKWORM).full, f"RUN rm {LIBRARIES}/{library}")
+    with pytest.raises(ImageError, match=rf"{needed_by}.* {library.split('*')[0]}"):
+        build(engine, make_tree(runtime, base=base))
+
+
+def test_the_library_of_a_backend_that_serves_is_not_left_out(engine, derive, make_standin, make_tree):
+    base = derive(make_standin(BOOKWORM).full, "RUN rm backends/onnxruntime/libonnxruntime.so")
+    with pytest.raises(ImageError, match=r"libtriton_onnxruntime\.so needs libonnxruntime\.so"):
+        build(engine, make_tree(base=base))
+
+
+def test_what_the_server_starts_without_may_be_missing(engine, derive, make_standin, make_tree, capfd):
+    base = derive(make_standin(BOOKWORM).full, f"RUN rm {LIBRARIES}/libsqlite3.so*")
+    build(engine, make_tree(base=base))
+    assert "stays without libsqlite3.so.0" in capfd.readouterr().err
+
+
+def test_a_full_image_needs_no_onnxruntime_backend_even_from_the_legacy_builder(
+    legacy, derive, make_standin, make_tree
+):
+    """The legacy builder builds every stage, that of the slim image too."""
+    base = derive(make_standin(BOOKWORM).full, "RUN rm -r backends/onnxruntime")
+    build_and_prove(make_tree("full", base=base).folder, engine=legacy, no_cache=False, verify=False)
+
+
+def test_base_that_is_no_triton_is_refused(engine, bases):
+    with pytest.raises(ImageError, match="no python3 that runs here"):
+        engine.python_version(bases[1])
+
+
+def test_facts_of_a_base(engine, bases):
+    assert engine.python_version(bases[0]) == "3.11"
+    assert engine.os_release(bases[0]) == ("debian", "12")
+    assert engine.machine(bases[0]) == "x86_64"
+
+
+def test_missing_base_is_named(engine):
+    with pytest.raises(ImageError, match=r"127\.0\.0\.1:9/no/such:1 .*--base-image"):
+        engine.pull_if_missing("127.0.0.1:9/no/such:1")
+
+
+def test_collect_script_refuses_a_base_without_triton(engine, bases, make_tree):
+    folder = make_tree("slim").folder / "deploy"
+    mount = f"{folder}:/deploy:ro"
+    command = [engine.client.program, "run", "--rm", "--network", "none", "-v", mount, bases[1]]
+    done = subprocess.run([*command, "bash", "/deploy/collect_runtime.sh", "/rootfs"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "has no /opt/tritonserver/bin/tritonserver" in done.stderr
