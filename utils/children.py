@@ -3,9 +3,10 @@
 import os
 import re
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from utils.own_python import base_python
 
 # A parent that is killed outright cannot end its children; the kernel does it then (prctl PR_SET_PDEATHSIG; Linux only,
 # elsewhere left out). The parent is asked for afterwards in case it died before the call.
@@ -19,7 +20,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 def dying_with_us(command: Sequence[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
     """`command` (its program an absolute path), to be sent `number` when this process ends before it."""
-    return [sys.executable, "-I", "-S", "-c", _START, str(int(number)), str(os.getpid()), *command]
+    return [base_python(), "-I", "-S", "-c", _START, str(int(number)), str(os.getpid()), *command]
 
 
 def this_process() -> str:

@@ -10,26 +10,20 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
-from utils import ROOT, children, entry, faults
+from utils import ROOT, children, entry, faults, own_python
 from utils.disk import free_bytes, gigabytes
 from utils.environments import DEV, ENVIRONMENTS, FACTORY, SAMPLE, SERVING, SERVING_TORCH, Environment
 from utils.errors import UsageError
 
 __all__ = ["DEV", "ENVIRONMENTS", "FACTORY", "SAMPLE", "SERVING", "SERVING_TORCH", "Environment", "ensure", "main"]
 
-OLDEST_PYTHON = (3, 10)
-
 
 def ensure(environment: Environment) -> Path:
     """The environment's interpreter, set up first if need be. Parallel callers wait for one another."""
     if environment.is_ready():
         return environment.python
-    if sys.version_info < OLDEST_PYTHON:
-        needed = ".".join(map(str, OLDEST_PYTHON))
-        raise UsageError(f"python3 is {sys.version.split()[0]}; Python {needed} or newer is needed: put one on PATH")
     try:
         environment.folder.mkdir(exist_ok=True)
         with (environment.folder / ".lock").open("w") as lock:
@@ -44,21 +38,30 @@ def ensure(environment: Environment) -> Path:
 def _make(environment: Environment) -> None:
     if environment.is_ready():
         return
-    if environment.is_damaged():
+    if environment.is_damaged() or not _can_be_updated(environment):
         # What an interrupted installer left looks installed to the next one; only an empty folder is certain.
-        print(f"{environment.folder.name} is incomplete: making it anew", file=sys.stderr)
-        _clear(environment.folder)
+        print(f"{environment.folder.name} is incomplete or its Python does not work: making it anew", file=sys.stderr)
+        _clear(environment)
     if environment.base:
         _make(environment.base)
     _set_up(environment)
 
 
-def _clear(folder: Path) -> None:
-    """Stamps go first, and the lock stays: others wait for it."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".sha256"):
+def _can_be_updated(environment: Environment) -> bool:
+    """Its own Python updates it, with uv or its own pip, which uv does not install. True for an empty folder."""
+    if not environment.python.parent.exists():
+        return True
+    return own_python.find(environment.folder) is not None and bool(_uv() or "pip" in environment.packages())
+
+
+def _clear(environment: Environment) -> None:
+    """Empties the folder but for the lock, which others wait for, and the sign that it is not complete."""
+    environment.half_made.touch()
+    kept = {".lock", environment.half_made.name}
+    for path in sorted(environment.folder.iterdir(), key=lambda path: path.suffix != ".sha256"):  # stamps first
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path.name != ".lock":
+        elif path.name not in kept:
             path.unlink()
 
 
@@ -69,33 +72,38 @@ def _set_up(environment: Environment) -> None:
     )
     environment.stamp.unlink(missing_ok=True)
     environment.half_made.touch()
-    files = [argument for path in environment.requirements for argument in ("-r", str(path))]
-    options = files if environment.dependencies else ["--no-deps", *files]
-    uv = shutil.which("uv")
-    if uv:
-        uv = str(Path(uv).absolute())
-        _run(
-            [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(environment.folder)],
-            environment,
-        )
+    if not own_python.find(environment.folder):
+        _clear(environment)
+        _create(environment)
+    if uv := _uv():
         install = [uv, "pip", "install", "--quiet", "--python", str(environment.python), *_find_links()]
     else:
-        _create(environment)
-        install = [str(environment.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*install, *options], environment)
+        install = [str(environment.python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    files = [argument for path in environment.requirements for argument in ("-r", str(path))]
+    _run([*install, *files] if environment.dependencies else [*install, "--no-deps", *files], environment)
     environment.contents.write_text("".join(f"{name}\n" for name in sorted(environment.packages())))
     environment.half_made.unlink()
     environment.stamp.write_text(environment.digest())
 
 
 def _create(environment: Environment) -> None:
-    try:
-        venv.create(environment.folder, with_pip=True)
-    except subprocess.CalledProcessError as error:
+    """An environment without packages, of the Python below the running one, which may itself lie in this folder."""
+    base = own_python.base_python()
+    if uv := _uv():
+        command = [uv, "venv", "--quiet", "--allow-existing", "--python", base, str(environment.folder)]
+    else:
+        command = [base, "-I", "-m", "venv", str(environment.folder)]
+    _run(command, environment, "on Debian and Ubuntu: apt-get install python3-venv;")
+    if not own_python.find(environment.folder):
         raise UsageError(
-            f"{sys.executable} cannot make a virtual environment with pip in it ({' '.join(map(str, error.cmd[-4:]))} "
-            f"ended with {error.returncode}); on Debian and Ubuntu: apt-get install python3-venv"
-        ) from error
+            f"{base} makes an environment whose Python does not run ({str(environment.python)!r}); put another python3 "
+            "first on PATH, then run the same command again"
+        )
+
+
+def _uv() -> str | None:
+    program = shutil.which("uv")
+    return str(Path(program).absolute()) if program else None
 
 
 def _find_links() -> list[str]:
@@ -103,14 +111,14 @@ def _find_links() -> list[str]:
     return [argument for place in os.environ.get("PIP_FIND_LINKS", "").split() for argument in ("--find-links", place)]
 
 
-def _run(command: list[str], environment: Environment) -> None:
+def _run(command: list[str], environment: Environment, advice: str = "") -> None:
     done = subprocess.run(children.dying_with_us(command), stdout=sys.stderr, check=False)
     if done.returncode != 0:
         # An installer that ends by itself puts back what it had begun to change; one that is killed does not.
         environment.half_made.unlink(missing_ok=True)
         raise UsageError(
             f"setting up the environment failed ({' '.join(command[:4])} ... ended with {done.returncode}); "
-            "see the lines above, check the package index and the room on the disk "
+            f"see the lines above; {advice or 'check the package index and the room on the disk'} "
             f"({gigabytes(free_bytes(environment.folder))} free), then run the same command again"
         )
 

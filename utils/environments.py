@@ -1,11 +1,10 @@
-"""The project's virtual environments: where each lies, what it is made from, and whether it stands."""
+"""The project's virtual environments: where each lies, what it is made from, and whether it is complete."""
 
 import hashlib
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from utils import ROOT
+from utils import ROOT, own_python
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +41,27 @@ class Environment:
         return self.folder / ".half-made"
 
     def digest(self) -> str:
-        """Changes whenever a requirement file or the interpreter's version does."""
+        """Changes whenever a requirement file does, and with the Python the environment was made with."""
         content = b"".join(path.read_bytes() for path in self.requirements)
-        below = self.base.digest() if self.base else sys.version
+        if self.base:
+            below = self.base.digest()
+        else:
+            python = own_python.find(self.folder)
+            below = python.version if python else ""
         return hashlib.sha256(content + below.encode()).hexdigest()
 
     def is_ready(self) -> bool:
-        """True when the last set-up of exactly these requirements ran to its end."""
-        return self.stamp.is_file() and self.stamp.read_text() == self.digest() and not self.is_damaged()
+        """True when the last set-up of exactly these requirements ran to its end, whatever `python3` is on PATH."""
+        return self.stamp.is_file() and not self.is_damaged() and self.stamp.read_text() == self.digest()
 
     def is_damaged(self) -> bool:
-        """True when it must be made anew: its set-up was killed, its Python is gone or another, or packages are."""
-        if not self.half_made.exists() and not self.stamp.exists():
+        """True when it must be made from an empty folder: set-up killed, Python not working or packages lost."""
+        if self.half_made.exists():
+            return True
+        if not self.stamp.exists():
             return False  # nothing is made yet
         known = self.contents.read_text().splitlines() if self.contents.is_file() else []
-        return self.half_made.exists() or not self.python.exists() or bool(set(known) - self.packages())
+        return bool(set(known) - self.packages()) or not own_python.find(self.folder)
 
     def packages(self) -> set[str]:
         """The top-level names in site-packages; versions, which change with an update, left out."""

@@ -1,19 +1,37 @@
 """Runs a module of the project, as `python -m` does, but from whatever folder the user stands in.
 
 That folder may hold a `utils` of its own, which `-m` would take for ours. The scripts start here, under whatever
-python3 is on PATH: this file must be readable to an old one, to say that it is too old.
+python3 is on PATH: an old one must be able to read this file. It hands over to the Python of an environment, or says
+that it is too old.
 """
 
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 OLDEST = (3, 10)
 
 
+def newer_python() -> "Path | None":
+    """The interpreter of one of the project's environments that is new enough; None where there is none."""
+    check = f"import sys; sys.exit(sys.version_info < {OLDEST})"
+    for python in sorted(Path(__file__).resolve().parent.parent.glob(".venv*/bin/python")):
+        try:
+            if subprocess.run([str(python), "-I", "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
+                return python
+        except OSError:
+            continue  # a program of another machine, or no program
+    return None
+
+
 def main() -> int:
-    """`launch.py MODULE [ARGUMENT ...]`; 2 for a Python that is too old."""
+    """`launch.py MODULE [ARGUMENT ...]`; 2 for a Python that is too old where no environment has a newer one."""
     if sys.version_info < OLDEST:
+        python = newer_python()
+        if python:
+            os.execv(str(python), [str(python), *sys.argv])
         needed, found = (".".join(map(str, version[:2])) for version in (OLDEST, sys.version_info))
         sys.stderr.write("error: python3 is " + found + "; Python " + needed + " or newer is needed: put one on PATH\n")
         return 2
@@ -22,7 +40,6 @@ def main() -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda caught, _frame: os._exit(128 + caught))
     import runpy
-    from pathlib import Path
 
     here = Path(__file__).resolve().parent
     sys.path[:] = [str(here.parent)] + [place for place in sys.path if place and Path(place).resolve() != here]

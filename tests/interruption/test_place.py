@@ -236,7 +236,7 @@ def test_a_set_up_that_is_stopped_is_not_taken_for_ready_and_starts_over(checkou
     wait_for(lambda: not checkout.living(), "end of the installer", 10)
     assert not list(environment.glob("*.sha256"))
     (environment / "half").touch()
-    assert ".venv is incomplete: making it anew" in set_up_and_run(checkout, command, variables)
+    assert ".venv is incomplete or" in set_up_and_run(checkout, command, variables)
     assert not (environment / "half").exists()
     assert (tmp_path / "uv.log").read_text().split() == ["venv", "pip"] * 2
 

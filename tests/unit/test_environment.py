@@ -1,7 +1,8 @@
-"""Set-up of the project's environments, with a `uv` that records what it is asked and makes a folder of nothing."""
+"""Set-up of the project's environments, with a `uv` that records its arguments and installs nothing."""
 
 import dataclasses
 import os
+import subprocess
 import sys
 import threading
 
@@ -10,11 +11,12 @@ import pytest
 from utils import environment
 from utils.environment import ENVIRONMENTS, Environment, ensure
 from utils.errors import UsageError
+from utils.own_python import base_python
 
 UV = """#!/bin/sh
 echo "$@" >> "$UV_LOG"
 case "$1" in
-  venv) for folder; do :; done; mkdir -p "$folder/bin"; : > "$folder/bin/python" ;;
+  venv) for folder; do :; done; exec "$UV_BASE" -m venv --without-pip "$folder" ;;
   pip) exit "${UV_PIP_EXIT:-0}" ;;
 esac
 """
@@ -29,6 +31,7 @@ def uv_log(tmp_path, monkeypatch):
     (tools / "uv").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("UV_LOG", str(tmp_path / "uv.log"))
+    monkeypatch.setenv("UV_BASE", base_python())
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     return lambda: (tmp_path / "uv.log").read_text().splitlines() if (tmp_path / "uv.log").exists() else []
 
@@ -58,19 +61,59 @@ def test_a_changed_requirement_sets_up_anew(factory, uv_log):
     factory.requirements[0].write_text("one==2\n")
     assert not factory.is_ready()
     ensure(factory)
-    assert len(uv_log()) == 4
+    assert [line.split()[0] for line in uv_log()] == ["venv", "pip", "pip"]
 
 
-def test_a_lost_interpreter_sets_up_anew(factory, uv_log):
+def test_a_lost_interpreter_sets_up_anew_in_an_empty_folder(factory, uv_log):
     ensure(factory)
+    (factory.folder / "left over").touch()
     factory.python.unlink()
     assert not factory.is_ready()
+    ensure(factory)
+    assert [line.split()[0] for line in uv_log()] == ["venv", "pip"] * 2
+    assert not (factory.folder / "left over").exists()
 
 
-def test_another_python_sets_up_anew(factory, uv_log, monkeypatch):
+def test_another_python_on_path_changes_nothing(factory, uv_log, monkeypatch):
     ensure(factory)
     monkeypatch.setattr(sys, "version", "3.99.0 (another)")
-    assert not factory.is_ready()
+    assert factory.is_ready()
+
+
+def test_an_environment_without_a_record_of_its_python_stays_ready(factory, uv_log):
+    """Those made before there was one: the digest in their stamp is that of their own Python."""
+    ensure(factory)
+    (factory.folder / "python.json").unlink()
+    assert factory.is_ready()
+
+
+def test_an_environment_without_pip_is_made_anew_where_uv_is_gone(factory, uv_log, monkeypatch, capfd):
+    ensure(factory)
+    factory.requirements[0].write_text("# nothing\n")
+    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
+    ensure(factory)
+    assert factory.is_ready() and "pip" in factory.packages()
+    assert "making it anew" in capfd.readouterr().err
+
+
+def test_a_clearing_that_is_cut_off_is_begun_again(factory, uv_log, monkeypatch):
+    ensure(factory)
+    factory.python.unlink()
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(environment.shutil, "rmtree", lambda path: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ensure(factory)
+    assert factory.is_damaged()
+    ensure(factory)
+    assert factory.is_ready()
+
+
+def test_a_ready_environment_costs_no_process(factory, uv_log, monkeypatch):
+    ensure(factory)
+    os.utime(factory.folder / "pyvenv.cfg", ns=(0, 0))
+    assert factory.is_ready()  # runs it once
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    assert factory.is_ready()
 
 
 def test_a_failed_set_up_says_what_to_do_and_is_not_taken_for_ready(factory, uv_log, monkeypatch):
@@ -128,33 +171,25 @@ def test_parallel_callers_set_up_once(factory, uv_log):
     assert len(uv_log()) == 2
 
 
-def test_without_uv_pip_does_it(factory, tmp_path, monkeypatch, capfd):
-    asked = tmp_path / "pip.log"
-
-    def create(folder, with_pip):
-        assert with_pip
-        (folder / "bin").mkdir(parents=True)
-        (folder / "bin" / "python").write_text(f'#!/bin/sh\necho "$@" > "{asked}"\necho noise\n')
-        (folder / "bin" / "python").chmod(0o755)
-
+def test_without_uv_pip_does_it(factory, monkeypatch, capfd):
+    run = []
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
-    monkeypatch.setattr(environment.venv, "create", create)
+    monkeypatch.setattr(environment.children, "dying_with_us", lambda command: run.append(command) or command)
+    factory.requirements[0].write_text("# nothing\n")
     ensure(factory)
     assert factory.is_ready()
-    assert asked.read_text().split()[:3] == ["-m", "pip", "install"]
-    assert str(factory.requirements[0]) in asked.read_text()
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "noise" in err
+    assert [command[1:4] for command in run] == [["-I", "-m", "venv"], ["-I", "-m", "pip"]]
+    assert str(factory.requirements[0]) in run[1]
+    assert capfd.readouterr().out == ""
 
 
-def test_a_python_that_is_too_old_is_told_before_anything_is_made(factory, uv_log, monkeypatch):
-    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
-    monkeypatch.setattr(sys, "version", "3.9.1 (old)")
-    with pytest.raises(UsageError, match=r"python3 is 3\.9\.1; Python 3\.10 or newer is needed"):
+def test_a_python_without_venv_is_a_sentence(factory, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(environment.own_python, "base_python", lambda: str(tmp_path / "python"))
+    with pytest.raises(UsageError, match="apt-get install python3-venv"):
         ensure(factory)
-    assert not factory.folder.exists()
-    assert uv_log() == []
 
 
 class Replaced(Exception):

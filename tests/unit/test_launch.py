@@ -17,7 +17,10 @@ def test_a_module_runs_with_its_arguments_and_not_from_where_the_user_stands(tmp
     assert "" not in sys.path
 
 
-def test_an_old_python_is_told_so(monkeypatch, capsys):
+def test_an_old_python_is_told_so_where_no_environment_has_a_newer_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(launch, "__file__", str(tmp_path / "utils/launch.py"))
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").write_text("of another machine")
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     assert launch.main() == 2
     assert capsys.readouterr().err == "error: python3 is 3.9; Python 3.10 or newer is needed: put one on PATH\n"
