@@ -5,9 +5,7 @@ factory's int8, but a batch is one tensor with one range, so that a text's answe
 what bare ONNX Runtime int8 is, and the fastest it can be.
 """
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 
@@ -16,11 +14,7 @@ def write(graph: Path, folder: Path) -> None:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    # A build's files have several names (hard links), and onnx reads no weights of such.
-    with tempfile.TemporaryDirectory() as place:
-        for file in graph.parent.glob(f"{graph.name}*"):
-            shutil.copy(file, place)
-        onnx.save(onnx.load(Path(place, graph.name)), str(folder / "fp32.onnx"))
+    onnx.save(onnx.load(graph), str(folder / "fp32.onnx"))
     quantize_dynamic(
         folder / "fp32.onnx", folder / "int8.onnx", weight_type=QuantType.QInt8, per_channel=True, reduce_range=True
     )

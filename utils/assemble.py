@@ -1,7 +1,6 @@
 """Stage 6, second half: configs, component files and artifacts become a model repository."""
 
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from utils.check_repository import check_repository
 from utils.errors import RenderError
 from utils.pipeline import Pipeline, Step
+from utils.placing import place
 from utils.render import COMPONENTS_ROOT, render_ensemble, render_step
 
 MODEL_VERSION = "1"
@@ -64,13 +64,9 @@ def _place_config(folder: Path, config: str) -> None:
 
 
 def _place_file(source: Path, destination: Path) -> None:
-    """A second name for the same bytes where the file system can: models are large."""
     if not source.is_file():
         raise RenderError(f"{str(source)!r}, which context.json names, does not exist; build the tree anew")
-    try:
-        os.link(source, destination)
-    except OSError:
-        shutil.copyfile(source, destination)
+    place(source, destination)
 
 
 def _open_to_all(repository: Path) -> None:

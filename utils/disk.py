@@ -8,7 +8,8 @@ from pathlib import Path
 from utils.errors import ExportError, FactoryError, ImageError
 from utils.storage import WEIGHTS
 
-# The graph is float32, twice as large as half-precision weights, and above 2 GB the exporter writes it twice.
+# The graph is float32, twice as large as half-precision weights. Above 2 GB the exporter writes it twice; later, its
+# external data lies in the tree twice, for a model repository's files have one name each (utils/placing.py).
 COPIES_IN_BUILD = 4
 # The build context, and the layer made of it; a half-precision model's graph counts twice here, too.
 COPIES_IN_ENGINE = 4

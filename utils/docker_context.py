@@ -1,6 +1,5 @@
 """What a build tree needs beside its model repository to be a Docker build context: Dockerfile, scripts, wheels."""
 
-import os
 import platform
 import re
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from utils import ROOT
 from utils.context import GOLDEN_FILE
 from utils.names import check_image
+from utils.placing import place_again
 
 SUPERVISOR = (
     "__init__", "backlog", "body_limits", "canary", "flags", "gate", "guard", "http_messages", "main", "poll",
@@ -82,7 +82,7 @@ def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: st
 
 
 def _set_weights_apart(tree: Path) -> None:
-    """Large files of the model repository get a second name below weights/; docker leaves the first one out."""
+    """Large files of the model repository lie below weights/, too; docker leaves the first ones out."""
     shutil.rmtree(tree / WEIGHTS, ignore_errors=True)
     (tree / WEIGHTS).mkdir()
     left_out = []
@@ -91,10 +91,7 @@ def _set_weights_apart(tree: Path) -> None:
         if file.is_file() and file.stat().st_size >= LARGE:
             target = tree / WEIGHTS / file.relative_to(repository)
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(file, target)
-            except OSError:
-                shutil.copyfile(file, target)
+            place_again(file, target, tree / "artifacts")
             target.chmod(0o644)
             left_out.append(re.sub(r"([\\*?\[\]])", r"\\\1", file.relative_to(tree).as_posix()))
     for folder in [tree / WEIGHTS, *(path for path in (tree / WEIGHTS).rglob("*") if path.is_dir())]:

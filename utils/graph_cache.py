@@ -17,6 +17,7 @@ from typing import Any
 
 from utils import ROOT
 from utils.cache_folder import PARTIAL, cache_folder, locked, size_of
+from utils.placing import link
 from utils.progress import warn
 
 CONTENT = "conversion.json"
@@ -96,7 +97,7 @@ def _placed(key: str, names: Collection[str], destination: Path) -> bool:
     try:
         destination.mkdir(parents=True, exist_ok=True)
         for name in names:
-            _place(_folder() / key / Path(name).name, destination / Path(name).name)
+            link(_folder() / key / Path(name).name, destination / Path(name).name)
         os.utime(_folder() / key / CONTENT)
     except OSError:
         return False
@@ -116,7 +117,7 @@ def keep(key: str, files: list[Path], content: Mapping[str, Any]) -> None:
             fresh = Path(partial) / "entry"
             fresh.mkdir()
             for file in files:
-                _place(file, fresh / file.name)
+                link(file, fresh / file.name)
             (fresh / CONTENT).write_text(json.dumps(whole, ensure_ascii=True), encoding="utf-8")
             if (_folder() / key).exists():
                 (_folder() / key).rename(Path(partial) / "former")
@@ -160,11 +161,3 @@ def _digest(file: Path) -> str:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _place(source: Path, destination: Path) -> None:
-    """A second name for the same bytes where the file system can: models are large."""
-    try:
-        os.link(source, destination)
-    except OSError:
-        shutil.copyfile(source, destination)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from utils import ROOT
 from utils.errors import UsageError
+from utils.placing import link
 
 OUR_BACKENDS = ROOT / "deploy/pypi_triton/backends"
 _ASK = """
@@ -128,8 +129,8 @@ def _fill(folder: Path, interpreter: Interpreter) -> None:
             "as python3 and remove .venv-serving"
         )
     for part in ("bin", "backends", "caches"):
-        shutil.copytree(source / part, folder / part, copy_function=_link)
-    shutil.copytree(interpreter.site_packages / "nvidia_pytriton.libs", folder / "lib", copy_function=_link)
+        shutil.copytree(source / part, folder / part, copy_function=link)
+    shutil.copytree(interpreter.site_packages / "nvidia_pytriton.libs", folder / "lib", copy_function=link)
     for program, place in ((source / "bin/tritonserver", "bin"), (stub, "backends/python")):
         # A copy of its own, because installers differ in whether they keep the mode of a program.
         target = folder / place / program.name
@@ -138,10 +139,3 @@ def _fill(folder: Path, interpreter: Interpreter) -> None:
         target.chmod(0o755)
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(OUR_BACKENDS, folder / "backends", ignore=ignore, dirs_exist_ok=True)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, target)

@@ -3,8 +3,6 @@
 All versions of a model share its one config, so that each takes and gives the same tensors.
 """
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from utils.context import CONTEXT_FILE, GOLDEN_FILE, read_context
 from utils.errors import RenderError, UsageError
 from utils.golden import GoldenAnswers, GoldenRow, read_golden, write_golden
 from utils.pipeline import Pipeline, Step
+from utils.placing import place_again
 from utils.version_policy import VersionPolicy
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Versions:
         return (self.policy or VersionPolicy()).served([*self.kept, self.version])
 
     def add_to(self, pipeline: Pipeline, folder: Path) -> Pipeline:
-        """The plan with its served model's versions; files of former ones are linked into `folder`.
+        """The plan with its served model's versions; `folder` holds the files of former ones.
 
         RenderError when the new version's tensors are not those of the others.
         """
@@ -64,7 +63,7 @@ class Versions:
         earlier: Mapping[str, Mapping[str, Path]] = {}
         if self.former and self.kept:
             _require_alike(first, self.former.step, self.version)
-            earlier = {str(each): _link(self.former, each, folder) for each in self.kept}
+            earlier = {str(each): _keep(self.former, each, folder) for each in self.kept}
         first = replace(first, version=self.version, version_policy=str(policy) if policy else "", earlier=earlier)
         return replace(pipeline, steps=(first, *rest))
 
@@ -149,8 +148,8 @@ def _require_alike(new: Step, former: Step, version: int) -> None:
         )
 
 
-def _link(former: Former, version: int, folder: Path) -> dict[str, Path]:
-    """The version folder's files, kept in this build's own tree; a second name for the same bytes where that can be."""
+def _keep(former: Former, version: int, folder: Path) -> dict[str, Path]:
+    """The version folder's files, kept in this build's own tree."""
     source = former.folder / "model_repository" / former.step.model_name / str(version)
     destination = folder / "artifacts" / "versions" / str(version)
     destination.mkdir(parents=True)
@@ -158,10 +157,7 @@ def _link(former: Former, version: int, folder: Path) -> dict[str, Path]:
     with build_tree.locked(former.folder):
         for file in sorted(each for each in source.iterdir() if each.is_file()):
             files[file.name] = destination / file.name
-            try:
-                os.link(file, files[file.name])
-            except OSError:
-                shutil.copyfile(file, files[file.name])
+            place_again(file, files[file.name], former.folder / "artifacts")
     return files
 
 

@@ -4,7 +4,6 @@ import hashlib
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from utils import children
 from utils.cache_folder import PARTIAL, cache_folder, locked
 from utils.errors import ImageError
+from utils.placing import link
 
 # Runs from its wheel, as the base image may have none; this one runs on Python 3.8 to 3.13 (its own metadata says so).
 PIP = "pip==25.0.1"
@@ -158,7 +158,4 @@ def _place(cache: Path, destination: Path) -> None:
     for former in destination.glob("*.whl"):
         former.unlink()
     for wheel in sorted(cache.iterdir()):
-        try:
-            os.link(wheel, destination / wheel.name)
-        except OSError:
-            shutil.copy2(wheel, destination / wheel.name)
+        link(wheel, destination / wheel.name)

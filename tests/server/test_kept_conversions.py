@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import onnx
 import pytest
 
 from tests import tiny_models
@@ -88,6 +89,24 @@ def test_other_labels(build, model, tmp_path):
 def test_what_changes_the_graph_is_converted(build, model, options):
     done = build(model, model, "-", NAME, "other", 3, *options)
     assert done.returncode != 0 and "is blocked" in done.stderr
+
+
+def test_a_user_can_load_what_was_built_and_taken_from_the_cache(build, tmp_path):
+    """`onnx.load` refuses external data with a second name; an embedding of 1 MiB is external data."""
+    folder = tiny_models.bert(tmp_path / "bert", positions=8192)
+    for tag, code in (("first", WITHOUT_TORCH.replace("sys.meta_path", "[]")), ("cached", WITHOUT_TORCH)):
+        done = build(folder, folder, "-", NAME, tag, 1, "--max-length", 16, code=code)
+        assert done.returncode == 0, done.stderr
+    for tag in ("first", "cached"):
+        tree = BUILD / NAME / tag
+        (graph,) = (tree / "model_repository").rglob("model.onnx")
+        tables = [each for each in onnx.load(graph).graph.initializer if len(each.raw_data) >= 1 << 20]
+        assert [list(each.dims) for each in tables] == [[8192, 32]]
+        data = graph.with_name("model.onnx_data")
+        (weights,) = (tree / "weights").rglob(data.name)
+        (original,) = (tree / "artifacts").rglob(data.name)
+        assert data.stat().st_nlink == 1
+        assert original.samefile(weights) and weights.read_bytes() == data.read_bytes()
 
 
 def test_larger_batches_are_checked(build, model):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from utils import assemble as module
+from utils import placing
 from utils.assemble import assemble
 from utils.errors import RenderError
 from utils.render import COMPONENTS_ROOT
@@ -46,7 +46,8 @@ def test_artifacts_arrive_byte_for_byte(make_pipeline, tmp_path):
     pipeline = make_pipeline(external_files=("model.onnx_data",))
     repository = assemble(pipeline, tmp_path / "model_repository")
     assert (repository / "model_onnx/1/model.onnx").read_bytes() == b"stands for model.onnx"
-    assert (repository / "model_onnx/1/model.onnx_data").read_bytes() == b"stands for model.onnx_data"
+    data = repository / "model_onnx/1/model.onnx_data"
+    assert (data.read_bytes(), data.stat().st_nlink) == (b"stands for model.onnx_data", 1)
     assert (repository / "text_preprocessing/1/tokenizer.json").read_bytes() == b"stands for tokenizer.json"
 
 
@@ -83,7 +84,7 @@ def test_another_file_system_gets_copies(make_pipeline, tmp_path, monkeypatch):
     def other_device(*_):
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(module.os, "link", other_device)
+    monkeypatch.setattr(placing.os, "link", other_device)
     repository = assemble(make_pipeline(), tmp_path / "model_repository")
     assert (repository / "model_onnx/1/model.onnx").read_bytes() == b"stands for model.onnx"
 

@@ -97,6 +97,7 @@ def test_large_files_are_a_layer_of_their_own(tmp_path):
     found = [path for path in (tmp_path / "weights").rglob("*") if path.is_file()]
     assert sorted(path.name for path in found) == ["model.onnx", "weights[0].bin"]
     assert (tmp_path / "weights/model_onnx/1/model.onnx").samefile(large)
+    assert odd.stat().st_nlink == 1
     assert (tmp_path / ".dockerignore").read_text().splitlines()[-2:] == [
         "model_repository/model_onnx/1/model.onnx",
         r"model_repository/model_onnx/1/weights\[0\].bin",

@@ -34,10 +34,11 @@ def build(builds, *options, tag="v1", dims=(3,), beside=(), size=8):
     (folder / "artifacts").mkdir(parents=True)
     model = folder / "artifacts/model.onnx"
     model.write_text(f"version {found.version}")
+    model.with_name("model.onnx_data").write_text(f"weights {found.version}")
     tensors = tuple(TensorSpec(name=name, dtype="FP32", dims=dims) for name in ("x", "y"))
     step = Step(
         model_name="curse", component="model_onnx", max_batch_size=size, inputs=tensors[:1], outputs=tensors[1:],
-        files={"model.onnx": model},
+        files={name: model.with_name(name) for name in ("model.onnx", "model.onnx_data")},
     )  # fmt: skip
     planned = Pipeline(
         model_name="curse", max_batch_size=size, layout="direct", inputs=step.inputs, outputs=step.outputs,
@@ -82,6 +83,14 @@ def test_a_version_joins_those_before(builds):
     assert contents(tree) == {"1": "version 1", "2": "version 2", "4": "version 4"}
     assert policy(tree) == ["all", "{", "}"]
     assert sorted(asked(tree)) == ["curse/versions/1", "curse/versions/2", "curse/versions/4"]
+
+
+def test_the_weights_of_each_version_have_one_name(builds):
+    build(builds, "--model-version", 1)
+    tree = build(builds, "--model-version", 2)
+    weights = {path.parent.name: path for path in (tree / "model_repository").rglob("model.onnx_data")}
+    assert {number: path.read_text() for number, path in weights.items()} == {"1": "weights 1", "2": "weights 2"}
+    assert [path.stat().st_nlink for path in weights.values()] == [1, 1]
 
 
 def test_a_version_of_a_number_that_is_there_takes_its_place(builds):
