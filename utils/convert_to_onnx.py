@@ -28,7 +28,9 @@ from utils.original import Original
 from utils.pipeline import Graph
 from utils.precisions import Reduction
 from utils.progress import note, stage
+from utils.release_choice import warn_of_doubts
 from utils.releases import Release, default_release, find_release
+from utils.runtimes import DEFAULT_DEVICE
 from utils.sources import fetch_metadata, fetch_model
 from utils.storage import Sources, parse_reference
 from utils.supported_types import require_supported
@@ -193,6 +195,7 @@ def run(argv: Sequence[str]) -> str:
     """Fetches, converts and saves; returns the path of the graph."""
     arguments = parse_arguments(argv)
     output: Path = arguments.output
+    warn_of_doubts(arguments.release, DEFAULT_DEVICE)
     wanted = Sources(
         model=arguments.model,
         tokenizer=arguments.tokenizer,

@@ -20,6 +20,7 @@ from utils.golden import joined
 from utils.origins import look_at_models
 from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline
 from utils.progress import note, stage
+from utils.release_choice import warn_of_doubts
 from utils.sources import require_here, require_local
 from utils.storage import StorageRef
 from utils.temporary import temporary_files_in
@@ -46,6 +47,7 @@ def make_triton_image(argv: Sequence[str]) -> str:
     """Runs the build that `argv` asks for; returns the line (or the plan, or the JSON object) for stdout."""
     spec = parse_arguments(argv)
     started = time.monotonic()
+    warn_of_doubts(spec.release, spec.device)
     if spec.dry_run:
         return _dry_run(spec)
     if spec.release_reason:

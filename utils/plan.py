@@ -189,6 +189,7 @@ def describe(
     spec: BuildSpec, metadata: "Known", settings: Settings, pipeline: Pipeline, docker: Mapping[str, str]
 ) -> dict[str, Any]:
     """The plan as JSON values: names and revisions, tensors, steps, release, image."""
+    unverified = spec.release.doubts(of_gpu=RUNTIMES[spec.device].needs_driver)
     return {
         "model": {"reference": str(spec.sources.model), **metadata.facts.get("model", {})},
         "tokenizer": {"reference": str(spec.sources.tokenizer)} if spec.sources.tokenizer else None,
@@ -208,6 +209,7 @@ def describe(
             "opset": spec.release.opset,
             "python": docker["python"],
             **({"reason": spec.release_reason} if spec.release_reason else {}),
+            **({"unverified": list(unverified)} if unverified else {}),
         },
         "device": spec.device,
         "graph": {

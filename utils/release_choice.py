@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from utils import drivers, gpus
 from utils.errors import UsageError
 from utils.numbers import whole_number
+from utils.progress import warn
 from utils.releases import Release, default_release, find_release, with_opset
 from utils.runtimes import RUNTIMES
 
@@ -23,6 +24,12 @@ def choose_release(texts: Mapping[str, str], device: str) -> tuple[Release, str]
     if "opset" in texts:
         release = with_opset(release, whole_number("--opset", texts["opset"]))
     return release, reason
+
+
+def warn_of_doubts(release: Release, device: str) -> None:
+    """Says in one line what is not verified of the release, as far as an image for `device` depends on it."""
+    if doubts := release.doubts(of_gpu=RUNTIMES[device].needs_driver):
+        warn(f"Triton {release.name}: {'; '.join(doubts)}; see docs/releases.md")
 
 
 def _release_for_gpu(named: str | None, driver: str | None, capability: str | None) -> tuple[Release, str]:

@@ -1,6 +1,7 @@
 """The Triton releases a model can be built for, read from triton_releases.csv (sources: docs/releases.md)."""
 
 import csv
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,13 @@ TABLE = Path(__file__).with_name("triton_releases.csv")
 SECURITY_FLOOR = "26.06"
 # The exporter's own default; a release that accepts less gets what it accepts.
 PREFERRED_OPSET = 18
+# Facts that have several sources, or none: the columns that give each, and whether only a GPU's image depends on it.
+SOURCES = (
+    ("ONNX Runtime", ("ort_build_py", "ort_compat_md"), False),
+    ("CUDA", ("cuda_release_notes", "cuda_vllm_row"), True),
+    ("driver", ("driver_vllm_row", "driver_release_notes"), True),
+    ("lowest GPU compute capability", ("min_cc",), True),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +28,7 @@ class Release:
 
     `max_opset` and `max_ir` are what the release's ONNX Runtime was measured to load; models are exported for `opset`.
     `cuda`, `driver` (the one the release was made with) and `min_compute_capability` are empty where not verified.
+    `unverified` (`unverified_gpu`: of a GPU's image only) says what is not verified, or what sources disagree on.
     """
 
     name: str
@@ -33,6 +42,12 @@ class Release:
     cuda: str
     driver: str
     min_compute_capability: str
+    unverified: tuple[str, ...] = ()
+    unverified_gpu: tuple[str, ...] = ()
+
+    def doubts(self, *, of_gpu: bool) -> tuple[str, ...]:
+        """A phrase for each fact that an image depends on and that is not verified."""
+        return (*self.unverified, *(self.unverified_gpu if of_gpu else ()))
 
     @property
     def triton_image(self) -> str:
@@ -71,7 +86,30 @@ def _release(row: dict[str, str]) -> Release:
         cuda=row["cuda_release_notes"] or row["cuda_vllm_row"],
         driver=_driver(row),
         min_compute_capability=row["min_cc"],
+        unverified=tuple(filter(None, (*_doubts(row, of_gpu=False), row["unverified"]))),
+        unverified_gpu=_doubts(row, of_gpu=True),
     )
+
+
+def _doubts(row: dict[str, str], *, of_gpu: bool) -> tuple[str, ...]:
+    """A phrase for each of SOURCES without a value, and for each whose values are not longer forms of one another."""
+    doubts = []
+    for fact, columns, gpu_only in SOURCES:
+        given = {_numbers(row[column]): row[column] for column in columns if _numbers(row[column])}
+        shortest = min(given, key=len, default=())
+        if gpu_only != of_gpu:
+            continue
+        if not given:
+            doubts.append(f"{fact} is not verified")
+        elif any(numbers[: len(shortest)] != shortest for numbers in given):
+            doubts.append(f"{fact} is {' or '.join(given.values())} (sources disagree)")
+    return tuple(doubts)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """12.8.0.038 as 12, 8, 0, 38; of 1.23.0+commit the release; none of a word."""
+    found = re.match(r"[0-9.]+", version)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def _driver(row: dict[str, str]) -> str:
@@ -82,12 +120,25 @@ def _driver(row: dict[str, str]) -> str:
 
 def _shown(each: Release) -> tuple[object, ...]:
     versions = (each.name, each.triton, each.onnxruntime, each.opset, each.max_ir)
-    return (*versions, each.cuda, each.driver, each.min_compute_capability, each.ubuntu, each.python)
+    doubts = "; ".join(each.doubts(of_gpu=True)) or "-"
+    return (*versions, each.cuda, each.driver, each.min_compute_capability, each.ubuntu, each.python, doubts)
 
 
 def list_releases() -> str:
     """The table for --list-releases, newest first."""
-    columns = ("release", "Triton", "ONNX Runtime", "opset", "IR", "CUDA", "driver", "GPU from", "Ubuntu", "Python")
+    columns = (
+        "release",
+        "Triton",
+        "ONNX Runtime",
+        "opset",
+        "IR",
+        "CUDA",
+        "driver",
+        "GPU from",
+        "Ubuntu",
+        "Python",
+        "not verified",
+    )
     rows = [tuple(str(value) or "?" for value in _shown(release)) for release in reversed(usable_releases().values())]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (columns, *rows)]

@@ -277,6 +277,9 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(run, checkout, tiny_bert, 
         done.stdout.split()
     )
     assert "references" in done.stderr
+    doubt = "ONNX Runtime is 1.19.0 or 1.18.1 (sources disagree)"
+    assert f"warning: Triton 24.08: {doubt}; see docs/releases.md" in done.stderr.splitlines()
+    assert f"  unverified: {doubt}" in done.stdout.splitlines()
     assert not (checkout / "build").exists()
     assert state() == before
     assert list(tmp_path.iterdir()) == []
