@@ -16,14 +16,15 @@ COPIES_IN_ENGINE = 4
 BESIDES = 200_000_000  # wheels, logs, an image's own files; the base images are the user's to know
 
 
-def require_room(model_folder: Path, build: Path, engine_root: Path | None) -> None:
+def require_room(model_folder: Path, build: Path, engine_root: Path | None, *, kept: int = 0) -> None:
     """ExportError (4) or ImageError (7) when the weights in `model_folder` are too large for what is free.
 
-    `build` is where conversion and assembly write; `engine_root` where a local Docker engine keeps images.
+    `build` is where conversion and assembly write, and where former versions of the model take `kept` bytes;
+    `engine_root` is where a local Docker engine keeps images.
     """
     weights = weight_bytes(model_folder)
     wanted: dict[Path, tuple[int, type[FactoryError]]] = {
-        build: (COPIES_IN_BUILD * weights + BESIDES, ExportError),
+        build: (COPIES_IN_BUILD * weights + kept + BESIDES, ExportError),
     }
     if engine_root is not None:
         wanted[engine_root] = (COPIES_IN_ENGINE * weights + BESIDES, ImageError)

@@ -60,19 +60,20 @@ def make_triton_image(argv: Sequence[str]) -> str:
 
 def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     versions = look_at_versions(spec)
+    kept = versions.copied_bytes()
     engine = _connect(spec)
     engine_root = engine.root_folder() if engine else None
     downloads = tree.folder / "downloads"
     with stage("references", SourceError):
         origins = look_at_models(spec, downloads)
     for origin in origins.values():
-        require_room(origin.weights, tree.folder, engine_root)  # those of a local model lie there already
+        require_room(origin.weights, tree.folder, engine_root, kept=kept)  # those of a local model lie there already
     with stage("base images", ImageError):
         docker = docker_plan(spec, engine)
     with stage("weights", SourceError):
         fetched = {name: origin.fetch() for name, origin in origins.items()}
     for path in fetched.values():
-        require_room(path, tree.folder, engine_root)
+        require_room(path, tree.folder, engine_root, kept=kept)
     with stage("convert", ExportError):
         converted = {
             name: origin.convert(fetched[name], tree.folder / "artifacts" / name) for name, origin in origins.items()

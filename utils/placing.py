@@ -35,8 +35,12 @@ def clone(source: Path, destination: Path) -> None:
 
 def place(source: Path, destination: Path) -> None:
     """Puts `source` into a version folder: a graph by a second name, any other file as a file of its own."""
-    is_graph = destination.name in {form.file for form in FORMATS.values()}
-    (link if is_graph else clone)(source, destination)
+    (link if is_graph(destination) else clone)(source, destination)
+
+
+def is_graph(file: Path) -> bool:
+    """True for the file of a version folder that may have several names."""
+    return file.name in {form.file for form in FORMATS.values()}
 
 
 def place_again(file: Path, destination: Path, originals: Path) -> None:

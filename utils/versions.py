@@ -13,7 +13,7 @@ from utils.context import CONTEXT_FILE, GOLDEN_FILE, read_context
 from utils.errors import RenderError, UsageError
 from utils.golden import GoldenAnswers, GoldenRow, read_golden, write_golden
 from utils.pipeline import Pipeline, Step
-from utils.placing import place_again
+from utils.placing import is_graph, place_again
 from utils.version_policy import VersionPolicy
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ class Former:
     step: Step
     rows: tuple[GoldenRow, ...]
     versions: tuple[int, ...]
+
+    def version_folder(self, version: int) -> Path:
+        """Where the files of a version lie."""
+        return self.folder / "model_repository" / self.step.model_name / str(version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,12 @@ class Versions:
     def served(self) -> set[int]:
         """Triton's own default, the latest only, would hide the others: without a policy all are served."""
         return (self.policy or VersionPolicy()).served([*self.kept, self.version])
+
+    def copied_bytes(self) -> int:
+        """What former versions take in a model repository of a file system that does not share blocks."""
+        folders = [self.former.version_folder(each) for each in self.kept] if self.former else []
+        files = (file for folder in folders for file in folder.glob("*"))
+        return sum(file.stat().st_size for file in files if not is_graph(file))
 
     def add_to(self, pipeline: Pipeline, folder: Path) -> Pipeline:
         """The plan with its served model's versions; `folder` holds the files of former ones.
@@ -150,7 +160,7 @@ def _require_alike(new: Step, former: Step, version: int) -> None:
 
 def _keep(former: Former, version: int, folder: Path) -> dict[str, Path]:
     """The version folder's files, kept in this build's own tree."""
-    source = former.folder / "model_repository" / former.step.model_name / str(version)
+    source = former.version_folder(version)
     destination = folder / "artifacts" / "versions" / str(version)
     destination.mkdir(parents=True)
     files = {}

@@ -34,6 +34,13 @@ def test_room_enough(model, tmp_path, free):
     disk.require_room(model, tmp_path, None)
 
 
+def test_former_versions_need_room_too(model, tmp_path, free):
+    free(disk.COPIES_IN_BUILD * 1000 + disk.BESIDES + 499)
+    disk.require_room(model, tmp_path, None, kept=499)
+    with pytest.raises(ExportError):
+        disk.require_room(model, tmp_path, None, kept=500)
+
+
 def test_too_little_room_names_the_place_and_both_figures(model, tmp_path, free):
     free(disk.COPIES_IN_BUILD * 1000 + disk.BESIDES - 1)
     with pytest.raises(ExportError, match=r"has 200 MB free and this build needs about 200 MB") as told:

@@ -91,6 +91,8 @@ def test_the_weights_of_each_version_have_one_name(builds):
     weights = {path.parent.name: path for path in (tree / "model_repository").rglob("model.onnx_data")}
     assert {number: path.read_text() for number, path in weights.items()} == {"1": "weights 1", "2": "weights 2"}
     assert [path.stat().st_nlink for path in weights.values()] == [1, 1]
+    next_one, alone = look_at_versions(spec_of("--model-version", 3)), look_at_versions(spec_of())
+    assert next_one.copied_bytes() >= len("weights 1weights 2") > alone.copied_bytes() == 0
 
 
 def test_a_version_of_a_number_that_is_there_takes_its_place(builds):
