@@ -56,9 +56,13 @@ def _can_be_updated(environment: Environment) -> bool:
 
 def _clear(environment: Environment) -> None:
     """Empties the folder but for the lock, which others wait for, and the sign that it is not complete."""
-    environment.half_made.touch()
     kept = {".lock", environment.half_made.name}
-    for path in sorted(environment.folder.iterdir(), key=lambda path: path.suffix != ".sha256"):  # stamps first
+    found = sorted(environment.folder.iterdir(), key=lambda path: path.suffix != ".sha256")  # stamps first
+    names = {path.name for path in found}
+    if names - kept and not names & {"pyvenv.cfg", own_python.RECORD, environment.half_made.name}:
+        raise UsageError(f"{str(environment.folder)!r} is not a virtual environment; rename it, then run this again")
+    environment.half_made.touch()
+    for path in found:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path.name not in kept:
@@ -71,10 +75,10 @@ def _set_up(environment: Environment) -> None:
         file=sys.stderr,
     )
     environment.stamp.unlink(missing_ok=True)
-    environment.half_made.touch()
     if not own_python.find(environment.folder):
         _clear(environment)
         _create(environment)
+    environment.half_made.touch()
     if uv := _uv():
         install = [uv, "pip", "install", "--quiet", "--python", str(environment.python), *_find_links()]
     else:

@@ -108,6 +108,15 @@ def test_a_clearing_that_is_cut_off_is_begun_again(factory, uv_log, monkeypatch)
     assert factory.is_ready()
 
 
+def test_a_folder_of_others_is_not_emptied(factory, uv_log):
+    (factory.folder / "bin").mkdir(parents=True)
+    (factory.folder / "bin/python").write_text("of others")
+    with pytest.raises(UsageError, match="is not a virtual environment; rename it"):
+        ensure(factory)
+    assert (factory.folder / "bin/python").read_text() == "of others"
+    assert uv_log() == []
+
+
 def test_a_ready_environment_costs_no_process(factory, uv_log, monkeypatch):
     ensure(factory)
     os.utime(factory.folder / "pyvenv.cfg", ns=(0, 0))
