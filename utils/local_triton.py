@@ -1,4 +1,4 @@
-"""Serves a model repository with a real Triton from PyPI, without Docker. Standard library only."""
+"""Serves a model repository without Docker, with the Triton from PyPI or TRITON_ROOT's. Standard library only."""
 
 import contextlib
 import os
@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from deploy.supervisor import flags, settings
+from deploy.supervisor import flags, known_faults, settings
+from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.guard import Place
-from utils import environment
+from deploy.supervisor.triton_errors import PORT_LOST
+from utils import environment, triton_root
 from utils.errors import BootProofError, UsageError
 from utils.ports import choose_ports
 from utils.triton_layout import ask, keep_bytecode_apart, lay_out
-from utils.triton_process import EXIT_SECONDS, PORT_LOST, LocalServer, help_text
+from utils.triton_process import EXIT_SECONDS, LocalServer, help_text
 
 __all__ = ["LocalServer", "lay_out", "serve"]
 
@@ -42,8 +44,7 @@ def serve(
     from the log) when the server does not get ready within `ready_within` seconds, or when a port asked for is taken.
     """
     needed = environment_for(model_repository)
-    python, triton_folder = environment.ensure(needed), needed.folder / "tritonserver"
-    lay_out(python, triton_folder)
+    python, triton_folder = triton_for(needed)
     interpreter = ask(python)
     keep_bytecode_apart(interpreter, needed.folder / "pycache")
     wanted = dict(zip(SERVICES, (http_port, grpc_port, metrics_port), strict=True))
@@ -53,10 +54,11 @@ def serve(
         triton = stack.enter_context(_plain(triton_folder))
         known, limits = flags.known(help_text(triton, interpreter)), _settings()
         hardening = flags.hardening(known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes)
-        is_guarded = flags.needs_guard(known, limits)
+        release = known_faults.release_of({}, str(triton / "bin/tritonserver"))
+        is_guarded = known_faults.needs_guard(limits.guard, release)
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            place = _place(host, ports["http"], limits.max_input_bytes) if is_guarded else None
+            place = _place(host, ports["http"], known_faults.rules(limits, release)) if is_guarded else None
             added = [*hardening, *(place.triton_flags if place else [])]
             command = [*flags.without(_command(models, triton, host, ports), added), *added]
             return LocalServer(
@@ -68,6 +70,18 @@ def serve(
             yield server
         finally:
             server.stop()
+
+
+def triton_for(needed: environment.Environment) -> tuple[Path, Path]:
+    """(the environment's Python, the folder of the Triton that runs on it): TRITON_ROOT's, or the one from PyPI."""
+    root = triton_root.chosen()
+    python = environment.ensure(needed)
+    folder = needed.folder / ("tritonserver-root" if root else "tritonserver")
+    if root:
+        triton_root.lay_out(root, ask(python).version, folder)
+    else:
+        lay_out(python, folder)
+    return python, folder
 
 
 def environment_for(model_repository: Path) -> environment.Environment:
@@ -117,10 +131,10 @@ def _settings() -> settings.Settings:
         raise UsageError(str(error)) from error
 
 
-def _place(host: str, port: int, max_bytes: int) -> Place:
+def _place(host: str, port: int, rules: Rules) -> Place:
     """Of a guard. BootProofError for a port that was lost since it was chosen."""
     try:
-        return Place(host, port, max_bytes)
+        return Place(host, port, rules)
     except OSError as error:
         raise BootProofError(f"cannot listen on {host}:{port} for http: {error.strerror}; start it anew") from error
 

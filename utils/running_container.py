@@ -2,12 +2,12 @@
 
 import contextlib
 import http.client
-import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from deploy.supervisor.triton_errors import NO_GPU, TELLING
 from utils import children
 from utils.docker_client import DockerClient, last_line
 from utils.errors import BootProofError
@@ -18,9 +18,6 @@ HTTP_PORT, GRPC_PORT = 8000, 8001
 OWNER = "triton-image-factory.owner"
 # As a careful user would run it: what passes the proof so passes anywhere.
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-# A machine without a GPU always has these in Triton's log.
-NOISE = ("CudaDriverHelper", "Failed to initialize NVML", "DCGM")
-TELLING = re.compile(r"^[EF]\d{4} |UNAVAILABLE|^error", re.IGNORECASE)
 _STATE = "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}"
 _ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 
@@ -140,7 +137,7 @@ def _log(client: DockerClient, name: str) -> str:
 
 def _reason(log: str) -> str:
     """The lines on errors, else the last ones."""
-    lines = [line.rstrip() for line in log.splitlines() if line.strip() and not any(noise in line for noise in NOISE)]
+    lines = [line.rstrip() for line in log.splitlines() if line.strip() and not any(noise in line for noise in NO_GPU)]
     return "\n".join([line for line in lines if TELLING.search(line)][-12:] or lines[-12:])
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +83,11 @@ def lay_out(environment_python: Path, destination: Path) -> None:
     Raises UsageError when the package is not installed, or has no stub for this version of Python.
     """
     interpreter = ask(environment_python)
-    digest = _digest(interpreter)
+    renew(destination, _digest(interpreter), lambda folder: _fill(folder, interpreter))
+
+
+def renew(destination: Path, digest: str, fill: Callable[[Path], None]) -> None:
+    """Makes a folder with `fill` beside `destination` and puts it there, unless one of this digest is there."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     with (destination.parent / f".{destination.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -92,7 +97,7 @@ def lay_out(environment_python: Path, destination: Path) -> None:
         partial, former = (destination.with_name(f".{destination.name}.{end}") for end in ("partial", "former"))
         for leftover in (partial, former):
             shutil.rmtree(leftover, ignore_errors=True)
-        _fill(partial, interpreter)
+        fill(partial)
         (partial / stamp.name).write_text(digest)
         if destination.exists():
             destination.rename(former)
@@ -109,12 +114,13 @@ def _digest(interpreter: Interpreter) -> str:
             "install deploy/pypi_triton/requirements.txt there with --no-deps"
         )
     digest = hashlib.sha256(f"{interpreter.site_packages} {interpreter.version}".encode())
-    for path in [*records, *_backend_files()]:
+    for path in [*records, *backend_files()]:
         digest.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def _backend_files() -> list[Path]:
+def backend_files() -> list[Path]:
+    """The files of our Python-based backends."""
     return sorted(path for path in OUR_BACKENDS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 

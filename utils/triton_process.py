@@ -16,16 +16,15 @@ from typing import IO, BinaryIO
 
 from deploy.supervisor import stack
 from deploy.supervisor.guard import Place
+from deploy.supervisor.triton_errors import NO_GPU, PORT_LOST, STARTED
 from utils.errors import BootProofError
 from utils.server_address import ServerAddress
 from utils.triton_layout import Interpreter
 
 # Triton waits so long for clients that keep a connection open without a request in flight; then we end it.
 EXIT_SECONDS = 5
-PORT_LOST = "already in use"
-UP = ("Started GRPCInferenceService", "Started HTTPService", "Started Metrics Service")
-# A CPU machine's log always has the first two; the third says what the line on the model repeats.
-NOISE = ("CudaDriverHelper", "Failed to initialize NVML", "backend_model.cc")
+# Lines that tell nothing; the last one says what the line on the model repeats.
+NOISE = (*NO_GPU, "backend_model.cc")
 # prctl(PR_SET_PDEATHSIG, SIGKILL): the stubs notice within a second that their server is gone, and clear their shared
 # memory. The parent is asked for afterwards in case it died before the call. The stack is that of deploy/supervisor.
 _DIE_WITH_PARENT = """
@@ -153,7 +152,7 @@ class LocalServer:
 
     def _is_ready(self) -> bool:
         # The log is asked as well, because on a port lost to another server that one would answer.
-        if not all(line in self.log_text() for line in UP):
+        if not all(line in self.log_text() for line in STARTED):
             return False
         try:
             with urllib.request.urlopen(f"http://{self.address.http}/v2/health/ready", timeout=5):

@@ -1,11 +1,13 @@
-"""What a request's body may be: so large, its JSON so deep, with so many members. Counted as it passes, never kept."""
+"""What a request's body may be: its size, the depth and the members of its JSON. Counted as it passes, never kept."""
 
 from __future__ import annotations
 
 import codecs
 import zlib
+from dataclasses import dataclass
 
 from .http_messages import RefusedError, bad
+from .json_members import Members
 
 # Far more than any tensor or parameter has, far less than what ends Triton's JSON parser on the smallest stack.
 DEEPEST = 1000
@@ -15,17 +17,37 @@ MOST_MEMBERS = 10_000
 PIECE = 64 * 1024
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What requests may be before one server. `max_bytes`: the largest body, 1 to settings.LARGEST_INPUT.
+
+    `may_classify`: an output may be asked for as classes, which ends some releases. `may_share`: an input may lie in
+    shared memory, so that a tensor can have more elements than the body has bytes.
+    """
+
+    max_bytes: int
+    may_classify: bool = True
+    may_share: bool = False
+
+
 class Limits:
     """Of one body. `json_bytes`: how much of its beginning is JSON (None: all); `is_compressed`: by gzip or deflate.
 
-    `is_utf8`: its JSON, as far as it came.
+    `members` looks at the JSON of an inference request. `is_utf8`: its JSON, as far as it came.
     """
 
-    def __init__(self, max_bytes: int, json_bytes: int | None = None, *, is_compressed: bool = False) -> None:
+    def __init__(
+        self,
+        max_bytes: int,
+        json_bytes: int | None = None,
+        *,
+        is_compressed: bool = False,
+        members: Members | None = None,
+    ) -> None:
         self._max_bytes = max_bytes
         self._seen = 0
         self._json_left = max_bytes + 1 if json_bytes is None else json_bytes
-        self._structure = Structure()
+        self._structure, self._members = Structure(), members
         self.is_utf8 = True
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None  # 47: either format, told by its head
@@ -52,6 +74,8 @@ class Limits:
             part = part[: self._json_left]
             self._json_left -= len(part)
             self._structure.look(part)
+            if self._members:
+                self._members.look(part)
             try:
                 self._decode(part if self.is_utf8 else b"")
             except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .triton_errors import NO_ROOM
+from .triton_errors import NO_ROOM, TRY_LESS
 
 ROWS = 3
 FORMATS = {
@@ -27,6 +27,10 @@ class WrongAnswerError(Exception):
 
 class NoAnswerError(Exception):
     """No answer in time, or that of an overloaded server."""
+
+
+class NoRoomError(NoAnswerError):
+    """The server answers that its shared memory is full: it works, and the texts of others are too many."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Canary:
     source: str = ""
 
     def ask(self, row: Row, seconds: float) -> None:
-        """One row. Raises WrongAnswerError or NoAnswerError."""
+        """One row. Raises WrongAnswerError, NoAnswerError or NoRoomError."""
         status, body = request(
             self.port,
             "POST",
@@ -64,8 +68,8 @@ class Canary:
             seconds=seconds,
         )
         said = body[:300].decode("utf-8", "replace")
-        if NO_ROOM.match(body):
-            raise NoAnswerError(f"{http.client.SERVICE_UNAVAILABLE} {said}")
+        if status >= http.client.INTERNAL_SERVER_ERROR and (NO_ROOM.match(body) or body == TRY_LESS):
+            raise NoRoomError(f"{http.client.SERVICE_UNAVAILABLE} {said}")
         if status in OVERLOADED or status == http.client.BAD_GATEWAY:  # which the guard says before a silent Triton
             raise NoAnswerError(f"{status} {said}")
         if status != http.client.OK:

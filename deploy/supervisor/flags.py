@@ -6,13 +6,10 @@ import os
 import re
 from collections.abc import Sequence
 
-from .settings import Settings
-
 # Everything but health, metadata and inference.
 ADMIN_APIS = "shared-memory,model-config,model-repository,statistics,trace,logging"
 # As an HTTP header; over gRPC the metadata key is triton-grpc-protocol-admin-key.
 ADMIN_HEADER = "admin-key"
-INPUT_LIMIT = "http-max-input-size"
 
 
 def known(help_text: str) -> frozenset[str]:
@@ -21,7 +18,10 @@ def known(help_text: str) -> frozenset[str]:
 
 
 def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) -> list[str]:
-    """No model control, admin APIs closed but for who has the key, and a limit for a request's body (0: none)."""
+    """No model control, admin APIs closed without the key, and the largest body of a request in bytes.
+
+    From 26.04 on the shared memory APIs need a flag of their own besides the key; it is set where there is a key.
+    """
     # Without a key of the user's, one that nobody knows.
     restricted = f"{ADMIN_APIS}:{ADMIN_HEADER}={admin_key or os.urandom(24).hex()}"
     wanted = {
@@ -30,9 +30,9 @@ def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) ->
         "strict-readiness": "true",
         "http-restricted-api": restricted,
         "grpc-restricted-protocol": restricted,
+        "allow-client-shm": "true" if admin_key else "false",
+        "http-max-input-size": str(max_input_bytes),
     }
-    if max_input_bytes:
-        wanted[INPUT_LIMIT] = str(max_input_bytes)
     return [f"--{name}={value}" if value else f"--{name}" for name, value in wanted.items() if name in flags]
 
 
@@ -43,13 +43,6 @@ def missing(flags: frozenset[str]) -> list[str]:
         "grpc-restricted-protocol": "this release cannot close its admin APIs over gRPC: do not publish port 8001",
     }
     return [sentence for name, sentence in gaps.items() if name not in flags]
-
-
-def needs_guard(flags: frozenset[str], limits: Settings) -> bool:
-    """Whether one stands before Triton; "auto": where nothing else can keep the limit for a request's body."""
-    if limits.guard == "auto":
-        return limits.max_input_bytes > 0 and INPUT_LIMIT not in flags
-    return limits.guard == "always"
 
 
 def without(command: Sequence[str], added: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Before Triton: refuses request bodies that would end it, passes on all others, and tells whose fault an error is.
+"""Before Triton: refuses requests that would end it, passes on all others, and corrects the status of errors.
 
 A process of its own, which inherits the listening socket as its standard input, as from inetd(8).
 """
@@ -11,10 +11,10 @@ import resource
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Sequence
 
+from .body_limits import Rules
 from .poll import Poll
 from .relay import Relay
 
@@ -32,21 +32,22 @@ guard.main(sys.argv[1:])
 class Place:
     """Where a guard listens for clients, and an address behind it that is kept for Triton. Raises OSError.
 
-    Triton needs --reuse-http-port for it. A gate.Gate may listen for clients on the same port. `max_bytes` 0: no limit.
+    Triton needs --reuse-http-port for it. A gate.Gate may listen for clients on the same port.
     """
 
-    def __init__(self, host: str, port: int, max_bytes: int) -> None:
+    def __init__(self, host: str, port: int, rules: Rules) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.listening = _bound(family, host, port)
         self.listening.listen(BACKLOG)
         self._kept = _bound(socket.AF_INET, "127.0.0.1", 0)
-        self._max_bytes = max_bytes or sys.maxsize
+        self._rules = rules
 
     def command(self, python: str) -> list[str]:
         """Of the process; `listening` is to be its standard input, and of no other process."""
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - see canary.py
         host, port = self.upstream
-        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), str(self._max_bytes)]
+        rules = [self._rules.max_bytes, int(self._rules.may_classify), int(self._rules.may_share)]
+        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), *map(str, rules)]
 
     @property
     def upstream(self) -> tuple[str, int]:
@@ -72,8 +73,8 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 class Guard:
     """Serves one listening socket until the process ends; `most` connections at a time."""
 
-    def __init__(self, listening: socket.socket, upstream: tuple[str, int], max_bytes: int, most: int = MOST) -> None:
-        self._listening, self._upstream, self._max_bytes = listening, upstream, max_bytes
+    def __init__(self, listening: socket.socket, upstream: tuple[str, int], rules: Rules, most: int = MOST) -> None:
+        self._listening, self._upstream, self._rules = listening, upstream, rules
         self._poll = Poll()
         self._relays: list[Relay] = []
         self._most = most
@@ -99,7 +100,7 @@ class Guard:
             connection, _ = self._listening.accept()
             connection.setblocking(False)
             if self._has_room():
-                self._relays.append(Relay(connection, self._poll, self._upstream, self._max_bytes))
+                self._relays.append(Relay(connection, self._poll, self._upstream, self._rules))
             else:
                 connection.close()
 
@@ -119,9 +120,10 @@ def main(arguments: Sequence[str]) -> None:
     """The process; it ends with its parent: prctl(PR_SET_PDEATHSIG, SIGKILL)."""
     import ctypes
 
-    host, port, max_bytes = arguments
+    host, port, max_bytes, may_classify, may_share = arguments
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     most = min(MOST, (descriptors - 16) // 2)  # one for the client and one for Triton
-    Guard(socket.socket(fileno=0), (host, int(port)), int(max_bytes), most).run()
+    rules = Rules(int(max_bytes), may_classify == "1", may_share == "1")
+    Guard(socket.socket(fileno=0), (host, int(port)), rules, most).run()

@@ -11,6 +11,8 @@ from typing import Protocol
 HEAD_BYTES = 32 * 1024
 # A chunk begins with its size, without extensions, and after the last one comes nothing but an empty line.
 LINE_BYTES = 17
+# Triton keeps each chunk in memory of its own; from 26.05 on it takes no more than so many of a request.
+MOST_CHUNKS = 65_536
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HEADERS = rb"\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
 _NAMES = rb"Content-Length|Transfer-Encoding|Content-Encoding|Inference-Header-Content-Length"
@@ -51,13 +53,13 @@ def fields(head: bytes) -> dict[bytes, bytes]:
     return named
 
 
-def framing(named: dict[bytes, bytes], *, otherwise: Body) -> Body:
-    """What the body is by `fields`; `otherwise` where they do not say."""
+def framing(named: dict[bytes, bytes], *, otherwise: Body, most_chunks: int | None = None) -> Body:
+    """What the body is by `fields`; `otherwise` where they do not say. `most_chunks` None: as many as come."""
     coding, length = named.get(b"transfer-encoding"), named.get(b"content-length")
     if coding is not None:
         if coding.lower() != b"chunked" or length is not None:
             raise bad("Transfer-Encoding must be chunked, without a Content-Length")
-        return Chunked()
+        return Chunked(most_chunks)
     if length is None:
         return otherwise
     if not _LENGTH.fullmatch(length):
@@ -106,9 +108,10 @@ class Chunked:
     Of a line nothing is taken before it is complete, and what it must be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
         self.is_done = False
-        self._left = 0
+        self._left = self._count = 0
+        self._most = most
         self._next = self._size
 
     def take(self, content: bytes) -> tuple[int, bytes]:
@@ -134,6 +137,9 @@ class Chunked:
         if not found:
             raise bad("a chunk of the body does not begin with its size")
         self._left = int(found[1], 16)
+        self._count += 1
+        if self._most is not None and self._left and self._count > self._most:
+            raise bad(f"the body has more than {self._most} chunks; send fewer, larger chunks")
         self._next = self._end if self._left else self._last
 
     def _end(self, line: bytes) -> None:

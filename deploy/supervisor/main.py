@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import backlog, flags, guard, processes, settings
+from . import backlog, flags, guard, known_faults, processes, settings
 from .gate import BYPASS, Gate
 from .server import Server
 from .settings import SettingError, Settings
@@ -57,7 +57,8 @@ class Supervisor:
         self._settings = wanted
         self._gate = _gate(wanted)
         known = _known_flags(command[0])
-        place = _place(wanted) if flags.needs_guard(known, wanted) else None
+        release = known_faults.release_of(os.environ, command[0])
+        place = _place(wanted, release) if known_faults.needs_guard(wanted.guard, release) else None
         self._ports = [wanted.http_port, wanted.grpc_port, *([place.upstream[1]] if place else [])]
         added = _added_flags(known, wanted, place, gated=bool(self._gate))
         self._backlog = backlog.Backlog(wanted.metrics_port, backlog.place())
@@ -187,12 +188,14 @@ def _gate(wanted: Settings) -> Gate | None:
         return None
 
 
-def _place(wanted: Settings) -> guard.Place:
+def _place(wanted: Settings, release: str) -> guard.Place:
     """Of a guard; Fault for a taken port."""
-    limit = f"above {wanted.max_input_bytes} bytes" if wanted.max_input_bytes else "that would end it, of any size"
-    say(f"a guard is before Triton: it refuses request bodies {limit}")
+    say(f"a guard is before Triton: it refuses request bodies above {wanted.max_input_bytes} bytes")
+    if wanted.guard == "auto":
+        names = "; ".join(fault.name for fault in known_faults.harmful(release))
+        say(f"TRITON_GUARD=auto starts the guard for release {release or 'unknown'}: {names}")
     try:
-        return guard.Place("0.0.0.0", wanted.http_port, wanted.max_input_bytes)
+        return guard.Place("0.0.0.0", wanted.http_port, known_faults.rules(wanted, release))
     except OSError as error:
         raise Fault(f"{error.strerror}: TRITON_HTTP_PORT {wanted.http_port}") from error
 

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 
-from .canary import Canary, NoAnswerError, Row, WrongAnswerError, request
+from .canary import Canary, NoAnswerError, NoRoomError, Row, WrongAnswerError, request
 
 PERIOD = 2.0
 ANSWER_SECONDS = 5.0
@@ -18,7 +18,8 @@ class Pulse(threading.Thread):
     """Asks in a thread of its own. `is_ready` once all rows were answered right; `fault` when one was not, twice.
 
     `sign` is when the server last completed a request (time.monotonic()), ours or another's: under load the canary
-    may be refused or late. `seconds` is what a row takes on an idle server.
+    may be refused or late. An answer that shared memory is full is a sign as well, and never a fault. `seconds` is
+    what a row takes on an idle server.
     """
 
     def __init__(self, canary: Canary, metrics_port: int) -> None:
@@ -69,6 +70,9 @@ class Pulse(threading.Thread):
                 self.sign = time.monotonic()
                 self._right += 1
                 return True
+            except NoRoomError:
+                self.sign = time.monotonic()
+                return False
             except NoAnswerError:
                 return False
             except WrongAnswerError as error:

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 
+from .body_limits import Rules
 from .http_messages import RefusedError
 from .poll import ENDED, Poll, Side
 from .request import Request
@@ -22,18 +23,19 @@ BYTES_A_SECOND = 64 * 1024
 
 
 class Relay:
-    """Until `is_closed`. Triton listens at `upstream`; a body may have `max_bytes`."""
+    """Until `is_closed`. Triton listens at `upstream`."""
 
-    def __init__(self, client: socket.socket, poll: Poll, upstream: tuple[str, int], max_bytes: int) -> None:
+    def __init__(self, client: socket.socket, poll: Poll, upstream: tuple[str, int], rules: Rules) -> None:
         self.is_closed = False
         self.since: float | None = poll.now  # when the client began to owe us something, None when it does not
         self.heard = poll.now  # of the client, last, be it that it took some of its answer
         self._received = 0  # of what it owes
-        self._poll, self._upstream, self._max_bytes = poll, upstream, max_bytes
+        self._poll, self._upstream, self._rules = poll, upstream, rules
         self._client = Side(client, poll, lambda events: self._happened(self._client_happened, events))
         self._triton: Side | None = None
+        self._reads_on = True  # Triton does; what it answered before it stopped to may still lie there
         self._incoming = self._outgoing = b""  # read, and not yet complete enough to be passed on
-        self._request = Request(max_bytes)  # that the client owes
+        self._request = Request(rules)  # that the client owes
         self._response: Response | None = None  # that Triton owes
         self._has_served = False  # an answer or more
         self._is_ended = False  # the client sends no more
@@ -115,12 +117,22 @@ class Relay:
             return
         self._response = self._response or Response(self._request)
         if self._request.is_done:
-            self._request, self.since = Request(self._max_bytes), None
+            self._request, self.since = Request(self._rules), None
         passed, self._incoming = self._incoming[:used], self._incoming[used:]
         try:
-            self._connected().send(passed)
+            triton = self._connected()
         except OSError:
             self._unanswered()
+        else:
+            self._send_on(triton, passed)
+
+    def _send_on(self, triton: Side, content: bytes = b"") -> None:
+        """To Triton, unless it reads no more: an answer that came before the request's end is still to be read."""
+        try:
+            if self._reads_on:
+                triton.send(content)
+        except OSError:
+            self._reads_on, triton.pending = False, b""
 
     def _connected(self) -> Side:
         if not self._triton:
@@ -135,9 +147,9 @@ class Relay:
 
     def _triton_happened(self, events: int) -> None:
         triton = self._connected()
+        if events & select.EPOLLOUT:
+            self._send_on(triton)
         try:
-            if events & select.EPOLLOUT:
-                triton.send()
             content = triton.connection.recv(CHUNK)
         except BlockingIOError:
             return
@@ -204,4 +216,4 @@ class Relay:
     def _leave(self) -> None:
         if self._triton:
             self._triton.close()
-            self._triton = None
+            self._triton, self._reads_on = None, True

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
-from .body_limits import Limits, too_large
-from .http_messages import HEADERS, Body, RefusedError, Sized, bad, end_of_head, fields, framing
+from .body_limits import Limits, Rules, too_large
+from .http_messages import HEADERS, MOST_CHUNKS, Body, RefusedError, Sized, bad, end_of_head, fields, framing
+from .json_members import Members
 
 # Methods and targets that Triton's own parser knows: any other ends the connection there.
 _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (/[\x21-\x7e]*) HTTP/1\.[01]" + HEADERS)
 _INFER = re.compile(rb"[^?]*/infer(?:\?.*)?")
-_NUMBER = re.compile(rb"[0-9]{1,18}")
+# Releases 26.06 to 26.08 end with a length that is no int32.
+_HEADER_LENGTH = re.compile(rb"[0-9]{1,9}")
+# Releases up to 26.01 end with a weight that is no double; without an exponent, nine digits always are one.
+_BAD_WEIGHT = re.compile(rb"\r\nAccept-Encoding:[^\r]*;q=(?![0-9.]{1,9}[ \t]*[,;\r])", re.IGNORECASE)
 # Triton answers any other, in capitals too, with 501.
 _CODINGS = (b"gzip", b"deflate", b"identity")
 # A compressed byte may become a thousand, which are looked at while all other clients wait.
@@ -21,11 +25,11 @@ _UNKNOWN_CODING = "Content-Encoding must be gzip, deflate or identity, in small 
 class Request:
     """One of a connection's; `is_done` with its last byte, `has_begun` when its headers were complete."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, rules: Rules) -> None:
         self.is_done = self.has_begun = self.is_head = self._is_compressed = False
-        self._max_bytes = max_bytes
+        self._rules = rules
         self._body: Body = Sized(0)
-        self._limits = Limits(max_bytes)
+        self._limits = Limits(rules.max_bytes)
 
     @property
     def appetite(self) -> int:
@@ -57,17 +61,32 @@ class Request:
         if not found:
             raise bad("this is no request of HTTP/1.1")
         method, target = found.groups()
+        if _BAD_WEIGHT.search(head):
+            raise bad("a weight (q=) in Accept-Encoding must have one to nine digits, such as q=0.5")
         named = fields(head)
-        self._body = framing(named, otherwise=Sized(0))
-        if isinstance(self._body, Sized) and self._body.left > self._max_bytes:
-            raise too_large(self._max_bytes)
-        json_bytes = named.get(b"inference-header-content-length", b"")
-        is_binary = _INFER.fullmatch(target) and _NUMBER.fullmatch(json_bytes)  # else all of it is JSON to Triton
+        self._body = framing(named, otherwise=Sized(0), most_chunks=MOST_CHUNKS)
+        if isinstance(self._body, Sized) and self._body.left > self._rules.max_bytes:
+            raise too_large(self._rules.max_bytes)
+        json_bytes = named.get(b"inference-header-content-length")
+        if json_bytes is not None and not _HEADER_LENGTH.fullmatch(json_bytes):
+            raise bad("Inference-Header-Content-Length must be a number of one to nine digits")
         coding = named.get(b"content-encoding", b"identity")
         if coding not in _CODINGS:
             raise RefusedError("415 Unsupported Media Type", _UNKNOWN_CODING)
         self._is_compressed = coding != b"identity"
-        self._limits = Limits(
-            self._max_bytes, int(json_bytes) if is_binary else None, is_compressed=self._is_compressed
-        )
+        self._limits = self._limits_of(json_bytes, is_infer=bool(_INFER.fullmatch(target)))
         self.has_begun, self.is_head = True, method == b"HEAD"
+
+    def _limits_of(self, json_bytes: bytes | None, *, is_infer: bool) -> Limits:
+        """Only an inference request has tensors: in its JSON, or behind it where `json_bytes` says how long that is."""
+        if not is_infer:
+            return Limits(self._rules.max_bytes, is_compressed=self._is_compressed)
+        most_elements = self._rules.max_bytes
+        if isinstance(self._body, Sized) and not self._is_compressed and not self._rules.may_share:
+            most_elements = self._body.left
+        return Limits(
+            self._rules.max_bytes,
+            None if json_bytes is None else int(json_bytes),
+            is_compressed=self._is_compressed,
+            members=Members(most_elements, may_classify=self._rules.may_classify),
+        )

@@ -6,15 +6,11 @@ import re
 
 from .http_messages import HEADERS, Body, RefusedError, Sized, Unending, bad, end_of_head, fields, framing
 from .request import Request
-from .triton_errors import NO_ROOM, UNREADABLE
+from .triton_errors import NO_ROOM, TRY_LESS, UNREADABLE
 
 _RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) [^\r]*")
 _LENGTH = re.compile(rb"(\r\nContent-Length:[ \t]*)[0-9]+", re.IGNORECASE)
-_TRY_LESS = (
-    b'{"error":"the texts in flight do not fit into the shared memory of the server: '
-    b'send less at a time, or give it more (--shm-size)"}'
-)
 _LONGEST_ERROR = 64 * 1024
 
 
@@ -78,5 +74,5 @@ def _corrected(head: bytes, body: bytes, status: int) -> bytes:
     if status == 500 and UNREADABLE.match(body):
         head = _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1)
     elif status == 500 and NO_ROOM.match(body):
-        head, said = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1), _TRY_LESS
+        head, said = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1), TRY_LESS
     return (head if said == body else _LENGTH.sub(rb"\g<1>%d" % len(said), head)) + said

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MIB = 1 << 20
+# Triton counts the bytes of an HTTP body in an int32, in all releases.
+LARGEST_INPUT = 2**31 - 1
 MAY_BE_ZERO = "TRITON_MAX_INPUT_BYTES"
 GUARD = ("always", "auto", "never")
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
@@ -20,8 +22,8 @@ class SettingError(ValueError):
 class Settings:
     """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: nobody has one).
 
-    `max_input_bytes` 0: the release's own limit, if it has one. `hang_seconds` 0: as long as the largest batch can take
-    at the speed the canary measured. `guard`: one of GUARD.
+    `max_input_bytes`: at most LARGEST_INPUT. `hang_seconds` 0: as long as the largest batch can take at the speed the
+    canary measured. `guard`: one of GUARD.
     """
 
     http_port: int = 8000
@@ -51,6 +53,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     # Kubernetes sets TRITON_HTTP_PORT=tcp://... where a service is called triton-http.
     given = {key: text for key in NAMES if (text := environment.get(key)) and "://" not in text}
     values = {NAMES[key]: _number(key, text) for key, text in given.items()}
+    values["max_input_bytes"] = values.get("max_input_bytes", Settings.max_input_bytes) or LARGEST_INPUT
     return Settings(admin_key=_admin_key(environment), guard=_guard(environment), **values)
 
 
@@ -59,6 +62,8 @@ def _number(name: str, text: str) -> int:
         raise SettingError(f"{name} is {text!r}; a whole number{'' if name == MAY_BE_ZERO else ' above 0'} is needed")
     if name.endswith("_PORT") and int(text) > 65535:
         raise SettingError(f"{name} is {text}; a port is at most 65535")
+    if name == MAY_BE_ZERO and int(text) > LARGEST_INPUT:
+        raise SettingError(f"{name} is {text}; Triton takes at most {LARGEST_INPUT}, which 0 stands for, too")
     return int(text)
 
 

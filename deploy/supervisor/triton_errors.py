@@ -1,14 +1,56 @@
-"""Errors that Triton tells by its words only: to all of these it says 500."""
+"""Every sentence of Triton's that this project matches, with the releases that say it.
+
+Read in the release branches of triton-inference-server (server, common, python_backend) from r22.12 to r26.08. A new
+wording of a release is one more row here and one more example in tests/unit/test_triton_errors.py.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-# What cannot be read of a request's JSON (its triton_json.h, in newer releases, too): no JSON, or a number where a text
-# belongs. No step of a model begins its sentences so, and none is asked before.
-UNREADABLE = re.compile(
-    rb'\{"error":"(?:failed to parse the request JSON buffer: '
-    rb'|(?:Unable to (?:parse|set) [^:"]*: |failed to get request params\.: )?attempt to (?:access|get) )'
+
+@dataclass(frozen=True)
+class Wording:
+    """A regular expression, and the first and last release that say so ("": no bound is known)."""
+
+    words: str
+    first: str = ""
+    last: str = ""
+
+
+# No step of a model begins its sentences so, and no model is asked before. Status 500, but the request is at fault.
+UNREADABLE_WORDINGS = (
+    Wording(r"failed to parse the request JSON buffer: "),
+    Wording(r"(?:Unable to (?:parse|set) [^:\"]*: |failed to get request params\.: )?attempt to (?:access|get) "),
+    Wording(r"Unable to parse 'data': [Ss]hape does not match true shape "),
+    Wording(r"Failed to parse 'data' field: shape does not match true shape", "26.04"),
 )
-# Its Python backend's words, which name the region.
-NO_ROOM = re.compile(rb'\{"error":"[^"]*Failed to increase the shared memory pool size for key ')
+# The Python backend's words for a full /dev/shm, after the name of an ensemble or of a step. Status 500.
+NO_ROOM_WORDINGS = (
+    Wording(r"[^\"]*Failed to increase the shared memory pool size for key '", "", "25.06"),
+    Wording(r"[^\"]*Failed to increase the shared memory pool size to [0-9]+ bytes", "25.07"),
+)
+
+
+def _errors(wordings: Iterable[Wording]) -> re.Pattern[bytes]:
+    """Matches the JSON of an error in any of the wordings."""
+    return re.compile(('\\{"error":"(?:' + "|".join(each.words for each in wordings) + ")").encode())
+
+
+UNREADABLE = _errors(UNREADABLE_WORDINGS)
+NO_ROOM = _errors(NO_ROOM_WORDINGS)
+# What the guard says instead of it, with 503.
+TRY_LESS = (
+    b'{"error":"the texts in flight do not fit into the shared memory of the server: '
+    b'send less at a time, or give it more (--shm-size)"}'
+)
+
+# In the log, all releases: a port that another program has, and the services that have started.
+PORT_LOST = "already in use"
+STARTED = ("Started GRPCInferenceService", "Started HTTPService", "Started Metrics Service")
+# In the log of each machine without a GPU, though nothing is wrong.
+NO_GPU = ("CudaDriverHelper", "Failed to initialize NVML", "DCGM")
+# Lines of the log that tell why a server does not start: error and fatal lines, and the status of a model.
+TELLING = re.compile(r"^[EF]\d{4} |UNAVAILABLE|^error", re.IGNORECASE)

@@ -1,9 +1,8 @@
-"""Flags by what a release knows: the help of 24.10 as it prints it, and that of one with an input limit."""
+"""Flags by what a release knows: the help of 24.10 as it prints it, and lines of 26.08's."""
 
 import pytest
 
 from deploy.supervisor import flags
-from deploy.supervisor.settings import Settings
 
 OLD = """
   --model-control-mode <string>
@@ -14,7 +13,7 @@ OLD = """
   --http-restricted-api <<string>:<string>=<string>>
   --grpc-restricted-protocol <<string>:<string>=<string>>
 """
-NEW = OLD + "  --http-max-input-size <integer>\n\tLargest size of an input.\n"
+NEW = OLD + "  --http-max-input-size <integer>\n\tLargest size of an input.\n  --allow-client-shm <boolean>\n"
 KEY = "k" * 24
 
 
@@ -23,7 +22,7 @@ def hardened(text, **changes):
 
 
 def test_a_flag_is_known_by_its_own_line():
-    assert flags.known(NEW) - flags.known(OLD) == {"http-max-input-size"}
+    assert flags.known(NEW) - flags.known(OLD) == {"http-max-input-size", "allow-client-shm"}
     assert "strict-model-config" not in flags.known(OLD)
 
 
@@ -47,17 +46,12 @@ def test_what_stays_open_is_told(text, count):
     assert len(flags.missing(flags.known(text))) == count
 
 
-@pytest.mark.parametrize(
-    ("text", "limit", "wish", "guarded"),
-    [(OLD, 5, "auto", True), (NEW, 5, "auto", False), (OLD, 0, "auto", False), (NEW, 5, "always", True),
-     (OLD, 0, "always", True), (OLD, 5, "never", False)],
-)  # fmt: skip
-def test_when_a_guard_stands_before_triton(text, limit, wish, guarded):
-    assert flags.needs_guard(flags.known(text), Settings(max_input_bytes=limit, guard=wish)) == guarded
-
-
-def test_no_limit_is_the_release_s_own():
-    assert not any("max-input" in flag for flag in hardened(NEW, max_input_bytes=0))
+@pytest.mark.parametrize(("key", "value"), [(KEY, "true"), ("", "false")])
+def test_the_key_opens_the_shared_memory_apis_where_they_have_a_flag(key, value):
+    """From 26.04 on; before, the restriction by the key is all there is."""
+    shown = [flag for flag in hardened(NEW, admin_key=key) if "client-shm" in flag]
+    assert shown == [f"--allow-client-shm={value}"]
+    assert not any("client-shm" in flag for flag in hardened(OLD, admin_key=key))
 
 
 def test_a_flag_is_not_given_twice():

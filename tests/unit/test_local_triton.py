@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from deploy.supervisor.body_limits import Rules
 from utils import local_triton
 from utils.errors import BootProofError
 
 
 def test_a_guard_s_port_that_was_lost_is_told():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BootProofError, match="Address already in use"):
-        local_triton._place("127.0.0.1", taken.getsockname()[1], 1)
+        local_triton._place("127.0.0.1", taken.getsockname()[1], Rules(1))
 
 
 class Losing:

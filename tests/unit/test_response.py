@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.http_messages import RefusedError
 from deploy.supervisor.request import Request
 from deploy.supervisor.response import Response
+from tests.loopback.triton_sentences import NO_ROOM
 
 
 def error(sentence):
@@ -25,6 +27,8 @@ def error(sentence):
         ("Unable to set 'classification': attempt to access JSON non-unsigned-integer as unsigned-integer", 400),
         ("failed to get request params.: attempt to get members for non-object", 400),
         ("attempt to get members for non-object", 400),
+        ("Unable to parse 'data': Shape does not match true shape of 'data' field", 400),
+        ("Failed to parse 'data' field: shape does not match true shape", 400),
         ("Unable to parse the picture: it is none", 500),
         ("the step failed: attempt to access a key that is not there", 500),
         ("the model's logits are not finite for this input: no label can be given", 500),
@@ -34,7 +38,7 @@ def error(sentence):
 )
 def test_who_sent_what_cannot_be_read_is_told_so(sentence, status, before, size):
     """400 instead of Triton's 500, where its parser's words stand; all else of the answer stays."""
-    answer, response = before + error(sentence), Response(Request(1000))
+    answer, response = before + error(sentence), Response(Request(Rules(1000)))
     passed = waiting = b""
     for start in range(0, len(answer), size):
         waiting += answer[start : start + size]
@@ -45,12 +49,11 @@ def test_who_sent_what_cannot_be_read_is_told_so(sentence, status, before, size)
     assert passed == answer.replace(reasons[500], reasons[status])
 
 
+@pytest.mark.parametrize("release", NO_ROOM)
 @pytest.mark.parametrize("step", ["", "in ensemble 'topics', "])
-def test_what_no_shared_memory_is_left_for_may_come_again(step):
-    answer = error(
-        f"{step}Failed to increase the shared memory pool size for key 'triton_7d71b1c0' to 325 bytes. If you are"
-    )
-    used, passed = Response(Request(1000)).take(answer + b"HTTP/1.1 ")
+def test_what_no_shared_memory_is_left_for_may_come_again(step, release):
+    answer = error(step + json.loads(NO_ROOM[release])["error"])
+    used, passed = Response(Request(Rules(1000))).take(answer + b"HTTP/1.1 ")
     assert used == len(answer)
     head, _, body = passed.partition(b"\r\n\r\n")
     assert head == b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d" % len(body)
@@ -60,7 +63,7 @@ def test_what_no_shared_memory_is_left_for_may_come_again(step):
 
 def asked(body):
     """The request with this body, in full."""
-    request = Request(1000)
+    request = Request(Rules(1000))
     request.take(b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     assert request.is_done
     return request
@@ -93,7 +96,7 @@ def test_what_is_no_utf8_gets_no_other_answer_that_may_quote_it(answer):
 
 
 def test_a_head_s_error_is_left_as_it_is():
-    request = Request(1000)
+    request = Request(Rules(1000))
     request.take(b"HEAD / HTTP/1.1\r\n\r\n")
     answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 20\r\n\r\n"
     assert Response(request).take(answer) == (len(answer), answer)

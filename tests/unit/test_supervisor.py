@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from deploy.supervisor import canary, settings, stack
+from deploy.supervisor.triton_errors import TRY_LESS
+from tests.loopback.triton_sentences import NO_ROOM
 from utils.comparison import difference
 
 
@@ -32,8 +34,10 @@ def test_it_can_be_imported_where_the_abstract_types_know_no_parameters(file, mo
     spec.loader.exec_module(module)
 
 
-def test_no_limit_of_bodies_is_a_setting():
-    assert settings.read({"TRITON_MAX_INPUT_BYTES": "0"}).max_input_bytes == 0
+def test_no_limit_of_bodies_is_the_largest_that_triton_can_count():
+    """Releases with a flag for it have a default of 64 MiB."""
+    assert settings.read({"TRITON_MAX_INPUT_BYTES": "0"}).max_input_bytes == 2**31 - 1
+    assert settings.read({"TRITON_MAX_INPUT_BYTES": str(2**31 - 1)}).max_input_bytes == 2**31 - 1
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,8 @@ def test_what_kubernetes_tells_of_a_service_is_no_setting():
 @pytest.mark.parametrize(
     ("name", "text"),
     [("TRITON_HTTP_PORT", "70000"), ("TRITON_HTTP_PORT", "http"), ("TRITON_DRAIN_SECONDS", "0"),
-     ("TRITON_MAX_INPUT_BYTES", "-1"), ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
+     ("TRITON_MAX_INPUT_BYTES", "-1"),
+     ("TRITON_MAX_INPUT_BYTES", str(2**31)), ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
      ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0")],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(name, text):
@@ -141,9 +146,6 @@ def reply(monkeypatch, status, content):
     monkeypatch.setattr(canary, "request", lambda *arguments, **options: (status, body))
 
 
-NO_ROOM = b'{"error":"Failed to increase the shared memory pool size for key \'triton_7d71b1c0\' to 325 bytes."}'
-
-
 def outputs(*data):
     return {"outputs": [{"name": "echo", "datatype": "BYTES", "shape": [1, len(data)], "data": list(data)}]}
 
@@ -163,7 +165,8 @@ def test_a_right_answer_passes(tmp_path, monkeypatch):
      (500, {"error": "x"}, canary.WrongAnswerError), (404, {"error": "x"}, canary.WrongAnswerError),
      (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError),
      (502, {"error": "the server gave no answer"}, canary.NoAnswerError),
-     (500, NO_ROOM, canary.NoAnswerError)],
+     *((status, each, canary.NoRoomError) for each in [*NO_ROOM.values(), TRY_LESS] for status in (500, 503)),
+     (200, NO_ROOM["24.10"], canary.WrongAnswerError), (400, NO_ROOM["26.08"], canary.WrongAnswerError)],
 )  # fmt: skip
 def test_any_other_answer_is_told_apart(tmp_path, monkeypatch, status, content, error):
     ours = load(tmp_path, row("a"))

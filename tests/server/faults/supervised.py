@@ -12,12 +12,11 @@ from pathlib import Path
 
 from tests.server.faults.target import family
 from utils import ROOT, environment
-from utils.local_triton import SERVICES
+from utils.local_triton import SERVICES, triton_for
 from utils.ports import choose_ports
 from utils.server_address import ServerAddress
-from utils.triton_layout import ask, lay_out
+from utils.triton_layout import ask
 
-TRITON = environment.SERVING.folder / "tritonserver"
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -35,26 +34,25 @@ class Supervised:
     """`supervise.py tritonserver ...` in a child process."""
 
     def __init__(self, repository, serving, folder, **settings):
-        python = environment.ensure(environment.SERVING)
-        lay_out(python, TRITON)
+        python, triton = triton_for(environment.SERVING)
         self.ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
         self.address = ServerAddress(http=f"127.0.0.1:{self.ports['http']}", grpc=f"127.0.0.1:{self.ports['grpc']}")
         self.serving = serving
         self.environment = {
             **os.environ,
-            "PATH": f"{python.parent}:{TRITON}/bin:{os.environ['PATH']}",
-            "LD_LIBRARY_PATH": ":".join(map(str, [TRITON / "lib", *ask(python).library_path()])),
+            "PATH": f"{python.parent}:{triton}/bin:{os.environ['PATH']}",
+            "LD_LIBRARY_PATH": ":".join(map(str, [triton / "lib", *ask(python).library_path()])),
             "ORT_DISABLE_TELEMETRY": "1",
             **{f"TRITON_{service.upper()}_PORT": str(port) for service, port in self.ports.items()},
             **settings,
         }
         self.log = folder / f"log-{self.ports['http']}"
         command = [python, "-I", "-S", serving / "supervise.py", "tritonserver", f"--model-repository={repository}"]
-        command += [f"--backend-directory={TRITON}/backends", f"--cache-directory={TRITON}/caches"]
+        command += [f"--backend-directory={triton}/backends", f"--cache-directory={triton}/caches"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--backend-config=python,shm-default-byte-size=1048576"],
-                env=self.environment, stdout=log, stderr=log, cwd=TRITON,
+                env=self.environment, stdout=log, stderr=log, cwd=triton,
             )  # fmt: skip
 
     @property

@@ -1,0 +1,25 @@
+"""One guard for the tests of a file, before a server that a test tells what to answer."""
+
+import socket
+
+import pytest
+
+from tests.loopback.upstream import OK, Upstream, guarded
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    return Upstream()
+
+
+@pytest.fixture(scope="module")
+def port(upstream):
+    return guarded(upstream.listening.getsockname())[1]
+
+
+@pytest.fixture
+def connection(port, upstream):
+    upstream.requests.clear()
+    upstream.answer = OK
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as made:
+        yield made

@@ -1,0 +1,47 @@
+"""Each wording of Triton's that the code matches, as the releases say it."""
+
+import json
+
+import pytest
+
+from deploy.supervisor import triton_errors
+from tests.loopback.triton_sentences import NO_ROOM
+
+# {wording: the releases that say it, as the tables have them, and a sentence of one}
+UNREADABLE = [
+    ("failed to parse the request JSON buffer: Missing a name for object member. at 1", "", ""),
+    ("Unable to parse JSON bytes array: attempt to access JSON non-string as string", "", ""),
+    ("Unable to parse 'data': Shape does not match true shape of 'data' field", "", ""),
+    ("Unable to parse 'data': shape does not match true shape of 'data' field", "", ""),
+    ("Failed to parse 'data' field: shape does not match true shape", "26.04", ""),
+]
+
+
+def body(sentence):
+    return json.dumps({"error": sentence}, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(("sentence", "first", "last"), UNREADABLE)
+def test_what_cannot_be_read_is_known_in_each_wording(sentence, first, last):
+    assert triton_errors.UNREADABLE.match(body(sentence))
+    assert not triton_errors.UNREADABLE.match(body(f"the step failed: {sentence}"))
+    assert (first, last) in {(each.first, each.last) for each in triton_errors.UNREADABLE_WORDINGS}
+
+
+@pytest.mark.parametrize("release", NO_ROOM)
+@pytest.mark.parametrize("step", ["", "in ensemble 'a', ", "Failed to process the request(s) for model 'b', message: "])
+def test_full_shared_memory_is_known_in_each_wording(release, step):
+    said = body(step + json.loads(NO_ROOM[release])["error"])
+    assert triton_errors.NO_ROOM.match(said)
+    (wording,) = [each for each in triton_errors.NO_ROOM_WORDINGS if each.first <= release <= (each.last or release)]
+    assert triton_errors._errors([wording]).match(said)
+
+
+def test_what_a_client_sends_is_not_taken_for_a_sentence_of_triton_s():
+    """Triton quotes names of inputs; a quotation mark in one is escaped there."""
+    name = 'x", Failed to increase the shared memory pool size to 5 bytes'
+    assert not triton_errors.NO_ROOM.match(body(f"unexpected inference input '{name}'"))
+
+
+def test_the_guard_s_own_sentence_is_the_error_it_says():
+    assert "--shm-size" in json.loads(triton_errors.TRY_LESS)["error"]
