@@ -14,7 +14,8 @@ MB = 1_000_000
 class Case:
     """`ask(target)` gives a Reply; `says` must stand in an error's message.
 
-    `plain`: plain Triton's answer, where what was noted for the row is not about this case.
+    `plain`: plain Triton's answer, where what was noted for the row is not about this case. `since`: (first release,
+    what is said from then on) where the sentence is the release's own and has changed; the statuses are the same.
     """
 
     row: int
@@ -23,6 +24,11 @@ class Case:
     status: int = 400
     says: str = ""
     plain: str = ""
+    since: tuple[tuple[str, str], ...] = ()
+
+    def says_of(self, release):
+        """What must stand in the message of an error of this release ("YY.MM")."""
+        return next((says for first, says in reversed(self.since) if first <= release), self.says)
 
 
 def changed(**changes):
@@ -42,6 +48,15 @@ def many_parameters(target):
     return target.infer(b'{"parameters":{' + parameters + b"}," + infer_body()[1:])
 
 
+def many_chunks(target):
+    body = b"1\r\n \r\n" * 65_537 + b"0\r\n\r\n"
+    return target.infer(body, {"Transfer-Encoding": "chunked"})
+
+
+def with_header(name, value):
+    return lambda target: target.infer(infer_body(), {name: value})
+
+
 def shortened(target):
     headers, body = binary_body(b"good")
     return target.infer(body.replace(b"\4\0\0\0", b"\5\0\0\0"), headers)
@@ -56,6 +71,10 @@ def request(change):
         return target.infer(json.dumps(content))
 
     return ask
+
+
+def classes_of(output):
+    return request(lambda c: c.update(outputs=[{"name": output, "parameters": {"classification": 1}}]))
 
 
 def nested(depth, path="infer"):
@@ -85,6 +104,8 @@ def texts(*values):
 
 ROW_0, ROW_1 = (f"input 'text_input', row {row}: not valid UTF-8" for row in (0, 1))
 SHAPE = "unexpected shape for input 'text_input'"
+ELEMENTS = "more elements than the request has bytes for"
+HEADER_LENGTH = "Inference-Header-Content-Length"
 PARSER = "Unable to parse"
 DEEP, LARGE = "nested more than 1000 levels deep", "larger than 67108864 bytes"
 PARSERS, UNKNOWN, KILLED = "500, with the same sentence", "not noted", "the server ends"
@@ -109,7 +130,8 @@ CASES = [
     Case(4, "shape [1,0]", changed(shape=[1, 0], data=[]), says=SHAPE),
     Case(4, "shape [2]", changed(shape=[2], data=["a", "b"]), says=SHAPE),
     Case(4, "more texts than rows", changed(data=["a", "b"]), says="text_input", plain=UNKNOWN),
-    Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), says=SHAPE, plain=UNKNOWN),
+    Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), says=ELEMENTS, plain=UNKNOWN),
+    Case(4, "one number for [2^62]", changed(datatype="FP32", shape=[2**62], data=[1.0]), 400, ELEMENTS, KILLED),
     Case(5, "wrong dtype", changed(datatype="FP32", data=[1.0]), says="'FP32'"),
     Case(5, "a number in BYTES", changed(data=[3]), says=PARSER),
     Case(5, "null in BYTES", changed(data=[None]), says=PARSER),
@@ -121,7 +143,32 @@ CASES = [
     Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
     Case(6, "not JSON at all", lambda t: t.infer(b"nope"), says="failed to parse the request JSON", plain=PARSERS),
     Case(6, "a compression nobody reads", compressed_by_nobody, 415, "Content-Encoding must be", "501"),
-    Case(6, "lists nested 1,000 deep", nested(997), says="expected 1 string elements", plain=UNKNOWN),
+    Case(6, "a header length beyond the body", with_header(HEADER_LENGTH, "500"), says="in range", plain="400"),
+    Case(
+        6,
+        "a header length beyond an int32",
+        with_header(HEADER_LENGTH, "99999999999"),
+        says=f"{HEADER_LENGTH} must be",
+        plain="400; 26.06 to 26.08: the server ends",
+    ),
+    Case(6, "a weight that is no double", with_header("Accept-Encoding", "gzip;q=1e999"), 400, "(q=)", KILLED),
+    Case(
+        6,
+        "classes of an output of texts",
+        classes_of("predicts"),
+        says="leave out the parameter 'classification'",
+        plain=KILLED,
+        since=(("25.07", "unsupported type 'BYTES'"),),
+    ),
+    Case(6, "more than 65,536 chunks", many_chunks, says="more than 65536 chunks", plain="taken, each in memory"),
+    Case(
+        6,
+        "lists nested 1,000 deep",
+        nested(997),
+        says="expected 1 string elements",
+        plain=UNKNOWN,
+        since=(("25.05", "JSON nesting depth exceeds maximum allowed limit (100)"),),
+    ),
     Case(6, "lists nested 1,001 deep", nested(998), says=DEEP, plain=UNKNOWN),
     Case(6, "lists nested 40,000 deep", nested(40_000), says=DEEP, plain=KILLED),
     Case(6, "lists nested 20,000,000 deep", nested(20_000_000), says=DEEP, plain=KILLED),

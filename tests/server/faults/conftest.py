@@ -10,12 +10,15 @@ import uuid
 import pytest
 
 from tests import tiny_models
+from tests.server.faults.supervised import lay_out_serving, supervised
 from tests.server.faults.target import Target
 from utils import ROOT
 from utils.build_tree import BUILD
 from utils.local_triton import serve
 
 LAYOUTS = ("ensemble", "fused")
+# Asks about the server around the model, which is the same in each layout.
+ENSEMBLE_ONLY = pytest.mark.parametrize("layout", ["ensemble"], indirect=True)
 
 
 @pytest.fixture(scope="session", params=LAYOUTS)
@@ -66,3 +69,24 @@ def built(layout, build):
 @pytest.fixture(scope="session")
 def target(layout, target_of):
     return target_of(layout)
+
+
+@pytest.fixture(scope="module")
+def serving(built, tmp_path_factory):
+    return lay_out_serving(tmp_path_factory.mktemp("serving") / "opt", built[1].parent / "golden.json")
+
+
+@pytest.fixture
+def run(built, serving, tmp_path):
+    """run(**settings): the supervisor on the built repository, ready."""
+    made = []
+
+    def start(repository=built[1], folder=serving, *, ready=True, **settings):
+        server = supervised(repository, folder, tmp_path, **settings)
+        made.append(server)
+        entered = server.__enter__()
+        return entered.wait_until_ready() if ready else entered
+
+    yield start
+    for server in made:
+        server.__exit__(None, None, None)

@@ -43,7 +43,7 @@ OTHERS = [
     (14, "kill -9 of the server", "stubs and shared memory gone within 10 s", "test_end.py"),
     (15, "16 clients, 8,000 requests", "0 errors; memory grows by less than 5 MB after the first quarter",
          "test_load.py"),
-    (16, "admin APIs without the key", "403 over HTTP, UNAVAILABLE (restricted) over gRPC", "test_supervisor.py"),
+    (16, "admin APIs without the key", "403 over HTTP, UNAVAILABLE (restricted) over gRPC", "test_admin.py"),
     (17, "asked for readiness before the canary passed", "503, or no connection yet", "test_supervisor.py"),
     (18, "rows 1 to 10 with a read-only root, no capabilities, uid 1000, 64 MiB of shared memory",
          "the same answers", "tests/image/test_faults.py"),

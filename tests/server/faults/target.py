@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.supervisor.known_faults import release_named
+
+# Of tritonserver from PyPI, which docs/faults.md was written with.
+PYPI_RELEASE = "24.10"
 GOOD = "I would like my money back"
 # What no answer may show: a stack, a place in a file system, a key of shared memory.
 LEAK = re.compile(r"Traceback|File \"|\.py\b|/(?:opt|tmp|usr|work|home|dev|models|root)/|triton_[0-9a-f]{8}")
@@ -71,6 +75,11 @@ class Target:
 
     def infer(self, body, headers=None, version=""):
         return self.ask(f"/v2/models/{self.model}{version}/infer", body, headers)
+
+    @property
+    def release(self):
+        """The server's, "YY.MM": what some answers depend on."""
+        return release_named(json.loads(self.ask("/v2", method="GET").body)["version"])
 
     def generate(self, value):
         return self.ask(f"/v2/models/{self.model}/generate", json.dumps({"text_input": value}))

@@ -1,4 +1,4 @@
-"""Rows 12, 13, 16 and 17: the supervisor around a real server, which may die, hang, answer wrong, or be told to end."""
+"""Rows 12, 13 and 17: the supervisor around a real server, which may die, hang, answer wrong, or be told to end."""
 
 import json
 import os
@@ -10,13 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import tritonclient.grpc
 
+from tests.server.faults.conftest import ENSEMBLE_ONLY
 from tests.server.faults.supervised import lay_out_serving, regions, supervised
 from tests.server.faults.target import GOOD, Target, infer_body
 
 NOT_READY, ENDED, DRAINED = 5, 15, 10
-KEY = "a-key-of-24-characters.."
 # (file of the last step, or of the only one; line, what to do behind it once a flag is there)
 HANG = ("model.py", "    def execute(self, requests):\n", "        while os.path.exists({flag!r}): time.sleep(0.1)\n")
 LIE = (
@@ -26,31 +25,6 @@ LIE = (
     "        outputs = {{name: array * array.dtype.type(0.9) if array.dtype.kind == 'f' else array"
     " for name, array in outputs.items()}}\n",
 )
-
-
-# Asks about the server around the model, which is the same in each layout.
-ENSEMBLE_ONLY = pytest.mark.parametrize("layout", ["ensemble"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def serving(built, tmp_path_factory):
-    return lay_out_serving(tmp_path_factory.mktemp("serving") / "opt", built[1].parent / "golden.json")
-
-
-@pytest.fixture
-def run(built, serving, tmp_path):
-    """run(**settings): the supervisor on the built repository, ready."""
-    made = []
-
-    def start(repository=built[1], folder=serving, *, ready=True, **settings):
-        server = supervised(repository, folder, tmp_path, **settings)
-        made.append(server)
-        entered = server.__enter__()
-        return entered.wait_until_ready() if ready else entered
-
-    yield start
-    for server in made:
-        server.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -131,37 +105,6 @@ def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
     assert_ends(server, lambda: os.kill(guard, number))
     said = f"the guard with process id {guard} ended" if number == signal.SIGKILL else f"process {guard} is stopped"
     assert said in server.said().splitlines()[-1]
-
-
-@ENSEMBLE_ONLY
-@pytest.mark.parametrize(
-    "settings", [{"TRITON_GUARD": "never"}, {"TRITON_GUARD": "auto", "TRITON_MAX_INPUT_BYTES": "0"}]
-)
-def test_a_server_without_a_guard(run, built, settings):
-    server = run(**settings)
-    assert server.guard is None
-    assert Target(server, built[0]).infer(b" " * 70_000_000).status == 500
-    assert "a guard is before Triton" not in server.said()
-
-
-@ENSEMBLE_ONLY
-def test_a_guard_without_a_limit_looks_after_all_else(run, built):
-    server = run(TRITON_MAX_INPUT_BYTES="0")
-    target = Target(server, built[0])
-    assert target.infer(infer_body(["a" * 70_000_000])).status == 200
-    assert [target.infer(body).status for body in (b"[" * 5000, infer_body(data=[3]))] == [400, 400]
-    target.assert_unharmed()
-    assert "a guard is before Triton: it refuses request bodies that would end it, of any size" in server.said()
-
-
-@ENSEMBLE_ONLY
-def test_a_guard_keeps_the_limit_that_was_set(run, built):
-    server = run(TRITON_MAX_INPUT_BYTES="2000")
-    target = Target(server, built[0])
-    assert target.infer(b" " * 2001).status == 413
-    target.assert_unharmed()
-    assert "Started Metrics Service at 0.0.0.0:" in server.said(), "which by default follows HTTP's address"
-    assert "Started HTTPService at 127.0.0.1:" in server.said()
 
 
 def test_a_step_that_hangs_is_found(run, harmed):
@@ -282,60 +225,3 @@ def test_overload_is_refused_at_once_and_survived(run, built):
     time.sleep(0.5)  # until the supervisor has seen that nobody waits any more
     target.assert_unharmed()
     assert server.is_healthy() and server.process.poll() is None
-
-
-ADMIN_HTTP = [
-    ("POST", "/v2/repository/index"),
-    ("POST", "/v2/repository/models/{name}/load"),
-    ("POST", "/v2/repository/models/{name}/unload"),
-    ("GET", "/v2/systemsharedmemory/status"),
-    ("POST", "/v2/systemsharedmemory/region/x/register"),
-    ("POST", "/v2/cudasharedmemory/unregister"),
-    ("GET", "/v2/models/{name}/config"),
-    ("GET", "/v2/models/stats"),
-    ("GET", "/v2/models/{name}/stats"),
-    ("POST", "/v2/trace/setting"),
-    ("POST", "/v2/models/{name}/trace/setting"),
-    ("POST", "/v2/logging"),
-]
-ADMIN_GRPC = [
-    "get_model_repository_index", "get_log_settings", "get_trace_settings", "get_inference_statistics",
-    "get_system_shared_memory_status", "unregister_cuda_shared_memory",
-]  # fmt: skip
-
-
-def refused_over_grpc(address, headers):
-    refused = set()
-    with tritonclient.grpc.InferenceServerClient(address) as client:
-        for call in ADMIN_GRPC:
-            try:
-                getattr(client, call)(headers=headers)
-            except tritonclient.grpc.InferenceServerException as error:
-                assert "restricted" in str(error), error
-                refused.add(call)
-    return refused
-
-
-def test_admin_apis_are_closed(target):
-    """Row 16, of the server behind serve.sh, which is started with the same flags."""
-    for method, path in ADMIN_HTTP:
-        assert target.ask(path.format(name=target.model), b"", method=method).status == 403, path
-    assert refused_over_grpc(target.server.address.grpc, None) == set(ADMIN_GRPC)
-    wrong = {"admin-key": KEY}
-    assert target.ask("/v2/logging", headers=wrong, method="GET").status == 403
-    assert refused_over_grpc(target.server.address.grpc, {"triton-grpc-protocol-admin-key": KEY}) == set(ADMIN_GRPC)
-    assert target.ask(f"/v2/models/{target.model}", method="GET").status == 200, "metadata is no admin API"
-    target.assert_unharmed()
-
-
-@ENSEMBLE_ONLY
-def test_the_key_opens_the_admin_apis(run, built, tmp_path):
-    (tmp_path / "key").write_text(KEY + "\n")
-    server = run(TRITON_ADMIN_KEY_FILE=str(tmp_path / "key"))
-    target = Target(server, built[0])
-    assert target.ask("/v2/logging", method="GET").status == 403
-    assert target.ask("/v2/logging", headers={"admin-key": KEY}, method="GET").status == 200
-    assert refused_over_grpc(server.address.grpc, {"triton-grpc-protocol-admin-key": KEY}) == set()
-    load = target.ask(f"/v2/repository/models/{built[0]}/load", b"{}", {"admin-key": KEY})
-    assert load.status != 200, "models are fixed, key or not"
-    assert KEY not in server.said()

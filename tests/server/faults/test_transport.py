@@ -34,6 +34,7 @@ HEADERS = [
     "Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: identity", " folded: 1",
     "Transfer-Encoding : chunked", "Content-Encoding: gzip", "Content-Encoding: deflate", "Content-Encoding: br",
     "Accept-Encoding: gzip", "No colon", ": no name", "A: \0", "A: \x80\xff", "A: " + "b" * 40_000, "Host: b\nC: d",
+    "Accept-Encoding: gzip;q=1e999", "Inference-Header-Content-Length: 99999999999",
     "Inference-Header-Content-Length: 0", "Inference-Header-Content-Length: 3", "Content-Type: text/html",
 ]  # fmt: skip
 LINE_ENDS = ["\r\n"] * 30 + ["\n", "\r", "\r\r\n", "\r\n\0"]

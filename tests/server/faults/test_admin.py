@@ -1,0 +1,86 @@
+"""Row 16: the admin APIs are closed without the key, over HTTP and gRPC, and open with it."""
+
+import json
+import uuid
+from pathlib import Path
+
+import tritonclient.grpc
+
+from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.target import GOOD, Target, infer_body
+
+KEY = "a-key-of-24-characters.."
+ADMIN_HTTP = [
+    ("POST", "/v2/repository/index"),
+    ("POST", "/v2/repository/models/{name}/load"),
+    ("POST", "/v2/repository/models/{name}/unload"),
+    ("GET", "/v2/systemsharedmemory/status"),
+    ("POST", "/v2/systemsharedmemory/region/x/register"),
+    ("POST", "/v2/cudasharedmemory/unregister"),
+    ("GET", "/v2/models/{name}/config"),
+    ("GET", "/v2/models/stats"),
+    ("GET", "/v2/models/{name}/stats"),
+    ("POST", "/v2/trace/setting"),
+    ("POST", "/v2/models/{name}/trace/setting"),
+    ("POST", "/v2/logging"),
+]
+ADMIN_GRPC = [
+    "get_model_repository_index", "get_log_settings", "get_trace_settings", "get_inference_statistics",
+    "get_system_shared_memory_status", "unregister_cuda_shared_memory",
+]  # fmt: skip
+
+
+def refused_over_grpc(address, headers):
+    refused = set()
+    with tritonclient.grpc.InferenceServerClient(address) as client:
+        for call in ADMIN_GRPC:
+            try:
+                getattr(client, call)(headers=headers)
+            except tritonclient.grpc.InferenceServerException as error:
+                assert "restricted" in str(error), error
+                refused.add(call)
+    return refused
+
+
+def test_admin_apis_are_closed(target):
+    """Row 16, of the server behind serve.sh, which is started with the same flags."""
+    for method, path in ADMIN_HTTP:
+        assert target.ask(path.format(name=target.model), b"", method=method).status == 403, path
+    assert refused_over_grpc(target.server.address.grpc, None) == set(ADMIN_GRPC)
+    wrong = {"admin-key": KEY}
+    assert target.ask("/v2/logging", headers=wrong, method="GET").status == 403
+    assert refused_over_grpc(target.server.address.grpc, {"triton-grpc-protocol-admin-key": KEY}) == set(ADMIN_GRPC)
+    assert target.ask(f"/v2/models/{target.model}", method="GET").status == 200, "metadata is no admin API"
+    target.assert_unharmed()
+
+
+def assert_shared_memory_is_open(target):
+    """Each release, from 26.04 on by a flag; an input may then be larger than its request."""
+    name, text = f"triton-test-{uuid.uuid4().hex}", f"{GOOD} {'again ' * 400}".encode()
+    region, content = Path("/dev/shm", name), len(text).to_bytes(4, "little") + text
+    region.write_bytes(content)
+    path = f"/v2/systemsharedmemory/region/{name}"
+    try:
+        body = json.dumps({"key": f"/{name}", "offset": 0, "byte_size": len(content)})
+        registered = target.ask(f"{path}/register", body, {"admin-key": KEY})
+        assert registered.status == 200, registered.text
+        where = {"shared_memory_region": name, "shared_memory_byte_size": len(content)}
+        tensor = {"name": "text_input", "shape": [1, 1], "datatype": "BYTES", "parameters": where}
+        assert target.infer(json.dumps({"inputs": [tensor]})).body == target.infer(infer_body([text.decode()])).body
+        assert target.ask(f"{path}/unregister", b"", {"admin-key": KEY}).status == 200
+    finally:
+        region.unlink()
+
+
+@ENSEMBLE_ONLY
+def test_the_key_opens_the_admin_apis(run, built, tmp_path):
+    (tmp_path / "key").write_text(KEY + "\n")
+    server = run(TRITON_ADMIN_KEY_FILE=str(tmp_path / "key"))
+    target = Target(server, built[0])
+    assert target.ask("/v2/logging", method="GET").status == 403
+    assert target.ask("/v2/logging", headers={"admin-key": KEY}, method="GET").status == 200
+    assert refused_over_grpc(server.address.grpc, {"triton-grpc-protocol-admin-key": KEY}) == set()
+    assert_shared_memory_is_open(target)
+    load = target.ask(f"/v2/repository/models/{built[0]}/load", b"{}", {"admin-key": KEY})
+    assert load.status != 200, "models are fixed, key or not"
+    assert KEY not in server.said()
