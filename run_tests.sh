@@ -6,10 +6,13 @@ usage() {
   cat <<'TEXT'
 usage: run_tests.sh [PYTEST ARGUMENT ...]
        run_tests.sh tests/unit -k labels
+       TRITON_ROOT=/opt/tritonserver run_tests.sh tests/server
 
 Tests run side by side, a worker a processor; -n 0 runs one after the other.
 Image tests need root and docker.io, iptables and debootstrap; without them they are skipped and named,
 except with CI=true, where a test that cannot run fails.
+TRITON_ROOT names a folder with another tritonserver (bin, lib, backends) for the tests in tests/server; without it
+they run on the Triton from PyPI. Its Python stub must be for the python3 on PATH.
 TEXT
 }
 
@@ -20,6 +23,8 @@ main() {
   fi
   local root side_by_side=(-n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
+  TRITON_ROOT="$(python3 "${root}/utils/launch.py" utils.triton_root)"
+  export TRITON_ROOT
   cd "${root}"
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
   python3 "${root}/utils/launch.py" utils.environment --environment dev ruff check .
