@@ -20,7 +20,7 @@ def known(help_text: str) -> frozenset[str]:
 def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) -> list[str]:
     """No model control, admin APIs closed without the key, and the largest body of a request in bytes.
 
-    From 26.04 on the shared memory APIs need a flag of their own besides the key; it is set where there is a key.
+    Releases with --allow-client-shm keep the shared memory APIs off without it; it is set where there is a key.
     """
     # Without a key of the user's, one that nobody knows.
     restricted = f"{ADMIN_APIS}:{ADMIN_HEADER}={admin_key or os.urandom(24).hex()}"

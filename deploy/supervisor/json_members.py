@@ -32,9 +32,12 @@ class Members:
     def look(self, part: bytes) -> None:
         """The next bytes of the JSON. RefusedError for a member that Triton must not see."""
         text = self._tail + part
+        self._tail = text[-_NAME_BYTES:]
+        if b'"' not in text:
+            return  # within one long text or number
         if b"\\u00" in text:
             text = _CODED_LETTER.sub(lambda found: bytes([int(found[1], 16)]), text)
-        self._tail = text[-_NAME_BYTES:]
+            self._tail = text[-_NAME_BYTES:]
         if b'"shape"' in text or b'"classification"' in text:
             self._check(text)
 

@@ -26,6 +26,7 @@ from utils.server_address import ServerAddress
 
 # As README's docker run, but reached over a network that leads nowhere else.
 TOO_MUCH = Case(18, "a text of 67 MB", lambda target: target.infer(infer_body(["a" * 67_000_000])), 503, "--shm-size")
+SECONDS = float(os.environ.get("FAULTS_SECONDS", "8"))
 HARDENED_HERE = (*HARDENED, "--shm-size", "64m", "--user", "1000:1000")
 
 
@@ -152,7 +153,7 @@ def test_the_hardened_container_gives_every_answer_it_must(start, image, layout)
     for case in [*CASES, TOO_MUCH]:
         reply = case.ask(target)
         assert reply.status == case.status, (case.name, reply.text[:300])
-        assert reply.status == 200 or case.says in reply.error
+        assert reply.status == 200 or case.says_of(target.release) in reply.error
         assert not LEAK.search(reply.text), (case.name, reply.text[:300])
     target.assert_unharmed()
     assert container.engine.client.ask(*check_of(container)).returncode == 0
@@ -161,11 +162,11 @@ def test_the_hardened_container_gives_every_answer_it_must(start, image, layout)
 
 @pytest.mark.parametrize(("guard", "full"), [("always", 503), ("never", 500)])
 def test_texts_that_fill_the_shared_memory_end_nothing(start, served, guard, full):
-    """For several canaries' time."""
+    """For several canaries' time; FAULTS_SECONDS=60 lasts a minute."""
     container = start("--env", f"TRITON_GUARD={guard}").wait_until_ready()
     target = Target(container, served[0])
     bodies = [infer_body(["large " * (MB * size // 6)]) for size in (10, 20, 60)]
-    until = time.monotonic() + 8
+    until = time.monotonic() + SECONDS
     with ThreadPoolExecutor(6) as pool:
         seen = set()
         while time.monotonic() < until:

@@ -48,7 +48,7 @@ def test_what_stays_open_is_told(text, count):
 
 @pytest.mark.parametrize(("key", "value"), [(KEY, "true"), ("", "false")])
 def test_the_key_opens_the_shared_memory_apis_where_they_have_a_flag(key, value):
-    """From 26.04 on; before, the restriction by the key is all there is."""
+    """In older releases the restriction by the key is all there is."""
     shown = [flag for flag in hardened(NEW, admin_key=key) if "client-shm" in flag]
     assert shown == [f"--allow-client-shm={value}"]
     assert not any("client-shm" in flag for flag in hardened(OLD, admin_key=key))

@@ -6,6 +6,7 @@ import pytest
 
 from deploy.supervisor import known_faults
 from deploy.supervisor.settings import Settings
+from utils import ROOT
 from utils.releases import TABLE
 
 
@@ -37,6 +38,15 @@ def test_a_fault_is_in_the_releases_of_its_range(word, first, last):
         releases = [row["release"] for row in csv.DictReader(table)]
     found = [release for release in releases if has(release, word)]
     assert found == [release for release in releases if first <= release <= last]
+
+
+def test_the_documentation_lists_the_table():
+    page = (ROOT / "docs/operations.md").read_text()
+    for fault in known_faults.FAULTS:
+        bounds = (f"from {fault.first}" if fault.first else "", f"to {fault.last}" if fault.last else "")
+        releases = " ".join(bounds).strip().removeprefix("from " if all(bounds) else "") or "all"
+        harms = "yes" if fault.is_harmful else "no"
+        assert f"| {fault.name} | {releases} | {harms} | {fault.source} |\n" in page
 
 
 def test_an_unknown_release_has_them_all():

@@ -78,11 +78,11 @@ def serving(built, tmp_path_factory):
 
 @pytest.fixture
 def run(built, serving, tmp_path):
-    """run(**settings): the supervisor on the built repository, ready."""
+    """run(**options): the supervisor on the built repository, ready."""
     made = []
 
-    def start(repository=built[1], folder=serving, *, ready=True, **settings):
-        server = supervised(repository, folder, tmp_path, **settings)
+    def start(repository=built[1], folder=serving, *, ready=True, **options):
+        server = supervised(repository, folder, tmp_path, **options)
         made.append(server)
         entered = server.__enter__()
         return entered.wait_until_ready() if ready else entered

@@ -71,6 +71,9 @@ TAIL = """
 The guard before Triton gives the answers about bodies that are too large or too deep, and says 400 where Triton's own
 parser, which cannot read the JSON of a request, says 500 (operations.md, Limits).
 
+`TRITON_ROOT=/opt/tritonserver ./run_tests.sh tests/server` runs the same tests on another release of Triton, of which
+the folder has `bin`, `lib` and `backends`; its Python stub must be for the `python3` on PATH.
+
 Over gRPC what is 400 or 404 here is INVALID_ARGUMENT or NOT_FOUND, with the same sentence (`test_grpc.py`).
 """
 

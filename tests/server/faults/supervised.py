@@ -31,9 +31,9 @@ def lay_out_serving(folder, golden):
 
 
 class Supervised:
-    """`supervise.py tritonserver ...` in a child process."""
+    """`supervise.py tritonserver ...` in a child process; `before`: a program that becomes it, with its arguments."""
 
-    def __init__(self, repository, serving, folder, **settings):
+    def __init__(self, repository, serving, folder, *, before=(), **settings):
         python, triton = triton_for(environment.SERVING)
         self.ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
         self.address = ServerAddress(http=f"127.0.0.1:{self.ports['http']}", grpc=f"127.0.0.1:{self.ports['grpc']}")
@@ -47,7 +47,15 @@ class Supervised:
             **settings,
         }
         self.log = folder / f"log-{self.ports['http']}"
-        command = [python, "-I", "-S", serving / "supervise.py", "tritonserver", f"--model-repository={repository}"]
+        command = [
+            *before,
+            python,
+            "-I",
+            "-S",
+            serving / "supervise.py",
+            "tritonserver",
+            f"--model-repository={repository}",
+        ]
         command += [f"--backend-directory={triton}/backends", f"--cache-directory={triton}/caches"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -96,8 +104,8 @@ class Supervised:
 
 
 @contextlib.contextmanager
-def supervised(repository, serving, folder, **settings):
-    server = Supervised(repository, serving, folder, **settings)
+def supervised(repository, serving, folder, **options):
+    server = Supervised(repository, serving, folder, **options)
     try:
         yield server
     finally:

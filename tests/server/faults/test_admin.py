@@ -55,7 +55,7 @@ def test_admin_apis_are_closed(target):
 
 
 def assert_shared_memory_is_open(target):
-    """Each release, from 26.04 on by a flag; an input may then be larger than its request."""
+    """In each release, newer ones by a flag; an input may then be larger than its request."""
     name, text = f"triton-test-{uuid.uuid4().hex}", f"{GOOD} {'again ' * 400}".encode()
     region, content = Path("/dev/shm", name), len(text).to_bytes(4, "little") + text
     region.write_bytes(content)
