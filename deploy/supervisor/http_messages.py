@@ -9,6 +9,8 @@ import re
 from typing import Protocol
 
 HEAD_BYTES = 32 * 1024
+# Triton ends the connection at a name, a value or a target of 8192 bytes (run on 24.10).
+HEAD_LINE_BYTES = 8191
 # A chunk begins with its size, without extensions, and after the last one comes nothing but an empty line.
 LINE_BYTES = 17
 # Triton keeps each chunk in memory of its own; from 26.05 on it takes no more than so many of a request.
@@ -18,6 +20,7 @@ HEADERS = rb"\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
 _NAMES = rb"Content-Length|Transfer-Encoding|Content-Encoding|Inference-Header-Content-Length"
 _FIELD = re.compile(rb"\r\n(" + _NAMES + rb"):[ \t]*([^\r]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_TOO_LARGE = "431 Request Header Fields Too Large"
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 
 
@@ -29,6 +32,12 @@ class RefusedError(Exception):
         self.status = status
 
 
+def check_lines(head: bytes) -> None:
+    """431 for a line that is too long."""
+    if max(map(len, head.split(b"\r\n"))) > HEAD_LINE_BYTES:
+        raise RefusedError(_TOO_LARGE, f"a line of the request's headers is longer than {HEAD_LINE_BYTES} bytes")
+
+
 def bad(sentence: str) -> RefusedError:
     """400."""
     return RefusedError("400 Bad Request", sentence)
@@ -38,9 +47,7 @@ def end_of_head(content: bytes) -> int:
     """How many bytes the head at the beginning of `content` has; 0 while it is not complete."""
     end = content.find(b"\r\n\r\n") + 4
     if end > HEAD_BYTES or (end < 4 and len(content) > HEAD_BYTES):
-        raise RefusedError(
-            "431 Request Header Fields Too Large", f"the request's headers are longer than {HEAD_BYTES} bytes"
-        )
+        raise RefusedError(_TOO_LARGE, f"the request's headers are longer than {HEAD_BYTES} bytes")
     return end if end >= 4 else 0
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 
 from .body_limits import Limits, Rules, too_large
-from .http_messages import HEADERS, MOST_CHUNKS, Body, RefusedError, Sized, bad, end_of_head, fields, framing
+from .http_messages import (
+    HEADERS,
+    MOST_CHUNKS,
+    Body,
+    RefusedError,
+    Sized,
+    bad,
+    check_lines,
+    end_of_head,
+    fields,
+    framing,
+)
 from .json_members import Members
 
 # Methods and targets that Triton's own parser knows: any other ends the connection there.
@@ -57,6 +68,7 @@ class Request:
         return used + more
 
     def _begin(self, head: bytes) -> None:
+        check_lines(head)
         found = _REQUEST.fullmatch(head)
         if not found:
             raise bad("this is no request of HTTP/1.1")

@@ -57,6 +57,8 @@ BAD = {
     "headers at the end": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n", 400),
     "endless headers": (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * HEAD_BYTES, 431),
     "one endless header": (b"GET / HTTP/1.1\r\nA: " + b"b" * HEAD_BYTES, 431),
+    "a long header": (b"GET / HTTP/1.1\r\nA: " + b"b" * 8189 + b"\r\n\r\n", 431),
+    "a long target": (b"GET /" + b"b" * 8178 + b" HTTP/1.1\r\n\r\n", 431),
     "long headers": (b"GET / HTTP/1.1\r\nA: " + b"b" * HEAD_BYTES + b"\r\n\r\n", 431),
 }
 
