@@ -11,12 +11,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.supervisor.triton_errors import PORT_LOST
 from utils import ROOT, children, environment
 from utils.local_triton import ATTEMPTS, SERVICES, serve
 from utils.ports import choose_ports
 from utils.server_address import ServerAddress
 from utils.triton_layout import ask, lay_out
-from utils.triton_process import PORT_LOST
 
 HOST = "127.0.0.1"
 READY_WITHIN = 180.0  # seconds: torch and TensorFlow take their time to be imported

@@ -16,15 +16,13 @@ from typing import IO, BinaryIO
 
 from deploy.supervisor import stack
 from deploy.supervisor.guard import Place
-from deploy.supervisor.triton_errors import NO_GPU, PORT_LOST, STARTED
+from deploy.supervisor.triton_errors import NO_GPU, PORT_LOST, REPEATED, STACK, STARTED, USAGE
 from utils.errors import BootProofError
 from utils.server_address import ServerAddress
 from utils.triton_layout import Interpreter
 
 # Triton waits so long for clients that keep a connection open without a request in flight; then we end it.
 EXIT_SECONDS = 5
-# Lines that tell nothing; the last one says what the line on the model repeats.
-NOISE = (*NO_GPU, "backend_model.cc")
 # prctl(PR_SET_PDEATHSIG, SIGKILL): the stubs notice within a second that their server is gone, and clear their shared
 # memory. The parent is asked for afterwards in case it died before the call. The stack is that of deploy/supervisor.
 _DIE_WITH_PARENT = """
@@ -72,12 +70,11 @@ class ServerLog:
     def reason(self) -> str:
         """The lines on errors, else the last ones: Triton writes its tables after the reason it ends for."""
         lines = self.text().splitlines()
-        if any(line.startswith("Usage: ") for line in lines):  # of a flag it does not accept: the reason is told last
+        if any(line.startswith(USAGE) for line in lines):  # of a flag it does not accept: the reason is told last
             return next(line for line in reversed(lines) if line.strip())
         errors = [line for line in lines if line[:2] in {"E0", "E1"} or "error" in line[:20].lower()]
-        errors = [line for line in errors if not any(noise in line for noise in NOISE)]
-        # A Python fault brings its stack along, as text in the same line.
-        return "\n".join(line.partition("\\n\\nAt:")[0] for line in errors[-12:] or lines[-12:])
+        errors = [line for line in errors if not any(noise in line for noise in (*NO_GPU, REPEATED))]
+        return "\n".join(line.partition(STACK)[0] for line in errors[-12:] or lines[-12:])
 
 
 class LocalServer:

@@ -52,5 +52,8 @@ PORT_LOST = "already in use"
 STARTED = ("Started GRPCInferenceService", "Started HTTPService", "Started Metrics Service")
 # In the log of each machine without a GPU, though nothing is wrong.
 NO_GPU = ("CudaDriverHelper", "Failed to initialize NVML", "DCGM")
+# In the log: lines of this source file repeat the line on the model; the help text begins so when a flag is wrong; the
+# stack of a Python fault begins so, within the line of the fault.
+REPEATED, USAGE, STACK = "backend_model.cc", "Usage: ", "\\n\\nAt:"
 # Lines of the log that tell why a server does not start: error and fatal lines, and the status of a model.
 TELLING = re.compile(r"^[EF]\d{4} |UNAVAILABLE|^error", re.IGNORECASE)
