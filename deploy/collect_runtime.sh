@@ -7,11 +7,8 @@ export LC_ALL=C
 umask 022
 
 readonly TRITON=/opt/tritonserver
-# The server does not start, or its models do not load, without a library that one of these is linked against.
-readonly ESSENTIAL=(
-  bin/tritonserver backends/python/libtriton_python.so backends/python/triton_python_backend_stub
-  backends/onnxruntime/libtriton_onnxruntime.so
-)
+# Without a library that one of these is linked against, the server does not start or its models do not load.
+readonly ESSENTIAL="^(/usr/bin/python.*|${TRITON}/(bin/tritonserver|backends/(python/.*|onnxruntime/libtriton_.*)))$"
 # glibc's own: the slim base is of the same distribution release and brings them; two glibcs in one process crash.
 readonly GLIBC='^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|thread_db|nss_(files|dns|compat|hesiod))\.so.*|libnsl\.so\.1)$'
 # A library among these that something kept is linked against comes back by way of the closure.
@@ -53,7 +50,7 @@ collect_triton() {
 }
 
 collect_python() {
-  local found stdlib
+  local found interpreter stdlib
   mapfile -t found < <(python3 -I -S -c \
     'import os, sys; print(os.path.realpath(sys.executable), os.path.realpath(os.path.dirname(os.__file__)), sep="\n")')
   [[ "${#found[@]}" -eq 2 ]] || die "the base image has no working python3, which the Python backend needs"
@@ -66,31 +63,13 @@ collect_python() {
   python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -d "${stdlib}" "${destination}${stdlib}" || true
 }
 
-# The loader's search path in the finished image, and behind it that of the base without its empty entries, which mean
-# the current folder. Triton opens a backend when libtritonserver.so is loaded, so no backend says where that lies.
-search_path() {
-  local entries
-  IFS=: read -r -a entries <<<"${LD_LIBRARY_PATH:-}"
-  printf '%s' "${TRITON}/lib"
-  printf ':%s' "${entries[@]}" | sed -E 's/:+/:/g; s/:$//'
-}
-
-is_essential() { # BINARY
-  local each
-  [[ "$1" == "${interpreter}" ]] && return
-  for each in "${ESSENTIAL[@]}"; do
-    [[ "$1" == "${TRITON}/${each}" ]] && return
-  done
-  return 1
-}
-
 # Copies what a binary is linked against into one folder. Resolved for the original, beside which its RPATH points.
 collect_libraries_of() { # BINARY
   local name path listing
   listing="$(LD_LIBRARY_PATH="${search_path}" ldd "$1" 2>/dev/null)" || return 0 # a script, or linked statically
   while read -r name path; do
     if [[ "${path}" == not ]]; then
-      is_essential "$1" && die "$1 needs ${name}, which the base image does not have: give a whole Triton image (-py3)"
+      [[ "$1" =~ ${ESSENTIAL} ]] && die "$1 needs ${name}, which the base image does not have: give a whole Triton image (-py3)"
       echo "note: $1 stays without ${name}" >&2
     elif [[ ! "${name}" =~ ${GLIBC} && ! -e "${destination}${path}" && ! -e "${libraries}/${name}" ]]; then
       cp --dereference "${path}" "${libraries}/${name}"
@@ -102,7 +81,9 @@ main() {
   [[ $# -eq 1 ]] || die "usage: collect_runtime.sh DESTINATION"
   destination="$1"
   libraries="${destination}${TRITON}/lib"
-  search_path="$(search_path)"
+  # As in the finished image: Triton's folder first, where libtritonserver.so lies, which no backend says because Triton
+  # has it loaded when it opens one. Then the base's, without empty entries, which mean the current folder.
+  search_path="$(printf '%s:%s' "${TRITON}/lib" "${LD_LIBRARY_PATH:-}" | sed -E 's/:+/:/g; s/:$//')"
   mkdir -p "${libraries}"
   collect_triton
   collect_python

@@ -50,11 +50,11 @@ def _library(backend: str) -> Path:
 
 
 def _import_packages() -> None:
-    """The packages of the served models, in the Python and with the environment that Triton's stub gives them."""
-    names = sorted(path.parent.name for path in SERVING.glob("*/__init__.py"))
+    """The packages of the served models and the supervisor, in the environment that Triton's stub gives to models."""
+    names = [*sorted(path.parent.name for path in SERVING.glob("*/__init__.py")), "supervisor.main"]
     done = subprocess.run(["python3", "-c", f"import {', '.join(names)}"], capture_output=True, text=True)
     if done.returncode:
-        raise Fault(f"the served models cannot import {', '.join(names)}: {done.stderr.strip().splitlines()[-1]}")
+        raise Fault(f"python3 cannot import {', '.join(names)}: {done.stderr.strip().splitlines()[-1]}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from utils.errors import ImageError
 # From this version on, docker builds with BuildKit only through a plugin, which minimal installations lack.
 PLUGIN_NEEDED = 23
 BUILDX, BUILT_IN, LEGACY = "the buildx plugin", "its own BuildKit", "the legacy builder"
-STEP_OUTPUT = re.compile(r"#\d+ \d+\.\d+ (.*\S)")
+STEP_OUTPUT = re.compile(r"(#\d+) \d+\.\d+ (.*\S)")
+STEP_ERROR = re.compile(r"(#\d+) ERROR:")
 FAILED_STEP = ("did not complete successfully", "executor failed running", "returned a non-zero code")
 BUILDERS_OWN = re.compile(r"Step \d|--->|Removing intermediate container|The command '")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -101,11 +102,13 @@ def _child(command: Sequence[str], environment: dict[str, str], *, terminal: boo
 
 
 def telling_line(lines: Sequence[str]) -> str:
-    """The last line that a failed step printed (both builders repeat the whole step after it), else the last of all."""
+    """The last line that the failed step printed, else the last of all. BuildKit runs steps side by side."""
     said = [line for raw in lines if (line := COLOUR.sub("", raw).strip())]
     if any(mark in line for line in said[-5:] for mark in FAILED_STEP):
-        printed = [match[1] for line in said if (match := STEP_OUTPUT.match(line))]
-        said = printed or [line for line in said if not BUILDERS_OWN.match(line)] or said
+        failed = {match[1] for line in said if (match := STEP_ERROR.match(line))}
+        printed = [match for line in said if (match := STEP_OUTPUT.match(line))]
+        of_failed = [match[2] for match in printed if match[1] in failed] or [match[2] for match in printed]
+        said = of_failed or [line for line in said if not BUILDERS_OWN.match(line)] or said
     return said[-1][:300] if said else "docker says nothing"
 
 

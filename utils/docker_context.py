@@ -11,10 +11,6 @@ from utils.context import GOLDEN_FILE
 from utils.names import check_image
 from utils.placing import place_again
 
-SUPERVISOR = (
-    "__init__", "backlog", "body_limits", "canary", "flags", "gate", "guard", "http_messages", "main", "poll",
-    "processes", "pulse", "relay", "request", "response", "server", "settings", "stack", "triton_errors",
-)  # fmt: skip
 # What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
 FILES = {
     "Dockerfile": 0o644,
@@ -26,7 +22,7 @@ FILES = {
     "deploy/selfcheck.py": 0o644,
     "deploy/serving_site.py": 0o644,
     "deploy/supervise.py": 0o644,
-    **{f"deploy/supervisor/{name}.py": 0o644 for name in SUPERVISOR},
+    **{path.relative_to(ROOT).as_posix(): 0o644 for path in sorted((ROOT / "deploy/supervisor").glob("*.py"))},
     "utils/comparison.py": 0o644,
 }
 WHEELHOUSE = "wheelhouse"

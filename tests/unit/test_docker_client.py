@@ -123,5 +123,11 @@ def test_output_of_the_failed_step_is_quoted():
     assert telling_line([]) == "docker says nothing"
 
 
+def test_the_line_of_the_step_that_failed_is_told_though_another_printed_after_it():
+    lines = ["#10 4.4 ERROR: no libarchive.so.13", "#10 ERROR: executor failed running [/bin/sh]: exit code: 1"]
+    lines += ["#15 4.6 Successfully installed numpy", "#15 CANCELED", "------", " > [collected 3/3] RUN:", "------"]
+    assert telling_line([*lines, "executor failed running [/bin/sh]: exit code: 1"]) == "ERROR: no libarchive.so.13"
+
+
 def test_last_line_leaves_out_the_pointer_to_the_help():
     assert last_line("docker: no.\nSee 'docker run --help'.\n\n") == "docker: no."

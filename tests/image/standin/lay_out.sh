@@ -69,34 +69,13 @@ lay_out_onnxruntime() {
   patchelf --set-soname libonnxruntime.so "${folder}/libonnxruntime.so"
   cp "${folder}/site-packages/onnxruntime/capi/libonnxruntime_providers_shared.so" "${folder}/"
   # A CPU image must leave these out. They need what no image without a GPU has.
-  for name in cuda:libcudnn.so.9 tensorrt:libnvinfer.so.10 openvino:libopenvino.so.2620; do
-    decoy "${folder}/libonnxruntime_providers_${name%%:*}.so" "${name##*:}"
-  done
-  for name in libopenvino.so.2620 libopenvino_intel_cpu_plugin.so libtbb.so.12; do
-    decoy "${folder}/${name}" libcuda.so.1
+  for name in libonnxruntime_providers_{cuda,tensorrt,openvino}.so libopenvino{.so.2620,_intel_cpu_plugin.so} libtbb.so.12; do
+    cp unpacked/nvidia_pytriton.libs/libb64-* "${folder}/${name}"
+    patchelf --add-needed libcuda.so.1 "${folder}/${name}"
   done
   mkdir "${folder}/test" "${folder}/include"
   touch "${folder}/plugins.xml" "${folder}/test/libcustom_op_library.so" "${folder}/include/onnxruntime_c_api.h"
   find "${folder}" -maxdepth 1 -name '*.so*' -exec chmod 644 {} +
-}
-
-decoy() { # FILE NEEDED
-  cp unpacked/nvidia_pytriton.libs/libb64-* "$1"
-  patchelf --add-needed "$2" "$1"
-}
-
-# The rest of /opt/tritonserver, as far as it can stand in the way: names, and packages that must not be imported.
-lay_out_others() {
-  local dali="${triton}/backends/dali/wheel/dali/nvidia/dali"
-  mkdir -p "${triton}"/{include,repoagents/checksum,python/openai,third-party-src} "${dali}"
-  echo 'raise ImportError("the base image has this for DALI only")' >"${dali}/__init__.py"
-  echo 2.51.0 >"${triton}/TRITON_VERSION"
-  echo 'The licence of Triton stands here in NVIDIA'\''s image.' >"${triton}/LICENSE"
-  echo '%PDF-1.4 (a stand-in)' >"${triton}/NVIDIA_Deep_Learning_Container_License.pdf"
-  echo 'The licence of the CUDA base stands here in NVIDIA'\''s image.' >"${destination}/NGC-DL-CONTAINER-LICENSE"
-  touch "${triton}"/python/{tritonserver,tritonfrontend}-2.51.0-py3-none-any.whl
-  # As the distribution's packages would be: the served models must import their own numpy.
-  install_wheels "${destination}/usr/local/lib/python${version}/dist-packages" numpy pip
 }
 
 main() {
@@ -111,7 +90,8 @@ main() {
   lay_out_libraries
   lay_out_server
   lay_out_onnxruntime
-  lay_out_others
+  # As the distribution's packages: the served models must import their own numpy.
+  install_wheels "${destination}/usr/local/lib/python${version}/dist-packages" numpy pip
 }
 
 main "$@"
