@@ -52,7 +52,7 @@ FROM triton AS runtime-full
 
 FROM runtime-${RUNTIME} AS serving
 # HOME: uid 1000 may have no entry in /etc/passwd, and /tmp is all that a read-only root leaves to write to.
-ENV PATH=/opt/tritonserver/bin:${PATH} \
+ENV PATH=/opt/serving/supervisor/bin:/opt/tritonserver/bin:${PATH} \
     PYTHONPATH=/opt/serving \
     PYTHONIOENCODING=utf-8 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -71,10 +71,10 @@ STOPSIGNAL SIGTERM
 # The golden canary; an overloaded server may take its time for it, and is healthy.
 HEALTHCHECK --interval=10s --timeout=15s --start-period=120s --retries=2 \
   CMD ["python3", "-I", "-S", "/opt/serving/healthcheck.py"]
-# The base's ENTRYPOINT, if it has one, stays: NVIDIA's checks the driver. The supervisor adds the flags that harden
-# Triton, as far as the release knows them (docs/operations.md).
-CMD ["python3", "-I", "-S", "/opt/serving/supervise.py", "tritonserver", "--model-repository=/models", \
-     "--disable-auto-complete-config", "--backend-config=python,shm-default-byte-size=1048576"]
+# Arguments come after it: none or flags of Triton's, `tritonserver` and its flags, or another command such as `bash`.
+# The supervisor runs the base's own entry script, if there is one, and hardens Triton (docs/operations.md).
+ENTRYPOINT ["python3", "-I", "-S", "/opt/serving/supervise.py"]
+CMD []
 # Last, so that another model re-uses every layer above.
 # What is large in a model repository comes first: another tag, label map or setting re-uses it, too.
 COPY weights/ /models/

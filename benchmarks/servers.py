@@ -45,8 +45,8 @@ def supervised(tree: Path, repository: Path, folder: Path) -> Iterator[Running]:
     """What the image of a build tree runs, on the Triton from PyPI: ready when the golden answers were right."""
     python, laid_out = environment.ensure(environment.SERVING), environment.SERVING.folder / "tritonserver"
     lay_out(python, laid_out)
-    command = [str(python), "-I", "-S", str(_serving(tree, folder) / "supervise.py"), "tritonserver"]
-    command += [f"--model-repository={repository}", "--disable-auto-complete-config"]
+    command = [str(python), "-I", "-S", str(_serving(tree, folder) / "supervise.py")]
+    command += [f"{laid_out}/bin/tritonserver", f"--model-repository={repository}", "--disable-auto-complete-config"]
     command += [f"--backend-directory={laid_out}/backends", f"--cache-directory={laid_out}/caches"]
     command += ["--backend-config=python,shm-default-byte-size=1048576"]
     settings = {

@@ -9,9 +9,9 @@ SERVING = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - p
 def is_healthy() -> bool:
     """Asks once. An overloaded server is healthy: a restart would help nobody."""
     from comparison import difference
-    from supervisor import canary, settings
+    from supervisor import canary
 
-    port = settings.read({**os.environ, "TRITON_ADMIN_KEY": "", "TRITON_ADMIN_KEY_FILE": ""}).http_port
+    port = _http_port()
     try:
         if canary.request(port, "GET", "/v2/health/ready", seconds=4)[0] != 200:
             return False
@@ -23,6 +23,17 @@ def is_healthy() -> bool:
     except canary.NoAnswerError as error:
         return str(error).startswith(tuple(str(status) for status in canary.OVERLOADED))
     return True
+
+
+def _http_port() -> int:
+    """The supervisor's, which may be that of a flag; without its file the environment's."""
+    from supervisor import settings
+
+    try:
+        with open(settings.port_file(SERVING), encoding="utf-8") as file:  # noqa: PTH123
+            return int(file.read())
+    except (OSError, ValueError):
+        return settings.read({"TRITON_HTTP_PORT": os.environ.get("TRITON_HTTP_PORT", "")}).http_port
 
 
 if __name__ == "__main__":

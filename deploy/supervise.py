@@ -1,4 +1,4 @@
-"""The container's main process: `supervise.py tritonserver --model-repository=/models ...`. Standard library only."""
+"""The image's ENTRYPOINT: `supervise.py [tritonserver] [--flag ...]`, or any other command. Standard library only."""
 
 import os
 import sys
@@ -7,6 +7,6 @@ SERVING = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - p
 
 if __name__ == "__main__":
     sys.path.insert(0, SERVING)  # which Python's isolated mode leaves out
-    from supervisor.main import main
+    from supervisor.entry import main
 
     sys.exit(main(sys.argv[1:], SERVING))

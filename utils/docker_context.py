@@ -23,6 +23,7 @@ FILES = {
     "deploy/serving_site.py": 0o644,
     "deploy/supervise.py": 0o644,
     **{path.relative_to(ROOT).as_posix(): 0o644 for path in sorted((ROOT / "deploy/supervisor").glob("*.py"))},
+    "deploy/supervisor/bin/tritonserver": 0o755,
     "utils/comparison.py": 0o644,
 }
 WHEELHOUSE = "wheelhouse"

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from deploy.supervisor import flags, known_faults, settings
 from deploy.supervisor.body_limits import Rules
+from deploy.supervisor.errors import SettingError
 from deploy.supervisor.guard import Place
 from deploy.supervisor.triton_errors import PORT_LOST
 from utils import environment, triton_root
@@ -127,7 +128,7 @@ def _settings() -> settings.Settings:
     """As in the image; UsageError for a setting of the environment that is none."""
     try:
         return settings.read(os.environ)
-    except settings.SettingError as error:
+    except SettingError as error:
         raise UsageError(str(error)) from error
 
 

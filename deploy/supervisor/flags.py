@@ -20,7 +20,8 @@ def known(help_text: str) -> frozenset[str]:
 def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) -> list[str]:
     """No model control, admin APIs closed without the key, and the largest body of a request in bytes.
 
-    Releases with --allow-client-shm keep the shared memory APIs off without it; it is set where there is a key.
+    No ports of cloud services, no traces, and a bound for the answers that wait for a client of a gRPC stream. Releases
+    with --allow-client-shm keep the shared memory APIs off without it; it is set where there is a key.
     """
     # Without a key of the user's, one that nobody knows.
     restricted = f"{ADMIN_APIS}:{ADMIN_HEADER}={admin_key or os.urandom(24).hex()}"
@@ -30,6 +31,10 @@ def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) ->
         "strict-readiness": "true",
         "http-restricted-api": restricted,
         "grpc-restricted-protocol": restricted,
+        "allow-vertex-ai": "false",
+        "allow-sagemaker": "false",
+        "trace-config": "level=off",
+        "grpc-max-response-pool-size": "64",
         "allow-client-shm": "true" if admin_key else "false",
         "http-max-input-size": str(max_input_bytes),
     }

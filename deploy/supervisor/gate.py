@@ -32,25 +32,21 @@ ANSWER = (
 class Gate:
     """Closed when made; `open` lets new connections to Triton, `close` answers them with 503 again.
 
+    `http` and `grpc` are IPv4 addresses and ports; no `grpc`: its port is left alone.
     Raises OSError when a port is taken, or when the kernel knows no such programs.
     """
 
-    def __init__(self, http_port: int, grpc_port: int) -> None:
-        self._http = _listen(socket.AF_INET, "0.0.0.0", http_port)
-        try:
-            self._grpc = _listen(socket.AF_INET6, "::", grpc_port)  # as gRPC does, where there is IPv6
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise
-            self._grpc = _listen(socket.AF_INET, "0.0.0.0", grpc_port)
+    def __init__(self, http: tuple[str, int], grpc: tuple[str, int] | None) -> None:
+        self._http = _listen(socket.AF_INET, *http)
+        self._grpc = [_listen_as_grpc(*grpc)] if grpc else []
         self.close()
-        for each in (self._http, self._grpc):
+        for each in (self._http, *self._grpc):
             each.listen(128)
         threading.Thread(target=self._answer, daemon=True).start()
 
     def open(self) -> None:
         """New connections are Triton's."""
-        for each in (self._http, self._grpc):
+        for each in (self._http, *self._grpc):
             _attach(each, [(_RETURN, 0, 0, TRITONS)])
 
     def close(self) -> None:
@@ -58,12 +54,13 @@ class Gate:
         bypass = struct.unpack("!I", socket.inet_aton(BYPASS))[0]
         let_through = [(_LOAD_WORD, 0, 0, _SOURCE_ADDRESS), (_JUMP_IF_EQUAL, 0, 1, bypass), (_RETURN, 0, 0, TRITONS)]
         _attach(self._http, [*let_through, (_RETURN, 0, 0, OURS)])
-        _attach(self._grpc, [(_RETURN, 0, 0, OURS)])
+        for each in self._grpc:
+            _attach(each, [(_RETURN, 0, 0, OURS)])
 
     def _answer(self) -> None:
         """503 over HTTP; over gRPC a connection that ends, which a client reports as UNAVAILABLE."""
         while True:
-            for each in select.select([self._http, self._grpc], [], [])[0]:
+            for each in select.select([self._http, *self._grpc], [], [])[0]:
                 with contextlib.suppress(OSError):
                     connection, _ = each.accept()
                     with connection:
@@ -73,6 +70,16 @@ class Gate:
                             connection.sendall(ANSWER)
                             connection.shutdown(socket.SHUT_WR)
                             connection.recv(65536)
+
+
+def _listen_as_grpc(host: str, port: int) -> socket.socket:
+    """Where there is IPv6, gRPC takes its socket for an IPv4 address as well; a group has sockets of one family."""
+    try:
+        return _listen(socket.AF_INET6, "::" if host == "0.0.0.0" else f"::ffff:{host}", port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise
+        return _listen(socket.AF_INET, host, port)
 
 
 def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:

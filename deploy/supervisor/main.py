@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 
-from . import backlog, flags, guard, known_faults, processes, settings
+from . import backlog, guard, known_faults, launch, processes, settings
+from .errors import Fault, SettingError
 from .gate import BYPASS, Gate
+from .log import say
 from .server import Server
-from .settings import SettingError, Settings
+from .settings import Settings
 
 LOOK = 0.25
 # No request completed and no processor time used for so long: nothing works in there.
@@ -27,21 +28,14 @@ STOP_SECONDS = 1.5
 QUIET_SECONDS = 0.2
 
 
-class Fault(Exception):  # noqa: N818 - a word of the documentation
-    """The server cannot go on; its text says why."""
+def main(program: str, words: Sequence[str], serving: str) -> int:
+    """Runs the tritonserver `program` with the flags in `words` until a signal or a fault.
 
-
-def say(text: str) -> None:
-    """One line of the container's log."""
-    print(f"supervisor: {text}", file=sys.stderr, flush=True)
-
-
-def main(command: Sequence[str], serving: str) -> int:
-    """Runs until a signal or a fault. 0: drained; 1: a fault; 2: a wrong setting."""
+    0: drained; 1: a fault; 2: a wrong setting or flag.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGCHLD])
     try:
-        wanted = settings.read(os.environ)
-        return Supervisor(wanted, command, serving).run()
+        return Supervisor(launch.read(program, words, os.environ), serving).run()
     except SettingError as error:
         say(str(error))
         return 2
@@ -53,32 +47,34 @@ def main(command: Sequence[str], serving: str) -> int:
 class Supervisor:
     """One run of one server. Raises Fault."""
 
-    def __init__(self, wanted: Settings, command: Sequence[str], serving: str) -> None:
-        self._settings = wanted
+    def __init__(self, start: launch.Launch, serving: str) -> None:
+        golden = os.path.join(serving, "golden.json")  # noqa: PTH118
+        launch.check_models(start.repositories, golden)
+        self._settings = wanted = start.settings
         self._gate = _gate(wanted)
-        known = _known_flags(command[0])
-        release = known_faults.release_of(os.environ, command[0])
+        release = known_faults.release_of(os.environ, start.program)
         place = _place(wanted, release) if known_faults.needs_guard(wanted.guard, release) else None
-        self._ports = [wanted.http_port, wanted.grpc_port, *([place.upstream[1]] if place else [])]
-        added = _added_flags(known, wanted, place, gated=bool(self._gate))
+        self._ports = [*wanted.ports, *([place.upstream[1]] if place else [])]
+        command = start.command(place, gated=bool(self._gate))
         self._backlog = backlog.Backlog(wanted.metrics_port, backlog.place())
         environment = {**settings.without_secrets(os.environ), backlog.VARIABLE: self._backlog.file}
-        self._server = Server([*flags.without(command, added), *added], environment)
+        self._server = Server(command, environment)
         if place:
             self._server.start_guard(place)
+        self._port_file = settings.port_file(serving)
+        _write(self._port_file, str(wanted.http_port))
         # Imported now, while Triton loads.
         from comparison import difference  # type: ignore[import-not-found]
 
         from . import canary, pulse
 
         try:
-            golden = os.path.join(serving, "golden.json")  # noqa: PTH118
             ours = canary.load(golden, difference, wanted.http_port, BYPASS if self._gate else "")
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._server.end()
             raise Fault(f"no canary: {error!r}; build the image anew") from error
         self._pulse = pulse.Pulse(ours, wanted.metrics_port)
-        self._largest_batch = _largest_batch(command, ours.rows[0].model)
+        self._largest_batch = _largest_batch(start.repositories, ours.rows[0].model)
 
     def run(self) -> int:
         """The exit code."""
@@ -98,6 +94,7 @@ class Supervisor:
                 self._gate.close()
             self._server.end()
             self._backlog.end()
+            _remove(self._port_file)
 
     def _watch(self, *, until_ready: bool) -> bool:
         """Returns True when ready, where that is waited for, and False after a signal. Raises Fault."""
@@ -178,11 +175,13 @@ class Supervisor:
 
 def _gate(wanted: Settings) -> Gate | None:
     """None, and said so, on a kernel that has no such thing; Fault for a taken port."""
+    http, grpc = (wanted.http_address, wanted.http_port), (wanted.grpc_address, wanted.grpc_port)
     try:
-        return Gate(wanted.http_port, wanted.grpc_port)
+        return Gate(http, grpc if wanted.grpc else None)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            ports = f"TRITON_HTTP_PORT {wanted.http_port} or TRITON_GRPC_PORT {wanted.grpc_port}"
+            ports = f"TRITON_HTTP_PORT {wanted.http_port}"
+            ports += f" or TRITON_GRPC_PORT {wanted.grpc_port}" if wanted.grpc else ""
             raise Fault(f"Address already in use: {ports}") from error
         say(f"this kernel cannot hold clients back before the canary ({error}): probe with the HEALTHCHECK's command")
         return None
@@ -195,41 +194,27 @@ def _place(wanted: Settings, release: str) -> guard.Place:
         names = "; ".join(fault.name for fault in known_faults.harmful(release))
         say(f"TRITON_GUARD=auto starts the guard for release {release or 'unknown'}: {names}")
     try:
-        return guard.Place("0.0.0.0", wanted.http_port, known_faults.rules(wanted, release))
+        return guard.Place(wanted.http_address, wanted.http_port, known_faults.rules(wanted, release))
     except OSError as error:
         raise Fault(f"{error.strerror}: TRITON_HTTP_PORT {wanted.http_port}") from error
 
 
-def _known_flags(triton: str) -> frozenset[str]:
-    try:
-        shown = subprocess.run([triton, "--help"], capture_output=True, text=True, check=False, timeout=60)
-    except OSError as error:
-        raise Fault(f"{triton} cannot be started ({error})") from error
-    known = flags.known(shown.stdout + shown.stderr)
-    for gap in flags.missing(known):
-        say(gap)
-    return known
+def _write(path: str, text: str) -> None:
+    """Best effort: without it, the health check goes by the environment."""
+    with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
 
 
-def _added_flags(known: frozenset[str], wanted: Settings, place: guard.Place | None, *, gated: bool) -> list[str]:
-    return [
-        *flags.hardening(known, admin_key=wanted.admin_key, max_input_bytes=wanted.max_input_bytes),
-        *(place.triton_flags if place else [f"--http-port={wanted.http_port}"]),
-        *(["--metrics-address=0.0.0.0"] if place else []),  # it would follow HTTP's to where only the guard is
-        f"--grpc-port={wanted.grpc_port}",
-        f"--metrics-port={wanted.metrics_port}",
-        f"--exit-timeout-secs={wanted.drain_seconds:g}",
-        *(["--reuse-http-port=true"] if gated and not place else []),
-        *(["--reuse-grpc-port=true"] if gated else []),
-    ]
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108
 
 
-def _largest_batch(command: Sequence[str], model: str) -> int:
-    """max_batch_size of the model the canary asks; 1 where its config does not say."""
-    found = [part.partition("=")[2] for part in command if part.startswith("--model-repository=")]
-    try:
-        with open(os.path.join(*found, model, "config.pbtxt"), encoding="utf-8") as config:  # noqa: PTH118, PTH123
-            sizes = re.findall(r"(?m)^\s*max_batch_size\s*:\s*([0-9]+)", config.read())
-    except (OSError, TypeError):
-        return 1
-    return max(1, *map(int, sizes)) if sizes else 1
+def _largest_batch(repositories: Sequence[str], model: str) -> int:
+    """max_batch_size of the model the canary asks; 1 where its config does not say, or is behind a URL."""
+    for repository in repositories:
+        with contextlib.suppress(OSError):
+            with open(os.path.join(repository, model, "config.pbtxt"), encoding="utf-8") as config:  # noqa: PTH118, PTH123
+                sizes = re.findall(r"(?m)^\s*max_batch_size\s*:\s*([0-9]+)", config.read())
+            return max(1, *map(int, sizes)) if sizes else 1
+    return 1

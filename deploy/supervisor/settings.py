@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from . import tls
+from .errors import SettingError
 
 MIB = 1 << 20
 # Triton counts the bytes of an HTTP body in an int32, in all releases.
@@ -12,10 +15,8 @@ LARGEST_INPUT = 2**31 - 1
 MAY_BE_ZERO = "TRITON_MAX_INPUT_BYTES"
 GUARD = ("always", "auto", "never")
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
-
-
-class SettingError(ValueError):
-    """A setting is wrong; its text is one sentence."""
+ADDRESSES = EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
+ON_OFF = ("on", "off")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Settings:
     """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: nobody has one).
 
     `max_input_bytes`: at most LARGEST_INPUT. `hang_seconds` 0: as long as the largest batch can take at the speed the
-    canary measured. `guard`: one of GUARD.
+    canary measured. `guard`: one of GUARD. The addresses: of ADDRESSES.
     """
 
     http_port: int = 8000
@@ -35,6 +36,16 @@ class Settings:
     hang_seconds: float = 0.0
     admin_key: str = ""
     guard: str = GUARD[0]
+    http_address: str = EVERYWHERE
+    grpc_address: str = EVERYWHERE
+    metrics_address: str = EVERYWHERE
+    grpc: bool = True
+    grpc_tls: tls.Tls | None = None
+
+    @property
+    def ports(self) -> list[int]:
+        """Those that clients send requests to."""
+        return [self.http_port, self.grpc_port] if self.grpc else [self.http_port]
 
 
 NAMES = {
@@ -54,7 +65,18 @@ def read(environment: Mapping[str, str]) -> Settings:
     given = {key: text for key in NAMES if (text := environment.get(key)) and "://" not in text}
     values = {NAMES[key]: _number(key, text) for key, text in given.items()}
     values["max_input_bytes"] = values.get("max_input_bytes", Settings.max_input_bytes) or LARGEST_INPUT
-    return Settings(admin_key=_admin_key(environment), guard=_guard(environment), **values)
+    is_metrics_on = _choice(environment, "TRITON_METRICS", ON_OFF) == "on"
+    return Settings(
+        admin_key=_admin_key(environment),
+        guard=_choice(environment, "TRITON_GUARD", GUARD),
+        http_address=_choice(environment, "TRITON_HTTP_ADDRESS", ADDRESSES),
+        grpc_address=_choice(environment, "TRITON_GRPC_ADDRESS", ADDRESSES),
+        # Off: on the loopback, where the supervisor reads them.
+        metrics_address=_choice(environment, "TRITON_METRICS_ADDRESS", ADDRESSES) if is_metrics_on else LOOPBACK,
+        grpc=_choice(environment, "TRITON_GRPC", ON_OFF) == "on",
+        grpc_tls=tls.read(environment),
+        **values,
+    )
 
 
 def _number(name: str, text: str) -> int:
@@ -67,10 +89,11 @@ def _number(name: str, text: str) -> int:
     return int(text)
 
 
-def _guard(environment: Mapping[str, str]) -> str:
-    chosen = environment.get("TRITON_GUARD") or GUARD[0]
-    if chosen not in GUARD:
-        raise SettingError(f"TRITON_GUARD is {chosen!r}; {', '.join(GUARD[:-1])} or {GUARD[-1]} is needed")
+def _choice(environment: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+    """The first is the default."""
+    chosen = environment.get(name) or allowed[0]
+    if chosen not in allowed:
+        raise SettingError(f"{name} is {chosen!r}; {', '.join(allowed[:-1])} or {allowed[-1]} is needed")
     return chosen
 
 
@@ -94,3 +117,8 @@ def _admin_key(environment: Mapping[str, str]) -> str:
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment Triton and its stubs get."""
     return {name: value for name, value in environment.items() if not name.startswith("TRITON_ADMIN_KEY")}
+
+
+def port_file(serving: str) -> str:
+    """Names the file with the HTTP port of the server that runs from the folder `serving`, for its health check."""
+    return f"/tmp/triton-http-port{serving.replace('/', '-')}"

@@ -24,7 +24,7 @@ def _shell_files():
     # nvidia: what a stand-in has of NVIDIA's own scripts, which are sourced and keep other rules.
     outside = {".venv", ".venv-serving", "build", ".git", "node_modules", "nvidia"}
     found = [path for path in ROOT.rglob("*.sh") if not outside & set(path.relative_to(ROOT).parts)]
-    return sorted([*found, ROOT / ".ci" / "run"])
+    return sorted([*found, ROOT / ".ci" / "run", ROOT / "deploy/supervisor/bin/tritonserver"])
 
 
 SHELL_FILES = _shell_files()

@@ -33,6 +33,16 @@ def test_only_what_the_release_knows_is_given():
     assert {"--model-control-mode=none", "--disable-auto-complete-config"} <= set(hardened(OLD))
 
 
+def test_doors_of_cloud_services_and_traces_are_closed():
+    names = ("allow-vertex-ai", "allow-sagemaker", "trace-config", "grpc-max-response-pool-size")
+    later = OLD + "".join(f"  --{name} <string>\n" for name in names)
+    assert set(hardened(later)) > {
+        "--allow-vertex-ai=false", "--allow-sagemaker=false", "--trace-config=level=off",
+        "--grpc-max-response-pool-size=64",
+    }  # fmt: skip
+    assert not any(name in flag for flag in hardened(OLD) for name in names)
+
+
 def test_admin_apis_are_restricted_by_the_key_or_by_one_nobody_knows():
     closed = "shared-memory,model-config,model-repository,statistics,trace,logging:admin-key="
     assert {f"--http-restricted-api={closed}{KEY}", f"--grpc-restricted-protocol={closed}{KEY}"} <= set(hardened(OLD))

@@ -47,6 +47,13 @@ def test_when_there_is_a_guard(text, guard):
     assert settings.read({"TRITON_GUARD": text}).guard == guard
 
 
+def test_doors():
+    assert settings.read({"TRITON_GRPC": "off"}).ports == [8000]
+    assert settings.read({"TRITON_GRPC": "on", "TRITON_METRICS": "on"}) == settings.Settings()
+    assert settings.read({"TRITON_METRICS": "off"}).metrics_address == "127.0.0.1"
+    assert settings.read({"TRITON_HTTP_ADDRESS": "127.0.0.1"}).http_address == "127.0.0.1"
+
+
 def test_what_kubernetes_tells_of_a_service_is_no_setting():
     assert settings.read({"TRITON_HTTP_PORT": "tcp://10.0.0.1:8000"}) == settings.Settings()
 
@@ -54,9 +61,10 @@ def test_what_kubernetes_tells_of_a_service_is_no_setting():
 @pytest.mark.parametrize(
     ("name", "text"),
     [("TRITON_HTTP_PORT", "70000"), ("TRITON_HTTP_PORT", "http"), ("TRITON_DRAIN_SECONDS", "0"),
-     ("TRITON_MAX_INPUT_BYTES", "-1"),
-     ("TRITON_MAX_INPUT_BYTES", str(2**31)), ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
-     ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0")],
+     ("TRITON_MAX_INPUT_BYTES", "-1"), ("TRITON_MAX_INPUT_BYTES", str(2**31)),
+     ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
+     ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0"), ("TRITON_GRPC", "no"),
+     ("TRITON_METRICS", "0"), ("TRITON_HTTP_ADDRESS", "10.0.0.1"), ("TRITON_GRPC_CERT_FILE", "/no/such/file")],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(name, text):
     with pytest.raises(settings.SettingError, match=name) as raised:

@@ -31,9 +31,12 @@ def lay_out_serving(folder, golden):
 
 
 class Supervised:
-    """`supervise.py tritonserver ...` in a child process; `before`: a program that becomes it, with its arguments."""
+    """`supervise.py tritonserver ...` in a child process.
 
-    def __init__(self, repository, serving, folder, *, before=(), **settings):
+    In `flags`, {http}, {grpc} and {metrics} are ports. `before`: a program that becomes it, with its arguments.
+    """
+
+    def __init__(self, repository, serving, folder, *, before=(), flags=(), **settings):
         python, triton = triton_for(environment.SERVING)
         self.ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
         self.address = ServerAddress(http=f"127.0.0.1:{self.ports['http']}", grpc=f"127.0.0.1:{self.ports['grpc']}")
@@ -47,19 +50,11 @@ class Supervised:
             **settings,
         }
         self.log = folder / f"log-{self.ports['http']}"
-        command = [
-            *before,
-            python,
-            "-I",
-            "-S",
-            serving / "supervise.py",
-            "tritonserver",
-            f"--model-repository={repository}",
-        ]
-        command += [f"--backend-directory={triton}/backends", f"--cache-directory={triton}/caches"]
+        command = [*before, python, "-I", "-S", serving / "supervise.py", triton / "bin/tritonserver"]
+        command += [f"--model-repository={repository}", f"--backend-directory={triton}/backends"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--backend-config=python,shm-default-byte-size=1048576"],
+                [*command, f"--cache-directory={triton}/caches", *(flag.format(**self.ports) for flag in flags)],
                 env=self.environment, stdout=log, stderr=log, cwd=triton,
             )  # fmt: skip
 

@@ -1,0 +1,88 @@
+"""What the supervisor starts, with a script in place of tritonserver that only prints a help text."""
+
+import json
+
+import pytest
+
+from deploy.supervisor import launch
+from deploy.supervisor.errors import Fault, SettingError
+
+HELP = """\
+Usage: tritonserver [options]
+  --help
+\tPrint usage
+  --http-port <integer>
+  --grpc-port <integer>
+  --metrics-port <integer>
+  --exit-timeout-secs <integer>
+  --model-repository <string>
+  --log-verbose <integer>
+  --strict-readiness <boolean>
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    """program(text): a path that prints it and exits 1, as Triton's --help does."""
+
+    def make(text):
+        (tmp_path / "said").write_text(text)
+        file = tmp_path / "tritonserver"
+        file.write_text(f'#!/bin/sh\ncat "{tmp_path}/said" >&2\nexit 1\n')
+        file.chmod(0o755)
+        return str(file)
+
+    return make
+
+
+def test_flags_and_settings_become_one_command(program, capsys):
+    triton = program(HELP)
+    read = launch.read(triton, ["--http-port=80", "--log-verbose", "1"], {"TRITON_GRPC_PORT": "81"})
+    assert read.repositories == ["/models"]
+    assert read.command(None, gated=False) == [
+        triton, "--model-repository=/models", "--backend-config=python,shm-default-byte-size=1048576",
+        "--log-verbose=1", "--strict-readiness=true", "--http-port=80", "--grpc-port=81", "--metrics-port=8002",
+        "--exit-timeout-secs=8",
+    ]  # fmt: skip
+    assert "supervisor: these flags count as settings: --http-port=80 (TRITON_HTTP_PORT)" in capsys.readouterr().err
+
+
+def test_a_contradiction_is_found_before_anything_is_started(program):
+    read = launch.read(program(HELP), ["--strict-readiness=false"], {})
+    with pytest.raises(SettingError, match="--strict-readiness=false is refused"):
+        read.command(None, gated=False)
+
+
+def test_a_program_that_does_not_run_is_reported_with_its_last_line(program):
+    library = "tritonserver: error while loading shared libraries: libb64.so.0: cannot open shared object file"
+    with pytest.raises(Fault, match=rf"--help names no flags: {library}"):
+        launch.read(program(library + "\n"), [], {})
+    with pytest.raises(Fault, match="--help names no flags: exit code 1"):
+        launch.read(program(""), [], {})
+    with pytest.raises(Fault, match="cannot be started"):
+        launch.read("/no/such/tritonserver", [], {})
+
+
+@pytest.fixture
+def golden(tmp_path):
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"rows": [{"model": "a"}, {"model": "b", "version": 2}, {"model": "a"}]}))
+    return str(file)
+
+
+def test_each_model_of_the_golden_requests_must_be_somewhere(golden, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    (first / "a").mkdir(parents=True)
+    with pytest.raises(SettingError, match=f"{first} has no model 'b'.*leave out --model-repository to serve /models"):
+        launch.check_models([str(first)], golden)
+    (second / "b").mkdir(parents=True)
+    launch.check_models([str(first), str(second)], golden)
+    with pytest.raises(SettingError, match="/no/such has no model 'a'"):
+        launch.check_models(["/no/such"], golden)
+
+
+def test_what_cannot_be_looked_at_is_left_to_the_canary(golden, tmp_path):
+    launch.check_models(["s3://bucket/models"], golden)
+    (tmp_path / "broken.json").write_text("{")
+    launch.check_models(["/no/such"], str(tmp_path / "broken.json"))
+    launch.check_models(["/no/such"], str(tmp_path / "absent.json"))
