@@ -77,7 +77,8 @@ def test_config_of_the_image(engine, slim):
     assert set(config["ExposedPorts"]) == {"8000/tcp", "8001/tcp", "8002/tcp"}
     assert config["StopSignal"] == "SIGTERM"
     assert config["Healthcheck"]["Test"][:2] == ["CMD", "python3"]
-    assert config["Cmd"][3:5] == ["/opt/serving/supervise.py", "tritonserver"]
+    assert config["Entrypoint"] == ["python3", "-I", "-S", "/opt/serving/supervise.py"]
+    assert not config["Cmd"]  # what a user adds comes after the entry point
 
 
 def test_contents_of_slim(engine, slim):

@@ -1,0 +1,162 @@
+"""What a container's arguments start: nothing that looks like tritonserver gets past the supervisor by accident."""
+
+import contextlib
+import itertools
+import subprocess
+import time
+
+import pytest
+
+from tests.certificates import Authority
+from tests.image.conftest import STANDIN
+from utils.image import build_and_prove
+from utils.running_container import HARDENED
+
+HEALTH = ("python3", "-I", "-S", "/opt/serving/healthcheck.py")
+READY_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def image(engine, make_tree):
+    return build_and_prove(make_tree("slim").folder, engine=engine, no_cache=False, verify=False)
+
+
+@pytest.fixture(scope="module")
+def full(engine, make_tree):
+    """On the base itself, which has an entry script."""
+    return build_and_prove(make_tree("full").folder, engine=engine, no_cache=False, verify=False)
+
+
+@contextlib.contextmanager
+def container(engine, *words):
+    command = ["run", "--detach", *HARDENED, "--network", "none", "--label", "triton-image-factory=test", *words]
+    started = engine.client.ask(*command)
+    assert started.returncode == 0, started.stderr
+    name = started.stdout.strip()
+    try:
+        yield name
+    finally:
+        engine.client.ask("rm", "--force", name)
+
+
+def log(engine, name):
+    return engine.client.ask("logs", name, merged=True).stdout
+
+
+def wait_until_ready(engine, name):
+    deadline = time.monotonic() + READY_SECONDS
+    while "supervisor: ready: golden answers are right" not in log(engine, name):
+        state = engine.client.ask("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
+        assert state == "true" and time.monotonic() < deadline, log(engine, name)
+        time.sleep(0.1)
+
+
+def assert_supervised(engine, name):
+    """Ready and proven by the supervisor, then drained by SIGTERM."""
+    wait_until_ready(engine, name)
+    assert engine.client.ask("exec", name, *HEALTH).returncode == 0
+    engine.client.ask("stop", "--time", "20", name)
+    assert engine.client.ask("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
+    assert "supervisor: drained" in log(engine, name)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--log-verbose=1",),
+        ("tritonserver", "--model-repository=/models"),
+        ("/opt/tritonserver/bin/tritonserver", "--log-info=true"),
+        # What KServe's runtime for Triton passes, with the image's own models.
+        ("tritonserver", "--model-store=/models", "--grpc-port=9000", "--http-port=8080", "--allow-http=true"),
+    ],
+    ids=["none", "flags", "command", "path", "ports"],
+)
+def test_the_server_runs_under_the_supervisor(engine, image, arguments):
+    with container(engine, image, *arguments) as name:
+        assert_supervised(engine, name)
+
+
+def test_the_name_alone_in_place_of_the_entry_starts_it_too(engine, image):
+    """As `command: [tritonserver]` does in Kubernetes."""
+    with container(engine, "--entrypoint", "tritonserver", image, "--model-repository", "/models") as name:
+        assert_supervised(engine, name)
+
+
+@pytest.mark.parametrize(("shell", "line"), [("sh", "exec tritonserver --id=a"), ("bash", "tritonserver --id=a")])
+def test_a_shell_that_replaces_the_entry_starts_it_too(engine, image, shell, line):
+    """As `command: [sh, -c, ...]` does in Kubernetes; bash puts its last command into its own place by itself."""
+    with container(engine, "--entrypoint", shell, image, "-c", line) as name:
+        assert_supervised(engine, name)
+
+
+def test_below_a_shell_that_stays_the_watch_is_the_same(engine, image):
+    """The supervisor is not process 1 there, and SIGTERM does not reach it; a killed server still ends it."""
+    with container(engine, "--entrypoint", "sh", image, "-c", "tritonserver; echo ended with $?") as name:
+        wait_until_ready(engine, name)
+        kill = (
+            "import os; [os.kill(int(pid), 9) for pid in os.listdir('/proc') if pid.isdigit() and"
+            " os.readlink(f'/proc/{pid}/exe') == '/opt/tritonserver/bin/tritonserver']"
+        )
+        engine.client.ask("exec", name, "python3", "-c", kill)
+        engine.client.ask("wait", name, seconds=20)
+        assert "Triton was ended by signal 9" in log(engine, name) and "ended with 1" in log(engine, name)
+
+
+def test_another_command_runs_as_it_is(engine, image, full):
+    """With what the base's entry script exports, if there is one."""
+    for each, said in ((image, "hi none\n"), (full, "hi 1\n")):
+        done = engine.client.ask("run", "--rm", each, "bash", "-c", "echo hi ${STANDIN_ENTRY_SCRIPTS_RAN:-none}")
+        assert (done.returncode, done.stdout) == (0, said), done.stderr
+
+
+def test_nvidia_s_entry_script_writes_on_stderr_only(engine, full):
+    """It runs, and cannot put another command in the supervisor's place for AIP_MODE."""
+    with container(engine, "--env", "AIP_MODE=PREDICTION", full, "--log-verbose=0") as name:
+        assert_supervised(engine, name)
+        command = [engine.client.program, "logs", name]
+        streams = subprocess.run(command, capture_output=True, text=True, check=True)
+    banner = (STANDIN / "nvidia/entrypoint.d/10-banner.txt").read_text().strip()
+    assert banner in streams.stderr and banner not in streams.stdout
+    assert "Signal (15) received." in streams.stdout, "what Triton and the models write there stays there"
+    assert "supervisor: AIP_MODE is not passed on" in streams.stderr
+
+
+def test_help_is_triton_s(engine, image):
+    done = engine.client.ask("run", "--rm", image, "--help")
+    assert "Usage: tritonserver [options]" in done.stdout + done.stderr
+    assert "supervisor" not in done.stdout + done.stderr
+
+
+def test_a_repository_of_others_is_reported(engine, image, tmp_path):
+    (tmp_path / "other").mkdir()
+    done = engine.client.ask(
+        "run", "--rm", "--volume", f"{tmp_path}:/mnt/models:ro", image, "--model-store=/mnt/models"
+    )
+    assert done.returncode == 2
+    assert "/mnt/models has no model 'echo', which the golden requests of this image ask" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    """(options that mount certificates and set mutual TLS, the folder)."""
+    folder = tmp_path_factory.mktemp("tls") / "files"
+    authority = Authority(folder)
+    authority.sign("server")
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    names = {"CERT": "server.pem", "KEY": "server.key", "CLIENT_CA": "ca.pem"}
+    settings = [("--env", f"TRITON_GRPC_{name}_FILE=/tls/{file}") for name, file in names.items()]
+    return ["--volume", f"{folder}:/tls:ro", *itertools.chain(*settings)], folder
+
+
+def test_the_image_s_python_checks_certificates(engine, image, tls):
+    with container(engine, *tls[0], image) as name:
+        assert_supervised(engine, name)
+
+
+def test_a_key_that_the_image_s_user_cannot_read_is_reported(engine, image, tls):
+    (tls[1] / "server.key").chmod(0o600)
+    done = engine.client.ask("run", "--rm", *tls[0], image)
+    assert done.returncode == 2
+    assert "TRITON_GRPC_KEY_FILE names '/tls/server.key', which cannot be read" in done.stderr
