@@ -102,3 +102,11 @@ def test_large_files_are_a_layer_of_their_own(tmp_path):
         "model_repository/model_onnx/1/model.onnx",
         r"model_repository/model_onnx/1/weights\[0\].bin",
     ]
+
+
+def test_every_file_of_the_supervisor_is_sent():
+    folder = docker_context.ROOT / "deploy/supervisor"
+    files = {path.relative_to(docker_context.ROOT).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {file for file in files if not file.endswith(".pyc")} == {
+        name for name in docker_context.FILES if name.startswith("deploy/supervisor/")
+    }
