@@ -31,6 +31,7 @@ def main(arguments: Sequence[str], serving: str) -> int:
         words.pop(0)
     else:
         base_entry.run()
+    _search_named_folders_only("LD_LIBRARY_PATH")
     if not words or words[0].startswith("-"):
         words.insert(0, "tritonserver")
     if os.path.basename(words[0]) != "tritonserver":  # noqa: PTH119 - pathlib costs 10 ms of every start
@@ -41,6 +42,12 @@ def main(arguments: Sequence[str], serving: str) -> int:
     from .main import main as supervise
 
     return supervise(program, words[1:], serving)
+
+
+def _search_named_folders_only(variable: str) -> None:
+    """Without its empty entries, which mean the current folder to the loader (ld.so(8)): NVIDIA's ends in one."""
+    if variable in os.environ:
+        os.environ[variable] = ":".join(filter(None, os.environ[variable].split(":")))
 
 
 def _program(name: str, serving: str) -> str:

@@ -110,6 +110,11 @@ def test_another_command_runs_as_it_is(engine, image, full):
         assert (done.returncode, done.stdout) == (0, said), done.stderr
 
 
+def test_the_loader_of_a_full_image_does_not_search_the_current_folder(engine, full):
+    done = engine.client.ask("run", "--rm", full, "bash", "-c", "echo $LD_LIBRARY_PATH")
+    assert done.stdout == "/opt/hpcx/ucc/lib/:/opt/hpcx/ucx/lib/\n"
+
+
 def test_nvidia_s_entry_script_writes_on_stderr_only(engine, full):
     """It runs, and cannot put another command in the supervisor's place for AIP_MODE."""
     with container(engine, "--env", "AIP_MODE=PREDICTION", full, "--log-verbose=0") as name:

@@ -53,6 +53,12 @@ def enter(script, *arguments, **environment):
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=30)
 
 
+def test_the_loader_does_not_search_the_current_folder(script):
+    look = "import os; print(os.environ['LD_LIBRARY_PATH'])"
+    path = "/opt/hpcx/ucc/lib/:/opt/hpcx/ucx/lib/:"
+    assert enter(script, "python3", "-c", look, LD_LIBRARY_PATH=path).stdout == path[:-1] + "\n"
+
+
 def test_another_command_takes_the_place_with_the_script_s_variables(script):
     look = "import json, os; print(json.dumps(dict(os.environ)))"
     done = enter(script, "python3", "-c", look)
