@@ -123,7 +123,7 @@ def _golden_examples(tokenizer: Any, limit: int | None, wanted: Wanted) -> tuple
     examples = [each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each))]
     if not examples:
         raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
-    fitting = tuple(each for each in examples if task.fits(tokenizer, limit, each))
+    fitting = tuple(each for each in examples if task.fits(tokenizer, settings, limit, each))
     if not fitting:
         raise SourceError(
             f"no golden request of {task.name} fits into {limit} tokens; give a larger --max-length or "

@@ -98,7 +98,7 @@ def answer(original: "Original", settings: Settings, examples: Sequence[Example]
     return answers
 
 
-def fits(tokenizer: Any, limit: int | None, example: Example) -> bool:
+def fits(tokenizer: Any, _: Settings, limit: int | None, example: Example) -> bool:
     """Does the served model answer the example with rows of `limit` tokens? A question can be too long for any."""
     rows, (tokens, room) = load_shared("context_rows"), _tokens_and_room(tokenizer, limit, example)
     count: int = rows.count_rows(tokens, room, row_sizes(limit)["doc_stride"])

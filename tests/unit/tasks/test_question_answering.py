@@ -38,7 +38,7 @@ def tokenizer():
 def test_examples_are_asked_whose_question_leaves_room_and_whose_parts_are_not_too_many(tokenizer):
     long, short = EXAMPLES[7], EXAMPLES[8]
     taken = {
-        limit: [TASK.fits(tokenizer, limit, each) for each in TASK.examples] for limit in (4, 8, 24, 48, 384, None)
+        limit: [TASK.fits(tokenizer, {}, limit, each) for each in TASK.examples] for limit in (4, 8, 24, 48, 384, None)
     }
     assert taken[None] == taken[384] == [True] * len(EXAMPLES)
     assert taken[4] == [False] * len(EXAMPLES), "[CLS] ? [SEP] a [SEP]"
