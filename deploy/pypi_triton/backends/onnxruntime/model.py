@@ -56,7 +56,9 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Loads the graph. TritonModelException if the config does not fit it."""
         config, name = json.loads(args["model_config"]), args["model_name"]
-        file = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
+        file = Path(
+            args["model_repository"], args["model_version"], config.get("default_model_filename") or "model.onnx"
+        )
         if not file.is_file():
             raise pb_utils.TritonModelException(f"unable to find '{file}' for model instance '{name}'")
         try:
@@ -133,14 +135,14 @@ def session_options(config: Config) -> ort.SessionOptions:
 def check_inputs(model: str, config: Config, session: ort.InferenceSession) -> None:
     """As ValidateInputs. An input may be optional if the graph has an initializer of its name, and without batching."""
     nodes = {node.name: node for node in session.get_inputs()}
-    expected = sum(not tensor["optional"] for tensor in config["input"])
+    expected = sum(not tensor.get("optional") for tensor in config["input"])
     if expected != len(nodes):
         raise ValueError(
             f"unable to load model '{model}', configuration expects {expected} inputs, model provides {len(nodes)}"
         )
     nodes.update((node.name, node) for node in session.get_overridable_initializers())
     for tensor in config["input"]:
-        if tensor["optional"] and config["max_batch_size"]:
+        if tensor.get("optional") and config["max_batch_size"]:
             raise ValueError(
                 f"unable to load model '{model}', optional input '{tensor['name']}' is not supported for models that "
                 "support batching"

@@ -28,7 +28,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Loads the module and puts the config's tensors in its order. TritonModelException if they do not fit."""
         config, name = json.loads(args["model_config"]), args["model_name"]
-        file = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.pt")
+        file = Path(args["model_repository"], args["model_version"], config.get("default_model_filename") or "model.pt")
         if not file.is_file():
             raise pb_utils.TritonModelException(f"unable to find '{file}' for model instance '{name}'")
         parameters = config.get("parameters", {})
