@@ -21,11 +21,7 @@ def spans(tokenizer, question, context, settings, row, names):
     """
     limit, stride = settings["max_seq_len"], settings["doc_stride"]
     for name, text, most in zip(names, (question, context), (limit, MOST_ROWS * limit)):
-        if not text:
-            raise ValueError(f"input '{name}', row {row}: the text is empty")
-        if len(text) > most * CHARACTERS_PER_TOKEN:  # told before it is tokenized
-            characters = f"{len(text)} characters, at most {most * CHARACTERS_PER_TOKEN} are read"
-            raise ValueError(f"input '{name}', row {row}: the text is too long: {characters}")
+        _require_readable(text, most * CHARACTERS_PER_TOKEN, name, row)
     whole = tokenizer.encode(question, context)
     tokens = sum(sequence == CONTEXT for sequence in whole.sequence_ids)
     if not tokens:
@@ -45,6 +41,16 @@ def spans(tokenizer, question, context, settings, row, names):
             f"at most {MOST_ROWS} are read; send it in several requests"
         )
     return _split(tokenizer, question, context, limit, overlap(room, stride), settings["tokenization"])
+
+
+def _require_readable(text, most, name, row):
+    """Before it is tokenized."""
+    if not text:
+        raise ValueError(f"input '{name}', row {row}: the text is empty")
+    if len(text) > most:
+        raise ValueError(
+            f"input '{name}', row {row}: the text is too long: {len(text)} characters, at most {most} are read"
+        )
 
 
 def _split(tokenizer, question, context, limit, stride, tokenization):
