@@ -22,15 +22,16 @@ def start_of(context: Context) -> tuple[Setting, Setting]:
         "threads": step.threads or (cpu_count() if own else 0),
         "instances": step.instances,
         "token_budget": own.get("token_budget", TOKEN_BUDGET),
-        "batch_delay": step.batch_delay,
+        "batch_delay": step.batch_delay or 0,
     }
     given = {
         "threads": step.threads > 0,
         "instances": step.instances > 1,
         "token_budget": stands["token_budget"] != TOKEN_BUDGET,
-        "batch_delay": step.batch_delay > 0,
+        "batch_delay": bool(step.batch_delay),
     }
-    built, batches = built_as(context), takes_batches(context.pipeline)
+    # Requests that share no run do so for safety (utils/steps.py): no measurement can weigh that.
+    built, batches = built_as(context), takes_batches(context.pipeline) and step.batch_delay is not None
     fitting = [name for name, row in KNOBS.items() if row.fits(**built) and (batches or not row.batches)]
     return {name: stands[name] for name in fitting}, {name: stands[name] for name in fitting if given[name]}
 

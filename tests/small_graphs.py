@@ -122,6 +122,13 @@ def external(file):
     )  # fmt: skip
 
 
+def inferable(file):
+    """The last size of the output is left free, and follows from the weights: 5."""
+    nodes = [node("MatMul", ["x", "w"], ["y"])]
+    inputs, outputs = [tensor("x", FLOAT, ["n", 3])], [tensor("y", FLOAT, ["n", "classes"])]
+    return save(file, nodes, inputs, outputs, [constant("w", np.arange(15).reshape(3, 5))])
+
+
 def random(file):
     """Other answers each time."""
     nodes = [node("RandomNormalLike", ["x"], ["noise"]), node("Add", ["x", "noise"], ["y"])]

@@ -34,6 +34,8 @@ from utils.version_policy import VersionPolicy, parse_policy
 
 LABELS_FROM_MODEL = "-"
 LARGEST_BATCH = 1024
+# A pair of texts has up to four special tokens; each text needs some room beside them.
+FEWEST_TOKENS = 8
 DEFAULT_FETCH_TIMEOUT = 600
 OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
 
@@ -105,7 +107,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     model_name = names.check_model_name(texts.get("model_name", "ensemble_model"))
     max_batch_size = whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH)
     task = find_task(texts.get("task", DEFAULT_TASK))
-    max_length = _optional_number("--max-length", texts.get("max_length"))
+    length, max_length = _tokens(texts, "sequence_length"), _tokens(texts, "max_length")
     device = _device(texts.get("device", DEFAULT_DEVICE))
     if not task.takes_labels and texts["id2label"] != LABELS_FROM_MODEL:
         raise UsageError(f"--task {task.name} has no labels; give {LABELS_FROM_MODEL} as ID2LABEL")
@@ -117,7 +119,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         Terms(
             export_task=task.export_task,
             max_batch_size=max_batch_size,
-            max_length=_optional_number("--sequence-length", texts.get("sequence_length")) or max_length,
+            max_length=length or max_length,
             takes_labels=task.takes_labels,
             blank_label=task.blank_label,
             **{name: name in values for name in PERMISSIONS},
@@ -211,9 +213,7 @@ def _require_export(texts: dict[str, str], served: AskedModel) -> None:
 
 def _form(texts: dict[str, str], task: Task) -> GraphForm:
     """What the graph is to be; UsageError for what the task does not allow."""
-    length, max_length = (
-        _optional_number(f"--{name.replace('_', '-')}", texts.get(name)) for name in ("sequence_length", "max_length")
-    )
+    length, max_length = _tokens(texts, "sequence_length"), _tokens(texts, "max_length")
     form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
     if form.format not in task.formats:
         raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
@@ -267,6 +267,11 @@ def _served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedN
 
 def _optional_number(name: str, text: str | None) -> int | None:
     return None if text is None else whole_number(name, text)
+
+
+def _tokens(texts: dict[str, str], name: str) -> int | None:
+    text = texts.get(name)
+    return None if text is None else whole_number(f"--{name.replace('_', '-')}", text, least=FEWEST_TOKENS)
 
 
 def _optional_image(name: str, text: str | None) -> str | None:

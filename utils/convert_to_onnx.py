@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -90,10 +91,8 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     model = original.load_model(model_folder, config, task)
     limit = original.token_limit(tokenizer, model, length or wanted.max_length or settings.get("max_length"))
     frozen = tokenization.freeze(tokenizer, destination, max_length=limit, length=length)
-    examples = tuple(each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each)))
+    examples = _golden_examples(tokenizer, limit, wanted)
     texts = tuple(text for example in examples for text in task.texts(settings, example))
-    if not texts:
-        raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
     outputs = original.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
     asked = Original(
         model=model, tokenizer=tokenizer, max_length=limit, labels=wanted.labels, texts=texts, outputs=tuple(outputs)
@@ -116,6 +115,21 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
         examples=examples,
         tolerance=wanted.reduction.precision.tolerance,
     )
+
+
+def _golden_examples(tokenizer: Any, limit: int | None, wanted: Wanted) -> tuple[Example, ...]:
+    """The task's examples that the served model answers; SourceError if there are none."""
+    task, settings = wanted.task, wanted.settings
+    examples = [each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each))]
+    if not examples:
+        raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
+    fitting = tuple(each for each in examples if task.fits(tokenizer, settings, limit, each))
+    if not fitting:
+        raise SourceError(
+            f"no golden request of {task.name} fits into {limit} tokens; give a larger --max-length or "
+            "--sequence-length"
+        )
+    return fitting
 
 
 def answered(conversion: Conversion, wanted: Wanted) -> Conversion:

@@ -78,14 +78,17 @@ def exit_code(command: Callable[[], object]) -> int:
     except Terminated as error:
         _tell("terminated")
         return error.exit_code
-    except Exception as error:
+    except BaseException as error:
+        # A library in Rust ends its own mistake in a panic, which is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         fault = FactoryError(faults.sentence(error) or _unforeseen(error))
         explain(fault, cause=error)
         return fault.exit_code
     return 0
 
 
-def _unforeseen(error: Exception) -> str:
+def _unforeseen(error: BaseException) -> str:
     reason = " ".join(str(error).split())[:300]
     said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     if isinstance(error, ImportError):

@@ -112,10 +112,15 @@ class GraphForm:
     input_dtype: str = INPUT_DTYPES[0]
 
     def applied(self, graph: Graph) -> Graph:
-        """`graph` with this form's dims and types on its tensors; what varied with the text's length is fixed."""
+        """`graph` with this form's types and dims on its inputs.
+
+        Outputs stay as the graph has them: the ONNX Runtime backend loads no config that fixes an output's dimension
+        which the graph leaves free, while it lets a config fix one of an input. Source: CompareDimsSupported in
+        src/onnxruntime_utils.cc of onnxruntime_backend.
+        """
         length = self.sequence_length or -1
         inputs = (_sized(replace(each, dtype=self.input_dtype), length) for each in graph.inputs)
-        return replace(graph, inputs=tuple(inputs), outputs=tuple(_sized(each, length) for each in graph.outputs))
+        return replace(graph, inputs=tuple(inputs))
 
 
 def _sized(tensor: TensorSpec, length: int) -> TensorSpec:

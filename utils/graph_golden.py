@@ -16,6 +16,7 @@ from utils.exported_graph import onnx_session
 from utils.golden import TOLERANCE, TensorValue, as_plain
 from utils.graph_inputs import FILLS, SIZES, Arrays, has_free_sizes, made_up, read_inputs
 from utils.onnx_graph import GraphTensor, OnnxGraph
+from utils.onnx_outputs import as_run
 from utils.progress import note
 
 GIVE_INPUTS = "give inputs it can take with --golden-inputs FILE.npz"
@@ -31,8 +32,9 @@ class Answered:
 
 @dataclass(frozen=True, kw_only=True)
 class Proven:
-    """Whether rows can share a request, and golden requests with their answers."""
+    """The graph as ONNX Runtime runs it, whether rows can share a request, and golden requests with their answers."""
 
+    graph: OnnxGraph
     batched: bool
     answers: tuple[Answered, ...]
 
@@ -44,6 +46,7 @@ def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) ->
     are not the graph's; ExportError for a graph that cannot be loaded or run, or that answers otherwise each time.
     """
     session = _load(graph)
+    graph = as_run(session, graph)
     requests = read_inputs(given, graph) if given else _sampled(session, graph)
     _require_repeatable(session, graph, requests[0])
     if graph.may_be_batched and batching:
@@ -52,9 +55,9 @@ def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) ->
         if reason := _why_no_batch(session, graph, rows, answers):
             note(f"{graph.file.name}: {reason}; it is served without batching, its shapes as they are")
         else:
-            return Proven(batched=True, answers=answers)
+            return Proven(graph=graph, batched=True, answers=answers)
     answers = tuple(_answered(session, graph, request, batched=False) for request in requests)
-    return Proven(batched=False, answers=answers)
+    return Proven(graph=graph, batched=False, answers=answers)
 
 
 def _load(graph: OnnxGraph) -> Any:

@@ -1,7 +1,8 @@
 """A ready ONNX file, read and checked without running it: its tensors, and whether their first dimension is a batch."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +30,11 @@ class GraphTensor:
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+
+    def inferred(self, shape: Sequence[int | str | None]) -> "GraphTensor":
+        """With the sizes of `shape`, which a session reports, in place of dimensions that the file leaves free."""
+        sizes = zip(self.shape, shape, strict=True)
+        return replace(self, shape=tuple(size if isinstance(size, int) else own for own, size in sizes))
 
     def spec(self, *, batched: bool) -> TensorSpec:
         """As a model config names it. Triton knows no empty dims: what has none is served as [1]."""
@@ -120,11 +126,24 @@ def _tensor(value: Any, file: Path) -> GraphTensor:
             f"the tensor {value.name!r} of {file.name} does not say how many dimensions it has, and a config must; "
             "run onnx.shape_inference.infer_shapes on the graph, or export it with shapes"
         )
-    return GraphTensor(name=value.name, dtype=dtype, shape=tuple(map(_size, tensor.shape.dim)))
+    found = GraphTensor(name=value.name, dtype=dtype, shape=tuple(map(_size, tensor.shape.dim)))
+    require_sizes(found, file)
+    return found
+
+
+def require_sizes(tensor: GraphTensor, file: Path) -> None:
+    """ExportError for a dimension of size 0, which no config can name: Triton takes sizes from 1, and -1 (free)."""
+    if 0 in tensor.shape:
+        raise ExportError(
+            f"the tensor {tensor.name!r} of {file.name} has shape {list(tensor.shape)}, and Triton serves no dimension "
+            "of size 0; export the graph with the size that the tensor has, or leave the dimension free"
+        )
 
 
 def _size(dimension: Any) -> int | str:
-    return int(dimension.dim_value) if dimension.dim_value > 0 else str(dimension.dim_param)
+    """Negative sizes stand for free dimensions, as in ONNX Runtime."""
+    is_size = dimension.HasField("dim_value") and dimension.dim_value >= 0
+    return int(dimension.dim_value) if is_size else str(dimension.dim_param)
 
 
 def _type_name(number: int) -> str:

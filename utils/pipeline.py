@@ -33,8 +33,8 @@ class Step:
     are copied; `documents` ({name: JSON value}) are written. `stands_for`: {name of a tensor: its name among the
     steps}, for those that are called otherwise there. `version` is what these become; `earlier` are versions of former
     builds that stay beside it, {version: files}. `version_policy` is what the config says of the versions to serve, in
-    Triton's own form. `threads` (0: the runtime's own choice), `instances` and `batch_delay` (in microseconds) are of a
-    step that runs a graph: see utils/tuning.py.
+    Triton's own form. `threads` (0: the runtime's own choice), `instances` and `batch_delay` (in microseconds; None: no
+    two requests share a run) are of a step that runs a graph: see utils/tuning.py.
     """
 
     model_name: str
@@ -46,7 +46,7 @@ class Step:
     gpus: tuple[int, ...] = ()
     threads: int = 0
     instances: int = 1
-    batch_delay: int = 0
+    batch_delay: int | None = 0
     requirements: tuple[str, ...] = ("requirements.txt",)
     files: Mapping[str, Path] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from utils.progress import note, warn
 from utils.releases import SECURITY_FLOOR
 from utils.runtimes import RUNTIMES
 from utils.sources import Metadata
-from utils.steps import step_of_graph
+from utils.steps import sharing_no_failure, step_of_graph
 from utils.storage import StorageRef
 from utils.tasks.task import Settings
 from utils.tensors import TensorSpec
@@ -123,7 +123,8 @@ def served_pipeline(
         **tokenizer,
     )
     planned = LAYOUTS[spec.layout](ingredients, tuple(make(ingredients) for make in spec.task.layouts[spec.layout]))
-    added = tuple(step_of_graph(ingredients, each, name) for name, each in beside.items() if name not in graphs)
+    bare = {name: each for name, each in beside.items() if name not in graphs}
+    added = tuple(sharing_no_failure(step_of_graph(ingredients, each, name)) for name, each in bare.items())
     return tuned(replace(planned, steps=(*planned.steps, *added)), spec.tuning)
 
 

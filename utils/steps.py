@@ -1,5 +1,6 @@
 """The steps that several tasks share: how each is made from what a build has."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,22 @@ def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> St
         gpus=ingredients.gpus,
         files=graph_files(graph),
     )
+
+
+def bare_graph(ingredients: Ingredients) -> Step:
+    """The exported model as the served model: clients send the graph's own tensors."""
+    return sharing_no_failure(graph_step(ingredients))
+
+
+def sharing_no_failure(step: Step) -> Step:
+    """`step` without dynamic batching if a value that a client sends can make a run fail.
+
+    Triton's C++ backends fail every request of a run that fails. On a CPU an integer can lie outside of the table it
+    indexes, and a text can be none that the graph converts; any float or truth value can be computed with. On a GPU
+    ONNX Runtime reads zeros outside of a table: source gather_impl.cu of its CUDA provider.
+    """
+    safe = all(tensor.dtype.startswith("FP") or tensor.dtype == "BOOL" for tensor in step.inputs)
+    return step if safe or step.instance_kind == "KIND_GPU" else replace(step, batch_delay=None)
 
 
 def graph_files(graph: Graph) -> dict[str, Path]:

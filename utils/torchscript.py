@@ -1,6 +1,9 @@
 """The PyTorch model as TorchScript, for Triton's pytorch backend: traced, with dynamic batch and length."""
 
+import copy
 import inspect
+import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 GRAPH_FILE = "model.pt"
 # What models take of a tokenizer, in the order of the graph's inputs.
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+COPIED_AT_ONCE = 1 << 20
 
 
 def export_graph(
@@ -48,6 +52,7 @@ def export_graph(
             outputs = tuple(_measured(task.graph_outputs, [module(*sample) for sample in samples]))
         destination.mkdir(parents=True, exist_ok=True)
         module.save(str(destination / GRAPH_FILE))
+        strip_debug_records(destination / GRAPH_FILE)
     except Exception as error:  # torch raises whatever it likes
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ExportError(
@@ -56,6 +61,21 @@ def export_graph(
         ) from error
     inputs = tuple(TensorSpec(name=name, dtype=input_dtype, dims=(-1,)) for name in names)
     return Graph(path=destination / GRAPH_FILE, inputs=inputs, outputs=outputs, format="torchscript")
+
+
+def strip_debug_records(file: Path) -> None:
+    """Removes the source positions of a saved module, which name absolute paths of the machine that traced it.
+
+    The pytorch backend sends torch's own text to the clients of a run that fails, and that would quote them. The
+    serialized code stays, so that a traceback still names the module and the line in it.
+    """
+    kept = file.with_name(f"{file.name}.stripped")
+    with zipfile.ZipFile(file) as whole, zipfile.ZipFile(kept, "w") as stripped:
+        for entry in whole.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                with whole.open(entry) as source, stripped.open(copy.copy(entry), "w") as target:
+                    shutil.copyfileobj(source, target, COPIED_AT_ONCE)
+    kept.replace(file)
 
 
 def _inputs(original: "Original", type_ids: bool) -> tuple[str, ...]:

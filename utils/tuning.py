@@ -69,7 +69,7 @@ KNOBS = {
         Knob(
             name="batch_delay",
             metavar="MICROSECONDS",
-            help="wait so long for requests to share a run (default: 0)",
+            help="wait so long for requests to share a run (default: 0; a bare graph may share none: docs/graphs.md)",
             most=1_000_000,  # the queue drops a request after 10 s, and the canary waits like everybody
             least=0,
             batches=True,

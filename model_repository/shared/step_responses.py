@@ -56,10 +56,10 @@ def is_overloaded():
 
 def refuse(requests):
     """503 to each: they cost next to nothing, and the queue is soon short again."""
-    error = pb_utils.TritonError(
-        "too many requests wait for this model: try again later", pb_utils.TritonError.UNAVAILABLE
-    )
-    return [pb_utils.InferenceResponse(error=error) for _ in requests]
+    sentence = "too many requests wait for this model: try again later"
+    # An error for each: Triton takes the text out of it, and a second response would send other memory as its text.
+    errors = [pb_utils.TritonError(sentence, pb_utils.TritonError.UNAVAILABLE) for _ in requests]
+    return [pb_utils.InferenceResponse(error=error) for error in errors]
 
 
 def respond(requests, answer):

@@ -56,6 +56,12 @@ def test_what_has_no_effect_is_not_tried(make_pipeline):
     assert list(knobs.start_of(context_of(replace(pipeline, steps=steps)))[0]) == ["instances"]
 
 
+def test_requests_that_share_no_run_for_safety_are_not_merged_by_a_measurement(make_pipeline):
+    pipeline = make_pipeline()
+    steps = tuple(replace(step, batch_delay=None) for step in pipeline.steps)
+    assert list(knobs.start_of(context_of(replace(pipeline, steps=steps)))[0]) == ["threads", "instances"]
+
+
 def test_instances_share_the_cpus():
     tried = knobs.worth_trying({"threads": 4, "instances": 1, "batch_delay": 0})
     assert list(tried) == ["threads", "instances", "batch_delay"]

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from utils.components import load_shared
+
 INPUTS = {"question": "TYPE_STRING", "context": "TYPE_STRING"}
 OUTPUTS = {"answer": "TYPE_STRING", "score": "TYPE_FP32", "start": "TYPE_INT64", "end": "TYPE_INT64"}
 GRAPH = {
@@ -64,13 +66,13 @@ def pipeline(words):
         tokenizer_object=words, cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]"
     )
 
-    def answer(question, context, *, side="right", **options):
+    def answer(question, context, *, side="right", doc_stride=4, **options):
         import torch
 
         original.tokenizer.truncation_side = side
         example = original.create_sample(question, context)
         parts = []
-        for part in original.preprocess(example, max_seq_len=16, doc_stride=4):
+        for part in original.preprocess(example, max_seq_len=16, doc_stride=doc_stride):
             start, end = torch.from_numpy(logits_of(part["input_ids"][0].tolist()))
             parts.append({"start": start[None], "end": end[None], **part})
         return original.postprocess(parts, max_answer_len=3, **options)
@@ -125,8 +127,8 @@ BAD = {
     "empty context": (("a", ""), "input 'context', row 0: the text is empty"),
     "no token": (("a", "  "), "input 'context', row 0: the tokenizer finds no token in this text"),
     "no UTF-8": (("a", b"\xff"), "input 'context', row 0: not valid UTF-8 (byte 0)"),
-    "no room at all": (("a " * 20, "a b c"), "leaves room for 0 tokens of the context"),
-    "no room for parts": (("a " * 9, "a b c d e f g"), "leaves room for 4 tokens of the context beside it"),
+    "no room": (("a " * 20, "a b c"), "input 'question', row 0: the text is so long that no token of the context fits"),
+    "no room by one": (("a " * 13, "a b"), "fits beside it into the 16 tokens of a row"),
     "too many parts": (
         ("a", "b " * 1029),
         "input 'context', row 0: the text is too long: 129 parts of 16 tokens",
@@ -158,6 +160,31 @@ def test_the_longest_context_is_answered(load, request_of, pipeline):
 def test_a_long_question_is_answered_where_the_context_fits_beside_it(load, request_of, pipeline):
     (response,) = load().execute([request_of(question=column("a " * 10), context=column("b c d"))])
     assert response.outputs["answer"][0, 0].decode() == pipeline("a " * 10, "b c d")["answer"]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(("question", "overlap"), [(8, 4), (9, 2), (10, 1), (11, 1), (12, 0)])
+def test_a_question_that_leaves_little_room_gets_rows_that_overlap_less(
+    load, request_of, pipeline, question, overlap, side
+):
+    """transformers' pipeline ends with the tokenizer's panic unless it gets a smaller doc_stride."""
+    texts = "a " * question, " ".join(LETTERS * 3)
+    (response,) = load(side=side).execute([request_of(question=column(texts[0]), context=column(texts[1]))])
+    wanted = pipeline(*texts, doc_stride=overlap, side=side)
+    assert (response.outputs["answer"][0, 0].decode(), response.outputs["start"][0, 0]) == (
+        wanted["answer"],
+        wanted["start"],
+    )
+
+
+def test_rows_are_counted_as_the_tokenizer_cuts_them(words):
+    rows = load_shared("context_rows")
+    for question, tokens in ((1, 40), (1, 13), (1, 14), (9, 7), (12, 5), (12, 1), (10, 33)):
+        room = 16 - 3 - question
+        words.enable_truncation(16, stride=rows.overlap(room, 4), strategy="only_second")
+        encoding = words.encode("a " * question, "b " * tokens)
+        assert rows.count_rows(tokens, room, 4) == 1 + len(encoding.overflowing)
+    assert rows.count_rows(5, 0, 4) == 0
 
 
 def test_logits_that_are_not_finite_are_an_error_and_no_answer(load, request_of):

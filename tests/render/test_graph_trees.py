@@ -15,7 +15,7 @@ from utils.assemble import assemble
 from utils.check_repository import check_repository, parse_config
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients
-from utils.steps import graph_step, step_of_graph
+from utils.steps import bare_graph, sharing_no_failure, step_of_graph
 from utils.tensors import TensorSpec
 from utils.version_policy import parse_policy
 
@@ -54,6 +54,7 @@ def one_number_a_row(file):
 CASES = {
     "logits_on_two_gpus": {"graph": logits, "kind": "KIND_GPU", "gpus": (0, 1)},
     "on_every_gpu": {"graph": logits, "kind": "KIND_GPU"},
+    "logits_on_a_cpu": {"graph": logits},
     "detection_and_recognition": {"graph": detection, "beside": {"text_recognition": recognition}},
     "one_number_a_row": {"graph": one_number_a_row},
     "three_versions": {"graph": logits, "version": 3, "earlier": ("1", "2"), "policy": "latest:2"},
@@ -74,8 +75,9 @@ def repository(case, tmp_path):
         model_name="served", max_batch_size=8, inputs=(), outputs=(), graphs={"model": wanted["graph"](file)},
         graph_instance_kind=wanted.get("kind", "KIND_CPU"), gpus=wanted.get("gpus", ()), settings={},
     )  # fmt: skip
-    pipeline = LAYOUTS["direct"](ingredients, (graph_step(ingredients),))
-    beside = [step_of_graph(ingredients, make(file), name) for name, make in wanted.get("beside", {}).items()]
+    pipeline = LAYOUTS["direct"](ingredients, (bare_graph(ingredients),))
+    others = {name: make(file) for name, make in wanted.get("beside", {}).items()}
+    beside = [sharing_no_failure(step_of_graph(ingredients, graph, name)) for name, graph in others.items()]
     first = replace(
         pipeline.steps[0],
         version=wanted.get("version", 1),

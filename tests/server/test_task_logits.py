@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -123,6 +124,24 @@ def test_a_bad_request_is_refused_and_the_next_answered(server, tokenizer, pytor
         infer(server, tokens)
     good = tokenizer(TEXTS[:2], padding=True, return_tensors="np")
     np.testing.assert_allclose(infer(server, good), pytorch(dict(good)), atol=1e-4)
+
+
+def test_an_id_that_the_model_does_not_know_costs_no_other_request_its_answer(server, tokenizer, pytorch):
+    """Seven good requests and a bad one at once, thirty times: with dynamic batching they would fail together."""
+    good = dict(tokenizer(TEXTS[0], return_tensors="np"))
+    bad = {**good, "input_ids": np.full_like(good["input_ids"], 99_999)}
+
+    def attempt(tokens):
+        try:
+            return infer(server, tokens)
+        except InferenceServerException as error:
+            return error.message()
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(30):
+            *answers, refused = pool.map(attempt, [good] * 7 + [bad])
+            np.testing.assert_allclose(np.concatenate(answers), np.tile(pytorch(good), (7, 1)), atol=1e-4)
+            assert "idx=99999 must be within the inclusive range" in refused
 
 
 def test_the_example_prints_the_probability_of_the_positive_class(server, model, tokenizer, pytorch):

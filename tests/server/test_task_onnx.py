@@ -22,6 +22,7 @@ BESIDE = {
     "kinds": small_graphs.kinds,
     "external": small_graphs.external,
     "mixing": small_graphs.mixing,
+    "inferable": small_graphs.inferable,
     "Disagreeing-2": small_graphs.disagreeing,
 }
 CLIENTS = {"http": tritonclient.http, "grpc": tritonclient.grpc}
@@ -94,8 +95,21 @@ def test_each_graph_is_a_model_of_its_own_and_was_proven(built):
 
 def test_batching_is_where_rows_are_independent():
     batched = {name for name, text in configs().items() if "max_batch_size: 8" in text}
-    assert batched == {NAME, "one_number_a_row", "kinds", "external"}
+    assert batched == {NAME, "one_number_a_row", "kinds", "external", "inferable"}
     assert all("max_batch_size: 0" in text for name, text in configs().items() if name not in batched)
+
+
+def test_requests_share_a_run_where_no_value_can_make_it_fail():
+    """`kinds` takes texts and integers: one of them could fail the run of others."""
+    merged = {name for name, text in configs().items() if "dynamic_batching" in text}
+    assert merged == {NAME, "one_number_a_row", "external", "inferable"}
+
+
+def test_a_size_that_the_file_leaves_free_is_the_sessions(files, ask):
+    """The ONNX Runtime backend refuses any other: it compares the config's outputs with its session's."""
+    assert 'name: "y"\n    data_type: TYPE_FP32\n    dims: [ 5 ]' in configs()["inferable"]
+    x = np.array([[1, 2, 3], [0, 0, 1]], dtype=np.float32)
+    np.testing.assert_allclose(ask("inferable", {"x": x})["y"], directly(files["inferable"], {"x": x})["y"])
 
 
 def test_detection_then_recognition_as_the_tutorial_asks(files, ask):
@@ -211,6 +225,7 @@ BAD = {
     "random": (4, "otherwise each time", small_graphs.random),
     "no inputs to guess": (4, "--golden-inputs FILE.npz", small_graphs.picky),
     "bfloat16": (4, "BFLOAT16", lambda file: small_graphs.doubling(file, small_graphs.BFLOAT16)),
+    "size 0": (4, "no dimension of size 0", lambda file: small_graphs.doubling(file, out_shape=("batch", 0))),
     "weights missing": (3, "copy that file, too", lambda file: without_weights(small_graphs.external(file))),
     "unknown operator": (4, "cannot load", lambda file: unknown(small_graphs.doubling(file))),
 }

@@ -122,6 +122,25 @@ def test_an_unforeseen_fault_is_not_a_success(start_child):
     assert "ZeroDivisionError" in err
 
 
+PANIC = """
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from utils import entry
+
+encoding = Tokenizer(WordLevel({"a": 0}, unk_token="a")).encode(["a", "a"], is_pretokenized=True)
+entry.run(lambda: encoding.truncate(1, stride=5))
+"""
+
+
+def test_a_panic_in_rust_is_one_sentence(start_child):
+    """It is no Exception."""
+    child = start_child(PANIC)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (1, "")
+    assert err.splitlines()[-1].startswith("error: unexpected PanicException: ")
+    assert "Traceback" not in err
+
+
 def test_help_is_what_was_asked_for_and_goes_to_stdout(start_child):
     code = f"{PRELUDE}\nentry.run(lambda: entry.Parser(prog='x.sh').parse_args(['--help']))"
     returncode, out, err = outcome(start_child(code))

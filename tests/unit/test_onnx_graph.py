@@ -137,6 +137,7 @@ def sequence(graph):
         (lambda graph: setattr(graph.input[0].type.tensor_type, "elem_type", TensorProto.BFLOAT16), "BFLOAT16"),
         (lambda graph: setattr(graph.input[0].type.tensor_type, "elem_type", TensorProto.FLOAT8E4M3FN), "FLOAT8E4M3FN"),
         (lambda graph: setattr(graph.input[0].type.tensor_type, "elem_type", 0), "UNDEFINED"),
+        (lambda graph: setattr(graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 0), "no dimension of size 0"),
         (sequence, "is a sequence"),
     ],
 )
@@ -145,6 +146,14 @@ def test_a_graph_that_cannot_be_served_is_refused(file, change, said):
         read_onnx(edited(file, change))
     assert refusal.value.exit_code == 4
     assert "some.onnx" in str(refusal.value)
+
+
+def test_a_negative_size_is_a_free_dimension_as_in_onnx_runtime(file):
+    def change(graph):
+        for value in (*graph.input, *graph.output):
+            value.type.tensor_type.shape.dim[0].dim_value = -1
+
+    assert [tensor.shape for tensor in read_onnx(edited(file, change)).inputs] == [("", 3)]
 
 
 @pytest.mark.parametrize(("opset", "ir"), [(17, 8), (7, 3)])

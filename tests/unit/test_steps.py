@@ -55,6 +55,23 @@ def test_a_graph_without_a_batch_dimension_has_no_batches(make_ingredients):
     assert steps.graph_step(replace(ingredients, graphs={"model": whole})).max_batch_size == 0
 
 
+@pytest.mark.parametrize(
+    ("dtype", "kind", "delay"),
+    [
+        ("INT64", "KIND_CPU", None),
+        ("INT32", "KIND_CPU", None),
+        ("BYTES", "KIND_CPU", None),
+        ("FP32", "KIND_CPU", 0),
+        ("BOOL", "KIND_CPU", 0),
+        ("INT64", "KIND_GPU", 0),
+    ],
+)
+def test_requests_to_a_bare_graph_share_a_run_where_no_value_can_fail_it(make_ingredients, dtype, kind, delay):
+    ingredients = make_ingredients(dtype=dtype, instance_kind=kind)
+    assert steps.bare_graph(ingredients).batch_delay == delay
+    assert steps.graph_step(ingredients).batch_delay == 0, "a tokenizer gives no id that the graph does not know"
+
+
 def test_a_second_graph_gets_a_name_of_its_own(make_ingredients):
     ingredients = make_ingredients(instance_kind="KIND_GPU")
     step = steps.step_of_graph(ingredients, ingredients.graph, "encoder")

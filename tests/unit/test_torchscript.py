@@ -1,9 +1,11 @@
+import sys
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from utils import torchscript
+from utils import ROOT, torchscript
 from utils.errors import ExportError
 from utils.original import Original
 from utils.pipeline import Graph
@@ -61,6 +63,23 @@ def test_batch_and_length_stay_free(original, tmp_path, given, dtype):
         ids = np.full((rows, length), 7, dtype)
         (states,) = run({"attention_mask": np.ones_like(ids), "input_ids": ids})
         assert states.tolist() == np.full((rows, length, 3), 14.0).tolist()
+
+
+def test_the_saved_file_names_no_path_of_this_machine(original, tmp_path):
+    """torch quotes its records of source positions in the error of a run, which the server sends to the client."""
+    import torch
+
+    graph = export(original(doubled), tmp_path)
+    with zipfile.ZipFile(graph.path) as archive:
+        assert archive.testzip() is None
+        records = {name: archive.read(name) for name in archive.namelist()}
+    assert any(name.endswith(".py") for name in records), "the code is still there"
+    for name, record in records.items():
+        for path in (str(ROOT), sys.prefix, str(tmp_path), "site-packages"):
+            assert path.encode() not in record, name
+    with pytest.raises(RuntimeError, match='File "code/__torch__') as refusal:
+        torch.jit.load(graph.path)(torch.zeros(2, 3), torch.zeros(5, 7))
+    assert str(ROOT) not in str(refusal.value) and sys.prefix not in str(refusal.value)
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("two\nlines"), TypeError("no tensor")])

@@ -11,6 +11,7 @@ from utils.errors import UsageError
 from utils.layouts import LAYOUTS
 from utils.pipeline import Step
 from utils.render import render_step
+from utils.steps import bare_graph
 from utils.tasks import TASKS
 from utils.tuning import KNOBS, Tuning, computing, parse_tuning, tuned
 
@@ -138,6 +139,17 @@ def test_torchscript_has_instances_and_a_delay(make_pipeline):
     config = config_of(pipeline, pipeline.steps[1])
     assert [group.count for group in config.instance_group] == [2]
     assert config.dynamic_batching.max_queue_delay_microseconds == 700
+
+
+@pytest.mark.parametrize("delay", [0, 700])
+def test_a_delay_lets_requests_to_a_bare_graph_share_a_run(make_ingredients, make_pipeline, delay):
+    bare = bare_graph(make_ingredients(max_batch_size=8))
+    pipeline = replace(make_pipeline(), steps=(bare,))
+    assert not config_of(pipeline, bare).HasField("dynamic_batching")
+    (step,) = tuned(pipeline, Tuning(batch_delay=delay)).steps
+    config = config_of(pipeline, step)
+    assert config.HasField("dynamic_batching")
+    assert config.dynamic_batching.max_queue_delay_microseconds == delay
 
 
 def test_a_delay_is_refused_where_the_graph_takes_one_row(make_pipeline):

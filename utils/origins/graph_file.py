@@ -14,6 +14,7 @@ from utils.errors import SourceError
 from utils.golden import GoldenAnswers, GoldenRow
 from utils.labels import Labels, read_labels
 from utils.onnx_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
+from utils.onnx_outputs import declare_outputs
 from utils.onnx_scalars import serve_scalars
 from utils.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES
 from utils.origins.origin import Converted, Origin
@@ -97,6 +98,8 @@ class GraphFile:
             shutil.copyfile(source.parent / name, destination / name)
         file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
         proven: Proven = ask_graph(read, self.model.golden_inputs, batching=self.batching)
+        read = proven.graph
+        declare_outputs(read, file)
         serve_scalars(read, file)
         note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from utils.components import load_shared
 from utils.corpus import GOLDEN_TEXTS
 from utils.golden import TensorValue, numbers
-from utils.steps import graph_step
+from utils.steps import bare_graph
 from utils.tasks.task import Example, Settings, Task
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ TASK = Task(
     graph_outputs=("logits",),
     inputs=(),
     outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
-    layouts={"direct": (graph_step,)},
+    layouts={"direct": (bare_graph,)},
     settle=lambda _config, _labels, _options: {},
     examples=tuple({"text": text} for text in GOLDEN_TEXTS),
     texts=lambda _, example: (example["text"],),

@@ -1,6 +1,6 @@
 """A ready ONNX graph, served under MODEL_NAME itself with the tensors it has."""
 
-from utils.steps import graph_step
+from utils.steps import bare_graph
 from utils.tasks.task import Task
 
 TASK = Task(
@@ -12,7 +12,7 @@ TASK = Task(
     inputs=(),
     outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
     formats=("onnx",),
-    layouts={"direct": (graph_step,)},
+    layouts={"direct": (bare_graph,)},
     settle=lambda _config, _labels, _options: {},
     takes_labels=False,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from utils.components import load_shared
 from utils.errors import SourceError
 from utils.golden import TensorValue, texts
 from utils.model_config import ModelConfig
@@ -85,9 +86,30 @@ def answer(original: "Original", settings: Settings, examples: Sequence[Example]
     from transformers import QuestionAnsweringPipeline
 
     _require_question_first(original.tokenizer)
-    pipeline = QuestionAnsweringPipeline(model=original.model, tokenizer=original.fitting_tokenizer(), device=-1)
-    sizes = row_sizes(original.max_length)
-    return [_tensors(pipeline(**example, **settings, **sizes)) for example in examples]
+    tokenizer = original.fitting_tokenizer()
+    pipeline = QuestionAnsweringPipeline(model=original.model, tokenizer=tokenizer, device=-1)
+    answers = []
+    for example in examples:
+        sizes = row_sizes(original.max_length)
+        _, room = _tokens_and_room(tokenizer, original.max_length, example)
+        if room > 0:
+            sizes["doc_stride"] = load_shared("context_rows").overlap(room, sizes["doc_stride"])
+        answers.append(_tensors(pipeline(**example, **settings, **sizes)))
+    return answers
+
+
+def fits(tokenizer: Any, _: Settings, limit: int | None, example: Example) -> bool:
+    """Does the served model answer the example with rows of `limit` tokens? A question can be too long for any."""
+    rows, (tokens, room) = load_shared("context_rows"), _tokens_and_room(tokenizer, limit, example)
+    count: int = rows.count_rows(tokens, room, row_sizes(limit)["doc_stride"])
+    return 0 < count <= int(rows.MOST_ROWS)
+
+
+def _tokens_and_room(tokenizer: Any, limit: int | None, example: Example) -> tuple[int, int]:
+    """The context's tokens, and how many of them fit into a row beside the question."""
+    sequences = tokenizer(example["question"], example["context"]).sequence_ids(0)
+    tokens = sum(sequence == 1 for sequence in sequences)
+    return tokens, row_sizes(limit)["max_seq_len"] - (len(sequences) - tokens)
 
 
 def _require_question_first(tokenizer: Any) -> None:
@@ -118,6 +140,7 @@ TASK = Task(
     settle=settle,
     examples=tuple({"question": question, "context": context} for question, context in EXAMPLES),
     texts=lambda _, example: ((example["question"], example["context"]),),
+    fits=fits,
     answer=answer,
     takes_labels=False,
     options=(HANDLE_IMPOSSIBLE_ANSWER,),

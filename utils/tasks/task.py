@@ -86,9 +86,10 @@ class Task:
     tensors from the settings and the graph. layouts: for each layout the makers of its steps, in the order in which
     a request passes them; the first layout is the default. settle: the settings, from the model's config, its labels
     and the options given; raises UsageError or SourceError before anything slow runs. examples: golden requests.
-    texts: what of an example the graph gets. answer: the original's right answers, one for each example,
-    from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py. requests: the
-    golden requests' tensors, where they are not the examples themselves.
+    texts: what of an example the graph gets. fits: does the served model answer an example, given the tokenizer, the
+    settings and the most tokens of a row? Others are no golden requests. answer: the original's right answers, one for
+    each example, from the original itself or transformers' own pipeline. comparison: a rule of utils/comparison.py.
+    requests: the golden requests' tensors, where they are not the examples themselves.
     formats: the rows of utils/formats.py that its steps can be served with. unneeded: modules of the original that no
     served output comes from, so that a checkpoint may lack them. graphs: of a task that starts from several ready
     graphs. blank_label: the first label stands for no symbol, and may be empty. guard: None where no reduced precision
@@ -109,6 +110,7 @@ class Task:
     settle: Callable[["ModelConfig", tuple[str, ...], Settings], Settings]
     examples: tuple[Example, ...] = ()
     texts: Callable[[Settings, Example], Sequence[Text]] = lambda _settings, _example: ()
+    fits: Callable[[Any, Settings, int | None, Example], bool] = lambda *_: True
     answer: Callable[["Original", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]] = no_answer
     requests: Callable[["Conversion", int], list[Mapping[str, TensorValue]]] | None = None
     origins: tuple[str, ...] = ("transformers",)

@@ -1,7 +1,7 @@
 """Zero-shot classification: a text and any labels in, the labels by how well a model of inference says they suit."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from utils.errors import SourceError, UsageError
 from utils.golden import TensorValue, texts
@@ -98,6 +98,15 @@ def pairs(settings: Settings, example: Example) -> list[tuple[str, str]]:
     return [(example["text_input"], template.format(label)) for label in example["candidate_labels"]]
 
 
+def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example) -> bool:
+    """Does every hypothesis leave room for the text in a row of `limit` tokens? It is never truncated."""
+    if limit is None:
+        return True
+    room = limit - tokenizer.num_special_tokens_to_add(pair=True)
+    hypotheses = [hypothesis for _, hypothesis in pairs(settings, example)]
+    return all(len(ids) < room for ids in tokenizer(hypotheses, add_special_tokens=False)["input_ids"])
+
+
 def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
     """What transformers' own pipeline says to each, told the labels that this build goes by."""
     from transformers import ZeroShotClassificationPipeline
@@ -134,6 +143,7 @@ TASK = Task(
     settle=settle,
     examples=tuple({"text_input": text, "candidate_labels": labels} for text, labels in EXAMPLES),
     texts=pairs,
+    fits=fits,
     answer=answer,
     comparison="ranking",
     options=(HYPOTHESIS_TEMPLATE, MULTI_LABEL),

@@ -4,52 +4,62 @@ Source of the rules: QuestionAnsweringPipeline of transformers 4.57, with a fast
 """
 
 import numpy as np
+from context_rows import MOST_ROWS, count_rows, overlap
 from tokenization import CHARACTERS_PER_TOKEN
 
 QUESTION, CONTEXT = 0, 1
-# Each takes the graph as long as a text of another task: one request must not keep the server for hours.
-MOST_SPANS = 128
 # So many spans of tokens of each row are looked at, since several may be the same words.
 CANDIDATES = 12
 
 
 def spans(tokenizer, question, context, settings, row, names):
-    """The encodings of the pair: one, or several in which the context's parts overlap by `doc_stride` tokens.
+    """The encodings of the pair: one, or several in which the context's parts overlap by at most `doc_stride` tokens.
 
     settings: {"max_seq_len": tokens of a row, "doc_stride": int, "tokenization": {"truncation_side": ...}}.
     ValueError names the input (of `names`: question, context) and the row that has no text or too much of it: a
-    context has at most MOST_SPANS such parts.
+    context has at most MOST_ROWS such parts.
     """
     limit, stride = settings["max_seq_len"], settings["doc_stride"]
-    for name, text, most in zip(names, (question, context), (limit, MOST_SPANS * limit)):
-        if not text:
-            raise ValueError(f"input '{name}', row {row}: the text is empty")
-        if len(text) > most * CHARACTERS_PER_TOKEN:  # told before it is tokenized
-            characters = f"{len(text)} characters, at most {most * CHARACTERS_PER_TOKEN} are read"
-            raise ValueError(f"input '{name}', row {row}: the text is too long: {characters}")
+    for name, text, most in zip(names, (question, context), (limit, MOST_ROWS * limit)):
+        _require_readable(text, most * CHARACTERS_PER_TOKEN, name, row)
     whole = tokenizer.encode(question, context)
-    if CONTEXT not in whole.sequence_ids:
+    tokens = sum(sequence == CONTEXT for sequence in whole.sequence_ids)
+    if not tokens:
         raise ValueError(f"input '{names[CONTEXT]}', row {row}: the tokenizer finds no token in this text")
     if len(whole) <= limit:
         return [whole]
-    room = limit - sum(sequence != CONTEXT for sequence in whole.sequence_ids)
-    if room <= stride:
+    room = limit - (len(whole) - tokens)
+    if room < 1:
         raise ValueError(
-            f"input '{names[QUESTION]}', row {row}: the text is so long that it leaves room for {max(room, 0)} tokens "
-            f"of the context beside it, and a context in several parts needs more than {stride}"
+            f"input '{names[QUESTION]}', row {row}: the text is so long that no token of the context fits beside it "
+            f"into the {limit} tokens of a row"
         )
-    tokenizer.enable_truncation(
-        limit, stride=stride, strategy="only_second", direction=settings["tokenization"]["truncation_side"]
-    )
-    first = tokenizer.encode(question, context)
-    tokenizer.no_truncation()
-    found = [first, *first.overflowing]
-    if len(found) > MOST_SPANS:
+    parts = count_rows(tokens, room, stride)
+    if parts > MOST_ROWS:
         raise ValueError(
-            f"input '{names[CONTEXT]}', row {row}: the text is too long: {len(found)} parts of {limit} tokens, "
-            f"at most {MOST_SPANS} are read; send it in several requests"
+            f"input '{names[CONTEXT]}', row {row}: the text is too long: {parts} parts of {limit} tokens, "
+            f"at most {MOST_ROWS} are read; send it in several requests"
         )
-    return found
+    return _split(tokenizer, question, context, limit, overlap(room, stride), settings["tokenization"])
+
+
+def _require_readable(text, most, name, row):
+    """Before it is tokenized."""
+    if not text:
+        raise ValueError(f"input '{name}', row {row}: the text is empty")
+    if len(text) > most:
+        raise ValueError(
+            f"input '{name}', row {row}: the text is too long: {len(text)} characters, at most {most} are read"
+        )
+
+
+def _split(tokenizer, question, context, limit, stride, tokenization):
+    tokenizer.enable_truncation(limit, stride=stride, strategy="only_second", direction=tokenization["truncation_side"])
+    try:
+        first = tokenizer.encode(question, context)
+    finally:
+        tokenizer.no_truncation()
+    return [first, *first.overflowing]
 
 
 def best_answer(context, scored, settings):

@@ -3,7 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests import tiny_models
+from utils.convert_to_onnx import Wanted, _golden_examples
 from utils.errors import SourceError
+from utils.releases import default_release
 from utils.tasks import TASKS
 from utils.tasks.question_answering import EXAMPLES, row_sizes
 
@@ -23,6 +26,32 @@ TASK = TASKS["question-answering"]
 )
 def test_sizes_are_those_the_pipeline_settles(limit, sizes):
     assert row_sizes(limit) == sizes
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_object=tiny_models.wordpiece(), pad_token="[PAD]", cls_token="[CLS]")
+
+
+def test_examples_are_asked_whose_question_leaves_room_and_whose_parts_are_not_too_many(tokenizer):
+    long, short = EXAMPLES[7], EXAMPLES[8]
+    taken = {
+        limit: [TASK.fits(tokenizer, {}, limit, each) for each in TASK.examples] for limit in (4, 8, 24, 48, 384, None)
+    }
+    assert taken[None] == taken[384] == [True] * len(EXAMPLES)
+    assert taken[4] == [False] * len(EXAMPLES), "[CLS] ? [SEP] a [SEP]"
+    assert taken[8][EXAMPLES.index(short)]
+    assert not taken[24][EXAMPLES.index(long)]
+    assert sum(taken[8]) < sum(taken[24]) <= sum(taken[48])
+
+
+def test_a_limit_that_no_example_fits_into_is_told(tokenizer):
+    wanted = Wanted(task=TASK, release=default_release(), max_batch_size=1)
+    assert len(_golden_examples(tokenizer, None, wanted)) == len(EXAMPLES)
+    with pytest.raises(SourceError, match="no golden request of question-answering fits into 4 tokens; give a larger"):
+        _golden_examples(tokenizer, 4, wanted)
 
 
 def test_an_impossible_answer_is_asked_for():

@@ -1,5 +1,6 @@
 import pytest
 
+from tests import tiny_models
 from utils.errors import SourceError, UsageError
 from utils.tasks import TASKS
 from utils.tasks.zero_shot_classification import DEFAULT_TEMPLATE, pairs, parse_template
@@ -28,6 +29,17 @@ def test_labels_of_another_task_are_named(labels):
         TASK.settle(None, labels, {})
     assert all(repr(label) in str(caught.value) for label in labels)
     assert caught.value.exit_code == 3
+
+
+def test_examples_are_asked_whose_hypotheses_leave_room_for_the_text():
+    """A hypothesis is never truncated: transformers fails on a row that is too short, the image refuses it."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tiny_models.wordpiece(), unk_token="[UNK]")
+    settings = {"hypothesis_template": "a {}"}
+    example = {"text_input": "the dog", "candidate_labels": ("a", "a a a")}
+    taken = [TASK.fits(tokenizer, settings, limit, example) for limit in (7, 8, None)]
+    assert taken == [False, True, True], "[CLS] the [SEP] a a a a [SEP]"
 
 
 @pytest.mark.parametrize("template", ["This is {}.", "{}", "{0} and {0}", "{{}} {}", "{!s:>9}"])

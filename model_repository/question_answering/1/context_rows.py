@@ -1,0 +1,1 @@
+../../shared/context_rows.py
