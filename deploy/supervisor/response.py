@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from .http_messages import HEADERS, Body, RefusedError, Sized, Unending, bad, end_of_head, fields, framing
 from .request import Request
-from .triton_errors import NO_ROOM, TRY_LESS, UNREADABLE
+from .triton_errors import CHECK_VALUES, GRAPH_FAILED, NO_ROOM, TRY_LESS, UNREADABLE
 
 _RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) [^\r]*")
 _LENGTH = re.compile(rb"(\r\nContent-Length:[ \t]*)[0-9]+", re.IGNORECASE)
 _LONGEST_ERROR = 64 * 1024
+_LONGEST_LINE = 2000  # of the log
 
 
 class Response:
@@ -75,4 +77,7 @@ def _corrected(head: bytes, body: bytes, status: int) -> bytes:
         head = _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1)
     elif status == 500 and NO_ROOM.match(body):
         head, said = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1), TRY_LESS
+    elif status == 500 and GRAPH_FAILED.match(body):
+        print(f"guard: {said[:_LONGEST_LINE].decode('utf-8', 'replace')!a}", file=sys.stderr, flush=True)
+        said = CHECK_VALUES
     return (head if said == body else _LENGTH.sub(rb"\g<1>%d" % len(said), head)) + said

@@ -32,6 +32,11 @@ NO_ROOM_WORDINGS = (
     Wording(r"[^\"]*Failed to increase the shared memory pool size for key '", "", "25.06"),
     Wording(r"[^\"]*Failed to increase the shared memory pool size to [0-9]+ bytes", "25.07"),
 )
+# The C++ backends' words for a run that failed, all releases: node names or a TorchScript traceback follow. Status 500.
+GRAPH_FAILED_WORDINGS = (
+    Wording(r"[^\"]*onnx runtime error [0-9]+: "),
+    Wording(r"[^\"]*PyTorch execute failure: "),
+)
 
 
 def _errors(wordings: Iterable[Wording]) -> re.Pattern[bytes]:
@@ -45,6 +50,11 @@ NO_ROOM = _errors(NO_ROOM_WORDINGS)
 TRY_LESS = (
     b'{"error":"the texts in flight do not fit into the shared memory of the server: '
     b'send less at a time, or give it more (--shm-size)"}'
+)
+GRAPH_FAILED = _errors(GRAPH_FAILED_WORDINGS)
+# What the guard says instead, with 500; the log gets Triton's own words.
+CHECK_VALUES = (
+    b'{"error":"the model\'s graph failed on these inputs: check their values; the server\'s log says where"}'
 )
 
 # In the log, all releases: a port that another program has, and the services that have started.

@@ -92,24 +92,31 @@ def test_requests_of_equal_shape_run_as_one_and_get_their_own_rows(server):
     assert executions < 4
 
 
-def attempt(server, ids):
+def attempt(server, ids, client=triton_grpc):
     try:
-        return ask(server, "sum", ids, client=triton_http).as_numpy("sum")
+        return ask(server, "sum", ids, client=client).as_numpy("sum")
     except InferenceServerException as error:
         return error
 
 
 def test_a_request_at_fault_fails_all_that_share_its_run(server):
-    """The C++ backend answers every request of a failed run with ONNX Runtime's text, as 500."""
+    """The C++ backend answers every request of a failed run with ONNX Runtime's text, as 500 over HTTP."""
     batches = [[[0, 1]], [[1, 99]], [[2, 3]]]
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda ids: attempt(server, ids), batches))
-    assert [answer.status() for answer in answers] == ["500"] * 3
+    assert [answer.status() for answer in answers] == ["StatusCode.INTERNAL"] * 3
     assert {answer.message() for answer in answers} == {
         "onnx runtime error 2: Non-zero status code returned while running Gather node. Name:'lookup/rows' "
         "Status Message: indices element out of data bounds, idx=99 must be within the inclusive range [-5,4]"
     }
     np.testing.assert_array_equal(attempt(server, batches[0]), TABLE[batches[0]].sum(axis=1))
+
+
+def test_over_http_a_failed_run_shows_no_part_of_the_graph(server):
+    """The guard says it in its own words."""
+    answer = attempt(server, [[1, 99]], triton_http)
+    assert (answer.status(), "check their values" in answer.message()) == ("500", True)
+    assert "lookup" not in answer.message()
 
 
 def post_text(server, raw):

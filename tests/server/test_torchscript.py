@@ -221,10 +221,10 @@ def test_a_token_that_the_model_does_not_know_fails_alone_and_names_no_path_of_t
     """The graph is served without dynamic batching: the C++ backend, too, fails all requests of a run."""
 
     def ask(token):
-        inputs = [tritonclient.http.InferInput(name, [1, 256], "INT32") for name in ("input__0", "input__1")]
+        inputs = [tritonclient.grpc.InferInput(name, [1, 256], "INT32") for name in ("input__0", "input__1")]
         for tensor, value in zip(inputs, (token, 1), strict=True):
             tensor.set_data_from_numpy(np.full((1, 256), value, dtype=np.int32))
-        with tritonclient.http.InferenceServerClient(graphs.http) as client:
+        with tritonclient.grpc.InferenceServerClient(graphs.grpc) as client:
             try:
                 return client.infer("bert", inputs).as_numpy("output__0").shape
             except InferenceServerException as error:
@@ -234,7 +234,7 @@ def test_a_token_that_the_model_does_not_know_fails_alone_and_names_no_path_of_t
         answers = list(pool.map(ask, [1, 2, 99_999, 3] * 4))
     for place, answer in enumerate(answers):
         if place % 4 == 2:
-            assert answer.startswith("500 PyTorch execute failure: ") and "index out of range" in answer
+            assert answer.startswith("StatusCode.INTERNAL PyTorch execute failure: ") and "index out of range" in answer
             assert 'File "code/__torch__' in answer, "torch names places in the archive"
             assert not re.search(r"(?<![\w.])/\w+/", answer), answer
         else:

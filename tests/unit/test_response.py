@@ -61,6 +61,17 @@ def test_what_no_shared_memory_is_left_for_may_come_again(step, release):
     assert "--shm-size" in sentence and "triton_" not in sentence
 
 
+def test_a_run_that_failed_shows_no_part_of_the_graph(capfd):
+    said = b'{"error":"onnx runtime error 2: Gather node. Name:\'lookup/rows\' Status Message: idx=99"}'
+    answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+    used, passed = Response(Request(Rules(1000))).take(answer)
+    head, _, body = passed.partition(b"\r\n\r\n")
+    assert (used, head.split(b"\r\n")[0]) == (len(answer), b"HTTP/1.1 500 Internal Server Error")
+    assert "check their values" in json.loads(body)["error"] and b"lookup" not in body
+    assert int(head.rpartition(b" ")[2]) == len(body)
+    assert "lookup/rows" in capfd.readouterr().err
+
+
 def asked(body):
     """The request with this body, in full."""
     request = Request(Rules(1000))

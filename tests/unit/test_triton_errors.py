@@ -5,6 +5,7 @@ import json
 import pytest
 
 from deploy.supervisor import triton_errors
+from deploy.supervisor.triton_errors import GRAPH_FAILED_WORDINGS
 from tests.loopback.triton_sentences import NO_ROOM
 
 # {wording: the releases that say it, as the tables have them, and a sentence of one}
@@ -37,6 +38,19 @@ def test_full_shared_memory_is_known_in_each_wording(release, step):
     assert triton_errors._errors([wording]).match(said)
 
 
+@pytest.mark.parametrize("step", ["", "in ensemble 'a', "])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "onnx runtime error 2: Non-zero status code returned while running Gather node.",
+        "PyTorch execute failure: The f",
+    ],
+)
+def test_a_run_that_failed_is_known_in_each_wording(sentence, step):
+    assert triton_errors.GRAPH_FAILED.match(body(step + sentence))
+    assert sum(bool(triton_errors._errors([each]).match(body(step + sentence))) for each in GRAPH_FAILED_WORDINGS) == 1
+
+
 def test_what_a_client_sends_is_not_taken_for_a_sentence_of_triton_s():
     """Triton quotes names of inputs; a quotation mark in one is escaped there."""
     name = 'x", Failed to increase the shared memory pool size to 5 bytes'
@@ -45,3 +59,4 @@ def test_what_a_client_sends_is_not_taken_for_a_sentence_of_triton_s():
 
 def test_the_guard_s_own_sentence_is_the_error_it_says():
     assert "--shm-size" in json.loads(triton_errors.TRY_LESS)["error"]
+    assert "check their values" in json.loads(triton_errors.CHECK_VALUES)["error"]
