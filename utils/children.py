@@ -1,9 +1,11 @@
 """Child processes that do not outlive this one, and who it is. Standard library only."""
 
+import contextlib
 import os
 import re
 import signal
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from utils.own_python import base_python
@@ -21,6 +23,24 @@ os.execv(sys.argv[3], sys.argv[3:])
 def dying_with_us(command: Sequence[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
     """`command` (its program an absolute path), to be sent `number` when this process ends before it."""
     return [base_python(), "-I", "-S", "-c", _START, str(int(number)), str(os.getpid()), *command]
+
+
+@contextlib.contextmanager
+def clearing_up(command: Sequence[str], *, stdout: int, stderr: int | None = None) -> "Iterator[subprocess.Popen[str]]":
+    """`command` as a child that is told to end, and has the time to clear up, when the block fails."""
+    with subprocess.Popen(
+        dying_with_us(command, signal.SIGTERM),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        errors="replace",
+    ) as child:
+        try:
+            yield child
+        except BaseException:
+            child.terminate()
+            raise
 
 
 def this_process() -> str:

@@ -21,6 +21,7 @@ STEP_OUTPUT = re.compile(r"(#\d+) \d+\.\d+ (.*\S)")
 STEP_ERROR = re.compile(r"(#\d+) ERROR:")
 FAILED_STEP = ("did not complete successfully", "executor failed running", "returned a non-zero code")
 BUILDERS_OWN = re.compile(r"Step \d|--->|Removing intermediate container|The command '")
+NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere", "DOCKER_CONTEXT": "default"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -53,6 +54,22 @@ class DockerClient:
             )
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 124, "", f"no answer in {seconds:g} s")
+
+    def version(self) -> str:
+        """The program's own version, like "28.2.2"; empty for one that is no docker.
+
+        `docker version` prints it after it has tried the engine, which may hang: it is given one that is not there.
+        """
+        done = subprocess.run(
+            [str(self.program), "version", "--format", "{{.Client.Version}}"],
+            env=self._environment() | NO_ENGINE,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=30,
+        )
+        return done.stdout.strip()
 
     def watch(self, *arguments: str) -> tuple[int, str]:
         """Runs one long command, shows all it prints on stderr and returns its code and the line that tells most.
@@ -149,14 +166,12 @@ def _programs() -> Iterator[Path]:
 
 
 def _examine(program: Path) -> DockerClient | None:
-    # `docker version` prints the client's part and fails when no engine answers; only the first matters here.
     probe = DockerClient(program=program, builder=BUILT_IN)
     try:
-        version = probe.ask("version", "--format", "{{.Client.Version}}", seconds=30).stdout.strip()
-        if not (number := re.match(r"v?(\d+)\.", version)):
+        if not (number := re.match(r"v?(\d+)\.", probe.version())):
             return None
         if probe.ask("buildx", "version", seconds=30).returncode == 0:
             return DockerClient(program=program, builder=BUILDX)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
     return DockerClient(program=program, builder=BUILT_IN if int(number[1]) < PLUGIN_NEEDED else LEGACY)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from utils import ROOT
+from utils import ROOT, wheelhouse
 from utils.context import GOLDEN_FILE
 from utils.names import check_image
 from utils.placing import place_again
@@ -39,8 +39,6 @@ def write(tree: Path, docker: Mapping[str, str], requirements: Collection[Path] 
     ("x86_64", "aarch64"). `requirements`: those of the steps' components (see Context).
     Raises ImageError when a wheel cannot be had; all else is in place then.
     """
-    from utils import wheelhouse  # needs packaging, which only the factory's environment has
-
     write_context(tree, **{name: docker[name] for name in ("triton_image", "slim_image", "runtime")})
     _add_requirements(tree / SERVING_REQUIREMENTS, requirements)
     wheelhouse.fill(

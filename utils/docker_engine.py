@@ -24,15 +24,20 @@ _ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 def connect() -> "Engine":
     """The engine in reach. Raises ImageError when there is no docker client, or no engine answers it."""
-    client = find_client()
+    engine = reach(find_client())
+    remove_leftovers(engine.client)
+    return engine
+
+
+def reach(client: DockerClient, seconds: float = 30) -> "Engine":
+    """The engine behind `client`. Raises ImageError when it does not answer within `seconds`."""
     endpoint = _endpoint(client)
-    answer = client.ask("version", "--format", "{{.Server.Version}}", seconds=30)
+    answer = client.ask("version", "--format", "{{.Server.Version}}", seconds=seconds)
     if answer.returncode != 0 or not answer.stdout.strip():
         raise ImageError(
             f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, name another in "
             "DOCKER_HOST, or use --no-image to get the model repository only"
         )
-    remove_leftovers(client)
     host = (urlsplit(endpoint).hostname or "") if endpoint.startswith(("tcp://", "ssh://")) else ""
     return Engine(client=client, remote_host="" if host in LOCAL_HOSTS else host)
 
@@ -51,9 +56,13 @@ class Engine:
     client: DockerClient
     remote_host: str = ""
 
+    def has(self, image: str) -> bool:
+        """Whether the image is on the engine."""
+        return bool(self._inspect(image, "{{.Id}}"))
+
     def pull_if_missing(self, image: str) -> None:
         """Makes `image` present on the engine. Raises ImageError when it cannot be pulled."""
-        if self._inspect(image, "{{.Id}}"):
+        if self.has(image):
             return
         progress.note(f"pulling {image}")
         code, line = self.client.watch("pull", image)
@@ -65,7 +74,7 @@ class Engine:
 
     def python_version(self, image: str) -> str:
         """The version of the image's python3, like "3.12". Raises ImageError when it has none that runs."""
-        answer = self._run_in(image, "python3", "-c", _ASK_VERSION)
+        answer = self.run_in(image, "python3", "-c", _ASK_VERSION)
         if not re.fullmatch(r"\d+\.\d+", answer):
             raise ImageError(
                 f"base image {image} has no python3 that runs here ({answer}); a base must be a full Triton image "
@@ -82,7 +91,7 @@ class Engine:
     def require_backend(self, image: str, backend: str) -> None:
         """ImageError when the base image has no such backend, which not every build of Triton has."""
         folder = f"/opt/tritonserver/backends/{backend}"
-        if self._run_in(image, "ls", "-d", folder) != folder:
+        if self.run_in(image, "ls", "-d", folder) != folder:
             raise ImageError(
                 f"base image {image} has no {folder}, which this build's --format needs; give a full Triton image "
                 "(nvcr.io/nvidia/tritonserver:YY.MM-py3), or leave --format out"
@@ -90,10 +99,7 @@ class Engine:
 
     def os_release(self, image: str) -> tuple[str, str]:
         """ID and VERSION_ID of the image's distribution, like ("ubuntu", "24.04"); empty where it does not say."""
-        text = self._run_in(image, "cat", "/etc/os-release")
-        pairs = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z_]+=", line))
-        name, version = (" ".join(shlex.split(pairs.get(key, ""))) for key in ("ID", "VERSION_ID"))
-        return name, version
+        return parse_os_release(self.run_in(image, "cat", "/etc/os-release"))
 
     def machine(self, image: str) -> str:
         """The image's machine as wheels name it, "x86_64" or "aarch64"; ImageError for another."""
@@ -122,7 +128,7 @@ class Engine:
             image_id = iid_file.read_text().strip() if iid_file.exists() else ""
         if code != 0:
             raise ImageError(f"docker build of {tree} failed ({line}); build it again by hand: docker build {tree}")
-        if not self._inspect(image_id, "{{.Id}}"):
+        if not self.has(image_id):
             raise ImageError(
                 f"docker build of {tree} ended well and the engine does not have its image {image_id!r}; "
                 "choose the engine's own builder: docker buildx use default"
@@ -161,11 +167,18 @@ class Engine:
         answer = self.client.ask("image", "inspect", "--format", template, image) if image else None
         return answer.stdout.strip() if answer and answer.returncode == 0 else ""
 
-    def _run_in(self, image: str, program: str, *arguments: str) -> str:
+    def run_in(self, image: str, program: str, *arguments: str) -> str:
         """What the program in the image prints, else docker's reason."""
         command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=question", *owned()]
         answer = self.client.ask(*command, "--entrypoint", program, image, *arguments, seconds=300)
         return answer.stdout.strip() if answer.returncode == 0 else last_line(answer.stderr)
+
+
+def parse_os_release(text: str) -> tuple[str, str]:
+    """ID and VERSION_ID of an os-release file; empty where it does not say."""
+    pairs = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z_]+=", line))
+    name, version = (" ".join(shlex.split(pairs.get(key, ""))) for key in ("ID", "VERSION_ID"))
+    return name, version
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from utils.labelled_texts import read_labelled_texts
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients, Pipeline
 from utils.progress import note, warn
-from utils.releases import SECURITY_FLOOR
+from utils.releases import SECURITY_FLOOR, slim_image_of
 from utils.runtimes import RUNTIMES
 from utils.sources import Metadata
 from utils.steps import sharing_no_failure, step_of_graph
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from utils.origins.origin import Known
 
 TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "tokenizers")
-# The small base of a distribution, by the ID of its os-release.
-SLIM_IMAGES = {"ubuntu": "ubuntu:{}", "debian": "debian:{}-slim"}
 
 
 def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
@@ -81,7 +79,7 @@ def _slim_base(spec: BuildSpec, engine: "Engine") -> dict[str, str]:
         engine.pull_if_missing(slim)
         return {"slim_image": slim}
     name, number = engine.os_release(spec.base_image)
-    slim = SLIM_IMAGES.get(name, spec.release.slim_image).format(number)
+    slim = slim_image_of(name, number) or spec.release.slim_image
     try:
         engine.pull_if_missing(slim)
     except ImageError as error:

@@ -11,6 +11,11 @@ from utils.errors import UsageError
 TABLE = Path(__file__).with_name("triton_releases.csv")
 # Bulletins up to August 2026 are fixed in this release; an older one is built only when asked for.
 SECURITY_FLOOR = "26.06"
+# The first release with --http-restricted-api (src/command_line_parser.cc on the server's branches r23.10 and r23.11):
+# the admin APIs of an older one are open to every client.
+ADMIN_APIS_CLOSE = "23.11"
+# The small base of a distribution, by the ID of its os-release.
+SLIM_IMAGES = {"ubuntu": "ubuntu:{}", "debian": "debian:{}-slim"}
 # The exporter's own default; a release that accepts less gets what it accepts.
 PREFERRED_OPSET = 18
 # Facts that have several sources, or none: the columns that give each, and whether only a GPU's image depends on it.
@@ -116,6 +121,11 @@ def _driver(row: dict[str, str]) -> str:
     """The support matrix gives the exact driver; the release notes only its branch, or a pointer elsewhere."""
     given = row["driver_vllm_row"] or row["driver_release_notes"]
     return given if given[:1].isdigit() else ""
+
+
+def slim_image_of(name: str, number: str) -> str:
+    """The small base of a distribution, by ID and VERSION_ID of its os-release; empty for one that has none known."""
+    return SLIM_IMAGES[name].format(number) if name in SLIM_IMAGES and number else ""
 
 
 def _shown(each: Release) -> tuple[object, ...]:

@@ -10,8 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from utils import children
 from utils.cache_folder import PARTIAL, cache_folder, locked
 from utils.errors import ImageError
@@ -36,7 +34,7 @@ def fill(destination: Path, *, requirements: Path, python: str, machine: str, re
     checkout unless `refresh`. Raises ImageError when a requirement cannot be read or its wheel cannot be had.
     """
     wanted = [*applicable(requirements, python=python, machine=machine), PIP]
-    cache = cache_folder("wheels") / _digest(wanted, python, machine)
+    cache = _place_of(wanted, python, machine)
     try:
         with locked(cache.parent):  # eight builds at once download once
             if refresh or not cache.is_dir():
@@ -51,6 +49,8 @@ def fill(destination: Path, *, requirements: Path, python: str, machine: str, re
 
 def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
     """The requirements whose markers hold on the target, without the markers: `pip download` asks the wrong Python."""
+    from packaging.requirements import InvalidRequirement, Requirement  # of the factory's environment
+
     target = {
         "python_version": python,
         "python_full_version": f"{python}.0",
@@ -78,6 +78,10 @@ def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
     return chosen
 
 
+def _place_of(wanted: list[str], python: str, machine: str) -> Path:
+    return cache_folder("wheels") / _digest(wanted, python, machine)
+
+
 def _digest(wanted: list[str], python: str, machine: str) -> str:
     return hashlib.sha256("\n".join([*wanted, python, machine]).encode()).hexdigest()[:32]
 
@@ -100,22 +104,39 @@ def _fetch(cache: Path, wanted: list[str], python: str, machine: str) -> None:
 
 
 def _download(folder: Path, wanted: list[str], python: str, machine: str) -> None:
+    done = _ask_pip("download", wanted, python, machine, "--dest", str(folder))
+    if done.returncode != 0:
+        raise ImageError(_reason(done.stdout + done.stderr, python, machine))
+
+
+def look(wanted: list[str], python: str, machine: str) -> str:
+    """Where `fill` would take these from: "the cache" or "the package index". ImageError when they cannot be had."""
+    if _place_of([*wanted, PIP], python, machine).is_dir():
+        return "the cache"
+    with tempfile.TemporaryDirectory() as folder:
+        options = ("--dry-run", "--ignore-installed", "--target", folder)
+        done = _ask_pip("install", wanted, python, machine, *options)
+    if done.returncode != 0:
+        raise ImageError(_reason(done.stdout + done.stderr, python, machine))
+    return "the package index"
+
+
+def _ask_pip(
+    verb: str, wanted: list[str], python: str, machine: str, *options: str
+) -> "subprocess.CompletedProcess[str]":
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
     platforms.insert(1, f"manylinux2014_{machine}")
-    command = [*_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "2"]
+    command = [*find_pip(), verb, "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "2"]
     command += ["--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", python]
     command += [argument for platform in platforms for argument in ("--platform", platform)]
-    environment = os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"}
-    done = subprocess.run(
-        children.dying_with_us([*command, "--dest", str(folder), *wanted]),
-        env=environment,
+    return subprocess.run(
+        children.dying_with_us([*command, *options, *wanted]),
+        env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
     )
-    if done.returncode != 0:
-        raise ImageError(_reason(done.stdout + done.stderr, python, machine))
 
 
 def _reason(output: str, python: str, machine: str) -> str:
@@ -133,7 +154,7 @@ def _reason(output: str, python: str, machine: str) -> str:
     )
 
 
-def _pip() -> list[str]:
+def find_pip() -> list[str]:
     """A pip to download with: environments made by uv have none, so the interpreter below them is asked as well."""
     for command in _pips():
         if subprocess.run([*command, "--version"], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0:

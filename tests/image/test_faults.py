@@ -1,6 +1,5 @@
 """The served image under fire: hardened as in production, with a stub killed, told to stop, with wrong answers."""
 
-import contextlib
 import functools
 import json
 import os
@@ -15,12 +14,14 @@ from dataclasses import dataclass
 import pytest
 
 from tests import tiny_models
-from tests.server.faults.cases import CASES, MB, Case
 from tests.server.faults.conftest import LAYOUTS
 from tests.server.faults.supervised import guard_of
-from tests.server.faults.target import GOOD, LEAK, Target, family, infer_body
+from tests.server.faults.target import Target, family
 from utils import ROOT
 from utils.build_tree import BUILD
+from utils.diagnosis.cases import CASES, MB, Case
+from utils.diagnosis.target import GOOD, LEAK, infer_body
+from utils.diagnosis.target import Target as AnyTarget
 from utils.running_container import HARDENED
 from utils.server_address import ServerAddress
 
@@ -54,14 +55,7 @@ class Container:
         return self.engine.client.ask("logs", self.identity, merged=True).stdout
 
     def is_ready(self):
-        with contextlib.suppress(OSError):
-            return Target.ask(self.as_server(), "/v2/health/ready", method="GET").status == 200
-        return False
-
-    def as_server(self):
-        target = object.__new__(Target)
-        target.server = self
-        return target
+        return AnyTarget(address=self.address.http, model="").is_ready()
 
     def wait_until_ready(self, seconds=60):
         deadline = time.monotonic() + seconds

@@ -17,7 +17,7 @@ from utils.environment import FACTORY
 
 # What a checkout has and a copy of it does not need.
 LEFT_OUT = shutil.ignore_patterns(".*", "build", "tests", "docs", "benchmarks", "__pycache__", "*_cache")
-ENTRIES = ("make_triton_image.sh", "process_template.sh", "cleanup.sh", "serve.sh")
+ENTRIES = ("make_triton_image.sh", "process_template.sh", "cleanup.sh", "serve.sh", "doctor.sh")
 
 
 def _shell_files():
@@ -127,6 +127,8 @@ def test_help_is_on_stdout_with_an_example(run, script):
         ("cleanup.sh", ["no-such-build"], "'no-such-build'"),
         ("serve.sh", [], "MODEL_REPOSITORY"),
         ("serve.sh", [".", "--unknown"], "--unknown"),
+        ("doctor.sh", ["--unknown"], "--unknown"),
+        ("doctor.sh", ["--base-image", "Bad Name"], "--base-image 'Bad Name'"),
     ],
 )
 def test_a_usage_error_is_told_at_once(run, script, arguments, said):

@@ -60,3 +60,23 @@ def test_a_process_that_ended_and_waits_to_be_reaped_is_dead():
 @pytest.mark.parametrize("name", ["", "x", "another-machine-1-2", "0-1-2-3"])
 def test_what_ran_elsewhere_counts_as_alive(name):
     assert not children.is_dead(name)
+
+
+def test_a_child_clears_up_when_its_block_fails(tmp_path):
+    code = f"""
+import pathlib, signal, sys, time
+def clear(*_):
+    pathlib.Path({str(tmp_path)!r}, "cleared").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, clear)
+print(1, flush=True)
+time.sleep(60)
+"""
+    with (
+        pytest.raises(KeyboardInterrupt),
+        children.clearing_up([sys.executable, "-c", code], stdout=subprocess.PIPE) as child,
+    ):
+        child.stdout.readline()
+        raise KeyboardInterrupt
+    assert (tmp_path / "cleared").exists()
+    assert not lives(child.pid)

@@ -51,6 +51,18 @@ def test_what_a_client_builds_with(path, version, buildx, builder):
     assert find_client() == DockerClient(program=program, builder=builder)
 
 
+def test_an_engine_that_hangs_does_not_hide_the_client(path):
+    """As the real client does: it gives its own version after the engine's answer."""
+    program = stub(path / "a", "28.2.2", buildx=True)
+    script = program.read_text().replace(
+        "version)", 'version) [ "$DOCKER_HOST" = unix:///nowhere ] || exec /bin/sleep 60;'
+    )
+    program.write_text(script)
+    started = time.monotonic()
+    assert find_client().program == program
+    assert time.monotonic() - started < 10
+
+
 def test_first_that_builds_with_buildkit_is_preferred(path, capsys):
     stub(path / "a", "28.2.2")
     program = stub(path / "b", "20.10.24")

@@ -22,8 +22,8 @@ if "--version" in sys.argv:
     sys.exit(0)
 with open(os.environ["STUB_RECORD"], "a") as record:
     print(*sys.argv[1:], file=record)
-folder = pathlib.Path(sys.argv[sys.argv.index("--dest") + 1])
-folder.mkdir(parents=True)
+folder = pathlib.Path(sys.argv[sys.argv.index("--dest" if "--dest" in sys.argv else "--target") + 1])
+folder.mkdir(parents=True, exist_ok=True)
 (folder / "numpy-1.26.4.whl").write_text("first half")
 if os.environ.get("STUB_ERROR"):
     sys.exit(os.environ["STUB_ERROR"])
@@ -148,15 +148,32 @@ def test_environment_without_pip_asks_the_interpreter_below(tmp_path, monkeypatc
     below.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(bare))
     monkeypatch.setattr(sys, "_base_executable", str(below))
-    assert wheelhouse._pip() == [str(below), "-m", "pip"]
+    assert wheelhouse.find_pip() == [str(below), "-m", "pip"]
 
 
 def test_no_pip_anywhere_is_a_sentence(monkeypatch):
     monkeypatch.setattr(wheelhouse, "_pips", lambda: iter([["false"]]))
     with pytest.raises(ImageError, match="no pip is found"):
-        wheelhouse._pip()
+        wheelhouse.find_pip()
 
 
 def test_bundled_pip_is_the_last_resort():
     *_, last = wheelhouse._pips()
     assert last[-1].endswith(".whl/pip") or last[-2:] == ["-m", "pip"]
+
+
+def test_a_look_downloads_nothing_and_asks_nobody_for_what_is_kept(pip, requirements, tmp_path):
+    wanted = wheelhouse.applicable(requirements, python="3.12", machine="x86_64")
+    assert wheelhouse.look(wanted, "3.12", "x86_64") == "the package index"
+    (call,) = pip()
+    assert call.startswith("install ") and "--dry-run" in call and "--python-version 3.12" in call
+    assert not (tmp_path / "cache").exists()
+    fill(tmp_path / "out", requirements)
+    assert wheelhouse.look(wanted, "3.12", "x86_64") == "the cache"
+    assert len(pip()) == 2
+
+
+def test_a_look_says_what_is_lacking(pip, monkeypatch):
+    monkeypatch.setenv("STUB_ERROR", "ERROR: No matching distribution found for numpy==1.26.4")
+    with pytest.raises(ImageError, match=r"no wheel .* Python 3\.12 on x86_64"):
+        wheelhouse.look(["numpy==1.26.4"], "3.12", "x86_64")

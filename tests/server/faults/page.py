@@ -1,7 +1,7 @@
 """docs/faults.md: each case, what plain Triton answers, what this repository answers."""
 
-from tests.server.faults.cases import CASES
 from utils import ROOT
+from utils.diagnosis.cases import CASES
 
 PAGE = ROOT / "docs/faults.md"
 # Seen on Triton 24.10 with a repository as people write it by hand: no per-request errors, dims [-1], no bound.
@@ -58,6 +58,8 @@ HEAD = """\
 Written by `UPDATE_FAULTS=1 ./run_tests.sh tests/server/faults/test_page.py` from the answers of a real server; the
 same test fails when an answer changes. After each case the server is ready, a good request gets the same bytes as
 before, and no process was replaced. No answer shows a traceback, a path or a key of shared memory.
+
+`./doctor.sh --base-image IMAGE --prove` sends these requests to an image that it builds on IMAGE.
 
 Both layouts give these answers, `ensemble` and `fused`; in an ensemble a sentence about a text begins with
 `in ensemble 'MODEL_NAME', `, which is left out here.

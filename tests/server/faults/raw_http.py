@@ -3,7 +3,7 @@
 import contextlib
 import socket
 
-from tests.server.faults.target import Reply
+from utils.diagnosis.target import Reply
 
 
 def connect(target, timeout=30):

@@ -4,52 +4,21 @@ import json
 import uuid
 from pathlib import Path
 
-import tritonclient.grpc
-
 from tests.server.faults.conftest import ENSEMBLE_ONLY
-from tests.server.faults.target import GOOD, Target, infer_body
+from tests.server.faults.target import Target
+from utils.diagnosis.admin_apis import ADMIN_GRPC, open_over_grpc, open_over_http
+from utils.diagnosis.target import GOOD, infer_body
 
 KEY = "a-key-of-24-characters.."
-ADMIN_HTTP = [
-    ("POST", "/v2/repository/index"),
-    ("POST", "/v2/repository/models/{name}/load"),
-    ("POST", "/v2/repository/models/{name}/unload"),
-    ("GET", "/v2/systemsharedmemory/status"),
-    ("POST", "/v2/systemsharedmemory/region/x/register"),
-    ("POST", "/v2/cudasharedmemory/unregister"),
-    ("GET", "/v2/models/{name}/config"),
-    ("GET", "/v2/models/stats"),
-    ("GET", "/v2/models/{name}/stats"),
-    ("POST", "/v2/trace/setting"),
-    ("POST", "/v2/models/{name}/trace/setting"),
-    ("POST", "/v2/logging"),
-]
-ADMIN_GRPC = [
-    "get_model_repository_index", "get_log_settings", "get_trace_settings", "get_inference_statistics",
-    "get_system_shared_memory_status", "unregister_cuda_shared_memory",
-]  # fmt: skip
-
-
-def refused_over_grpc(address, headers):
-    refused = set()
-    with tritonclient.grpc.InferenceServerClient(address) as client:
-        for call in ADMIN_GRPC:
-            try:
-                getattr(client, call)(headers=headers)
-            except tritonclient.grpc.InferenceServerException as error:
-                assert "restricted" in str(error), error
-                refused.add(call)
-    return refused
 
 
 def test_admin_apis_are_closed(target):
     """Row 16, of the server behind serve.sh, which is started with the same flags."""
-    for method, path in ADMIN_HTTP:
-        assert target.ask(path.format(name=target.model), b"", method=method).status == 403, path
-    assert refused_over_grpc(target.server.address.grpc, None) == set(ADMIN_GRPC)
+    assert open_over_http(target) == []
+    assert open_over_grpc(target.server.address.grpc) == []
     wrong = {"admin-key": KEY}
     assert target.ask("/v2/logging", headers=wrong, method="GET").status == 403
-    assert refused_over_grpc(target.server.address.grpc, {"triton-grpc-protocol-admin-key": KEY}) == set(ADMIN_GRPC)
+    assert open_over_grpc(target.server.address.grpc, key=KEY) == []
     assert target.ask(f"/v2/models/{target.model}", method="GET").status == 200, "metadata is no admin API"
     target.assert_unharmed()
 
@@ -79,7 +48,7 @@ def test_the_key_opens_the_admin_apis(run, built, tmp_path):
     target = Target(server, built[0])
     assert target.ask("/v2/logging", method="GET").status == 403
     assert target.ask("/v2/logging", headers={"admin-key": KEY}, method="GET").status == 200
-    assert refused_over_grpc(server.address.grpc, {"triton-grpc-protocol-admin-key": KEY}) == set()
+    assert open_over_grpc(server.address.grpc, key=KEY) == ADMIN_GRPC
     assert_shared_memory_is_open(target)
     load = target.ask(f"/v2/repository/models/{built[0]}/load", b"{}", {"admin-key": KEY})
     assert load.status != 200, "models are fixed, key or not"

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.server.faults.cases import MB
-from tests.server.faults.target import Target, infer_body
+from tests.server.faults.target import Target
+from utils.diagnosis.cases import MB
+from utils.diagnosis.target import infer_body
 
 SECONDS = float(os.environ.get("FAULTS_SECONDS", "6"))
 CLIENTS = 12

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.mutations import documents, json_files, odd_values
 from tests.fuzz.profile import examples
-from tests.server.faults.target import GOOD, LEAK, binary_body
+from utils.diagnosis.target import GOOD, LEAK, binary_body
 
 LONGEST_ANSWER = 10.0
 CHECKED_EVERY = 10

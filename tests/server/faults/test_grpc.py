@@ -7,8 +7,8 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from tests.server.faults.cases import BAD_UTF8, MB, ROW_0, ROW_1, SHAPE
-from tests.server.faults.target import GOOD, LEAK
+from utils.diagnosis.cases import BAD_UTF8, MB, ROW_0, ROW_1, SHAPE
+from utils.diagnosis.target import GOOD, LEAK
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 

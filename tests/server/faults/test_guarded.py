@@ -4,7 +4,8 @@ import pytest
 
 from tests.server.faults.conftest import ENSEMBLE_ONLY
 from tests.server.faults.raw_http import exchange
-from tests.server.faults.target import Target, infer_body
+from tests.server.faults.target import Target
+from utils.diagnosis.target import infer_body
 
 
 @ENSEMBLE_ONLY

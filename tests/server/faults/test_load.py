@@ -3,7 +3,8 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.server.faults.target import infer_body, resident_megabytes
+from tests.server.faults.target import resident_megabytes
+from utils.diagnosis.target import infer_body
 
 CLIENTS = 16
 # 100,000 by choice; a build machine has no time for it.

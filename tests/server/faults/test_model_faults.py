@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.server.faults.target import LEAK, Target, infer_body
+from tests.server.faults.target import Target
+from utils.diagnosis.target import LEAK, infer_body
 from utils.local_triton import serve
 
 NAMES = ("input_ids", "attention_mask", "token_type_ids")

@@ -3,9 +3,9 @@
 import os
 
 from tests.server.faults import page
-from tests.server.faults.cases import CASES
 from tests.server.faults.conftest import LAYOUTS
 from tests.server.faults.target import PYPI_RELEASE
+from utils.diagnosis.cases import CASES
 
 
 def test_both_layouts_answer_as_the_page_says(target_of):

@@ -3,13 +3,13 @@
 import json
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.server.faults.cases import BAD_UTF8, CASES, MB
 from tests.server.faults.raw_http import chunk, exchange, infer_request
-from tests.server.faults.target import GOOD, LEAK, binary_body, infer_body, resident_megabytes
+from tests.server.faults.target import resident_megabytes
+from utils.diagnosis.cases import CASES, MB, good_among_bad
+from utils.diagnosis.target import GOOD, LEAK, infer_body
 
 LONGEST_ANSWER = 2.0
 
@@ -87,25 +87,5 @@ def test_a_very_long_text_is_answered_as_its_beginning(target, text):
 
 def test_bad_texts_cost_no_good_one_its_answer(target):
     """Row 2: 40 at once, so that the dynamic batcher puts them together; 1,000 good ones among as many bad."""
-    good = [infer_body([f"{GOOD} {number % 50}"]) for number in range(1000)]
-    expected = {body: target.infer(body).body for body in set(good)}
-    headers, bad = binary_body(BAD_UTF8)
-
-    def ask_both(body):
-        connection = target.connect()
-        try:
-            replies = []
-            for content, extra in ((body, {}), (bad, headers)):
-                connection.request("POST", f"/v2/models/{target.model}/infer", content, extra)
-                response = connection.getresponse()
-                replies.append((response.status, response.read()))
-            return replies
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(ask_both, good))
-    assert [first for first, _ in answers] == [(200, expected[body]) for body in good]
-    assert {second[0] for _, second in answers} == {400}
-    assert all(b"row 0: not valid UTF-8" in second[1] for _, second in answers)
+    assert good_among_bad(target, 1000) == (0, 0)
     target.assert_unharmed()

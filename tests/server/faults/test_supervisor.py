@@ -13,7 +13,8 @@ import pytest
 
 from tests.server.faults.conftest import ENSEMBLE_ONLY
 from tests.server.faults.supervised import lay_out_serving, regions, supervised
-from tests.server.faults.target import GOOD, Target, infer_body
+from tests.server.faults.target import Target
+from utils.diagnosis.target import GOOD, infer_body
 
 NOT_READY, ENDED, DRAINED = 5, 15, 10
 # (file of the last step, or of the only one; line, what to do behind it once a flag is there)

@@ -16,7 +16,7 @@ from tritonclient.grpc import service_pb2
 
 from tests.fuzz.profile import examples
 from tests.server.faults.raw_http import exchange
-from tests.server.faults.target import GOOD, LEAK, binary_body, infer_body
+from utils.diagnosis.target import GOOD, LEAK, binary_body, infer_body
 
 # Long enough for an answer of this small model; what a spoiled request waits for never comes.
 SILENCE = 0.15

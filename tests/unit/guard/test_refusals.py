@@ -111,7 +111,7 @@ def test_a_length_that_is_no_number_of_nine_digits(connection, upstream, path, h
 
 @pytest.mark.parametrize("length", ["0", "2", "999999999"])
 def test_a_length_that_fits_an_int32_is_for_triton_to_judge(connection, upstream, length):
-    """24.10 and 26.08 answer 400 to one above the body's: tests/server/faults/cases.py."""
+    """24.10 and 26.08 answer 400 to one above the body's: utils/diagnosis/cases.py."""
     request = post(b"{}", f"{LENGTH}: {length}")
     connection.sendall(request)
     assert read(connection) == OK

@@ -1,10 +1,15 @@
-"""Rows 1 to 10 of the fault table: what is asked, and the answer it must get."""
+"""Rows 1 to 10 of the fault table (docs/faults.md): each request and the answer it must get."""
 
 import gzip
 import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from tests.server.faults.target import binary_body, infer_body
+from utils.diagnosis.target import GOOD, Reply, Target, binary_body, infer_body
+
+Ask = Callable[[Target], Reply]
 
 BAD_UTF8 = b"\xff\xfe"
 MB = 1_000_000
@@ -12,7 +17,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """`ask(target)` gives a Reply; `says` must stand in an error's message.
+    """A request, `ask`, the status it must get, and `says`, a part of the error's message.
 
     `plain`: plain Triton's answer, where what was noted for the row is not about this case. `since`: (first release,
     what is said from then on) where the sentence is the release's own and has changed; the statuses are the same.
@@ -20,52 +25,59 @@ class Case:
 
     row: int
     name: str
-    ask: object
+    ask: Ask
     status: int = 400
     says: str = ""
     plain: str = ""
     since: tuple[tuple[str, str], ...] = ()
 
-    def says_of(self, release):
+    def says_of(self, release: str) -> str:
         """What must stand in the message of an error of this release ("YY.MM")."""
         return next((says for first, says in reversed(self.since) if first <= release), self.says)
 
 
-def changed(**changes):
+def changed(**changes: Any) -> Ask:
+    """The good request with members of its tensor replaced."""
     return lambda target: target.infer(infer_body(**changes))
 
 
-def raw(*values, **options):
-    def ask(target):
-        headers, body = binary_body(*values, **options)
+def raw(*values: bytes, shape: Sequence[int] | None = None) -> Ask:
+    """These values in the binary form."""
+
+    def ask(target: Target) -> Reply:
+        headers, body = binary_body(*values, shape=shape)
         return target.infer(body, headers)
 
     return ask
 
 
-def many_parameters(target):
+def many_parameters(target: Target) -> Reply:
+    """24.10 takes 192 s for these."""
     parameters = b",".join(b'"own%d":1' % number for number in range(300_000))
     return target.infer(b'{"parameters":{' + parameters + b"}," + infer_body()[1:])
 
 
-def many_chunks(target):
+def many_chunks(target: Target) -> Reply:
+    """One byte each."""
     body = b"1\r\n \r\n" * 65_537 + b"0\r\n\r\n"
     return target.infer(body, {"Transfer-Encoding": "chunked"})
 
 
-def with_header(name, value):
+def with_header(name: str, value: str) -> Ask:
+    """The good request with one more header."""
     return lambda target: target.infer(infer_body(), {name: value})
 
 
-def shortened(target):
+def shortened(target: Target) -> Reply:
+    """The length before the text is one more than the text has."""
     headers, body = binary_body(b"good")
     return target.infer(body.replace(b"\4\0\0\0", b"\5\0\0\0"), headers)
 
 
-def request(change):
+def request(change: Callable[[Any], object]) -> Ask:
     """The good request after `change` was applied to its JSON."""
 
-    def ask(target):
+    def ask(target: Target) -> Reply:
         content = json.loads(infer_body())
         change(content)
         return target.infer(json.dumps(content))
@@ -73,32 +85,36 @@ def request(change):
     return ask
 
 
-def classes_of(output):
+def classes_of(output: str) -> Ask:
+    """The good request, with its answer as a classification."""
     return request(lambda c: c.update(outputs=[{"name": output, "parameters": {"classification": 1}}]))
 
 
-def nested(depth, path="infer"):
+def nested(depth: int, path: str = "infer") -> Ask:
     """`data` is a list in a list in a list, `depth` times."""
     form = {"infer": infer_body(data="%"), "generate": b'{"text_input":"%"}'}[path]
     body = form.replace(b'"%"', b"[" * depth + b"]" * depth)
     return lambda target: target.ask(f"/v2/models/{target.model}/{path}", body)
 
 
-def bomb(target):
+def bomb(target: Target) -> Reply:
+    """68 KB that become 70 MB."""
     return target.infer(gzip.compress(b" " * 70 * MB, 1), {"Content-Encoding": "gzip"})
 
 
-def compressed_by_nobody(target):
+def unknown_compression(target: Target) -> Reply:
+    """A Content-Encoding that Triton does not know."""
     return target.infer(infer_body(), {"Content-Encoding": "br"})
 
 
-def garbled(part):
+def garbled(part: str) -> Ask:
     """The good request, with what is no UTF-8 in the place of `part`."""
     body = json.dumps({"id": "some id", **json.loads(infer_body())}).encode()
     return lambda target: target.infer(body.replace(part.encode(), b"\x80"))
 
 
-def texts(*values):
+def texts(*values: str) -> Ask:
+    """A batch of these texts."""
     return lambda target: target.infer(infer_body(values))
 
 
@@ -142,7 +158,7 @@ CASES = [
     Case(6, "misnamed input", changed(name="text"), says="unexpected inference input 'text'"),
     Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
     Case(6, "not JSON at all", lambda t: t.infer(b"nope"), says="failed to parse the request JSON", plain=PARSERS),
-    Case(6, "a compression nobody reads", compressed_by_nobody, 415, "Content-Encoding must be", "501"),
+    Case(6, "a compression nobody reads", unknown_compression, 415, "Content-Encoding must be", "501"),
     Case(6, "a header of 8,192 bytes", with_header("Own", "x" * 8192), 431, "longer than 8191 bytes", "no answer"),
     Case(6, "a header length beyond the body", with_header(HEADER_LENGTH, "500"), says="in range", plain="400"),
     Case(
@@ -191,3 +207,30 @@ CASES = [
     Case(10, "a body above the input limit", lambda t: t.infer(b" " * 70 * MB), 413, LARGE),
     Case(10, "one that grows to it when decompressed", bomb, 413, LARGE, UNKNOWN),
 ]
+
+
+def good_among_bad(target: Target, count: int) -> tuple[int, int]:
+    """Row 2: `count` good texts and as many bad ones, 40 at once, so that the dynamic batcher puts them together.
+
+    How many good ones were not answered as they are alone, and how many bad ones got no 400 that names its row.
+    """
+    good = [infer_body([f"{GOOD} {number % 50}"]) for number in range(count)]
+    expected = {body: target.infer(body).body for body in set(good)}
+    headers, bad = binary_body(BAD_UTF8)
+
+    def ask_both(body: bytes) -> tuple[bool, bool]:
+        connection = target.connect()
+        try:
+            replies = []
+            for content, extra in ((body, {}), (bad, headers)):
+                connection.request("POST", f"/v2/models/{target.model}/infer", content, extra)
+                response = connection.getresponse()
+                replies.append(Reply(response.status, response.read()))
+        finally:
+            connection.close()
+        first, second = replies
+        return first == Reply(200, expected[body]), second.status == 400 and ROW_0 in second.text
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(ask_both, good))
+    return sum(not first for first, _ in answers), sum(not second for _, second in answers)

@@ -1,0 +1,12 @@
+"""The model of --prove is the same each time, so that its conversion is kept between runs."""
+
+from utils.diagnosis import sample_model
+
+
+def test_two_are_equal(tmp_path):
+    first, second = (sample_model.make(tmp_path / name) for name in ("one", "two"))
+    names = {path.name for path in first.iterdir()}
+    assert names >= {"config.json", "model.safetensors", "tokenizer.json"}
+    assert {name: (first / name).read_bytes() for name in names} == {
+        name: (second / name).read_bytes() for name in names
+    }

@@ -1,0 +1,160 @@
+"""The whole report: its sections, what a fault makes of the exit code, and what --json holds. docker is a stub."""
+
+import json
+
+import pytest
+
+from utils import doctor, entry
+from utils.diagnosis import network
+from utils.diagnosis.findings import FAULT, OK, ProofRow, warning
+from utils.doctor import FaultsFoundError, parse_arguments, report
+from utils.errors import UsageError
+from utils.releases import default_release, find_release
+
+DEFAULT = find_release(default_release())
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No docker on PATH, and nothing of the network is looked at."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(network, "checks", lambda: [("hub", lambda: warning("hub", "silent", "wait"))])
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What went to stdout before the error."""
+    texts = []
+    monkeypatch.setattr(entry, "write_stdout", texts.append)
+    return texts
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """An engine without images, from whose registry all can be pulled."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///the/socket")
+    program = tmp_path / "docker"
+    program.write_text(
+        f"""#!/bin/sh
+echo "$@" >> {tmp_path}/calls
+case "$1" in
+version) echo 20.10.24;;
+info) echo '{{"DockerRootDir": "{tmp_path}", "Architecture": "x86_64"}}';;
+manifest) echo '{{}}';;
+*) exit 1;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    return (tmp_path / "calls").read_text
+
+
+def run(*arguments):
+    return report(parse_arguments(arguments))
+
+
+class TestArguments:
+    def test_the_default_release_is_looked_at(self):
+        options = parse_arguments([])
+        assert (options.image, options.slim) == (DEFAULT.triton_image, DEFAULT.slim_image)
+
+    def test_the_slim_base_follows_from_another_base_image(self):
+        assert parse_arguments(["--base-image", "mine:1"]).slim == ""
+        assert parse_arguments(["--base-image", "mine:1", "--slim-image", "small:1"]).slim == "small:1"
+
+    @pytest.mark.parametrize("arguments", [["--unknown"], ["more"], ["--base-image", "Bad Name"], ["--base-image"]])
+    def test_a_mistake_is_a_usage_error(self, arguments):
+        with pytest.raises(UsageError):
+            parse_arguments(arguments)
+
+
+def test_a_machine_without_docker(written):
+    with pytest.raises(FaultsFoundError) as raised:
+        run()
+    assert raised.value.exit_code == 7
+    assert "Docker client" in str(raised.value)
+    (text,) = written
+    titles = [line for line in text.splitlines() if line and not line.startswith(" ")]
+    assert titles[:4] == ["machine", "docker", "base image", "network"]
+    assert "no Docker engine answers" in text
+
+
+def test_json_is_one_object_with_all_of_it(written):
+    with pytest.raises(FaultsFoundError):
+        run("--json")
+    whole = json.loads(written[0])
+    assert (whole["status"], whole["exit_code"], whole["base_image"]) == (FAULT, 7, DEFAULT.triton_image)
+    assert list(whole["sections"]) == ["machine", "docker", "base image", "network"]
+    assert whole["sections"]["network"] == [
+        {"status": "warning", "check": "hub", "found": "silent", "advice": "wait", "exit_code": 0}
+    ]
+    assert whole["proof"] == []
+
+
+def test_the_default_image_that_is_not_there_is_a_warning(docker):
+    text = run()
+    assert f"{DEFAULT.triton_image} is not on the Docker engine" in text
+    assert "docker pull" in text
+    assert f"{DEFAULT.triton_image} can be pulled" in text and f"{DEFAULT.slim_image} can be pulled" in text
+    assert "\npull " not in docker(), "nothing is pulled without --pull"
+    assert "0 faults" in text
+
+
+@pytest.mark.parametrize("arguments", [["--base-image", "mine:1"], ["--prove"]])
+def test_a_named_image_or_a_proof_needs_the_image(docker, written, arguments):
+    with pytest.raises(FaultsFoundError, match="image") as raised:
+        run(*arguments)
+    assert raised.value.exit_code == 7
+
+
+def test_pull_pulls(docker, written):
+    with pytest.raises(FaultsFoundError):
+        run("--base-image", "mine:1", "--pull")
+    assert "pull mine:1" in docker()
+    assert "cannot be pulled" in written[0]
+
+
+def test_no_proof_is_tried_with_a_fault(docker, written, monkeypatch):
+    monkeypatch.setattr(doctor, "_prove", lambda *_: pytest.fail("it was tried"))
+    with pytest.raises(FaultsFoundError):
+        run("--prove")
+    assert "mend the faults above first: image" in " ".join(written[0].split())
+
+
+class TestProof:
+    """The proof's child is a script; the whole of it runs in tests/image/test_doctor.py."""
+
+    @pytest.fixture
+    def child(self, tmp_path, docker, monkeypatch):
+        monkeypatch.setattr(doctor, "_base_image", lambda *_: [])
+        (tmp_path / "utils").mkdir()
+        monkeypatch.setattr(doctor, "ROOT", tmp_path)
+        record = tmp_path / "arguments"
+
+        def make(code):
+            (tmp_path / "utils/launch.py").write_text(
+                f"import sys\nopen({str(record)!r}, 'w').write(' '.join(sys.argv[1:]))\n{code}\n"
+            )
+            return record.read_text
+
+        return make
+
+    def test_its_rows_are_in_the_report(self, child):
+        row = {"status": OK, "row": 3, "case": "batch 0", "must": "400", "seen": "400"}
+        arguments = child(f"print({json.dumps([row])!r})")
+        assert "ok      3    batch 0  400   400" in run("--prove", "--base-image", "mine:1")
+        assert arguments() == "utils.environment utils.diagnosis.prove --base-image mine:1"
+
+    def test_a_row_that_is_a_fault_decides_the_exit_code(self, child, written):
+        row = ProofRow(status=FAULT, row=12, case="stub killed", must="ends", seen="runs", exit_code=8)
+        child(f"print({json.dumps([vars(row)])!r})")
+        with pytest.raises(FaultsFoundError, match="stub killed") as raised:
+            run("--prove")
+        assert raised.value.exit_code == 8
+
+    def test_a_proof_that_cannot_be_made(self, child, written):
+        child("sys.exit(4)")
+        with pytest.raises(FaultsFoundError, match="proof") as raised:
+            run("--prove")
+        assert raised.value.exit_code == 4
+        assert "ended with 4" in written[0]

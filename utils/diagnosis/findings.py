@@ -1,0 +1,95 @@
+"""What a check found, and the report made of it."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from utils.errors import FactoryError
+
+OK, WARNING, FAULT = "ok", "warning", "fault"
+WIDTH = 118
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the report. `advice` says what to do; with a fault, a build ends with `exit_code`."""
+
+    status: str
+    check: str
+    found: str
+    advice: str = ""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofRow:
+    """One line of the table of --prove. `row` is the number of the fault table's row; 0: it is of none."""
+
+    status: str
+    row: int
+    case: str
+    must: str
+    seen: str
+    exit_code: int = 0
+
+
+def ok(check: str, found: str) -> Finding:
+    """Nothing to do."""
+    return Finding(status=OK, check=check, found=found)
+
+
+def warning(check: str, found: str, advice: str) -> Finding:
+    """Some builds fail, or are slower or less safe."""
+    return Finding(status=WARNING, check=check, found=found, advice=advice)
+
+
+def fault(check: str, found: str, advice: str, fails_as: type[FactoryError]) -> Finding:
+    """A build fails with `fails_as`."""
+    return Finding(status=FAULT, check=check, found=found, advice=advice, exit_code=fails_as.exit_code)
+
+
+def fault_of(check: str, error: FactoryError) -> Finding:
+    """The project's own sentences say what happened and, after the first semicolon, what to do."""
+    found, _, advice = str(error).partition("; ")
+    return fault(check, found, advice, type(error))
+
+
+def as_text(sections: Mapping[str, Sequence[Finding]], rows: Sequence[ProofRow]) -> str:
+    """The report for a person: a block a section, then the table of the proof, then how many of what."""
+    wide = max(len(finding.check) for findings in sections.values() for finding in findings)
+    lines = []
+    for title, findings in sections.items():
+        lines += [title, *(line for finding in findings for line in _lines(finding, wide)), ""]
+    if rows:
+        lines += ["proof", *_table(rows), ""]
+    statuses = [each.status for findings in sections.values() for each in findings] + [row.status for row in rows]
+    return "\n".join([*lines, ", ".join(_counted(statuses, status) for status in (OK, WARNING, FAULT))])
+
+
+def _counted(statuses: Sequence[str], status: str) -> str:
+    number = statuses.count(status)
+    return f"{number} {status}{'s' if number != 1 and status != OK else ''}"
+
+
+def _lines(finding: Finding, wide: int) -> Iterator[str]:
+    head = f"  {finding.status:7}  {finding.check:{wide}}  "
+    blank = " " * len(head)
+    yield from _wrapped(finding.found, head, blank)
+    if finding.advice:
+        yield from _wrapped(finding.advice, f"{blank}-> ", f"{blank}   ")
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    """Names of images, paths and commands stay whole, so that they can be copied."""
+    wrapper = textwrap.TextWrapper(
+        WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return wrapper.wrap(text)
+
+
+def _table(rows: Sequence[ProofRow]) -> list[str]:
+    cells = [("status", "row", "case", "must", "seen")]
+    # What is seen may be lines of a server's log.
+    cells += [(row.status, str(row.row or "-"), row.case, row.must, " ".join(row.seen.split())) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  " + "  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]

@@ -1,0 +1,131 @@
+"""Python, the project's environments, room on disk and the caches."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils.build_tree import BUILD
+from utils.cache_folder import NAMES, cache_folder, size_of
+from utils.diagnosis.findings import Finding, fault, ok, warning
+from utils.disk import free_bytes, gigabytes
+from utils.environments import FACTORY, SERVING, Environment
+from utils.errors import ExportError, FactoryError, UsageError
+from utils.graph_cache import BOUND_VARIABLE, DEFAULT_GIGABYTES, bound
+
+# The pinned requirements have wheels for these; the suite runs on the second one.
+TRIED_PYTHONS = ((3, 10), (3, 11), (3, 12))
+ENVIRONMENT_BYTES = 2_000_000_000
+# Below the first a build of the smallest model fails, below the second one of a usual model (several copies of 1 GB).
+LEAST_BYTES, USUAL_BYTES = 1_000_000_000, 5_000_000_000
+WHAT_FOR = {FACTORY.name: "the next build", SERVING.name: "a build with --no-image, or serve.sh,"}
+
+
+def findings() -> list[Finding]:
+    """All of this module's checks."""
+    environments = [environment_of(each) for each in (FACTORY, SERVING)]
+    return [python(), *environments, build_folder(), cache()]
+
+
+def python() -> Finding:
+    """The interpreter that runs this; launch.py refuses one that is too old."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    found = f"{version} at {sys.executable}"
+    if FACTORY.is_ready():
+        return ok("Python", found)
+    if not shutil.which("uv") and not importlib.util.find_spec("ensurepip"):
+        return fault(
+            "Python",
+            f"{found} cannot make a virtual environment with pip in it (no ensurepip)",
+            "on Debian and Ubuntu: apt-get install python3-venv; else put a complete Python, or uv, on PATH",
+            UsageError,
+        )
+    if sys.version_info[:2] > TRIED_PYTHONS[-1]:
+        first, last = (".".join(map(str, each)) for each in (TRIED_PYTHONS[0], TRIED_PYTHONS[-1]))
+        return warning(
+            "Python",
+            f"{found} is newer than {last}; the pinned requirements may have no wheels for it",
+            f"put a python3 of {first} to {last} on PATH",
+        )
+    return ok("Python", f"{found}, virtual environments can be made")
+
+
+def environment_of(environment: Environment) -> Finding:
+    """Whether it is made and whole."""
+    check, folder = f"environment {environment.name}", environment.folder
+    if environment.is_ready():
+        return ok(check, f"{str(folder)!r} is complete")
+    if environment.is_damaged():
+        return warning(
+            check,
+            f"{str(folder)!r} is incomplete",
+            f"nothing: {WHAT_FOR[environment.name]} makes it again",
+        )
+    if environment.stamp.exists():
+        return ok(check, f"{str(folder)!r} is of other requirements; {WHAT_FOR[environment.name]} updates it")
+    return ok(check, f"not made yet; {WHAT_FOR[environment.name]} makes {str(folder)!r}")
+
+
+def build_folder() -> Finding:
+    """Where builds and the environments are made."""
+    check, place = "disk, build folder", _existing(BUILD)
+    if not os.access(place, os.W_OK):
+        return fault(check, f"{str(place)!r} cannot be written to by this user", "give it access there", UsageError)
+    return room(check, place, LEAST_BYTES if FACTORY.is_ready() else LEAST_BYTES + ENVIRONMENT_BYTES, ExportError)
+
+
+def room(check: str, folder: Path, least: int, fails_as: type[FactoryError], usual: int = USUAL_BYTES) -> Finding:
+    """What is free at `folder`: a fault below `least` bytes, a warning below `usual`."""
+    free = free_bytes(folder)
+    found = f"{gigabytes(free)} free at {str(folder)!r}"
+    if free < least:
+        return fault(
+            check, f"{found}; the smallest build needs {gigabytes(least)}", "make room there (./cleanup.sh)", fails_as
+        )
+    if free < usual:
+        return warning(
+            check,
+            f"{found}; {gigabytes(usual)} are advisable: a build needs four times the size of the weights",
+            "make room there before building a large model (./cleanup.sh removes builds)",
+        )
+    return ok(check, found)
+
+
+def cache() -> Finding:
+    """The size of the shared cache, its limit, and whether it can be written to."""
+    sizes = _sizes([cache_folder(name) for name in NAMES])
+    folder = cache_folder(NAMES[0]).parent
+    place = _existing(folder)
+    found = f"{', '.join(f'{name} {gigabytes(size)}' for name, size in sizes.items())} at {str(folder)!r}"
+    given = os.environ.get(BOUND_VARIABLE)
+    if not os.access(place, os.W_OK):
+        return warning(
+            "cache", f"{str(place)!r} cannot be written to by this user", "move the cache: set XDG_CACHE_HOME"
+        )
+    if given and not _is_number(given):
+        return warning(
+            "cache",
+            f"{BOUND_VARIABLE}={given!r} is no number; {DEFAULT_GIGABYTES:g} GB of graphs are kept",
+            "give the number of gigabytes to keep, or 0 to keep none",
+        )
+    kept = f"at most {gigabytes(int(bound()))} of graphs are kept" if bound() else f"{BOUND_VARIABLE}=0 keeps no graph"
+    return ok("cache", f"{found}; {kept}")
+
+
+def _sizes(folders: Sequence[Path]) -> dict[str, int]:
+    return {folder.name: size_of(folder) if folder.is_dir() else 0 for folder in folders}
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or that of its parents in which it will be made."""
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""What a build fetches from: registry, hub, ClearML, package index. Nothing here takes longer than LIMIT_SECONDS."""
+
+import os
+import re
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from utils import children, wheelhouse
+from utils.diagnosis.findings import Finding, fault, ok, warning
+from utils.docker_client import last_line
+from utils.docker_engine import Engine
+from utils.environments import FACTORY
+from utils.errors import FactoryError, UsageError
+from utils.storage.scrub import scrub
+
+ANSWER_SECONDS = 5
+LIMIT_SECONDS = 15.0
+HUB = "https://huggingface.co"
+PROXY_ASKS = "407"
+# Where the clients of both storages (requests) look for the certificates of a site.
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its switches
+
+Check = tuple[str, Callable[[], Finding]]
+
+
+class Running:
+    """Checks that run side by side, a thread each. A check that hangs (in a name server, say) holds nothing up."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._found: dict[str, Finding] = {}
+        self._deadline = time.monotonic() + LIMIT_SECONDS
+        self._threads = {
+            name: threading.Thread(target=self._run, args=(name, check), daemon=True) for name, check in checks
+        }
+        for thread in self._threads.values():
+            thread.start()
+
+    def _run(self, name: str, check: Callable[[], Finding]) -> None:
+        try:
+            self._found[name] = check()
+        except Exception as error:
+            self._found[name] = warning(name, f"cannot be looked at ({type(error).__name__}: {error})", CHECK_NETWORK)
+
+    def findings(self) -> list[Finding]:
+        """In the order of the checks; a warning for each that has not ended within LIMIT_SECONDS of its start."""
+        for thread in self._threads.values():
+            thread.join(max(0.0, self._deadline - time.monotonic()))
+        silent = f"no answer in {LIMIT_SECONDS:g} s"
+        return [self._found.get(name) or warning(name, silent, CHECK_NETWORK) for name in self._threads]
+
+
+CHECK_NETWORK = "check the network and the proxy (HTTPS_PROXY, NO_PROXY)"
+
+
+def checks() -> list[Check]:
+    """Those that need no Docker engine."""
+    return [("Hugging Face Hub", hub), ("ClearML", clearml), ("package index", package_index)]
+
+
+def hub() -> Finding:
+    """The Hub, or what HF_ENDPOINT names."""
+    check = "Hugging Face Hub"
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
+        return ok(check, "HF_HUB_OFFLINE is set: hf: takes what is in its cache")
+    address = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+    answer = _ask(f"{address}/api/models?limit=1")
+    if answer in ("401", "403") and not os.environ.get("HF_TOKEN"):
+        return warning(check, f"{scrub(address)} asks for a token ({answer})", "set HF_TOKEN")
+    if answer.isdigit() and int(answer) < 500 and answer != PROXY_ASKS:
+        return ok(check, f"{scrub(address)} answers")
+    return warning(
+        check,
+        f"{scrub(address)} gives no answer of a hub ({answer}); hf: references cannot be fetched",
+        "check the network, HTTPS_PROXY and HF_ENDPOINT; models in folders need no hub",
+    )
+
+
+def clearml() -> Finding:
+    """The API server that the variables or clearml.conf name."""
+    address = _clearml_address()
+    if not address:
+        return warning(
+            "ClearML",
+            "not configured; clearml: references cannot be fetched",
+            "nothing, unless you use them: set CLEARML_API_HOST and the keys, or run clearml-init",
+        )
+    answer = _ask(f"{address.rstrip('/')}/debug.ping", holding='"meta"')
+    if answer.isdigit():
+        return ok("ClearML", f"{scrub(address)} answers")
+    return warning(
+        "ClearML",
+        f"{scrub(address)} gives no answer of a ClearML API ({answer}); clearml: references cannot be fetched",
+        "check CLEARML_API_HOST, the network, and that the server runs",
+    )
+
+
+def _clearml_address() -> str:
+    if address := os.environ.get("CLEARML_API_HOST"):
+        return address
+    file = Path(os.environ.get("CLEARML_CONFIG_FILE") or "~/clearml.conf").expanduser()
+    try:
+        named = re.search(r"(?m)^\s*api_server\s*[:=]\s*\"?([^\s\",}#]+)", file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return named[1] if named else ""
+
+
+def package_index() -> Finding:
+    """Where pip looks, by pip itself: its configuration is in files and variables that only it reads."""
+    check = "package index"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*wheelhouse.find_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+        command += ["--no-cache-dir", "--retries", "0", "--timeout", str(ANSWER_SECONDS), "--no-deps"]
+        done = subprocess.run(
+            children.dying_with_us([*command, "--dest", folder, wheelhouse.PIP]),
+            env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+    if done.returncode == 0:
+        return ok(check, f"pip fetches {wheelhouse.PIP}")
+    found = f"pip cannot fetch {wheelhouse.PIP} ({scrub(last_line(done.stdout + done.stderr))[:200]})"
+    advice = "check the network, PIP_INDEX_URL and PIP_CERT, or name a folder with wheels in PIP_FIND_LINKS"
+    if FACTORY.is_ready():
+        return warning(check, f"{found}; images are built only from wheels fetched before", advice)
+    return fault(check, f"{found}; the project's environment cannot be made", advice, UsageError)
+
+
+def registry(engine: Engine, image: str, check: str = "registry") -> Finding:
+    """Whether an image that is not on the engine can be pulled; nothing is.
+
+    The client looks it up. The engine, which pulls, may go by another proxy.
+    """
+    answer = engine.client.ask("manifest", "inspect", image, seconds=2 * ANSWER_SECONDS)
+    if answer.returncode == 0:
+        return ok(check, f"{image} can be pulled")
+    return warning(
+        check,
+        f"{image} is not on the engine and cannot be looked up ({scrub(last_line(answer.stderr))[:200]})",
+        "check the name, the network, and `docker login`; behind a mirror give --base-image and --slim-image",
+    )
+
+
+def _ask(address: str, holding: str = "") -> str:
+    """The status of an answer (that holds this text), else the reason why there is none."""
+    try:
+        request = urllib.request.Request(address, headers={"User-Agent": "triton-image-factory"})
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=_certificates()) as response:
+            status, body = response.status, response.read(1 << 16)
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read(1 << 16)
+    except (OSError, ValueError, FactoryError) as error:
+        return scrub(str(getattr(error, "reason", "") or error or type(error).__name__))[:200]
+    return str(status) if holding.encode() in body else f"status {status}"
+
+
+def _certificates() -> ssl.SSLContext:
+    """Those the storages' clients trust: the site's, else what certifi brings, which is not this machine's store."""
+    places = [Path(os.environ[name]) for name in CERTIFICATES if os.environ.get(name)]
+    places += FACTORY.folder.glob("lib/python*/site-packages/certifi/cacert.pem")
+    if not places:
+        return ssl.create_default_context()
+    if places[0].is_dir():
+        return ssl.create_default_context(capath=str(places[0]))
+    return ssl.create_default_context(cafile=str(places[0]))

@@ -1,0 +1,155 @@
+"""A tiny classifier is built on a base image by the main job, started hardened, and treated as the fault table says.
+
+doctor.py runs `utils.environment utils.diagnosis.prove --base-image IMAGE`, for this needs the factory's environment.
+The rows are printed as JSON.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from utils import ROOT, build_tree, children, entry
+from utils.diagnosis.findings import FAULT, OK, ProofRow
+from utils.diagnosis.target import Target
+from utils.docker_engine import connect
+from utils.errors import BootProofError
+from utils.progress import stage
+from utils.running_container import RunningContainer
+
+TAG, BATCH = "proof", "8"
+# Row 18: what a careful user runs it with, beside what every container under proof gets.
+HARDENED = ("--shm-size", "64m", "--user", "1000:1000")
+# Row 12: from a stub's death to the first refusal, and to the end of the container.
+NOT_READY_SECONDS, END_SECONDS = 5.0, 15.0
+# What the main job says about an image or a tree that it leaves; here they are removed.
+ADVICE = ("next:", "docker run ", "curl ", "the finished model repository is kept")
+KILL_STUB = """
+import os, pathlib
+stubs = [int(comm.parent.name) for comm in pathlib.Path("/proc").glob("[0-9]*/comm")
+         if comm.read_text().startswith("triton_python")]
+os.kill(stubs[0], 9)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to build on; `slim_image` and `release` are empty where the main job is to choose."""
+
+    base_image: str
+    slim_image: str
+    release: str
+
+
+def parse_arguments(arguments: Sequence[str]) -> Options:
+    """The options; UsageError for anything wrong in them."""
+    parser = entry.Parser(prog="python -m utils.diagnosis.prove", allow_abbrev=False)
+    parser.add_argument("--base-image", required=True)
+    parser.add_argument("--slim-image", default="")
+    parser.add_argument("--release", default="")
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def prove(options: Options) -> list[ProofRow]:
+    """The table. Image, container and build tree are gone afterwards."""
+    name = f"doctor-{uuid.uuid4().hex[:8]}"
+    try:
+        build = _build(name, options)
+        rows = [] if build.status == FAULT else list(_rows(f"tritoned_{name}:{TAG}", name))
+        return [build, *sorted(rows, key=lambda row: row.row)]
+    finally:
+        connect().client.ask("rmi", "--force", f"tritoned_{name}:{TAG}", apart=True)
+        for tree in (build_tree.BUILD / name / TAG, build_tree.BUILD / build_tree.UNFINISHED / name / TAG):
+            build_tree.discard(tree)
+
+
+def _build(name: str, options: Options) -> ProofRow:
+    from utils.diagnosis import sample_model  # with torch, which no check of the arguments needs
+
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="triton-doctor-") as folder:
+        with stage("sample model"):
+            model = str(sample_model.make(Path(folder) / "model"))
+        command = [str(ROOT / "make_triton_image.sh"), model, model, "-", name, TAG, BATCH]
+        given = {"base-image": options.base_image, "slim-image": options.slim_image, "release": options.release}
+        command += [part for option, value in given.items() if value for part in (f"--{option}", value)]
+        code, error = _run(command)
+    return ProofRow(
+        status=FAULT if code else OK,
+        row=0,
+        case="image built, golden answers of a container",
+        must="as PyTorch's",
+        seen=f"exit code {code}: {error}" if code else f"as PyTorch's, in {time.monotonic() - started:.0f} s",
+        exit_code=code,
+    )
+
+
+def _run(command: Sequence[str]) -> tuple[int, str]:
+    """The exit code and the error, if there was one; all that is said goes to stderr, but for ADVICE."""
+    error: list[str] = []
+    with children.clearing_up(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        for line in child.stderr or ():
+            if not line.strip().startswith(ADVICE):
+                sys.stderr.write(line)
+            if error or line.startswith("error: "):
+                error.append(line.removeprefix("error: ").strip())
+    # An error of the boot proof ends with lines of the server's log, of which the last one tells most.
+    return child.returncode, " ".join(dict.fromkeys([*error[:1], *error[-1:]]))
+
+
+def _rows(image: str, name: str) -> Iterator[ProofRow]:
+    from utils.diagnosis.request_rows import request_rows
+
+    try:
+        with stage("fault table", BootProofError), connect().run(image, options=HARDENED) as container:
+            target = Target(address=container.address.http, model=name)
+            yield from request_rows(target, container.address.grpc)
+            yield _kill_stub(container, target)
+    except BootProofError as error:
+        yield ProofRow(
+            status=FAULT,
+            row=18,
+            case="started read-only, without capabilities, as uid 1000",
+            must="ready",
+            seen=str(error),
+            exit_code=error.exit_code,
+        )
+
+
+def _kill_stub(container: RunningContainer, target: Target) -> ProofRow:
+    """Row 12, from inside the container: the engine may be on another machine."""
+    client, name = container.client, container.name
+    started = time.monotonic()
+    killed = client.ask("exec", name, "python3", "-I", "-S", "-c", KILL_STUB)
+    refused = ended = 0.0
+    while time.monotonic() - started < END_SECONDS and not ended:
+        if not refused and not target.is_ready():
+            refused = time.monotonic() - started
+        if client.ask("inspect", "--format", "{{.State.Running}}", name).stdout.strip() == "false":
+            ended = time.monotonic() - started
+            refused = refused or ended
+        time.sleep(0.1)
+    code = client.ask("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip()
+    right = killed.returncode == 0 and 0 < refused <= NOT_READY_SECONDS and ended and code not in ("0", "")
+    if killed.returncode != 0:
+        seen = f"no stub could be killed ({' '.join(killed.stderr.split())[:120]})"
+    else:
+        seen = f"not ready after {refused:.1f} s, " if refused else "still ready, "
+        seen += f"ended with {code} after {ended:.1f} s" if ended else f"still running after {END_SECONDS:g} s"
+    return ProofRow(
+        status=OK if right else FAULT,
+        row=12,
+        case="Python stub killed",
+        must=f"not ready in {NOT_READY_SECONDS:g} s, ended in {END_SECONDS:g} s, not with 0",
+        seen=seen,
+        exit_code=0 if right else BootProofError.exit_code,
+    )
+
+
+if __name__ == "__main__":
+    entry.run(lambda: json.dumps([asdict(row) for row in prove(parse_arguments(sys.argv[1:]))]))
