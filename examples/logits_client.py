@@ -6,6 +6,7 @@ prints P(positive), the probability of the last class, for each text.
 """
 
 import argparse
+import os
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ def main() -> None:
     parser.add_argument("--url", default="http://localhost:8000", help="default: %(default)s")
     parser.add_argument("--max-length", type=int, default=128, help="tokens of a text (default: %(default)s)")
     given = parser.parse_args()
+    # requests sends even requests to this machine to the proxy of the environment, which cannot reach it.
+    os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},localhost,127.0.0.1,::1"
     tokenizer = AutoTokenizer.from_pretrained(given.tokenizer)
     model = f"{given.url}/v2/models/{given.model_name}"
     logits = ask(model, tokenizer(given.texts, padding=True, truncation=True, max_length=given.max_length))

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ def main() -> None:
     parser.add_argument("--http", default="localhost:8000", help="default: %(default)s")
     parser.add_argument("--grpc", default="localhost:8001", help="default: %(default)s")
     given = parser.parse_args()
+    # gRPC sends even requests to this machine to the proxy of the environment, which cannot reach it.
+    os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},localhost,127.0.0.1,::1"
     tokenizer = AutoTokenizer.from_pretrained(given.tokenizer)
     for library, address in ((tritonclient.http, given.http), (tritonclient.grpc, given.grpc)):
         with library.InferenceServerClient(address) as client:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
+from utils import loopback
 from utils.layouts import LAYOUTS
 from utils.pipeline import Graph, Ingredients
 from utils.tasks import TASKS
@@ -15,6 +16,7 @@ from utils.tensors import TensorSpec
 
 # Tests build what is to be seen being built; those of the cache have one of their own.
 os.environ["TRITON_FACTORY_CACHE_GB"] = "0"
+loopback.keep_from_proxies()
 TINY_LABELS = ("a", "b", "c")
 SETTINGS = {
     "max_length": 128,

@@ -64,6 +64,23 @@ def xlm_roberta(folder: Path, **config) -> Path:
     return save(XLMRobertaForSequenceClassification(settings), tokenizer, folder)
 
 
+def deberta(folder: Path, *, version: int = 3, **config) -> Path:
+    """Its relative attention exports as If nodes, whose graphs take values of the graph around them."""
+    from transformers import AutoModelForSequenceClassification, DebertaConfig, DebertaV2Config, PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=unigram(), cls_token="<s>", sep_token="</s>", unk_token="<unk>", pad_token="<pad>",
+        model_max_length=128,
+    )  # fmt: skip
+    relative = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False}
+    buckets = {"position_buckets": 32, "share_att_key": True, "norm_rel_ebd": "layer_norm"} if version > 1 else {}
+    settings = (DebertaV2Config if version > 1 else DebertaConfig)(
+        vocab_size=len(tokenizer), max_position_embeddings=128, type_vocab_size=0, pad_token_id=1,
+        pooler_hidden_size=32, **relative, **buckets, **SIZES, **_head(config),
+    )  # fmt: skip
+    return save(AutoModelForSequenceClassification.from_config(settings), tokenizer, folder)
+
+
 def as_question_answering(folder: Path, family, **config) -> Path:
     """A model of one of FAMILIES' functions with a head that finds answers instead."""
     from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer

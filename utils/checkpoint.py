@@ -52,6 +52,13 @@ HEADS = {
 # The ends of such classes' names. Heads of some have modules of one name, so that one would load as another.
 CLASSES = {"text-classification": "ForSequenceClassification", "token-classification": "ForTokenClassification"}
 OTHER_CLASSES = ("ForMultipleChoice", "ForQuestionAnswering")
+# What wrappers of a model put before the names of its tensors.
+WRAPPERS = {"_orig_mod.": "torch.compile", "_fsdp_wrapped_module.": "FSDP", "module.": "DataParallel"}
+UNWRAP = (
+    "python3 -c \"import re, safetensors.torch as s; f = 'model.safetensors'; "
+    "s.save_file({re.sub(r'^module\\.|(_orig_mod|_fsdp_wrapped_module)\\.', '', name): tensor.clone() "
+    "for name, tensor in s.load_file(f).items()}, f, {'format': 'pt'})\""
+)
 EMBEDDINGS = ("word_embeddings", "wte", "embed_tokens", "tok_embeddings", "word_embedding", "embed_in", "tokens_embed")
 
 
@@ -132,6 +139,23 @@ def _without_weights(folder: Path, *, allow_pickle: bool) -> str:
             return f"MODEL {str(folder)!r} has no weights this factory reads: {found[0].name} is {meaning}"
     pickles = "" if allow_pickle else " (pickled ones, pytorch_model.bin, are not asked for without --allow-pickle)"
     return f"MODEL {str(folder)!r} has no weights; {SAFE} (or its shards) must lie beside config.json{pickles}"
+
+
+def check_names(checkpoint: Checkpoint) -> None:
+    """SourceError for tensors that are named as a wrapper of the model names them: transformers would find none."""
+    for mark, wrapper in WRAPPERS.items():
+        named = [name for name in checkpoint.shapes if name.startswith(mark)]
+        if mark != "module.":  # a submodule alone can be compiled; one that is called so by its class is no wrapper
+            named += [name for name in checkpoint.shapes if f".{mark}" in name]
+        if named and (mark != "module." or len(named) == len(checkpoint.shapes)):
+            attribute = "module" if mark == "module." else "_orig_mod"
+            mended = f"save model.{attribute} with save_pretrained()"
+            if checkpoint.source.name == SAFE:
+                mended = f"run this in the model's folder, or {mended}: {UNWRAP}"
+            raise SourceError(
+                f"{str(checkpoint.source)!r} names its tensors with the prefix {mark!r} of {wrapper} ({named[0]}), so "
+                f"transformers would not find them; {mended}"
+            )
 
 
 def check_class(config: ModelConfig, terms: Terms) -> None:

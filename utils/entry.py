@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
-from utils import faults, signals
+from utils import faults, loopback, signals
 from utils.errors import BootProofError, FactoryError, Terminated, UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def run(command: Callable[[], str]) -> NoReturn:
 def exit_code(command: Callable[[], object]) -> int:
     """Runs `command`, tells what went wrong in one sentence on stderr, and returns the exit code."""
     signals.listen()
+    loopback.keep_from_proxies()
     try:
         command()
     except FactoryError as error:
@@ -79,21 +80,12 @@ def exit_code(command: Callable[[], object]) -> int:
         _tell("terminated")
         return error.exit_code
     except BaseException as error:
-        # A library in Rust ends its own mistake in a panic, which is no Exception.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not faults.is_fault(error):
             raise
-        fault = FactoryError(faults.sentence(error) or _unforeseen(error))
+        fault = FactoryError(faults.said_of(error))
         explain(fault, cause=error)
         return fault.exit_code
     return 0
-
-
-def _unforeseen(error: BaseException) -> str:
-    reason = " ".join(str(error).split())[:300]
-    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    if isinstance(error, ImportError):
-        return f"a part of the environment is missing or broken ({said}); remove .venv and run the same command again"
-    return f"unexpected {said}; run again with --debug (or TRITON_FACTORY_DEBUG=1) to see where, and report it"
 
 
 def _print(result: str) -> None:

@@ -1,5 +1,6 @@
-"""An ONNX graph on disk: its tensors, and the types of its inputs."""
+"""An ONNX graph on disk: its tensors, the types of its inputs, and the order of its nodes."""
 
+import heapq
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,49 @@ def nodes_of(nodes: Iterable[Any]) -> Iterator[Any]:
         yield node
         for attribute in node.attribute:
             yield from nodes_of(attribute.g.node)
+
+
+def sort_nodes(graph: Any) -> None:
+    """Puts the nodes of a GraphProto, and of the graphs in its nodes, into an order in which each value is made first.
+
+    Stable. ONNX demands it also of values that only a graph inside an If or Loop uses, which ONNX Runtime's quantizer
+    overlooks when it sorts. ExportError for a graph with a cycle.
+    """
+    nodes = list(graph.node)
+    makers = {name: place for place, node in enumerate(nodes) for name in node.output if name}
+    needed = [{makers[name] for name in _used(node) if name in makers} for node in nodes]
+    users: list[list[int]] = [[] for _ in nodes]
+    for place, others in enumerate(needed):
+        for other in others:
+            users[other].append(place)
+    ready = [place for place, others in enumerate(needed) if not others]
+    order = []
+    while ready:
+        place = heapq.heappop(ready)
+        order.append(place)
+        for user in users[place]:
+            needed[user].discard(place)
+            if not needed[user]:
+                heapq.heappush(ready, user)
+    if len(order) < len(nodes):
+        raise ExportError("the graph's nodes need each other in a cycle, so it cannot run; nothing was built")
+    del graph.node[:]
+    graph.node.extend(nodes[place] for place in order)
+    for inner in (inner for node in graph.node for inner in _graphs(node)):
+        sort_nodes(inner)
+
+
+def _graphs(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):  # to change one that is not there would make it
+            yield attribute.g
+
+
+def _used(node: Any) -> Iterator[str]:
+    """The values a node takes, and those of the graph around it that the graphs inside it use."""
+    yield from node.input
+    for inner in _graphs(node):
+        yield from (value.name for value in inner.output)
+        for each in inner.node:
+            yield from _used(each)

@@ -83,7 +83,15 @@ def export_graph(
 
 def open_session(graph: Graph) -> "Session":
     """See utils/formats.py."""
-    session = onnx_session(graph.path)
+    try:
+        session = onnx_session(graph.path)
+    except Exception as error:  # ONNX Runtime's own classes share no base
+        # The file lies in a temporary folder, which says nothing to a user.
+        reason = " ".join(str(error).replace(f"{graph.path.parent}/", "").split())[:300]
+        raise ExportError(
+            f"ONNX Runtime does not load the graph that was made of the model: {reason}; build with another "
+            "--precision or --release, or report it"
+        ) from error
     names = [tensor.name for tensor in graph.outputs]
     return lambda feed: session.run(names, dict(feed))
 

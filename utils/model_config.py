@@ -7,6 +7,7 @@ from typing import Any
 
 from utils.errors import SourceError
 from utils.json_file import is_there, read_json
+from utils.whole_numbers import whole
 
 # How logits become scores, by what the head was trained for. Source: transformers' text-classification pipeline,
 # and, for one output without a problem_type, the loss that sequence-classification models then use (regression).
@@ -55,8 +56,8 @@ def read_model_config(folder: Path) -> ModelConfig:
         head_size=head_size,
         problem_type=_problem_type(content.get("problem_type"), head_size, file),
         architectures=_texts(content.get("architectures")),
-        vocab_size=_whole(content.get("vocab_size")),
-        longest_text=_longest_text(content),
+        vocab_size=_positive(content, file, "vocab_size"),
+        longest_text=_longest_text(content, file),
     )
 
 
@@ -95,6 +96,7 @@ def _head_size(content: dict[str, Any], file: Path) -> int:
             raise SourceError(f"{str(file)!r} has the key {odd!r} in id2label; its keys are numbers: 0, 1, 2")
         return len(id2label)
     count = content.get("num_labels", content.get("_num_labels", 2))
+    count = int(count) if isinstance(count, float) and count.is_integer() else count
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= LARGEST_HEAD:
         raise SourceError(
             f"{str(file)!r} has num_labels {count!r}; it must be a whole number from 1 up, {LARGEST_HEAD} at most"
@@ -110,21 +112,23 @@ def _problem_type(given: object, head_size: int, file: Path) -> str:
     return given
 
 
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+def _positive(content: dict[str, Any], file: Path, key: str) -> int | None:
+    value = content.get(key)
+    number = whole(value, file, key) if isinstance(value, float | str) else value
+    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
 
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
-def _longest_text(content: dict[str, Any]) -> int | None:
+def _longest_text(content: dict[str, Any], file: Path) -> int | None:
     """The most tokens the positions have room for, where that is certain."""
     model_type = content["model_type"].replace("_", "-")
-    positions = _whole(content.get("max_position_embeddings"))
+    positions = _positive(content, file, "max_position_embeddings")
     if model_type not in ABSOLUTE_POSITIONS or positions is None:
         return None
-    pad = content.get("pad_token_id", 1)
+    pad = whole(content.get("pad_token_id", 1), file, "pad_token_id")
     lost = pad + 1 if model_type in LOSE_POSITIONS and isinstance(pad, int) else 0
     return positions - lost
 

@@ -1,5 +1,6 @@
 """What a build will do: the base images it stands on, the labels its image carries, and the plan --dry-run prints."""
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from utils.origins.origin import Known
 
 TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "tokenizers")
+LONGEST_IMAGE_LABEL = 16 * 1024
 
 
 def docker_plan(spec: BuildSpec, engine: "Engine | None") -> dict[str, str]:
@@ -163,11 +165,24 @@ def oci_labels(spec: BuildSpec, metadata: "Known") -> dict[str, str]:
         f"{ours}.task": spec.task.name,
         f"{ours}.engine": spec.engine.name,
         f"{ours}.precision": spec.reduction.precision.name,
-        **({f"{ours}.labels": json.dumps(metadata.label_texts, ensure_ascii=False)} if metadata.labels else {}),
+        **({f"{ours}.labels": image_label(metadata.label_texts)} if metadata.labels else {}),
         f"{ours}.max_batch_size": str(spec.max_batch_size),
         f"{ours}.triton.release": spec.release.name,
         f"{ours}.tools": " ".join(f"{tool}=={version(tool)}" for tool in TOOLS),
     }
+
+
+def image_label(texts: tuple[str, ...]) -> str:
+    """The label map as a JSON list; above LONGEST_IMAGE_LABEL bytes an object: how many, and the list's SHA-256.
+
+    An image label travels on docker's command line, and Linux bounds one argument to 128 KiB (execve(2),
+    MAX_ARG_STRLEN). The whole list is in the image: id2label.json beside the model that names the labels.
+    """
+    whole = json.dumps(texts, ensure_ascii=False)
+    content = whole.encode()
+    if len(content) <= LONGEST_IMAGE_LABEL:
+        return whole
+    return json.dumps({"count": len(texts), "sha256": hashlib.sha256(content).hexdigest()})
 
 
 def _public(reference: StorageRef) -> str:

@@ -13,7 +13,7 @@ from utils.errors import FactoryError
 def stage(name: str, fails_as: type[FactoryError] = FactoryError) -> Iterator[None]:
     """Prints `name ...` on a terminal while the stage runs and `name  1.2 s` when it is done.
 
-    A fault of the place (a full disk, say) becomes a `fails_as`, with its exit code.
+    Any fault that is not a FactoryError becomes a `fails_as`, with its exit code.
     """
     interactive = sys.stderr.isatty()
     if interactive:

@@ -10,7 +10,7 @@ from pathlib import Path
 from utils import exporter
 from utils.entry import debugging
 from utils.errors import ExportError
-from utils.exported_graph import read_graph
+from utils.exported_graph import read_graph, sort_nodes
 from utils.pipeline import Graph
 from utils.releases import Release
 from utils.rows_apart import answer_rows_apart
@@ -55,6 +55,7 @@ def to_int8(graph: Graph, made: Path) -> None:
         use_external_data_format=large,
     )
     model = onnx.load(str(made), load_external_data=False)
+    sort_nodes(model.graph)
     answer_rows_apart(model)
     made.write_bytes(model.SerializeToString())
 

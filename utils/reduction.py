@@ -11,7 +11,7 @@ import numpy as np
 from utils import original
 from utils.agreement import RULES, Agreement
 from utils.engine_session import engine_session
-from utils.errors import ParityError
+from utils.errors import ExportError, ParityError
 from utils.formats import FORMATS, Session
 from utils.labelled_texts import read_labelled_texts
 from utils.original import Original
@@ -78,8 +78,15 @@ def standing_in(model: Any, graph: Graph, session: Session) -> Any:
             mask = tensors["attention_mask"]
             tensors.setdefault("position_ids", torch.where(mask == 1, mask.cumsum(-1) - 1, 1))
         feed = {each.name: tensors[each.name].numpy().astype(each.dtype.lower()) for each in graph.inputs}
+        try:
+            given = session(feed)
+        except Exception as error:  # ONNX Runtime's own classes share no base
+            reason = " ".join(str(error).split())[:300]
+            raise ExportError(
+                f"the converted graph cannot answer a text: {reason}; build with --precision fp32"
+            ) from error
         outputs = ModelOutput()
-        for name, output in zip(names, session(feed), strict=True):
+        for name, output in zip(names, given, strict=True):
             outputs[name] = torch.from_numpy(np.asarray(output))
         return outputs
 

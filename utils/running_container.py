@@ -1,7 +1,6 @@
 """A container of a built image, ready to be asked, and gone afterwards. Standard library only."""
 
 import contextlib
-import http.client
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -70,7 +69,7 @@ def _wait_until_ready(client: DockerClient, name: str, remote_host: str, seconds
     candidates = _candidates(client, name, remote_host)
     while True:
         for address in candidates:
-            if _is_ready(address):
+            if address.is_ready(timeout=1):
                 return address
         running_now, code, out_of_memory = _state(client, name)
         if not running_now:
@@ -107,18 +106,6 @@ def _candidates(client: DockerClient, name: str, remote_host: str) -> list[Serve
 
 def _join(host: str, port: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_ready(address: ServerAddress) -> bool:
-    # http.client, because urllib would send this to the proxy of the environment.
-    connection = http.client.HTTPConnection(address.http, timeout=1)
-    try:
-        connection.request("GET", "/v2/health/ready")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _state(client: DockerClient, name: str) -> tuple[bool, str, bool]:

@@ -4,13 +4,17 @@ Source: the files that sentence-transformers 2 to 5 write: modules.json, 1_Pooli
 sentence_bert_config.json (or of another model's name) and config_sentence_transformers.json.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utils.errors import SourceError
 from utils.json_file import is_there, read_json, read_json_object
+from utils.whole_numbers import whole
 
+MODULES = "modules.json"
+OLD_FOLDER = re.compile(r"[0-9]+_Transformer")
 AGAIN = "copy the whole folder again"
 POOLINGS = ("mean", "cls", "max")
 # Version 5 names the mode; those before it have a flag for each.
@@ -32,19 +36,35 @@ def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> Sentenc
 
     SourceError (exit 3) for what this factory would serve otherwise than sentence-transformers.
     """
-    file = folder / "modules.json"
-    if not is_there(file):
+    root = folder
+    if not is_there(folder / MODULES) and is_there(folder.parent / MODULES):
+        root = folder.parent if transformer_folder(folder.parent) == folder else folder
+    if not is_there(root / MODULES):
         return SentenceFolder(pooling=pooling)
-    modules = _modules(file)
-    _refuse_prompt(folder)
-    settings = _transformer_settings(folder)
-    limit = settings.get("max_seq_length")
+    modules = _modules(root / MODULES)
+    _refuse_prompt(root)
+    file, settings = _transformer_settings(folder)
+    limit = whole(settings.get("max_seq_length"), file, "max_seq_length") or 0
     return SentenceFolder(
-        pooling=pooling or next((_pooling(folder / path) for kind, path in modules if kind == "Pooling"), None),
+        pooling=pooling or next((_pooling(root / path) for kind, path in modules if kind == "Pooling"), None),
         normalize=any(kind == "Normalize" for kind, _ in modules),
-        max_length=limit if isinstance(limit, int) and limit > 0 else None,
+        max_length=limit if limit > 0 else None,
         lower_case=bool(settings.get("do_lower_case")),
     )
+
+
+def transformer_folder(folder: Path) -> Path:
+    """The folder of the model itself: sentence-transformers before 2.0 wrote it to 0_Transformer, below its modules.
+
+    modules.json says so. `folder` for all others.
+    """
+    if not is_there(folder / MODULES):
+        return folder
+    content = read_json(folder / MODULES, AGAIN)
+    first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
+    inner = folder / str(first.get("path") or "")
+    is_one = OLD_FOLDER.fullmatch(inner.name) and inner.parent == folder and (inner / "config.json").is_file()
+    return inner if is_one else folder
 
 
 def _modules(file: Path) -> list[tuple[str, str]]:
@@ -80,10 +100,10 @@ def _pooling(folder: Path) -> str:
     return str(modes[0])
 
 
-def _transformer_settings(folder: Path) -> dict[str, Any]:
-    """sentence_bert_config.json, or what it is called for another type of model."""
-    found = sorted(folder.glob("sentence_*_config.json"))
-    return read_json_object(found[0], AGAIN) if found else {}
+def _transformer_settings(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """sentence_bert_config.json, or what it is called for another type of model, and its content."""
+    found = [*sorted(folder.glob("sentence_*_config.json")), folder / "sentence_bert_config.json"]
+    return found[0], read_json_object(found[0], AGAIN)
 
 
 def _refuse_prompt(folder: Path) -> None:

@@ -4,7 +4,7 @@ What lies on this disk is checked before any server is asked, and every file is 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from utils.checkpoint import (
     Checkpoint,
     check_class,
     check_head,
+    check_names,
     embedding_rows,
     read_checkpoint,
     read_index,
 )
 from utils.errors import SourceError
+from utils.faults import as_written, naming
 from utils.labels import Labels, labels_of_config, read_labels, require_count
 from utils.model_config import ModelConfig, check_max_length, read_model_config
 from utils.progress import note
+from utils.sentence_folder import transformer_folder
 from utils.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded, local
 from utils.supported_types import require_supported
 from utils.terms import Terms
@@ -34,7 +37,8 @@ class Metadata:
 
     `revisions`: {"model" | "tokenizer" | "labels": revision}.
 
-    `vocabulary`: the tokenizer's largest token id and one, where its files say it.
+    `vocabulary`: the tokenizer's largest token id and one, where its files say it. `fetched`: each folder that holds
+    what was fetched, and the reference as the user wrote it.
     """
 
     config: ModelConfig
@@ -42,6 +46,7 @@ class Metadata:
     labels: Labels | None
     revisions: dict[str, str]
     vocabulary: int | None = None
+    fetched: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def label_texts(self) -> tuple[str, ...]:
@@ -60,11 +65,17 @@ def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
     Errors are SourceErrors, and ExportError for a model type that cannot be exported.
     """
     fetcher = _Fetcher(spec, folder)
+    with naming(fetcher.fetched):
+        return _checked(spec, fetcher)
+
+
+def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
     config: ModelConfig | None = None
     files: TokenizerFiles | None = None
     labels: Labels | None = None
     for name in fetcher.nearest_first():
         path = fetcher.small_files(name)
+        path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
         elif name == "tokenizer":
@@ -75,6 +86,7 @@ def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
     if spec.terms.takes_labels:
         labels = labels or labels_of_config(config.file, head_size=config.head_size, terms=spec.terms)
         require_count(labels, config.head_size)
+        labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
     checkpoint = _weights_so_far(config.file.parent, spec)
     _check_weights(checkpoint, config, files, spec.terms)
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))
@@ -83,6 +95,7 @@ def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
         config=config,
         tokenizer=FetchedArtifact(path=files.folder, revision=revisions["tokenizer"]),
         labels=labels,
+        fetched=fetcher.fetched,
         revisions=revisions,
         vocabulary=files.vocabulary,
     )
@@ -96,6 +109,7 @@ class _Fetcher:
         self.references = {name: reference for name, reference in named.items() if reference is not None}
         self._folder, self._limit = folder, spec.fetch_timeout
         self._paths: dict[StorageRef, Path] = {}
+        self.fetched: dict[Path, str] = {}
         self._revisions: dict[StorageRef, str] = {}
 
     def nearest_first(self) -> list[str]:
@@ -106,9 +120,12 @@ class _Fetcher:
         reference = self.references[name]
         if reference not in self._paths:
             # A local folder's revision is a digest of its weights, too: gigabytes, read when all else is right.
+            self.fetched[self._folder / name] = str(reference)
             revision = "" if reference.scheme == "local" else self.revision(name)
             fetched = bounded.fetch(reference, revision, METADATA, self._folder / name, limit=self._limit)
             self._paths[reference] = fetched.path
+            if reference.scheme != "local":
+                self.fetched[fetched.path] = str(reference)
         return self._paths[reference]
 
     def revision(self, name: str) -> str:
@@ -138,6 +155,7 @@ def _weights_so_far(folder: Path, spec: Sources) -> Checkpoint | None:
 
 def _check_weights(checkpoint: Checkpoint | None, config: ModelConfig, files: TokenizerFiles, terms: Terms) -> None:
     if checkpoint:
+        check_names(checkpoint)
         check_head(checkpoint, config, terms)
     check_fit(files, embedding_rows(checkpoint, config))
 
@@ -148,11 +166,13 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
     fetched = bounded.fetch(
         spec.model, metadata.revisions["model"], METADATA + weights, folder / "model", limit=spec.fetch_timeout
     )
-    checkpoint = read_checkpoint(fetched.path, allow_pickle=spec.terms.allow_pickle)
-    if spec.model.scheme != "local":  # a local one has been through this
-        files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
-        _check_weights(checkpoint, metadata.config, files, spec.terms)
-    return fetched.path
+    folder = transformer_folder(fetched.path)
+    with naming(metadata.fetched):
+        checkpoint = read_checkpoint(folder, allow_pickle=spec.terms.allow_pickle)
+        if spec.model.scheme != "local":  # a local one has been through this
+            files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
+            _check_weights(checkpoint, metadata.config, files, spec.terms)
+    return folder
 
 
 def require_local(spec: Sources) -> None:

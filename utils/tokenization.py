@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils import faults
 from utils.components import load_shared
 from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError, SourceError
-from utils.original import has_tokens, original_arrays
+from utils.original import UNLIMITED, has_tokens, original_arrays
 from utils.tasks.task import Text
+from utils.whole_numbers import whole
 
 # A cuneiform sign: hardly a vocabulary has it, and no normalizer drops it.
 UNKNOWN = "\U00012000"
@@ -29,18 +31,22 @@ def load_tokenizer(folder: Path, model_config: Any) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, config=model_config, use_fast=True, local_files_only=True, **_settings_for_4(folder)
-        )
+        with faults.panics_raised():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, config=model_config, use_fast=True, local_files_only=True, **_settings_for_4(folder)
+            )
     except Exception as error:  # transformers raises whatever its parsers raise
         tokenizer = _from_file(folder, error)
+    limit = whole(tokenizer.model_max_length, folder / "tokenizer_config.json", "model_max_length")
+    tokenizer.model_max_length = UNLIMITED if limit is None else limit
     if not tokenizer.is_fast:
         raise SourceError(
             f"the tokenizer {type(tokenizer).__name__} has no fast form, and the image serves tokenizer.json only; "
             "use a model type whose tokenizer has one"
         )
     try:
-        tokenizer(["one text", UNKNOWN])
+        with faults.panics_raised():
+            tokenizer(["one text", UNKNOWN])
     except Exception as error:  # those of documents want words with their places; some lack the token for the unknown
         reason = " ".join(str(error).split())[:200]
         raise SourceError(f"the tokenizer {type(tokenizer).__name__} takes no plain text: {reason}") from error
@@ -59,7 +65,8 @@ def _from_file(folder: Path, error: Exception) -> Any:
             "so give a tokenizer that has a fast form"
         ) from error
     try:
-        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, **_settings_for_4(folder))
+        with faults.panics_raised():
+            return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, **_settings_for_4(folder))
     except Exception as second:
         reason = " ".join(str(second).split())[:300]
         raise SourceError(f"{str(file)!r} is not a tokenizer file: {reason}; save the tokenizer again") from second

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections import deque
 from collections.abc import Mapping
@@ -151,10 +149,7 @@ class LocalServer:
         # The log is asked as well, because on a port lost to another server that one would answer.
         if not all(line in self.log_text() for line in STARTED):
             return False
-        try:
-            with urllib.request.urlopen(f"http://{self.address.http}/v2/health/ready", timeout=5):
-                pass
-        except (urllib.error.URLError, OSError):
+        if not self.address.is_ready(timeout=5):
             return False
         time.sleep(0.05)  # the last service says "Started" a few milliseconds before it finds its port taken
         return PORT_LOST not in self.log_text() and not self._has_ended()

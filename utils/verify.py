@@ -16,6 +16,12 @@ from utils.server_address import ServerAddress
 from utils.tensors import TensorSpec
 
 CLIENT_TIMEOUT = 60.0
+# Answers of any size (tritonclient's own default), and no proxy: a container's address is not always the loopback.
+GRPC_OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
 
 # A request for several rows of one model (a GoldenRow's path) -> {output name: tensor}, the batch dimension included.
 Ask = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
@@ -128,7 +134,7 @@ def _ask_http(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[
 def _ask_grpc(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
     import tritonclient.grpc as client
 
-    with client.InferenceServerClient(address) as server:
+    with client.InferenceServerClient(address, channel_args=GRPC_OPTIONS) as server:
         return _infer(client, server, model, inputs, client_timeout=CLIENT_TIMEOUT)
 
 

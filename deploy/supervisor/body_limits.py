@@ -52,6 +52,11 @@ class Limits:
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None  # 47: either format, told by its head
 
+    @property
+    def is_empty(self) -> bool:
+        """True while no byte of the body, as it is before compression, has come."""
+        return not self._seen
+
     def look(self, part: bytes) -> None:
         """The next bytes. RefusedError for what is too large, too deep, too much, or not compressed as it says."""
         if not self._inflate:

@@ -122,12 +122,16 @@ class Supervisor:
             looked = now
 
     def _patience(self, used: float, seconds: float) -> float:
-        """How long the server may complete nothing: longer while it computes, for a large batch takes its time."""
+        """How long the server may complete nothing: longer while it computes, for a large batch takes its time.
+
+        Without clients the canary's answers are all there is, and they come every `period`.
+        """
+        rest = self._pulse.added_rest
         if self._settings.hang_seconds:
-            return self._settings.hang_seconds
+            return self._settings.hang_seconds + rest
         if used < IDLE_LOAD * seconds:
-            return IDLE_SECONDS
-        return max(IDLE_SECONDS, LONGEST_ROW * self._largest_batch * self._pulse.seconds)
+            return IDLE_SECONDS + rest
+        return max(IDLE_SECONDS, LONGEST_ROW * self._largest_batch * self._pulse.seconds) + rest
 
     def _drain(self) -> int:
         """New connections are refused, requests in flight answered, and only then Triton is told to end."""

@@ -32,6 +32,9 @@ _CODINGS = (b"gzip", b"deflate", b"identity")
 _UNKNOWN, _COMPRESSED, _PLAIN = 8 * 1024, 1024, 64 * 1024
 _UNKNOWN_CODING = "Content-Encoding must be gzip, deflate or identity, in small letters"
 
+# Triton takes it for a raw binary request, and answers the empty text.
+_NO_BODY = "an inference request needs a body: a JSON object with inputs"
+
 
 class Request:
     """One of a connection's; `is_done` with its last byte, `has_begun` when its headers were complete."""
@@ -39,6 +42,7 @@ class Request:
     def __init__(self, rules: Rules) -> None:
         self.is_done = self.has_begun = self.is_head = self._is_compressed = False
         self._rules = rules
+        self._needs_body = False
         self._body: Body = Sized(0)
         self._limits = Limits(rules.max_bytes)
 
@@ -65,6 +69,8 @@ class Request:
         more, carried = self._body.take(content[used:])
         self._limits.look(carried)
         self.is_done = self._body.is_done
+        if self.is_done and self._needs_body and self._limits.is_empty:
+            raise bad(_NO_BODY)
         return used + more
 
     def _begin(self, head: bytes) -> None:
@@ -86,7 +92,9 @@ class Request:
         if coding not in _CODINGS:
             raise RefusedError("415 Unsupported Media Type", _UNKNOWN_CODING)
         self._is_compressed = coding != b"identity"
-        self._limits = self._limits_of(json_bytes, is_infer=bool(_INFER.fullmatch(target)))
+        is_infer = bool(_INFER.fullmatch(target))
+        self._limits = self._limits_of(json_bytes, is_infer=is_infer)
+        self._needs_body = is_infer and method == b"POST"
         self.has_begun, self.is_head = True, method == b"HEAD"
 
     def _limits_of(self, json_bytes: bytes | None, *, is_infer: bool) -> Limits:

@@ -81,3 +81,12 @@ def test_too_little_agreement_builds_nothing(model):
     assert (done.returncode, done.stdout) == (5, "")
     assert "int8 does not answer as PyTorch does: cosine similarity of at least 9" in done.stderr.splitlines()[-1]
     assert not (BUILD / NAME).exists()
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_graph_that_the_quantizer_leaves_out_of_order_builds(tmp_path, version):
+    model = tiny_models.deberta(tmp_path / "deberta", version=version)
+    done = build(model, model, "-", NAME, "v1", 4, "--precision", "int8", "--min-agreement", "0.3")
+    assert done.returncode == 0, done.stderr
+    assert "answers equal" in done.stderr
+    shutil.rmtree(BUILD / NAME, ignore_errors=True)

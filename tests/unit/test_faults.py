@@ -3,8 +3,9 @@ import os
 
 import pytest
 
+from tests.tiny_models import wordpiece
 from utils.errors import ExportError, ImageError
-from utils.faults import ADVICE, sentence, told_as
+from utils.faults import ADVICE, is_fault, naming, panics_raised, sentence, told_as
 
 
 def fault(number, *name):
@@ -38,8 +39,26 @@ def test_a_full_disk_behind_a_stage_s_own_words_is_told_as_such():
     assert "the exporter failed" not in str(told.value)
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), fault(errno.ENOENT, "/a"), ExportError("as it is")])
-def test_other_errors_pass(error):
+@pytest.mark.parametrize("error", [ExportError("as it is"), KeyboardInterrupt(), SystemExit(2), GeneratorExit()])
+def test_an_error_of_ours_and_what_is_no_fault_pass(error):
     with pytest.raises(type(error)) as passed, told_as(ImageError):
         raise error
     assert passed.value is error
+
+
+def test_a_panic_of_a_library_in_rust_can_be_told_like_its_other_errors():
+    """The panic is a real one, of tokenizers: a stride as long as what truncation leaves of a text."""
+    tokenizer = wordpiece()
+    tokenizer.enable_truncation(5, stride=1)
+    with pytest.raises(RuntimeError, match="PanicException") as raised, panics_raised():
+        tokenizer.encode("a b c d e f g quick brown fox", "e f quick " * 9)
+    assert is_fault(raised.value.__cause__)
+
+
+def test_an_error_names_the_reference_in_place_of_the_folder_it_was_fetched_to(tmp_path):
+    references = {tmp_path / "downloads/model": "hf:user/name@v1"}
+    with pytest.raises(ExportError, match=r"^'hf:user/name@v1/config.json' is wrong$"), naming(references):
+        raise ExportError(f"{str(tmp_path / 'downloads/model/config.json')!r} is wrong")
+    with pytest.raises(ExportError) as same, naming(references):
+        raise (error := ExportError("no folder"))
+    assert same.value is error

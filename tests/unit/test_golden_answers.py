@@ -63,3 +63,17 @@ def test_an_example_is_the_tensors_of_one_row():
         "text_input": TensorValue(datatype="BYTES", shape=(1,), data=("Hi",)),
         "candidates": TensorValue(datatype="BYTES", shape=(3,), data=("a", "b", "c")),
     }
+
+
+@pytest.mark.parametrize(("labels", "length", "kept"), [(3, 5, 20), (4000, 13, 20), (12_000, 20, 7), (20_000, 1000, 2)])
+def test_answers_of_many_labels_are_fewer(make_pipeline, labels, length, kept):
+    """The file they go to is read at every start and health check of an image."""
+    names = tuple(str(number).rjust(length, "x") for number in range(labels))
+    scores = TensorValue(datatype="FP32", shape=(labels,), data=(0.5,) * labels)
+    answer = {"predicts": texts(list(map(str, range(labels)))), "scores": scores}
+    examples = tuple({"text_input": str(number)} for number in range(20))
+    conversion = SimpleNamespace(examples=examples, answers=(answer,) * 20, graph=None, tolerance=1e-3)
+    golden = golden_answers(spec_of(), SETTINGS, conversion, make_pipeline(model_name="topics"), names)
+    asked = [int(row.inputs["text_input"].data[0]) for row in golden.rows]
+    assert len(asked) == kept
+    assert asked == sorted(set(asked))

@@ -113,7 +113,8 @@ def test_an_adapter_is_no_model(tmp_path):
         ({"model_type": "xlm_roberta", "max_position_embeddings": 514}, 512),
         ({"model_type": "bert"}, None),
         ({"model_type": "deberta-v2", "max_position_embeddings": 512}, None),
-        ({"model_type": "bert", "max_position_embeddings": "many"}, None),
+        ({"model_type": "bert", "max_position_embeddings": "512"}, 512),
+        ({"model_type": "roberta", "max_position_embeddings": 514.0, "pad_token_id": 1.0}, 512),
     ],
 )
 def test_the_longest_text_where_it_is_certain(tmp_path, content, longest):

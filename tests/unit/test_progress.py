@@ -3,6 +3,7 @@ import re
 import pytest
 
 from utils import progress
+from utils.errors import ExportError
 
 
 def test_a_stage_is_one_line_with_its_seconds(capsys):
@@ -15,11 +16,24 @@ def test_a_stage_is_one_line_with_its_seconds(capsys):
     assert re.fullmatch(r"convert  \d+\.\d s", line)
 
 
-@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
-def test_a_stage_that_fails_says_so_and_lets_the_fault_pass(capsys, fault):
-    with pytest.raises(fault), progress.stage("convert"):
-        raise fault
+def test_a_stage_that_is_interrupted_says_so_and_lets_the_interrupt_pass(capsys):
+    with pytest.raises(KeyboardInterrupt), progress.stage("convert"):
+        raise KeyboardInterrupt
     assert re.fullmatch(r"convert  failed after \d+\.\d s\n", capsys.readouterr().err)
+
+
+class PanicException(BaseException):
+    """As PyO3's, which no module exports."""
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("odd"), KeyError("odd"), PanicException("odd"), ModuleNotFoundError("odd")]
+)
+def test_any_fault_of_a_stage_has_the_exit_code_of_the_stage(fault):
+    with pytest.raises(ExportError, match="odd") as told, progress.stage("convert", ExportError):
+        raise fault
+    assert told.value.exit_code == 4
+    assert told.value.__cause__ is fault
 
 
 def test_a_warning_is_marked(capsys):

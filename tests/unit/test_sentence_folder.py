@@ -3,7 +3,7 @@ import json
 import pytest
 
 from utils.errors import SourceError
-from utils.sentence_folder import SentenceFolder, read_sentence_folder
+from utils.sentence_folder import SentenceFolder, read_sentence_folder, transformer_folder
 
 
 @pytest.fixture
@@ -96,3 +96,36 @@ def test_a_damaged_list_of_modules(tmp_path, text):
     (tmp_path / "modules.json").write_text(text)
     with pytest.raises(SourceError, match=r"modules.json"):
         read_sentence_folder(tmp_path)
+
+
+@pytest.fixture
+def old_folder(folder):
+    """As versions before 2.0 wrote it."""
+    made = folder(("Transformer", "Pooling"), flags("cls_token"))
+    chain = json.loads((made / "modules.json").read_text())
+    chain[0]["path"] = "0_Transformer"
+    (made / "modules.json").write_text(json.dumps(chain))
+    (made / "0_Transformer").mkdir()
+    (made / "0_Transformer/config.json").write_text("{}")
+    (made / "0_Transformer/sentence_bert_config.json").write_text('{"max_seq_length": 96, "do_lower_case": true}')
+    return made
+
+
+def test_the_model_of_the_old_layout_lies_below_its_modules(old_folder):
+    inner = transformer_folder(old_folder)
+    assert inner == old_folder / "0_Transformer"
+    assert read_sentence_folder(inner) == SentenceFolder(pooling="cls", max_length=96, lower_case=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "..", "0_Transformer/..", "/etc", "../other/0_Transformer", "7_Transformer", 3]
+)
+def test_any_other_path_leads_nowhere(old_folder, path):
+    (old_folder / "modules.json").write_text(json.dumps([{"path": path, "type": "m.Transformer"}]))
+    assert transformer_folder(old_folder) == old_folder
+
+
+def test_the_modules_of_a_stranger_beside_the_model_say_nothing(folder):
+    made = folder(pooling=flags("cls_token"))
+    (made / "0_Transformer").mkdir()
+    assert read_sentence_folder(made / "0_Transformer") == SentenceFolder()

@@ -118,3 +118,17 @@ def test_a_tilde_is_the_home_folder(model, monkeypatch):
 def test_an_unknown_storage_is_a_usage_error():
     with pytest.raises(UsageError, match="known storages are local:, hf:, clearml:, s3:"):
         parse_reference("gs:bucket/model")
+
+
+def test_the_old_layout_of_sentence_transformers_is_followed(model, tmp_path):
+    """The model, its weights and its tokenizer in 0_Transformer, and modules.json above them."""
+    old = tmp_path / "old"
+    old.mkdir()
+    model.rename(old / "0_Transformer")
+    (old / "modules.json").write_text(json.dumps([{"path": "0_Transformer", "type": "m.Transformer"}]))
+    metadata = fetch_metadata(sources(old), tmp_path / "work")
+    assert metadata.tokenizer.path == metadata.config.file.parent == old / "0_Transformer"
+    assert fetch_model(sources(old), metadata, tmp_path / "work") == old / "0_Transformer"
+    before = metadata.revisions["model"]
+    write_safetensors(old / "0_Transformer/model.safetensors", {**HEAD, "more": (1,)})
+    assert fetch_metadata(sources(old), tmp_path / "work").revisions["model"] != before

@@ -158,6 +158,8 @@ CASES = [
     Case(6, "misnamed input", changed(name="text"), says="unexpected inference input 'text'"),
     Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
     Case(6, "not JSON at all", lambda t: t.infer(b"nope"), says="failed to parse the request JSON", plain=PARSERS),
+    Case(6, "no body", lambda t: t.infer(b""), says="needs a body", plain="200 with the label of an empty text"),
+    Case(6, "no body, /generate", lambda t: t.ask(f"/v2/models/{t.model}/generate", b""), says="failed to parse"),
     Case(6, "a compression nobody reads", unknown_compression, 415, "Content-Encoding must be", "501"),
     Case(6, "a header of 8,192 bytes", with_header("Own", "x" * 8192), 431, "longer than 8191 bytes", "no answer"),
     Case(6, "a header length beyond the body", with_header(HEADER_LENGTH, "500"), says="in range", plain="400"),

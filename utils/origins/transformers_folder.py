@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from utils import graph_cache, kept_conversion
 from utils.asked_models import AskedModel
 from utils.build_spec import BuildSpec
+from utils.faults import naming
 from utils.golden import GoldenAnswers
 from utils.mapped_tables import with_mapped_tables
 from utils.origins.origin import Converted, Origin
@@ -92,7 +93,8 @@ class TransformersFolder:
             reduction=self.spec.reduction,
             engine=self.spec.engine.name,
         )
-        conversion = answered(convert(source, self.known.tokenizer.path, destination, wanted), wanted)
+        with naming(self.known.fetched):
+            conversion = answered(convert(source, self.known.tokenizer.path, destination, wanted), wanted)
         conversion = replace(conversion, graph=with_mapped_tables(conversion.graph))
         graph_cache.keep(self._key, kept_conversion.files_of(conversion), kept_conversion.as_content(conversion))
         return conversion

@@ -16,11 +16,15 @@ from utils.errors import SourceError
 
 _SUFFIXES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 _FIRST_BYTES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
-_DAMAGE = (zipfile.BadZipFile, tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
+_DAMAGE = (zipfile.BadZipFile, tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError)
+_UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE.TXT, 4.4.4); without it a name is of code page 437, or is not
+# One of these is in a model's, a tokenizer's or a label map's folder.
+_CONTENTS = ("config.json", "modules.json", "tokenizer.json", "tokenizer_config.json", "id2label.json", "labels.json")
+_DEEPEST = 8
 
 
 def unpack(archive: Path, destination: Path, reference: str) -> Path:
-    """Extracts into `destination`; gives the folder that holds the files, also if they lie one folder down."""
+    """Extracts into `destination`; gives the folder that holds the files, also if it lies in others."""
     destination.mkdir(parents=True, exist_ok=True)
     with _explained(reference):
         if zipfile.is_zipfile(archive):
@@ -34,7 +38,7 @@ def unpack(archive: Path, destination: Path, reference: str) -> Path:
                 f"{reference} is a single file ({archive.name!r}), not an archive; register the whole model folder "
                 "as a zip or tar archive"
             )
-    return _one_level_down(destination)
+    return _holding_folder(destination)
 
 
 @contextlib.contextmanager
@@ -43,6 +47,11 @@ def _explained(reference: str) -> Iterator[None]:
         yield
     except tarfile.FilterError as error:
         raise SourceError(_refusal(reference, error.tarinfo.name)) from error
+    except NotImplementedError as error:
+        raise SourceError(
+            f"the archive of {reference} is compressed in a way that Python's zipfile does not read (Windows' Explorer "
+            "takes Deflate64 for large files); pack the folder again as .tar.gz, or with `python -m zipfile -c`"
+        ) from error
     except _DAMAGE as error:
         raise SourceError(f"the archive of {reference} is damaged or cut short; register the model again") from error
 
@@ -50,11 +59,21 @@ def _explained(reference: str) -> Iterator[None]:
 def _unpack_zip(archive: Path, destination: Path, reference: str) -> None:
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
+            member.filename = _name(member)
             if _leads_out(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
                 raise SourceError(_refusal(reference, member.filename))
             if member.flag_bits & 0x1:
                 raise SourceError(f"the archive of {reference} has a password; register the model without one")
-        opened.extractall(destination)
+        opened.extractall(destination, opened.infolist())
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """As its maker meant it: some write a backslash between folders, and UTF-8 without the flag that says so."""
+    name = member.filename
+    if not member.flag_bits & _UTF8_NAME:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _unpack_tar(archive: Path, destination: Path, reference: str) -> None:
@@ -63,6 +82,7 @@ def _unpack_tar(archive: Path, destination: Path, reference: str) -> None:
             # The filter below would make an absolute name relative; such an archive is not to be trusted at all.
             if _leads_out(member.name):
                 raise SourceError(_refusal(reference, member.name))
+            member.name = member.name.replace("\\", "/")
         _check_end(opened)
         opened.extractall(destination, filter="data")
 
@@ -93,7 +113,19 @@ def _claims_to_be_one(file: Path) -> bool:
         return file.suffix.lower() in _SUFFIXES or stream.read(8).startswith(_FIRST_BYTES)
 
 
-def _one_level_down(folder: Path) -> Path:
-    """Who packs a folder often packs the folder itself."""
-    visible = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+def _holding_folder(folder: Path) -> Path:
+    """The folder with the files: who packs a folder often packs those around it, and leaves something beside it."""
+    level = [folder]
+    for _ in range(_DEEPEST):
+        holding = [each for each in level if any((each / name).is_file() for name in _CONTENTS)]
+        if holding or not level:
+            break
+        level = [path for each in level for path in sorted(each.iterdir()) if path.is_dir() and _is_visible(path)]
+    if len(holding) == 1:
+        return holding[0]
+    visible = [path for path in folder.iterdir() if _is_visible(path)]
     return visible[0] if len(visible) == 1 and visible[0].is_dir() else folder
+
+
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith((".", "__MACOSX"))

@@ -84,7 +84,7 @@ def _chosen(names: list[str], patterns: tuple[str, ...]) -> list[str]:
 
 def _holding(folder: Path, patterns: tuple[str, ...], locator: str) -> Path:
     """Offline nobody can tell which files are missing, but none at all is a download that never happened."""
-    if any(matches(file.name, patterns) for file in folder.iterdir()):
+    if any(matches(file.relative_to(folder).as_posix(), patterns) for file in folder.rglob("*")):
         return folder
     raise SourceError(
         f"hf:{locator} is in the cache without any {', '.join(patterns)}, and HF_HUB_OFFLINE is set; "

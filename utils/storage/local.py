@@ -57,7 +57,7 @@ def _relevant(path: Path) -> dict[str, Path]:
     """The files by name, sorted."""
     if path.is_file():
         return {path.name: path}
-    deeper = [file for pattern in METADATA if "/" in pattern for file in path.glob(pattern)]
+    deeper = [file for pattern in METADATA + WEIGHTS if "/" in pattern for file in path.glob(pattern)]
     names = {file.relative_to(path).as_posix(): file for file in [*path.iterdir(), *deeper] if file.is_file()}
     return {name: names[name] for name in sorted(names) if matches(name, METADATA + WEIGHTS)}
 

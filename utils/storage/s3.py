@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol, cast
 
 from utils.errors import SourceError
-from utils.storage import METADATA, matches
+from utils.storage import METADATA, WEIGHTS, matches
 
 _CONFIGURATION = {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 2}}
 
@@ -53,10 +53,11 @@ def _open() -> _FileSystem:
 def _objects(storage: _FileSystem, locator: str) -> dict[str, str]:
     """ETags by key, of all that lies directly below the prefix and what a build takes from further below."""
     found = storage.find(locator.strip("/"), maxdepth=2, detail=True)
+    taken = METADATA + WEIGHTS
     objects = {
         key: entry["ETag"]
         for key, entry in found.items()
-        if entry["type"] == "file" and ("/" not in _name(key, locator) or matches(_name(key, locator), METADATA))
+        if entry["type"] == "file" and ("/" not in _name(key, locator) or matches(_name(key, locator), taken))
     }
     if not objects:
         raise SourceError(f"s3:{locator} holds no objects; write s3:bucket/prefix, where the model's files lie")

@@ -20,7 +20,6 @@ from tests.loopback.upstream import LIMIT, OK, guarded, post, read, refusal
         b"GET /v2/health/ready HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         b"GET /" + b"b" * 8177 + b" HTTP/1.1\r\nA: " + b"b" * 8188 + b"\r\n\r\n",
-        post(b""),
         post(b'{"a": "[[[\\"{{{"}' * 20),
         post(b"[" * body_limits.DEEPEST + b"]" * body_limits.DEEPEST),
         post(b'["' + b"[" * 5000 + b'\\\\"]'),

@@ -1,0 +1,65 @@
+"""12,000 labels: what a build of them costs, and what the canary of their image costs while it serves."""
+
+import os
+import resource
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import tiny_models
+from tests.server.faults.supervised import lay_out_serving, supervised
+from tests.server.task_requests import build, post
+from utils.build_tree import BUILD
+
+LABELS, NAME = 12_000, "test-many-labels"
+BUILD_SECONDS = 60
+# Long enough for the canary to ask a few times.
+SERVED_SECONDS = 30
+
+
+def cpu_seconds(pid):
+    """Of each thread of a process but its main one: fields 14 and 15 of proc(5) stat."""
+    spent = {}
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        fields = (thread / "stat").read_text().rpartition(")")[2].split()
+        spent[int(thread.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    del spent[pid]
+    return spent
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """(build tree, processor seconds of the build): wall-clock time is of no use beside other tests."""
+    labels = tuple(f"concept {number:05d}" for number in range(LABELS))
+    folder = tmp_path_factory.mktemp("models") / "bert"
+    model = tiny_models.bert(folder, labels=labels, problem_type="multi_label_classification")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = build(model, model, "-", NAME, "v1", 8)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert "answers equal" in done.stderr
+    yield BUILD / NAME / "v1", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    shutil.rmtree(BUILD / NAME, ignore_errors=True)
+
+
+def test_the_build_is_linear_in_the_labels(built):
+    assert built[1] < BUILD_SECONDS
+
+
+def test_the_canary_takes_one_percent_of_a_processor_at_most(built, tmp_path):
+    """It has a thread of its own in the supervisor: no thread but the main one, which watches processes, takes more."""
+    tree = built[0]
+    serving = lay_out_serving(tmp_path / "serving", tree / "golden.json")
+    with supervised(tree / "model_repository", serving, tmp_path) as server:
+        server.wait_until_ready()
+        status, answer = post(server.address, NAME, {"text_input": ([1, 1], ["a"])})
+        assert (status, answer["outputs"][0]["shape"]) == (200, [1, LABELS])
+        used, started = cpu_seconds(server.process.pid), time.monotonic()
+        time.sleep(SERVED_SECONDS)
+        spent, seconds = cpu_seconds(server.process.pid), time.monotonic() - started
+        assert server.is_healthy()
+    shares = {thread: (spent[thread] - used[thread]) / seconds for thread in used}
+    assert shares
+    assert max(shares.values()) <= 0.01, shares

@@ -1,0 +1,25 @@
+"""Keeps requests to this machine from the proxies that the environment names. Standard library only."""
+
+import os
+from collections.abc import MutableMapping
+
+# As urllib, requests, httpx and gRPC match them. gRPC reads no_grpc_proxy first and no_proxy only without it.
+HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def keep_from_proxies(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Adds the loopback to no_proxy, NO_PROXY and, where it is set, no_grpc_proxy, for this process and its children.
+
+    A server that a build starts listens on the loopback, and a proxy elsewhere cannot reach it.
+    """
+    known = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    environment["no_proxy"] = environment["NO_PROXY"] = _with_hosts(known)
+    if "no_grpc_proxy" in environment:
+        environment["no_grpc_proxy"] = _with_hosts(environment["no_grpc_proxy"])
+
+
+def _with_hosts(listed: str) -> str:
+    entries = [entry.strip() for entry in listed.split(",") if entry.strip()]
+    if "*" in entries:  # no host at all goes through a proxy; urllib knows the star only by itself
+        return "*"
+    return ",".join([*entries, *(host for host in HOSTS if host not in entries)])
