@@ -58,6 +58,7 @@ def server():
 def started(server, tmp_path, monkeypatch):
     """A pulse that asks fast."""
     monkeypatch.setattr(pulse, "PERIOD", 0.02)
+    monkeypatch.setattr(pulse, "LEAST_REST", 0)
     tensor = {"datatype": "BYTES", "shape": [1], "data": ["a"]}
     row = {"model": "m", "batched": True, "inputs": {"text_input": tensor}, "outputs": {"echo": tensor}}
     golden = {"format": 2, "comparison": "tensors", "tolerance": 0.001, "rows": [row]}
