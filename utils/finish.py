@@ -13,6 +13,7 @@ from utils.context import GOLDEN_FILE, Context
 from utils.errors import BootProofError, ImageError, RenderError
 from utils.faults import told_as
 from utils.golden import json_request, read_golden
+from utils.loopback import curl
 from utils.progress import note, stage, warn
 from utils.runtimes import RUNTIMES
 
@@ -96,5 +97,5 @@ def say_next_steps(spec: BuildSpec, place: Path) -> None:
     row = read_golden(place / GOLDEN_FILE).rows[0]
     if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:
         url = f"http://127.0.0.1:8000/v2/models/{row.path}/infer"
-        lines.append(shlex.join(["curl", "-X", "POST", url, "-d", json_request(row)]))
+        lines.append(shlex.join([*curl(), "-X", "POST", url, "-d", json_request(row)]))
     note("\n  ".join(["next:", *lines]))

@@ -18,6 +18,12 @@ def keep_from_proxies(environment: MutableMapping[str, str] = os.environ) -> Non
         environment["no_grpc_proxy"] = _with_hosts(environment["no_grpc_proxy"])
 
 
+def curl() -> list[str]:
+    """How a command begins that sends a request to a server of this machine. The variables: curl's manual."""
+    has_proxy = any(os.environ.get(name) for name in ("http_proxy", "all_proxy", "ALL_PROXY"))
+    return ["curl", "--noproxy", "*"] if has_proxy else ["curl"]
+
+
 def _with_hosts(listed: str) -> str:
     entries = [entry.strip() for entry in listed.split(",") if entry.strip()]
     if "*" in entries:  # no host at all goes through a proxy; urllib knows the star only by itself

@@ -13,6 +13,7 @@ from typing import NoReturn
 from utils import entry, environment
 from utils.errors import BootProofError, Terminated, UsageError
 from utils.local_triton import SERVICES, LocalServer, environment_for, serve
+from utils.loopback import curl
 
 EXAMPLE = "example:\n  ./serve.sh build/ensemble_model/latest --http-port 8000"
 
@@ -85,9 +86,9 @@ def sample_request(model_repository: Path, http: str) -> str:
         (name for name in configs if '"text_input"' in configs[name]), key=lambda n: (_inner(configs[n]), n)
     )
     if not takers:
-        return f"curl -s {shlex.quote(f'http://{http}/v2/models/{min(configs)}')}"
-    url = shlex.quote(f"http://{http}/v2/models/{takers[0]}/generate")
-    return f"""curl -s {url} -d '{{"text_input": "Hello"}}'"""
+        return shlex.join([*curl(), "-s", f"http://{http}/v2/models/{min(configs)}"])
+    url = f"http://{http}/v2/models/{takers[0]}/generate"
+    return shlex.join([*curl(), "-s", url, "-d", '{"text_input": "Hello"}'])
 
 
 def _inner(config: str) -> bool:

@@ -5,7 +5,7 @@ import urllib.request
 import pytest
 import requests.utils
 
-from utils.loopback import HOSTS, keep_from_proxies
+from utils.loopback import HOSTS, curl, keep_from_proxies
 
 PROXY = "http://127.0.0.1:9"
 
@@ -47,3 +47,20 @@ def test_urllib_and_requests_go_there_directly(monkeypatch, host, variable):
     assert not requests.utils.get_environ_proxies(url)
     assert urllib.request.proxy_bypass(host)
     assert not urllib.request.proxy_bypass("example.org")
+
+
+@pytest.mark.parametrize(
+    ("variable", "command"),
+    [
+        ("http_proxy", ["curl", "--noproxy", "*"]),
+        ("ALL_PROXY", ["curl", "--noproxy", "*"]),
+        ("HTTP_PROXY", ["curl"]),
+        ("https_proxy", ["curl"]),
+    ],
+)
+def test_the_curl_commands_that_are_shown_go_there_directly(monkeypatch, variable, command):
+    """curl reads http_proxy in small letters only."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, PROXY)
+    assert curl() == command

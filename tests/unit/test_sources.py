@@ -1,13 +1,14 @@
 """Stage 2 on folders of this disk; the other storages have tests of their own."""
 
 import json
+import shutil
 
 import pytest
 
 from tests.small_files import HEAD, TOKENIZER, write_safetensors
 from utils.errors import SourceError, UsageError
 from utils.sources import fetch_metadata, fetch_model, require_local
-from utils.storage import Sources, bounded, parse_reference
+from utils.storage import FetchedArtifact, Sources, bounded, parse_reference
 
 
 @pytest.fixture
@@ -132,3 +133,41 @@ def test_the_old_layout_of_sentence_transformers_is_followed(model, tmp_path):
     before = metadata.revisions["model"]
     write_safetensors(old / "0_Transformer/model.safetensors", {**HEAD, "more": (1,)})
     assert fetch_metadata(sources(old), tmp_path / "work").revisions["model"] != before
+
+
+@pytest.fixture
+def remote(model, monkeypatch):
+    """A storage that downloads: a stand-in for the network alone, which hides what the clients themselves print."""
+
+    def fetch(reference, revision, patterns, destination, *, limit):
+        shutil.copytree(model, destination, dirs_exist_ok=True)
+        return FetchedArtifact(path=destination, revision=revision)
+
+    monkeypatch.setattr(bounded, "resolve", lambda reference, limit: "r" * 40)
+    monkeypatch.setattr(bounded, "fetch", fetch)
+    return sources("hf:user/name@v1")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.json", "{", "'hf:user/name@v1/config.json' is not readable as JSON"),
+        ("config.json", '{"model_type": "bert"}', "'hf:user/name@v1/config.json' holds no id2label"),
+        ("tokenizer.json", "[]", "'hf:user/name@v1/tokenizer.json' is not a tokenizer file"),
+        ("config.json", '{"model_type": "bert", "vocab_size": "many"}', "'hf:user/name@v1/config.json' has vocab_size"),
+    ],
+)
+def test_an_error_names_what_the_user_wrote(model, remote, tmp_path, file, content, said):
+    (model / file).write_text(content)
+    with pytest.raises(SourceError, match=said) as refused:
+        fetch_metadata(remote, tmp_path / "work")
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_so_it_does_for_weights_that_come_later(model, remote, tmp_path):
+    metadata = fetch_metadata(remote, tmp_path / "work")
+    assert metadata.labels.source == "hf:user/name@v1/config.json"
+    (model / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(SourceError, match=r"'hf:user/name@v1/model\.safetensors' is cut short") as refused:
+        fetch_model(remote, metadata, tmp_path / "work")
+    assert str(tmp_path) not in str(refused.value)
