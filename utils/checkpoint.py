@@ -54,11 +54,14 @@ CLASSES = {"text-classification": "ForSequenceClassification", "token-classifica
 OTHER_CLASSES = ("ForMultipleChoice", "ForQuestionAnswering")
 # What wrappers of a model put before the names of its tensors.
 WRAPPERS = {"_orig_mod.": "torch.compile", "_fsdp_wrapped_module.": "FSDP", "module.": "DataParallel"}
-UNWRAP = (
-    "python3 -c \"import re, safetensors.torch as s; f = 'model.safetensors'; "
-    "s.save_file({re.sub(r'^module\\.|(_orig_mod|_fsdp_wrapped_module)\\.', '', name): tensor.clone() "
-    "for name, tensor in s.load_file(f).items()}, f, {'format': 'pt'})\""
-)
+_NAMED = "{re.sub(r'^module\\.|(_orig_mod|_fsdp_wrapped_module)\\.', '', name): tensor.clone() for name, tensor in "
+# Run in the model's folder.
+UNWRAP = {
+    SAFE: f"""python3 -c "import re, safetensors.torch as s; f = '{SAFE}'; """
+    f"""s.save_file({_NAMED}s.load_file(f).items()}}, f, {{'format': 'pt'}})\"""",
+    PICKLED: f"""python3 -c "import re, torch; f = '{PICKLED}'; """
+    f"""torch.save({_NAMED}torch.load(f, weights_only=True).items()}}, f)\"""",
+}
 EMBEDDINGS = ("word_embeddings", "wte", "embed_tokens", "tok_embeddings", "word_embedding", "embed_in", "tokens_embed")
 
 
@@ -150,8 +153,8 @@ def check_names(checkpoint: Checkpoint) -> None:
         if named and (mark != "module." or len(named) == len(checkpoint.shapes)):
             attribute = "module" if mark == "module." else "_orig_mod"
             mended = f"save model.{attribute} with save_pretrained()"
-            if checkpoint.source.name == SAFE:
-                mended = f"run this in the model's folder, or {mended}: {UNWRAP}"
+            if line := UNWRAP.get(checkpoint.source.name):
+                mended = f"run this in the model's folder, or {mended}: {line}"
             raise SourceError(
                 f"{str(checkpoint.source)!r} names its tensors with the prefix {mark!r} of {wrapper} ({named[0]}), so "
                 f"transformers would not find them; {mended}"

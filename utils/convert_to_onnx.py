@@ -226,11 +226,11 @@ def run(argv: Sequence[str]) -> str:
         ),
     )
     with tempfile.TemporaryDirectory() as downloads:
-        with stage("references"):
+        with stage("references", SourceError):
             metadata = fetch_metadata(wanted, Path(downloads))
-        with stage("weights"):
+        with stage("weights", SourceError):
             model_folder = fetch_model(wanted, metadata, Path(downloads))
-        with stage("convert"):
+        with stage("convert", ExportError):
             settings = arguments.task.settle(metadata.config, metadata.label_texts, {})
             asked = Wanted(
                 task=arguments.task,

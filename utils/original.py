@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.checkpoint import PICKLED, SAFE, Checkpoint, check_names
 from utils.errors import FactoryError, SourceError
 from utils.json_file import read_json_object
 from utils.tasks.task import Task, Text
@@ -73,6 +74,10 @@ def load_model(folder: Path, config: Any, task: Task) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise SourceError(f"the model in {str(folder)!r} cannot be loaded: {reason}") from error
+    if loading["missing_keys"] and loading["unexpected_keys"]:  # only now a pickle tells its names
+        found = dict.fromkeys(sorted(loading["unexpected_keys"]))
+        source = next((folder / name for name in (SAFE, PICKLED) if (folder / name).exists()), folder)
+        check_names(Checkpoint(source=source, shapes=found))
     missing = [*loading["missing_keys"], *(str(key[0]) for key in loading.get("mismatched_keys", ()))]
     missing = [name for name in missing if not set(name.split(".")) & set(task.unneeded)]
     if missing:

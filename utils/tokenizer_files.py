@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils import whole_numbers
 from utils.errors import SourceError
 from utils.json_file import is_there, read_json, read_json_object
 from utils.plain_file import read_plain
@@ -48,6 +49,7 @@ def read_tokenizer_files(folder: Path, terms: Terms) -> TokenizerFiles:
     if not folder.is_dir():
         raise SourceError(f"TOKENIZER {str(folder)!r} is not a folder; give the folder that save_pretrained() wrote")
     config = read_json_object(folder / "tokenizer_config.json", SAVE_AGAIN)
+    whole_numbers.whole(config.get("model_max_length"), folder / "tokenizer_config.json", "model_max_length")
     special = read_json_object(folder / "special_tokens_map.json", SAVE_AGAIN)
     name = config.get("tokenizer_class") or ""
     if config.get("auto_map"):

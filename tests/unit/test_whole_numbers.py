@@ -7,7 +7,9 @@ from utils.errors import SourceError
 from utils.model_config import read_model_config
 from utils.original import load_config
 from utils.sentence_folder import read_sentence_folder
+from utils.terms import Terms
 from utils.tokenization import load_tokenizer
+from utils.tokenizer_files import read_tokenizer_files
 from utils.whole_numbers import whole
 
 
@@ -79,8 +81,9 @@ def test_the_tokenizer_s_limit(folder, value):
 
 def test_a_limit_that_is_none_is_refused_by_name(folder):
     change(folder / "tokenizer_config.json", model_max_length=64.5)
-    with pytest.raises(SourceError, match=r"tokenizer_config\.json' has model_max_length 64\.5"):
-        load_tokenizer(folder, load_config(folder))
+    for read in (lambda: read_tokenizer_files(folder, Terms()), lambda: load_tokenizer(folder, load_config(folder))):
+        with pytest.raises(SourceError, match=r"tokenizer_config\.json' has model_max_length 64\.5"):
+            read()
 
 
 @pytest.mark.parametrize("value", [96.0, "96"])

@@ -8,8 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from utils.checkpoint import UNWRAP, check_names, read_checkpoint
+from tests import tiny_models
+from utils.checkpoint import PICKLED, SAFE, UNWRAP, check_names, read_checkpoint
 from utils.errors import SourceError
+from utils.original import load_config, load_model
+from utils.tasks import find_task
 
 NAMES = ("bert.embeddings.word_embeddings.weight", "bert.encoder.layer.0.output.dense.weight", "classifier.weight")
 
@@ -35,9 +38,9 @@ def test_the_prefix_is_named_and_the_line_mends_it(tmp_path, wrapper):
     with pytest.raises(SourceError) as refused:
         check_names(read_checkpoint(tmp_path, allow_pickle=False))
     assert f"of {wrapper.split()[0]} (" in str(refused.value)
-    assert str(refused.value).endswith(UNWRAP)
+    assert str(refused.value).endswith(UNWRAP[SAFE])
     python = f'"{sys.executable}"'
-    subprocess.run(UNWRAP.replace("python3", python, 1), shell=True, cwd=tmp_path, check=True)
+    subprocess.run(UNWRAP[SAFE].replace("python3", python, 1), shell=True, cwd=tmp_path, check=True)
     check_names(read_checkpoint(tmp_path, allow_pickle=False))
     mended = load_file(tmp_path / "model.safetensors")
     assert {name: float(tensor[0, 0]) for name, tensor in mended.items()} == {n: float(i) for i, n in enumerate(NAMES)}
@@ -59,3 +62,19 @@ def test_shards_are_told_by_their_index(tmp_path):
 )
 def test_other_names_pass(tmp_path, rename):
     check_names(read_checkpoint(saved(tmp_path, rename), allow_pickle=False))
+
+
+@pytest.mark.parametrize("wrapper", WRAPPED)
+def test_a_pickle_tells_its_prefix_when_it_is_loaded(tmp_path, wrapper):
+    model = tiny_models.bert(tmp_path / "bert")
+    tensors = {WRAPPED[wrapper](name): tensor for name, tensor in load_file(model / SAFE).items()}
+    torch.save(tensors, model / PICKLED)
+    (model / SAFE).unlink()
+    task, config = find_task("text-classification"), load_config(model)
+    with pytest.raises(SourceError) as refused:
+        load_model(model, config, task)
+    assert f"of {wrapper.split()[0]} (" in str(refused.value)
+    assert str(refused.value).endswith(UNWRAP[PICKLED])
+    line = UNWRAP[PICKLED].replace("python3", f'"{sys.executable}"', 1)
+    subprocess.run(line, shell=True, cwd=model, check=True)
+    load_model(model, config, task)
