@@ -4,11 +4,12 @@ set -Eeuo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: run_tests.sh [PYTEST ARGUMENT ...]
+usage: run_tests.sh [--long] [PYTEST ARGUMENT ...]
        run_tests.sh tests/unit -k labels
        TRITON_ROOT=/opt/tritonserver run_tests.sh tests/server
 
 Tests run side by side, a worker a processor; -n 0 runs one after the other.
+--long runs the soak with 100,000 requests, 2,000 examples of each fuzz test, and full shared memory for a minute.
 Image tests need root and docker.io, iptables and debootstrap; without them they are skipped and named,
 except with CI=true, where a test that cannot run fails.
 TRITON_ROOT names a folder with another tritonserver (bin, lib, backends) for the tests in tests/server; without it
@@ -20,6 +21,10 @@ main() {
   if [[ "${1:-}" == "--help" ]]; then
     usage
     return
+  fi
+  if [[ "${1:-}" == "--long" ]]; then
+    shift
+    export FAULTS_REQUESTS=100000 FAULTS_SECONDS=60 FUZZ_EXAMPLES=2000
   fi
   local root side_by_side=(-n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
