@@ -122,6 +122,8 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
             max_length=length or max_length,
             takes_labels=task.takes_labels,
             blank_label=task.blank_label,
+            accept_unknown=tuple(values.get("accept_unknown", ())),
+            sentences=task.sentences,
             **{name: name in values for name in PERMISSIONS},
         ),
     )

@@ -11,7 +11,7 @@ from utils.runtimes import DEFAULT_DEVICE
 from utils.tasks import DEFAULT_TASK, task_options
 from utils.tuning import KNOBS
 
-LISTS = ("add_model", "golden_inputs", "inputs", "outputs")
+LISTS = ("accept_unknown", "add_model", "golden_inputs", "inputs", "outputs")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
 PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
 
@@ -100,11 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
     )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
-    options.add_argument(
-        "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
-    )
-    options.add_argument("--allow-duplicate-labels", action="store_true", help="let outputs share a label")
-    options.add_argument("--allow-placeholder-labels", action="store_true", help="let labels be LABEL_0, LABEL_1 ...")
+    _add_permissions(options)
     options.add_argument("--no-image", action="store_true", help="stop at the proven model repository; no Docker")
     options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
     options.add_argument("--no-cache", action="store_true", help="fetch, download and build everything anew")
@@ -131,6 +127,20 @@ def _add_speed(options: Any) -> None:
     )
     for knob in KNOBS.values():
         options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)
+
+
+def _add_permissions(options: Any) -> None:
+    options.add_argument(
+        "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
+    )
+    options.add_argument("--allow-duplicate-labels", action="store_true", help="let outputs share a label")
+    options.add_argument("--allow-placeholder-labels", action="store_true", help="let labels be LABEL_0, LABEL_1 ...")
+    options.add_argument(
+        "--accept-unknown",
+        metavar="KEY",
+        action="append",
+        help="build although nothing reads this setting of the model's files; may be repeated",
+    )
 
 
 def _add(group: Any, name: str, metavar: str, text: str) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from utils.errors import SourceError
+from utils.known_keys.check import require_understood
+from utils.known_keys.folder import doubts_of_labels
 from utils.label_texts import check_texts
 from utils.progress import note
 from utils.terms import Terms
@@ -19,10 +21,14 @@ NO_TERMS = Terms()
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """One text per output of the head, in the head's order, and where they were read."""
+    """One text per output of the head, in the head's order, and where they were read.
+
+    `accepted`: the settings in that file that --accept-unknown leaves unread.
+    """
 
     texts: tuple[str, ...]
     source: str
+    accepted: tuple[str, ...] = ()
 
 
 def read_labels(path: Path, *, head_size: int | None = None, terms: Terms = NO_TERMS) -> Labels:
@@ -32,9 +38,10 @@ def read_labels(path: Path, *, head_size: int | None = None, terms: Terms = NO_T
     """
     file = _label_file(path) if path.is_dir() else path
     content = _read_json(file)
+    accepted = require_understood(doubts_of_labels(file, content), terms.accept_unknown)
     if file.name == "config.json":
         content = _config_labels(content, file)
-    return _made(_in_order(content, str(file)), str(file), terms, head_size)
+    return replace(_made(_in_order(content, str(file)), str(file), terms, head_size), accepted=accepted)
 
 
 def labels_of_config(config_file: Path, *, head_size: int, terms: Terms = NO_TERMS) -> Labels:

@@ -166,6 +166,7 @@ def oci_labels(spec: BuildSpec, metadata: "Known") -> dict[str, str]:
         f"{ours}.engine": spec.engine.name,
         f"{ours}.precision": spec.reduction.precision.name,
         **({f"{ours}.labels": image_label(metadata.label_texts)} if metadata.labels else {}),
+        **({f"{ours}.unread": " ".join(unread)} if (unread := _unread(metadata)) else {}),
         f"{ours}.max_batch_size": str(spec.max_batch_size),
         f"{ours}.triton.release": spec.release.name,
         f"{ours}.tools": " ".join(f"{tool}=={version(tool)}" for tool in TOOLS),
@@ -183,6 +184,12 @@ def image_label(texts: tuple[str, ...]) -> str:
     if len(content) <= LONGEST_IMAGE_LABEL:
         return whole
     return json.dumps({"count": len(texts), "sha256": hashlib.sha256(content).hexdigest()})
+
+
+def _unread(metadata: "Known") -> list[str]:
+    """The settings that --accept-unknown leaves unread."""
+    of_labels = metadata.labels.accepted if metadata.labels else ()
+    return sorted({*metadata.facts.get("model", {}).get("unread", ()), *of_labels})
 
 
 def _public(reference: StorageRef) -> str:

@@ -21,6 +21,8 @@ from utils.checkpoint import (
 )
 from utils.errors import SourceError
 from utils.faults import as_written, naming
+from utils.known_keys.check import require_understood
+from utils.known_keys.folder import doubts_of_model
 from utils.labels import Labels, labels_of_config, read_labels, require_count
 from utils.model_config import ModelConfig, check_max_length, read_model_config
 from utils.progress import note
@@ -38,7 +40,7 @@ class Metadata:
     `revisions`: {"model" | "tokenizer" | "labels": revision}.
 
     `vocabulary`: the tokenizer's largest token id and one, where its files say it. `fetched`: each folder that holds
-    what was fetched, and the reference as the user wrote it.
+    what was fetched, and the reference as the user wrote it. `accepted`: the settings that --accept-unknown leaves unread.
     """
 
     config: ModelConfig
@@ -47,6 +49,7 @@ class Metadata:
     revisions: dict[str, str]
     vocabulary: int | None = None
     fetched: Mapping[Path, str] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
 
     @property
     def label_texts(self) -> tuple[str, ...]:
@@ -56,7 +59,8 @@ class Metadata:
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
         """What a plan says of the model, by its part."""
-        return {"model": {"type": self.config.model_type}, "task": {"problem_type": self.config.problem_type}}
+        unread = {"unread": list(self.accepted)} if self.accepted else {}
+        return {"model": {"type": self.config.model_type, **unread}, "task": {"problem_type": self.config.problem_type}}
 
 
 def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
@@ -73,15 +77,20 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
     config: ModelConfig | None = None
     files: TokenizerFiles | None = None
     labels: Labels | None = None
+    accepted: set[str] = set()
     for name in fetcher.nearest_first():
         path = fetcher.small_files(name)
         path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
+            doubts = doubts_of_model(path, sentences=spec.terms.sentences)
+            accepted.update(require_understood(doubts, spec.terms.accept_unknown))
         elif name == "tokenizer":
             files = read_tokenizer_files(path, spec.terms)
+            accepted.update(files.accepted)
         else:
             labels = read_labels(path, terms=spec.terms)
+            accepted.update(labels.accepted)
     assert config and files  # a build has a model and a tokenizer
     if spec.terms.takes_labels:
         labels = labels or labels_of_config(config.file, head_size=config.head_size, terms=spec.terms)
@@ -98,6 +107,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         fetched=fetcher.fetched,
         revisions=revisions,
         vocabulary=files.vocabulary,
+        accepted=tuple(sorted(accepted)),
     )
 
 

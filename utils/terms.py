@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Terms:
     """`max_batch_size` texts share a batch; with `blank_label` the first label may be empty.
 
-    The three permissions are the --allow- options of the same names.
+    The three permissions are the --allow- options of the same names. `accept_unknown`: settings in the files that
+    may go unread. `sentences`: the task follows the files of sentence-transformers, too.
     """
 
     export_task: str = "text-classification"
@@ -18,3 +19,5 @@ class Terms:
     allow_pickle: bool = False
     allow_duplicate_labels: bool = False
     allow_placeholder_labels: bool = False
+    accept_unknown: tuple[str, ...] = ()
+    sentences: bool = False

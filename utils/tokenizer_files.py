@@ -10,6 +10,8 @@ from typing import Any
 from utils import whole_numbers
 from utils.errors import SourceError
 from utils.json_file import is_there, read_json, read_json_object
+from utils.known_keys.check import require_understood
+from utils.known_keys.folder import doubts_of_tokenizer
 from utils.plain_file import read_plain
 from utils.progress import warn
 from utils.terms import Terms
@@ -38,10 +40,15 @@ MOST_SPARE_IDS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerFiles:
-    """What the files tell. `vocabulary`: the largest token id and one, None where no file says it in plain text."""
+    """What the files tell.
+
+    `vocabulary`: the largest token id and one, None where no file says it in plain text. `accepted`: the settings that
+    --accept-unknown leaves unread.
+    """
 
     folder: Path
     vocabulary: int | None
+    accepted: tuple[str, ...] = ()
 
 
 def read_tokenizer_files(folder: Path, terms: Terms) -> TokenizerFiles:
@@ -67,7 +74,9 @@ def read_tokenizer_files(folder: Path, terms: Terms) -> TokenizerFiles:
             f"the tokenizer in {str(folder)!r} ({name or 'of no named class'}) has no pad token, so texts cannot be "
             "batched; set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
         )
-    return TokenizerFiles(folder=folder, vocabulary=_largest_id(whole) if whole else _of_parts(folder))
+    accepted = require_understood(doubts_of_tokenizer(folder, whole), terms.accept_unknown)
+    vocabulary = _largest_id(whole) if whole else _of_parts(folder)
+    return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
 
 
 def _without_vocabulary(folder: Path, name: str) -> str:

@@ -15,10 +15,12 @@ from utils.terms import Terms
 
 # What to take from a model or tokenizer folder. Weights come last and by themselves: everything that can be
 # refused from the small files is refused before a large one is asked for.
-# Some lie deeper: how a sentence-transformers folder pools its tokens, and, before version 2.0, the model itself.
+# Some lie deeper: how a sentence-transformers folder pools its tokens, what it normalizes, and, before version 2.0, the
+# model itself.
 _OLD = "[0-9]*_Transformer/"
 _SMALL = ("*.json", "*.txt", "*.model", "*.spm")
-METADATA = (*_SMALL, "*.py", "[0-9]*_Pooling/config.json", *(f"{_OLD}{pattern}" for pattern in _SMALL))
+_MODULES = ("[0-9]*_Pooling/config.json", "[0-9]*_Normalize/config.json")
+METADATA = (*_SMALL, "*.py", *_MODULES, *(f"{_OLD}{pattern}" for pattern in _SMALL))
 # Without --allow-pickle the others are not even asked for.
 SAFE_WEIGHTS = ("*.safetensors", f"{_OLD}*.safetensors")
 WEIGHTS = (*SAFE_WEIGHTS, "*.bin", f"{_OLD}*.bin")

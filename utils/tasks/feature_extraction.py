@@ -115,4 +115,5 @@ TASK = Task(
     unneeded=("pooler",),
     options=(POOLING, NORMALIZE),
     guard=Guard(rule=lambda _: "cosine", values=embeddings),
+    sentences=True,
 )

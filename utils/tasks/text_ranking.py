@@ -111,4 +111,5 @@ TASK = Task(
     takes_labels=False,
     options=(ACTIVATION,),
     guard=Guard(rule=lambda _: "none"),
+    sentences=True,
 )

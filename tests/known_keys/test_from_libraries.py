@@ -1,0 +1,22 @@
+"""The generated tables are those of the libraries installed: a new release shows its new keys here."""
+
+import os
+
+import pytest
+
+from tests.known_keys.from_libraries import config_keys, tokenizer_keys, written
+from utils.known_keys.tables import DATA
+
+GENERATED = {"config_keys.json": config_keys, "tokenizer_keys.json": tokenizer_keys}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_the_table_is_of_the_installed_libraries(name):
+    text = written(GENERATED[name]())
+    if os.environ.get("UPDATE_KEYS") == "1":
+        (DATA / name).write_text(text, encoding="utf-8")
+        return
+    assert (DATA / name).read_text(encoding="utf-8") == text, (
+        "the installed libraries read other keys: run UPDATE_KEYS=1 ./run_tests.sh tests/known_keys, look at the "
+        "difference, and give a row in utils/known_keys/data/rows.json to what needs one"
+    )

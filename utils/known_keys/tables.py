@@ -1,0 +1,132 @@
+"""The tables of keys: who reads each setting of a model's files, and why the others may be left unread.
+
+data/config_keys.json and data/tokenizer_keys.json are generated from the installed transformers and tokenizers
+(tests/known_keys); data/rows.json and data/other_libraries.json are written by hand. Standard library only: the tables
+are read before anything slow is imported.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).parent / "data"
+ANY_FILE = "any file"
+# The parts of tokenizer.json that have keys of their own.
+PARTS = ("added_tokens", "decoder", "model", "normalizer", "padding", "post_processor", "pre_tokenizer", "truncation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One key, or a pattern of fnmatch. `kind`: understood, harmless or changes; `text`: by whom, or why.
+
+    A key that changes answers does not with a value in `unless`, texts of which are patterns, too.
+    """
+
+    key: str
+    kind: str
+    text: str
+    unless: tuple[Any, ...] = ()
+
+    def allows(self, value: Any) -> bool:
+        """Is `value` of no effect on the answers, or one that is followed?"""
+        if self.kind != "changes" or is_empty(value):
+            return True
+        texts = [each for each in self.unless if isinstance(each, str)]
+        return value in self.unless or (isinstance(value, str) and any(fnmatchcase(value, each) for each in texts))
+
+
+def is_empty(value: Any) -> bool:
+    """Null, an empty text, list or object."""
+    return value is None or value in ("", [], {})
+
+
+@cache
+def content(name: str) -> dict[str, Any]:
+    """The JSON object in the data file `name`."""
+    loaded = json.loads((DATA / name).read_text(encoding="utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+@cache
+def rows(file: str) -> tuple[Row, ...]:
+    """The rows of rows.json for a kind of file, or for one model type in it."""
+    return tuple(_row(key, fields) for key, fields in content("rows.json").get(file, {}).items())
+
+
+def _row(key: str, fields: Mapping[str, Any]) -> Row:
+    kind = next(name for name in ("understood", "harmless", "changes") if name in fields)
+    return Row(key=key, kind=kind, text=fields[kind], unless=tuple(fields.get("unless", ())))
+
+
+def transformers_version() -> str:
+    """The version of transformers that the tables were generated from, and that loads the model."""
+    return str(content("config_keys.json")["transformers"])
+
+
+@cache
+def config_keys(model_type: str, part: str = "") -> frozenset[str] | None:
+    """The keys of a type's config, or of a part of it, such as text_config; None for a part that is no config."""
+    table = content("config_keys.json")
+    name = _type_name(table["types"], model_type) + (f".{part}" if part else "")
+    if name not in table["types"]:
+        return None
+    return frozenset(f"{table['every']} {table['types'][name]}".split())
+
+
+def _type_name(types: Mapping[str, str], model_type: str) -> str:
+    """Types are written with dashes or underscores."""
+    plain = model_type.replace("_", "-")
+    return next((name for name in types if name.replace("_", "-") == plain), model_type)
+
+
+@cache
+def config_keys_elsewhere() -> frozenset[str]:
+    """The keys that some model type's config has."""
+    return frozenset(content("config_keys.json")["elsewhere"].split())
+
+
+@cache
+def rope_scaling_keys() -> frozenset[str]:
+    """What transformers reads in rope_scaling."""
+    return frozenset(content("config_keys.json")["rope_scaling"].split())
+
+
+@cache
+def tokenizer_keys(name: str) -> frozenset[str]:
+    """What a tokenizer class reads of tokenizer_config.json; for one that is not known, what any does."""
+    table = content("tokenizer_keys.json")
+    own = table["classes"].get(name.removesuffix("Fast"))
+    return frozenset(f"{table['every']} {own}".split()) if own is not None else tokenizer_keys_elsewhere()
+
+
+@cache
+def tokenizer_keys_elsewhere() -> frozenset[str]:
+    """What some tokenizer class reads of tokenizer_config.json."""
+    table = content("tokenizer_keys.json")
+    return frozenset(" ".join((table["every"], *table["classes"].values())).split())
+
+
+@cache
+def special_tokens() -> frozenset[str]:
+    """The special tokens that every tokenizer has by name."""
+    return frozenset(content("tokenizer_keys.json")["special_tokens"].split())
+
+
+@cache
+def part_keys(place: str, kind: object) -> frozenset[str]:
+    """What tokenizers reads of a part of tokenizer.json: of its type, or, where the file names none, of any."""
+    table = content("tokenizer_keys.json")["tokenizer.json"]
+    own = table.get(f"{place}.{kind}", table.get(place))
+    found = [own] if own is not None else [keys for name, keys in table.items() if name.startswith(f"{place}.")]
+    return frozenset(" ".join(found).split())
+
+
+@cache
+def adapter_keys() -> frozenset[str]:
+    """What peft reads of the adapter's config."""
+    return frozenset(content("other_libraries.json")["adapter_config.json"].split())
