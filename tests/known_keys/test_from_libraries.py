@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.known_keys.document import DOCUMENT, document
 from tests.known_keys.from_libraries import config_keys, tokenizer_keys, written
 from utils.known_keys.tables import DATA
 
@@ -20,3 +21,11 @@ def test_the_table_is_of_the_installed_libraries(name):
         "the installed libraries read other keys: run UPDATE_KEYS=1 ./run_tests.sh tests/known_keys, look at the "
         "difference, and give a row in utils/known_keys/data/rows.json to what needs one"
     )
+
+
+def test_the_document_is_of_the_tables():
+    text = document()
+    if os.environ.get("UPDATE_KEYS") == "1":
+        DOCUMENT.write_text(text, encoding="utf-8")
+        return
+    assert DOCUMENT.read_text(encoding="utf-8") == text, "run UPDATE_KEYS=1 ./run_tests.sh tests/known_keys"

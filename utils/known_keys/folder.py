@@ -1,7 +1,9 @@
 """The settings in a model's, a tokenizer's and a label map's files, each with the keys its reader knows."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ def doubts_of_labels(file: Path, content: Any) -> Iterator[Doubt]:
 def _named(argument: str, folder: Path, doubts: Iterator[Doubt]) -> Iterator[Doubt]:
     """With what the user wrote in place of a folder that may be a download's."""
     for doubt in doubts:
-        file = Path(doubt.setting.file).relative_to(folder).as_posix()
+        file = os.path.relpath(doubt.setting.file, folder)
         yield replace(doubt, setting=replace(doubt.setting, file=f"{argument}'s {file}"))
 
 
@@ -95,15 +97,17 @@ def _of_rope(file: Path, config: dict[str, Any], place: str = "") -> Iterator[Do
 
 
 def _of_sentences(folder: Path) -> Iterator[Doubt]:
-    if not is_there(folder / "modules.json"):
+    """Before version 2 the model lay in 0_Transformer, below modules.json."""
+    root = folder.parent if fnmatch(folder.name, "[0-9]*_Transformer") else folder
+    if not is_there(root / "modules.json"):
         return
-    modules = read_json(folder / "modules.json", REMEDY)
+    modules = read_json(root / "modules.json", REMEDY)
     for module in modules if isinstance(modules, list) else []:
         if isinstance(module, dict):
             known = Known(sections=("modules.json",), strict=True)
-            yield from _of(folder / "modules.json", "modules.json", module, known)
+            yield from _of(root / "modules.json", "modules.json", module, known)
     for pattern, kind in SENTENCE_FILES.items():
-        for file in sorted(folder.glob(pattern)):
+        for file in sorted({*root.glob(pattern), *folder.glob(pattern)}):
             yield from _of_object(file, kind, Known(sections=(kind,), strict=True))
 
 

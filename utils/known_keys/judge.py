@@ -61,7 +61,7 @@ def doubt_of(setting: Setting, known: Known) -> Doubt | None:
     if setting.key in known.read:
         return None
     row = _row_of(setting.key, (*known.sections, ANY_FILE))
-    if row is not None:
+    if row is not None and not (row.is_guess and _is_off(setting.value)):
         return None if row.allows(setting.value) else Doubt(setting=setting, refused=True, why=row.text)
     why = f"no library here reads it in a {setting.kind}"
     if known.strict:
@@ -71,8 +71,12 @@ def doubt_of(setting: Setting, known: Known) -> Doubt | None:
         return None if setting.value is None else Doubt(setting=setting, refused=True, why=why)
     if setting.key in known.elsewhere:
         why = "transformers reads it in files of other types only"
-        return None if is_empty(setting.value) or setting.value is False else _warned(setting, why)
+        return None if _is_off(setting.value) else Doubt(setting=setting, refused=False, why=why)
     return Doubt(setting=setting, refused=_computes(setting.value), why=why)
+
+
+def _is_off(value: Any) -> bool:
+    return value is False or is_empty(value)
 
 
 def _row_of(key: str, sections: Iterable[str]) -> Row | None:
@@ -84,10 +88,6 @@ def _row_of(key: str, sections: Iterable[str]) -> Row | None:
         if found:
             return found[0]
     return None
-
-
-def _warned(setting: Setting, why: str) -> Doubt:
-    return Doubt(setting=setting, refused=False, why=why)
 
 
 def _computes(value: Any) -> bool:

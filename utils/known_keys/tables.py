@@ -31,6 +31,11 @@ class Row:
     text: str
     unless: tuple[Any, ...] = ()
 
+    @property
+    def is_guess(self) -> bool:
+        """Does it go by a part of the key's name alone?"""
+        return self.kind == "changes" and "*" in self.key
+
     def allows(self, value: Any) -> bool:
         """Is `value` of no effect on the answers, or one that is followed?"""
         if self.kind != "changes" or is_empty(value):

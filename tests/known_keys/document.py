@@ -1,0 +1,116 @@
+"""docs/what-is-read.md, written from the tables of utils/known_keys."""
+
+from collections.abc import Iterable
+
+from utils import ROOT
+from utils.known_keys import tables
+from utils.known_keys.folder import UNREAD
+from utils.known_keys.tables import Row
+
+DOCUMENT = ROOT / "docs/what-is-read.md"
+HEAD = """# What is read of a model's files
+
+Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from the tables in `utils/known_keys/data`; the same tests
+check it. The tables of transformers {transformers} and tokenizers {tokenizers} are taken from those libraries as they
+are installed, so a release with other keys fails a test until its keys are in the tables. The table of peft {peft} is
+written by hand.
+
+A build looks at every key of the files below before it fetches weights. The first rule that fits decides:
+
+1. The library that reads the file has the key: it is *understood*.
+2. The key has a row below, the file's own or one of *any file*. It is *understood* by the named module, *harmless* for
+   the named reason, or it *changes answers* and is refused, unless it has a value that the row allows or is null or
+   empty. `*` stands for any text; where such a row says *changes answers* and the value is false, null or empty, the
+   next rules decide.
+3. The file is of the *strict* kind, so that nothing of it may be left unread: an unknown key is refused, unless it is
+   null or empty.
+4. config.json says that a newer transformers than {transformers} wrote it (major or minor version): an unknown key of
+   it, or of the tokenizer_config.json beside it, is refused, unless it is null.
+5. Another model type, or another tokenizer class, has the key: transformers ignores it here, for the writer as for this
+   factory. A warning names it, unless it is false, null or empty.
+6. Nothing has the key. It is refused if its value holds a number or `true`. Otherwise a warning names it.
+
+A refusal is exit code 3 and names the file, the key and the value. `--accept-unknown KEY` builds all the same; KEY is
+the name in the message. The build says so in a warning, the plan and `--json` list the key under `model: unread`, and
+the image has it in the label `triton-image-factory.unread`.
+
+The files of sentence-transformers are looked at for tasks that follow them: feature-extraction and text-ranking.
+"""
+STRICT = {
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "Pooling/config.json",
+    "Normalize/config.json",
+    "config.json: sentence_transformers",
+}
+NAMES = {
+    "sentence_bert_config.json": "sentence_bert_config.json (or of another model's name)",
+    "Pooling/config.json": "N_Pooling/config.json",
+    "Normalize/config.json": "N_Normalize/config.json",
+}
+
+
+def document() -> str:
+    """The whole of docs/what-is-read.md."""
+    parts = [_head(), *(_section(name) for name in tables.content("rows.json") if tables.rows(name))]
+    parts += [_configs(), _tokenizers(), _parts(), _adapter()]
+    return "\n".join(parts)
+
+
+def _head() -> str:
+    versions = {"tokenizers": tables.content("tokenizer_keys.json")["tokenizers"]}
+    peft = tables.content("other_libraries.json")["peft"]
+    return HEAD.format(transformers=tables.transformers_version(), peft=peft, **versions)
+
+
+def _section(name: str) -> str:
+    strict = " (strict)" if name in STRICT else ""
+    if name in UNREAD:
+        return f"## {name}\n\nNot read: {tables.rows(name)[0].text}.\n"
+    rows = "\n".join(_row(each) for each in tables.rows(name))
+    return f"## {NAMES.get(name, name)}{strict}\n\n| key | | by whom, or why |\n|---|---|---|\n{rows}\n"
+
+
+def _row(row: Row) -> str:
+    kinds = {"understood": "understood", "harmless": "harmless", "changes": "changes answers"}
+    allowed = ", ".join(f"`{each!r}`" for each in row.unless)
+    return f"| `{row.key}` | {kinds[row.kind]} | {row.text}{f'; allowed: {allowed}' if allowed else ''} |"
+
+
+def _configs() -> str:
+    table = tables.content("config_keys.json")
+    return (
+        f"## config.json: understood by transformers\n\nOf every type: {_keys(table['every'])}.\n\n"
+        f"In `rope_scaling` (strict): {_keys(table['rope_scaling'])}.\n\n{_by_name(table['types'].items(), 'type')}"
+    )
+
+
+def _tokenizers() -> str:
+    table = tables.content("tokenizer_keys.json")
+    return (
+        f"## tokenizer_config.json: understood by transformers\n\nOf every class: {_keys(table['every'])}; and the names "
+        "in `extra_special_tokens`. A class that is not listed may have the keys of any.\n\n"
+        f"{_by_name(table['classes'].items(), 'class, also with Fast')}\n"
+        "## special_tokens_map.json (strict): understood by transformers\n\n"
+        f"{_keys(table['special_tokens'])}; and the names in `extra_special_tokens` of tokenizer_config.json.\n"
+    )
+
+
+def _parts() -> str:
+    table = tables.content("tokenizer_keys.json")["tokenizer.json"]
+    return f"## tokenizer.json (strict): understood by tokenizers\n\n{_by_name(table.items(), 'part')}"
+
+
+def _adapter() -> str:
+    table = tables.content("other_libraries.json")
+    return f"## adapter_config.json (strict): understood by peft\n\n{_keys(table['adapter_config.json'])}.\n"
+
+
+def _by_name(keys: Iterable[tuple[str, str]], title: str) -> str:
+    rows = "\n".join(f"| `{name}` | {_keys(each)} |" for name, each in keys if each)
+    return f"| {title} | keys |\n|---|---|\n{rows}\n"
+
+
+def _keys(text: str) -> str:
+    return ", ".join(f"`{each}`" for each in text.split())
