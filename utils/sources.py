@@ -40,7 +40,8 @@ class Metadata:
     `revisions`: {"model" | "tokenizer" | "labels": revision}.
 
     `vocabulary`: the tokenizer's largest token id and one, where its files say it. `fetched`: each folder that holds
-    what was fetched, and the reference as the user wrote it. `accepted`: the settings that --accept-unknown leaves unread.
+    what was fetched, and the reference as the user wrote it. `accepted`: the settings that
+    --accept-unknown leaves unread.
     """
 
     config: ModelConfig

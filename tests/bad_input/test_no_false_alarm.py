@@ -1,9 +1,13 @@
 """The other side: what can be served is not refused by a glance at its files, whatever its type."""
 
+import json
+
 import pytest
 
 from tests.families import build
 from tests.families.outcomes import OUTCOMES
+from tests.known_keys.checkpoints import CONFIGS, TOKENIZERS
+from utils.known_keys.folder import doubts_of_model, doubts_of_tokenizer
 from utils.original import load_config
 from utils.sources import fetch_metadata, fetch_model
 from utils.storage import Sources, parse_reference
@@ -29,3 +33,17 @@ def test_every_type_that_is_served_passes(model_type, tmp_path, capfd):
     metadata = glance(model, tmp_path, max_batch_size=1 if tokenizer.pad_token is None else 8)
     assert metadata.vocabulary == max(tokenizer.get_vocab().values()) + 1
     assert "warning" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_leftovers_in_configs_of_public_checkpoints_pass(name, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIGS[name]))
+    assert [str(doubt) for doubt in doubts_of_model(tmp_path, sentences=True) if doubt.refused] == []
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_leftovers_in_tokenizers_of_public_checkpoints_pass(name, tmp_path):
+    version = "5.24.0" if "transformers 5" in name else "4.57.6"
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "transformers_version": version}))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(TOKENIZERS[name]))
+    assert [str(doubt) for doubt in doubts_of_tokenizer(tmp_path, {}) if doubt.refused] == []

@@ -34,6 +34,11 @@ DAMAGES = {
         ["has no pad token"],
     ),
 }
+UNKNOWN = "--accept-unknown logit_temperature"
+DAMAGES["a setting nothing reads"] = (
+    lambda case: case.edit("config.json", logit_temperature=2.0),
+    ["logit_temperature = 2.0 in MODEL's config.json", UNKNOWN],
+)
 LABELS = {
     "padded keys": ('{"00": "a", "01": "b", "02": "c"}', ["the key '00'"]),
     "a gap": ('{"0": "a", "1": "b", "3": "c"}', ["none for output 2"]),

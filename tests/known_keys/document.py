@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from utils import ROOT
 from utils.known_keys import tables
-from utils.known_keys.folder import UNREAD
 from utils.known_keys.tables import Row
 
+# Files that are not opened; their one row says why.
+UNREAD = ("generation_config.json", "preprocessor_config.json")
 DOCUMENT = ROOT / "docs/what-is-read.md"
 HEAD = """# What is read of a model's files
 
@@ -28,7 +29,8 @@ A build looks at every key of the files below before it fetches weights. The fir
    it, or of the tokenizer_config.json beside it, is refused, unless it is null.
 5. Another model type, or another tokenizer class, has the key: transformers ignores it here, for the writer as for this
    factory. A warning names it, unless it is false, null or empty.
-6. Nothing has the key. It is refused if its value holds a number or `true`. Otherwise a warning names it.
+6. Nothing has the key. It is refused if its value holds a number or `true`. Otherwise a warning names it, unless it is
+   null or empty.
 
 A refusal is exit code 3 and names the file, the key and the value. `--accept-unknown KEY` builds all the same; KEY is
 the name in the message. The build says so in a warning, the plan and `--json` list the key under `model: unread`, and
@@ -89,8 +91,8 @@ def _configs() -> str:
 def _tokenizers() -> str:
     table = tables.content("tokenizer_keys.json")
     return (
-        f"## tokenizer_config.json: understood by transformers\n\nOf every class: {_keys(table['every'])}; and the names "
-        "in `extra_special_tokens`. A class that is not listed may have the keys of any.\n\n"
+        f"## tokenizer_config.json: understood by transformers\n\nOf every class: {_keys(table['every'])}; and the "
+        "names in `extra_special_tokens`. A class that is not listed may have the keys of any.\n\n"
         f"{_by_name(table['classes'].items(), 'class, also with Fast')}\n"
         "## special_tokens_map.json (strict): understood by transformers\n\n"
         f"{_keys(table['special_tokens'])}; and the names in `extra_special_tokens` of tokenizer_config.json.\n"

@@ -33,6 +33,7 @@ CHANGING = [
     ("config.json", {"sentence_transformers": {"activation_fn": "x", "margin": 1}}, "sentence_transformers.margin"),
     ("config.json", {"transformers_version": "99.0.0", "note": "a text"}, "note"),
     ("config.json", {"transformers_version": "99.0.0", "n_inner": 8}, "n_inner"),
+    ("config.json", {"model_type": "qwen2", "is_causal": False}, "is_causal"),
     ("config.json", {"model_type": "bart", "normalize_before": True}, "normalize_before"),
     ("config.json", {"model_type": "gemma3", "text_config": {"layer_limit": 2}}, "text_config.layer_limit"),
     ("config.json", {"model_type": "llama", "rope_scaling": {"factor": 2.0, "ramp": 1}}, "rope_scaling.ramp"),

@@ -18,8 +18,6 @@ SENTENCE_FILES = {
     "[0-9]*_Pooling/config.json": "Pooling/config.json",
     "[0-9]*_Normalize/config.json": "Normalize/config.json",
 }
-# Files of whose settings none is read for a text model; rows.json says why.
-UNREAD = ("generation_config.json", "preprocessor_config.json")
 ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
 
 
@@ -48,8 +46,6 @@ def _named(argument: str, folder: Path, doubts: Iterator[Doubt]) -> Iterator[Dou
 def _of_model(folder: Path, sentences: bool) -> Iterator[Doubt]:
     file = folder / "config.json"
     yield from _of_config(file, read_json_object(file, REMEDY))
-    for name in UNREAD:
-        yield from _of_object(folder / name, name, Known(sections=(name,)))
     adapter = "adapter_config.json"
     yield from _of_object(
         folder / adapter, adapter, Known(read=tables.adapter_keys(), sections=(adapter,), strict=True)
@@ -65,7 +61,7 @@ def newer_writer(config: dict[str, Any]) -> str | None:
 
 
 def _minor(version: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in version.split(".")[:2] if each.isdecimal())
+    return tuple(int(each) for each in version.split(".")[:2] if each.isdecimal() and len(each) < 10)
 
 
 def _of_config(file: Path, config: dict[str, Any]) -> Iterator[Doubt]:
@@ -140,7 +136,7 @@ def _of_tokenizer_json(file: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
 
 
 def _of_part(file: Path, part: dict[str, Any], place: str, prefix: str) -> Iterator[Doubt]:
-    known = Known(read=tables.part_keys(place, part.get("type")), sections=("tokenizer.json",), strict=True)
+    known = Known(read=tables.part_keys(place, str(part.get("type"))), sections=("tokenizer.json",), strict=True)
     yield from _of(file, "tokenizer.json", part, known, prefix)
     if part.get("type") == "Sequence":
         for members in part.values():

@@ -72,7 +72,7 @@ def doubt_of(setting: Setting, known: Known) -> Doubt | None:
     if setting.key in known.elsewhere:
         why = "transformers reads it in files of other types only"
         return None if _is_off(setting.value) else Doubt(setting=setting, refused=False, why=why)
-    return Doubt(setting=setting, refused=_computes(setting.value), why=why)
+    return None if is_empty(setting.value) else Doubt(setting=setting, refused=_computes(setting.value), why=why)
 
 
 def _is_off(value: Any) -> bool:

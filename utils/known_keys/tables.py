@@ -123,7 +123,7 @@ def special_tokens() -> frozenset[str]:
 
 
 @cache
-def part_keys(place: str, kind: object) -> frozenset[str]:
+def part_keys(place: str, kind: str) -> frozenset[str]:
     """What tokenizers reads of a part of tokenizer.json: of its type, or, where the file names none, of any."""
     table = content("tokenizer_keys.json")["tokenizer.json"]
     own = table.get(f"{place}.{kind}", table.get(place))

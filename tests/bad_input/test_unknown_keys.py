@@ -1,0 +1,41 @@
+"""A setting that nothing reads, accepted at the user's word: the build says so wherever it tells of itself."""
+
+import json
+
+from utils import make_triton_image as main
+from utils.build_spec import parse_arguments
+from utils.plan import oci_labels
+from utils.sources import fetch_metadata
+
+ACCEPT = ("--accept-unknown", "logit_temperature", "--accept-unknown", "model.stemming")
+
+
+def plant(damaged):
+    damaged.edit("config.json", logit_temperature=2.0)
+    content = json.loads(damaged.file("tokenizer.json").read_text())
+    content["model"]["stemming"] = True
+    damaged.file("tokenizer.json").write_text(json.dumps(content))
+
+
+def test_each_file_is_refused_by_itself(damaged, refused):
+    plant(damaged)
+    refused(damaged.argv(), 3, ["logit_temperature = 2.0", "config.json"])
+    refused(damaged.argv(*ACCEPT[:2]), 3, ["model.stemming = True", "TOKENIZER's tokenizer.json"])
+
+
+def test_the_plan_and_the_image_name_what_was_accepted(damaged, tmp_path, capfd):
+    plant(damaged)
+    argv = [*map(str, damaged.argv(*ACCEPT, "--no-image"))]
+    plan = json.loads(main.make_triton_image([*argv, "--dry-run", "--json"]))
+    assert plan["model"]["unread"] == ["logit_temperature", "model.stemming"]
+    assert "left unread, as --accept-unknown says: logit_temperature = 2.0" in capfd.readouterr().err
+    spec = parse_arguments(argv)
+    labels = oci_labels(spec, fetch_metadata(spec.sources, tmp_path / "work"))
+    assert labels["triton-image-factory.unread"] == "logit_temperature model.stemming"
+
+
+def test_accepting_what_is_not_there_leaves_no_trace(damaged, tmp_path):
+    spec = parse_arguments([*map(str, damaged.argv(*ACCEPT, "--no-image"))])
+    metadata = fetch_metadata(spec.sources, tmp_path / "work")
+    assert metadata.accepted == () and "unread" not in metadata.facts["model"]
+    assert "triton-image-factory.unread" not in oci_labels(spec, metadata)
