@@ -13,8 +13,7 @@ HEAD = """# What is read of a model's files
 
 Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from the tables in `utils/known_keys/data`; the same tests
 check it. The tables of transformers {transformers} and tokenizers {tokenizers} are taken from those libraries as they
-are installed, so a release with other keys fails a test until its keys are in the tables. The table of peft {peft} is
-written by hand.
+are installed, so a release with other keys fails a test until its keys are in the tables.
 
 A build looks at every key of the files below before it fetches weights. The first rule that fits decides:
 
@@ -56,14 +55,13 @@ NAMES = {
 def document() -> str:
     """The whole of docs/what-is-read.md."""
     parts = [_head(), *(_section(name) for name in tables.content("rows.json") if tables.rows(name))]
-    parts += [_configs(), _tokenizers(), _parts(), _adapter()]
+    parts += [_configs(), _tokenizers(), _parts()]
     return "\n".join(parts)
 
 
 def _head() -> str:
     versions = {"tokenizers": tables.content("tokenizer_keys.json")["tokenizers"]}
-    peft = tables.content("other_libraries.json")["peft"]
-    return HEAD.format(transformers=tables.transformers_version(), peft=peft, **versions)
+    return HEAD.format(transformers=tables.transformers_version(), **versions)
 
 
 def _section(name: str) -> str:
@@ -102,11 +100,6 @@ def _tokenizers() -> str:
 def _parts() -> str:
     table = tables.content("tokenizer_keys.json")["tokenizer.json"]
     return f"## tokenizer.json (strict): understood by tokenizers\n\n{_by_name(table.items(), 'part')}"
-
-
-def _adapter() -> str:
-    table = tables.content("other_libraries.json")
-    return f"## adapter_config.json (strict): understood by peft\n\n{_keys(table['adapter_config.json'])}.\n"
 
 
 def _by_name(keys: Iterable[tuple[str, str]], title: str) -> str:

@@ -56,7 +56,7 @@ CHANGING = [
     (OWN, {"model_type": "SparseEncoder"}, "model_type"),
     (POOLING, {"pooling_layer": -2}, "pooling_layer"),
     ("2_Normalize/config.json", {"module_input_name": "token_embeddings"}, "module_input_name"),
-    ("adapter_config.json", {"peft_type": "LORA", "r": 4, "gate": True}, "gate"),
+    ("adapter_config.json", {"peft_type": "LORA", "r": 4}, "peft_type"),
     ("id2label.json", {"thresholds": [0.2, 0.9]}, "thresholds"),
 ]
 HARMLESS = [
@@ -76,7 +76,6 @@ HARMLESS = [
     ("2_Normalize/config.json", {"module_input_name": "sentence_embedding"}),
     ("generation_config.json", {"temperature": 0.1, "anything": 3}),
     ("preprocessor_config.json", {"size": 224, "do_rescale": True}),
-    ("adapter_config.json", {"peft_type": "LORA", "r": 4}),
     ("id2label.json", {"id2label": ["a", "b"], "label2id": {"a": 0}, "source": "a text"}),
 ]
 

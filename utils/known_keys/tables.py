@@ -1,8 +1,8 @@
 """The tables of keys: who reads each setting of a model's files, and why the others may be left unread.
 
 data/config_keys.json and data/tokenizer_keys.json are generated from the installed transformers and tokenizers
-(tests/known_keys); data/rows.json and data/other_libraries.json are written by hand. Standard library only: the tables
-are read before anything slow is imported.
+(tests/known_keys); data/rows.json is written by hand. Standard library only: the tables are read before anything slow is
+imported.
 """
 
 import json
@@ -129,9 +129,3 @@ def part_keys(place: str, kind: str) -> frozenset[str]:
     own = table.get(f"{place}.{kind}", table.get(place))
     found = [own] if own is not None else [keys for name, keys in table.items() if name.startswith(f"{place}.")]
     return frozenset(" ".join(found).split())
-
-
-@cache
-def adapter_keys() -> frozenset[str]:
-    """What peft reads of the adapter's config."""
-    return frozenset(content("other_libraries.json")["adapter_config.json"].split())
