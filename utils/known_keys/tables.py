@@ -1,8 +1,8 @@
 """The tables of keys: who reads each setting of a model's files, and why the others may be left unread.
 
 data/config_keys.json and data/tokenizer_keys.json are generated from the installed transformers and tokenizers
-(tests/known_keys); data/rows.json is written by hand. Standard library only: the tables are read before anything slow is
-imported.
+(tests/known_keys); data/rows.json is written by hand. Standard library only: the tables are read before anything slow
+is imported.
 """
 
 import json
