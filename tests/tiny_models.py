@@ -118,7 +118,8 @@ def _roberta_like(config_class, tokenizer, config):
     )
 
 
-def save(model, tokenizer, folder: Path) -> Path:
+def initialised(model):
+    """The same weights at every call."""
     import torch
 
     torch.manual_seed(7)
@@ -126,7 +127,11 @@ def save(model, tokenizer, folder: Path) -> Path:
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(std=0.25)
-    model.save_pretrained(folder)
+    return model
+
+
+def save(model, tokenizer, folder: Path) -> Path:
+    initialised(model).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -16,7 +16,7 @@ from typing import Any
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils import entry, exporter, original, parity, reduction, tokenization
+from utils import entry, exporter, original, parity, reduction, tokenization, writer
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
 from utils.engines import DEFAULT_ENGINE
@@ -86,6 +86,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
     length = wanted.form.sequence_length
     original.prepare_padding(tokenizer, wanted.max_batch_size, length)
+    original.pad_as_the_model(tokenizer, config)
     if settings.get("lower_case"):
         tokenization.lower_case(tokenizer)
     model = original.load_model(model_folder, config, task)
@@ -97,6 +98,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     asked = Original(
         model=model, tokenizer=tokenizer, max_length=limit, labels=wanted.labels, texts=texts, outputs=tuple(outputs)
     )
+    writer.check(model_folder, tokenizer_folder, asked, task, lower_case=bool(settings.get("lower_case")))
     graph = _export(asked, destination, wanted)
     names = tuple(tensor.name for tensor in graph.inputs)
     count = tokenization.check_parity(frozen, tokenizer, names, pairs=not isinstance(texts[0], str))
@@ -145,7 +147,7 @@ def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:
     form, task = wanted.form, wanted.task
     exporter_of_form = FORMATS[form.format].open_exporter()
     type_ids = original.heeds_type_ids(asked)
-    original.settle_pad_id(asked.model, asked.tokenizer)
+    original.settle_pad_id(asked, padded=wanted.max_batch_size > 1 or form.sequence_length is not None)
     graph = exporter_of_form.export_graph(
         asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
     )

@@ -113,6 +113,10 @@ SERVING_TORCH = Environment(
 TENSORFLOW = Environment(
     name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
 )
+# Only what differs from the factory's: torch is found there.
+TRANSFORMERS5 = Environment(
+    name="transformers5", folder=ROOT / ".venv-transformers5", requirements=(ROOT / "requirements-transformers5.txt",)
+)
 LOCUST = Environment(
     name="locust", folder=ROOT / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
 )
@@ -128,6 +132,7 @@ ENVIRONMENTS = {
         SERVING,
         SERVING_TORCH,
         TENSORFLOW,
+        TRANSFORMERS5,
         LOCUST,
     )
 }

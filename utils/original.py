@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from utils.checkpoint import PICKLED, SAFE, Checkpoint, check_names
-from utils.errors import FactoryError, SourceError
+from utils.config_of_5 import ATTENTION, for_version_4
+from utils.errors import FactoryError, ParityError, SourceError
 from utils.json_file import read_json_object
 from utils.tasks.task import Task, Text
 from utils.whole_numbers import corrected
 
 # transformers writes 1e30 for "no limit".
 UNLIMITED = 1_000_000
+# Parts that no text reaches; transformers 5 names their weights otherwise.
+OF_PICTURES = ("vision_tower",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +47,28 @@ class Original:
 
 
 def load_config(folder: Path) -> Any:
-    """The model's config as transformers reads it; SourceError for a type it does not know."""
+    """The model's config as transformers 4 reads it, translated where version 5 wrote it.
+
+    SourceError for a type it does not know, and for what cannot be translated.
+    """
     from transformers import CONFIG_MAPPING, AutoConfig
 
     file = folder / "config.json"
     content = read_json_object(file, "save the model again")
     kind = content.get("model_type")
     known = CONFIG_MAPPING[kind] if kind in CONFIG_MAPPING else None  # noqa: SIM401 - its get() does not import lazily
-    mended = corrected(content, file, known) if known else content
+    mended = corrected(for_version_4(content, str(file)), file, known) if known else content
     try:
         if known and json.dumps(mended) != json.dumps(content):
-            return known.from_dict(mended)
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            config = known.from_dict(mended)
+        else:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise SourceError(f"transformers cannot read {str(file)!r}: {reason}") from error
+    if str(content.get("transformers_version", "4")).partition(".")[0] != "4":
+        config._attn_implementation = ATTENTION.get(config.model_type)
+    return config
 
 
 def load_model(folder: Path, config: Any, task: Task) -> Any:
@@ -79,7 +89,7 @@ def load_model(folder: Path, config: Any, task: Task) -> Any:
         source = next((folder / name for name in (SAFE, PICKLED) if (folder / name).exists()), folder)
         check_names(Checkpoint(source=source, shapes=found))
     missing = [*loading["missing_keys"], *(str(key[0]) for key in loading.get("mismatched_keys", ()))]
-    missing = [name for name in missing if not set(name.split(".")) & set(task.unneeded)]
+    missing = [name for name in missing if not set(name.split(".")) & {*task.unneeded, *OF_PICTURES}]
     if missing:
         raise SourceError(
             f"the checkpoint in {str(folder)!r} lacks {', '.join(sorted(missing)[:4])} for {type(model).__name__}; "
@@ -107,17 +117,40 @@ def prepare_padding(tokenizer: Any, max_batch_size: int, sequence_length: int | 
     tokenizer.padding_side = "right"
 
 
-def settle_pad_id(model: Any, tokenizer: Any) -> None:
+def pad_as_the_model(tokenizer: Any, config: Any) -> None:
+    """Texts are padded with the token of the config's pad id, if there is one: decoders find the last token by it."""
+    pad_id = config.get_text_config().pad_token_id
+    if tokenizer.pad_token is None or not isinstance(pad_id, int) or not 0 <= pad_id < len(tokenizer):
+        return
+    token = tokenizer.convert_ids_to_tokens(pad_id)
+    if token is not None and pad_id != tokenizer.pad_token_id:
+        tokenizer.pad_token = token
+
+
+def settle_pad_id(original: Original, *, padded: bool) -> None:
     """Decoders find a text's last token by the config's pad id: for the export it is the one texts are padded with.
 
-    Called when the original has answered, so that nothing is set for it. Without any pad token the id is one that no
-    token has: the last token of all, which is what such a decoder takes, and an export of more than one row.
+    Called when the original has answered, so that nothing is set for it. Where no text is `padded`, a missing id is
+    one that no token has: such a decoder takes the last token of all. ParityError (exit 5) where the id that padding
+    needs changes the answer to a text that holds that token itself.
     """
-    config = model.config.get_text_config()
-    if tokenizer.pad_token is not None:
-        config.pad_token_id = tokenizer.pad_token_id
-    elif config.pad_token_id is None:
-        config.pad_token_id = -1
+    config, tokenizer = original.model.config.get_text_config(), original.tokenizer
+    if not padded or tokenizer.pad_token is None:
+        config.pad_token_id = -1 if config.pad_token_id is None else config.pad_token_id
+        return
+    if config.pad_token_id == tokenizer.pad_token_id:
+        return
+    names, token = tuple(original.outputs[0]), tokenizer.pad_token
+    texts = tuple(text for text in (f"rain and sun {token}", f"{token} rain{token}") if has_tokens(tokenizer, [text]))
+    before = pytorch_outputs(original.model, tokenizer, texts, original.max_length, names=names)
+    former, config.pad_token_id = config.pad_token_id, tokenizer.pad_token_id
+    after = pytorch_outputs(original.model, tokenizer, texts, original.max_length, names=names)
+    if any((one[name] != other[name]).any() for one, other in zip(before, after, strict=True) for name in names):
+        raise ParityError(
+            f"the model's config.json has pad_token_id {former}, texts would be padded with {token!r} "
+            f"({tokenizer.pad_token_id}), and a text that ends with {token!r} would get another answer than from "
+            "PyTorch: build with MAX_BATCH_SIZE 1, or save the model with the pad_token_id it was trained with"
+        )
 
 
 def token_limit(tokenizer: Any, model: Any, wanted: int | None) -> int | None:

@@ -12,6 +12,7 @@ from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError, SourceError
 from utils.original import UNLIMITED, has_tokens, original_arrays
 from utils.tasks.task import Text
+from utils.token_probes import token_probes
 from utils.whole_numbers import whole
 
 # A cuneiform sign: hardly a vocabulary has it, and no normalizer drops it.
@@ -108,6 +109,8 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length:
     destination.mkdir(parents=True, exist_ok=True)
     file = destination / "tokenizer.json"
     tokenizer.backend_tokenizer.save(str(file))
+    if "token_type_ids" not in tokenizer.model_input_names:
+        _leave_out_types(file)
     padding = None
     if tokenizer.pad_token is not None:
         padding = {
@@ -124,11 +127,39 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length:
         "cls_id": tokenizer.cls_token_id,
         "unk_id": tokenizer.unk_token_id,
     }
+    if getattr(tokenizer, "split_special_tokens", False):  # no tokenizer.json can say that
+        settings["split_special_tokens"] = True
     return FrozenTokenizer(file=file, settings=settings)
 
 
+def _leave_out_types(file: Path) -> None:
+    """A model that gets no token_type_ids takes zeros: the file gives zeros for the second text of a pair, too."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    processor = content.get("post_processor") or {}
+    if processor.get("type") == "BertProcessing":  # it always gives ones
+        processor = content["post_processor"] = _as_template(processor["cls"], processor["sep"])
+    for each in (processor, *processor.get("processors", ())):
+        for part in (*(each.get("single") or ()), *(each.get("pair") or ())):
+            if isinstance(part, dict):
+                next(iter(part.values()))["type_id"] = 0
+    file.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _as_template(cls: tuple[str, int], sep: tuple[str, int]) -> dict[str, Any]:
+    """BertProcessing in the form whose type ids can be set."""
+    first, last = ({"SpecialToken": {"id": token, "type_id": 0}} for token, _ in (cls, sep))
+    texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    tokens = {token: {"id": token, "ids": [number], "tokens": [token]} for token, number in (cls, sep)}
+    return {
+        "type": "TemplateProcessing",
+        "single": [first, texts[0], last],
+        "pair": [first, texts[0], last, texts[1], last],
+        "special_tokens": tokens,
+    }
+
+
 def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False) -> int:
-    """Holds the served code against the original on every text of the corpus, singly and padded.
+    """Holds the served code against the original on the corpus and the tokenizer's own tokens, singly and padded.
 
     Compares each tensor in `names`, for pairs of texts where `pairs`; returns the number of texts; ParityError (exit 5)
     shows the first difference.
@@ -136,9 +167,8 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     served = load_shared("tokenization")
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
-    asked: Sequence[Text] = TOKENIZER_TEXTS
-    if pairs:
-        asked = tuple(zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True))
+    singles = (*TOKENIZER_TEXTS, *token_probes(tokenizer))
+    asked: Sequence[Text] = tuple(zip(singles, reversed(singles), strict=True)) if pairs else singles
     texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
     length = (frozen.settings["padding"] or {}).get("length")
     batches = [[text] for text in texts]
@@ -151,7 +181,15 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
             wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types
             if arrays[name].shape != wanted.shape or (arrays[name] != wanted).any():
                 raise ParityError(
-                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {batch[0][:60]!r}: "
-                    f"{arrays[name][0][:12].tolist()} instead of {wanted[0][:12].tolist()}; nothing was built"
+                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {batch[0][:60]!r}, "
+                    f"{_first_difference(arrays[name], wanted)}; nothing was built"
                 )
     return len(texts)
+
+
+def _first_difference(given: Any, wanted: Any) -> str:
+    """The first place where two arrays [rows, tokens] differ, and both values."""
+    if given.shape != wanted.shape:
+        return f"shape {list(given.shape)} instead of {list(wanted.shape)}"
+    row, place = (int(places[0]) for places in (given != wanted).nonzero())
+    return f"first at token {place} of row {row}: {given[row, place]} instead of {wanted[row, place]}"

@@ -21,9 +21,11 @@ def load_tokenizer(file, settings, padded=True):
 
     settings: {"max_length": int or None, "truncation_side": "right" or "left",
     "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}, and in padding
-    "length": int where every text gets that many tokens
+    "length": int where every text gets that many tokens; "split_special_tokens": true where a special token in a text
+    is split like any other word (no tokenizer.json carries that)
     """
     tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.encode_special_tokens = settings.get("split_special_tokens", False)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     if settings["max_length"] is not None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.components import load_shared
 from utils.convert_to_onnx import Conversion, Wanted, convert
+from utils.exported_graph import onnx_session
 from utils.releases import default_release, find_release
 from utils.tasks import TASKS
 
@@ -19,6 +21,15 @@ def convert_folder(model: Path, destination: Path, *, tokenizer: Path | None = N
 def golden_logits(conversion: Conversion) -> np.ndarray:
     """PyTorch's, [texts, labels]."""
     return np.array([outputs["logits"] for outputs in conversion.original.outputs])
+
+
+def graph_logits(conversion: Conversion, texts) -> np.ndarray:
+    """The graph's by the served tokenization, [texts, labels], one text at a time."""
+    served = load_shared("tokenization")
+    fast = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)
+    dtypes = {tensor.name: tensor.dtype.lower() for tensor in conversion.graph.inputs}
+    session = onnx_session(conversion.graph.path)
+    return np.array([session.run(["logits"], served.encode(fast, [text], dtypes))[0][0] for text in texts])
 
 
 def pipeline_logits(model: Path, texts, *, max_length=128) -> np.ndarray:

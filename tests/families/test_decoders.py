@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.families import build
-from tests.families.conversion import convert_folder, golden_logits, pipeline_logits
+from tests.families.conversion import convert_folder, golden_logits, graph_logits, pipeline_logits
 from utils import ROOT
 from utils.components import load_shared
-from utils.errors import SourceError
+from utils.errors import ParityError, SourceError
 
 DECODERS = ["gpt2", "llama", "qwen2", "opt"]
 
@@ -48,11 +48,25 @@ def test_without_any_pad_token_one_text_at_a_time(tmp_path, model_type):
     assert_as_pipeline(model, conversion)
 
 
-@pytest.mark.parametrize("pad_token_id", [None, 0])
-def test_the_tokenizers_pad_token_counts_not_the_configs(tmp_path, pad_token_id):
-    """A config that names none (Llama, Qwen2), or another: texts are padded with the tokenizer's."""
+@pytest.mark.parametrize("pad_token_id", [0, 7])
+def test_texts_are_padded_with_the_token_of_the_config(tmp_path, pad_token_id):
+    """The tokenizer names another; a decoder finds the last token by the config's, in texts that hold either, too."""
     model = build.make_model("qwen2", tmp_path / "model", pad_token_id=pad_token_id)
-    assert_as_pipeline(model, convert_folder(model, tmp_path / "out"))
+    conversion = convert_folder(model, tmp_path / "out")
+    assert conversion.tokenizer.settings["padding"]["id"] == pad_token_id
+    assert_as_pipeline(model, conversion)
+
+
+def test_a_config_without_a_pad_id_is_not_given_one_that_changes_answers(tmp_path):
+    """A text that ends with the tokenizer's pad token: transformers takes its state, a padded batch would not."""
+    model = build.make_model("qwen2", tmp_path / "model", pad_token_id=None)
+    with pytest.raises(ParityError, match=r"pad_token_id None.*another answer than from PyTorch.*MAX_BATCH_SIZE 1"):
+        convert_folder(model, tmp_path / "out")
+    conversion = convert_folder(model, tmp_path / "single", max_batch_size=1)
+    assert_as_pipeline(model, conversion)
+    token = build.make_tokenizer("qwen2", tmp_path / "files").pad_token
+    texts = [f"rain and sun {token}", f"{token} rain {token}{token}"]
+    assert np.abs(graph_logits(conversion, texts) - pipeline_logits(model, texts)).max() < 1e-4
 
 
 def generic_tokenizer(folder, **settings):
