@@ -9,7 +9,8 @@ usage: run_tests.sh [--long] [PYTEST ARGUMENT ...]
        TRITON_ROOT=/opt/tritonserver run_tests.sh tests/server
 
 Tests run side by side, a worker a processor; -n 0 runs one after the other.
---long runs the soak with 100,000 requests, 2,000 examples of each fuzz test, and full shared memory for a minute.
+--long runs the soak with 100,000 requests, 2,000 examples of each fuzz test, full shared memory for a minute, and the
+walk of checkpoints of transformers 5 over all types.
 Image tests need root and docker.io, iptables and debootstrap; without them they are skipped and named,
 except with CI=true, where a test that cannot run fails.
 TRITON_ROOT names a folder with another tritonserver (bin, lib, backends) for the tests in tests/server; without it
@@ -24,7 +25,7 @@ main() {
   fi
   if [[ "${1:-}" == "--long" ]]; then
     shift
-    export FAULTS_REQUESTS=100000 FAULTS_SECONDS=60 FUZZ_EXAMPLES=2000
+    export FAULTS_REQUESTS=100000 FAULTS_SECONDS=60 FUZZ_EXAMPLES=2000 WALK_ALL=1
   fi
   local root side_by_side=(-n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
