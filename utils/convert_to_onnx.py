@@ -16,16 +16,17 @@ from typing import Any
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils import entry, exporter, original, parity, reduction, tokenization
+from utils import entry, environment, exporter, original, parity, reduction, tokenization
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
 from utils.engines import DEFAULT_ENGINE
+from utils.environments import ENVIRONMENTS
 from utils.errors import ExportError, SourceError
 from utils.formats import FORMATS, GraphForm
 from utils.golden import TensorValue
 from utils.kept_conversion import checked_rows
 from utils.model_config import ModelConfig
-from utils.original import Original
+from utils.original import Folders, Original
 from utils.pipeline import Graph
 from utils.precisions import Reduction
 from utils.progress import note, stage
@@ -81,6 +82,8 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     """
     exporter.quieten()
     task, settings = wanted.task, wanted.settings
+    if task.library:
+        environment.ensure(ENVIRONMENTS[task.library])
     config = original.load_config(model_folder)
     require_supported(config.model_type, task.export_task)
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
@@ -95,7 +98,13 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     texts = tuple(text for example in examples for text in task.texts(settings, example))
     outputs = original.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
     asked = Original(
-        model=model, tokenizer=tokenizer, max_length=limit, labels=wanted.labels, texts=texts, outputs=tuple(outputs)
+        model=model,
+        tokenizer=tokenizer,
+        max_length=limit,
+        labels=wanted.labels,
+        texts=texts,
+        outputs=tuple(outputs),
+        folders=Folders(model=model_folder, tokenizer=tokenizer_folder, max_length=length or wanted.max_length),
     )
     graph = _export(asked, destination, wanted)
     names = tuple(tensor.name for tensor in graph.inputs)
@@ -145,10 +154,15 @@ def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:
     form, task = wanted.form, wanted.task
     exporter_of_form = FORMATS[form.format].open_exporter()
     type_ids = original.heeds_type_ids(asked)
+    config = asked.model.config.get_text_config()
+    own_pad_id = config.pad_token_id
     original.settle_pad_id(asked.model, asked.tokenizer)
-    graph = exporter_of_form.export_graph(
-        asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
-    )
+    try:
+        graph = exporter_of_form.export_graph(
+            asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
+        )
+    finally:
+        config.pad_token_id = own_pad_id  # golden answers come from the model as it was saved
     return form.applied(_served_part(graph, task))
 
 

@@ -113,6 +113,14 @@ SERVING_TORCH = Environment(
 TENSORFLOW = Environment(
     name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
 )
+# The library that users of embeddings and of ranking models have: its own answers are the right ones. No torch and no
+# transformers of its own: a process of the factory adds its packages to those it has.
+SENTENCES = Environment(
+    name="sentence-transformers",
+    folder=ROOT / ".venv-sentence-transformers",
+    requirements=(ROOT / "requirements-sentence-transformers.txt",),
+    dependencies=False,
+)
 LOCUST = Environment(
     name="locust", folder=ROOT / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
 )
@@ -128,6 +136,7 @@ ENVIRONMENTS = {
         SERVING,
         SERVING_TORCH,
         TENSORFLOW,
+        SENTENCES,
         LOCUST,
     )
 }

@@ -95,6 +95,7 @@ class Task:
     graphs. blank_label: the first label stands for no symbol, and may be empty. guard: None where no reduced precision
     is served. relabelled: an answer given with numbers for labels, with the labels; None where the answer hangs on
     their texts. unheeded: settings that neither the conversion nor the original's answers depend on.
+    library: the environment (utils/environments.py) whose library gives the original's answers, beside transformers.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -124,3 +125,4 @@ class Task:
     guard: Guard | None = None
     relabelled: Callable[[Mapping[str, TensorValue], tuple[str, ...]], Mapping[str, TensorValue]] | None = None
     unheeded: tuple[str, ...] = ()
+    library: str | None = None

@@ -4,7 +4,8 @@ import pytest
 
 from utils.errors import SourceError, UsageError
 from utils.model_config import read_model_config
-from utils.tasks.text_ranking import TASK, parse_activation
+from utils.activations import parse_activation
+from utils.tasks.text_ranking import TASK
 
 SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.linear.Identity"
 
