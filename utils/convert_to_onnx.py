@@ -29,6 +29,7 @@ from utils.model_config import ModelConfig
 from utils.original import Folders, Original
 from utils.pipeline import Graph
 from utils.precisions import Reduction
+from utils.probes import model_texts
 from utils.progress import note, stage
 from utils.release_choice import warn_of_doubts
 from utils.releases import Release, default_release, find_release
@@ -127,9 +128,10 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
 
 
 def _golden_examples(tokenizer: Any, limit: int | None, wanted: Wanted) -> tuple[Example, ...]:
-    """The task's examples that the served model answers; SourceError if there are none."""
+    """The task's examples and this model's probes that the served model answers; SourceError if there are none."""
     task, settings = wanted.task, wanted.settings
-    examples = [each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each))]
+    asked = (*task.examples, *task.probes(model_texts(tokenizer, limit)))
+    examples = [each for each in asked if original.has_tokens(tokenizer, task.texts(settings, each))]
     if not examples:
         raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
     fitting = tuple(each for each in examples if task.fits(tokenizer, settings, limit, each))

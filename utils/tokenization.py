@@ -11,11 +11,9 @@ from utils.components import load_shared
 from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError, SourceError
 from utils.original import UNLIMITED, has_tokens, original_arrays
+from utils.probes import UNKNOWN, first_difference, probe_texts
 from utils.tasks.task import Text
 from utils.whole_numbers import whole
-
-# A cuneiform sign: hardly a vocabulary has it, and no normalizer drops it.
-UNKNOWN = "\U00012000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,15 +128,16 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length:
 def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False) -> int:
     """Holds the served code against the original on every text of the corpus, singly and padded.
 
-    Compares each tensor in `names`, for pairs of texts where `pairs`; returns the number of texts; ParityError (exit 5)
-    shows the first difference.
+    Compares each tensor in `names`, for pairs of texts where `pairs`, on the probes of this tokenizer, too
+    (utils/probes.py); returns the number of texts; ParityError (exit 5) shows the first difference.
     """
     served = load_shared("tokenization")
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
-    asked: Sequence[Text] = TOKENIZER_TEXTS
+    corpus = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, frozen.settings["max_length"]))
+    asked: Sequence[Text] = corpus
     if pairs:
-        asked = tuple(zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True))
+        asked = tuple(zip(corpus, reversed(corpus), strict=True))
     texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
     length = (frozen.settings["padding"] or {}).get("length")
     batches = [[text] for text in texts]
@@ -150,8 +149,9 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
         for name in set(names) & (set(expected) | {"token_type_ids"}):
             wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types
             if arrays[name].shape != wanted.shape or (arrays[name] != wanted).any():
+                said = first_difference(tokenizer, batch, name, arrays[name], wanted)
                 raise ParityError(
-                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {batch[0][:60]!r}: "
-                    f"{arrays[name][0][:12].tolist()} instead of {wanted[0][:12].tolist()}; nothing was built"
+                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {said}; "
+                    "nothing was built"
                 )
     return len(texts)

@@ -119,6 +119,7 @@ TASK = Task(
     layouts={"ensemble": (text_preprocessing, graph_step, pooling), "fused": (fused_embeddings,)},
     settle=settle,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
+    probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),
     answer=answer,
     takes_labels=False,

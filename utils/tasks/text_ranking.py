@@ -112,6 +112,7 @@ TASK = Task(
     layouts={"ensemble": (pair_preprocessing, graph_step, text_ranking), "fused": (fused_scores,)},
     settle=settle,
     examples=text_pair_classification.TASK.examples,
+    probes=text_pair_classification.probes,
     texts=pairs,
     answer=answer,
     takes_labels=False,

@@ -90,6 +90,7 @@ TASK = Task(
     layouts={"ensemble": (text_preprocessing, graph_step, token_classification)},
     settle=settle,
     examples=tuple({"text_input": text} for text in (*GOLDEN_TEXTS, *NAMES)),
+    probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),
     answer=answer,
     options=(AGGREGATION,),
