@@ -38,12 +38,13 @@ def encode(original: "Original", settings: Mapping[str, Any], texts: Sequence[st
         ]
 
 
-def predict(original: "Original", activation: str, pairs: Sequence[tuple[str, str]]) -> list[Any]:
-    """Of each pair alone its score, FP32 [1], by the activation that the build serves; SourceError as above."""
+def predict(original: "Original", settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
+    """Of each pair alone its score, FP32 [1], by the folder's own activation or --activation; SourceError as above."""
     import torch
 
     with _loaded("CrossEncoder", original) as model:
-        function = getattr(torch.nn, CLASSES[activation])()
+        by_option = settings.get("score_rule") == "option"
+        function = getattr(torch.nn, CLASSES[settings["activation"]])() if by_option else None
         return [model.predict([pair], activation_fn=function, show_progress_bar=False) for pair in pairs]
 
 

@@ -46,6 +46,7 @@ def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> Sentenc
     root = root_of(folder)
     if not is_there(root / MODULES):
         return SentenceFolder(pooling=pooling)
+    _require_type(root, "SentenceTransformer")
     modules = _modules(root / MODULES, (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]))
     return SentenceFolder(
         pooling=pooling or next((_pooling(root / path) for kind, path in modules if kind == "Pooling"), None),
@@ -59,6 +60,7 @@ def read_ranking_folder(folder: Path) -> SentenceFolder:
     """What a CrossEncoder's folder says (version 6; earlier ones write config.json alone); SourceError as above."""
     if not is_there(folder / MODULES):
         return SentenceFolder()
+    _require_type(folder, "CrossEncoder")
     _modules(folder / MODULES, (["Transformer"],))
     activation = read_json_object(folder / OWN_CONFIG, AGAIN).get("activation_fn")
     said = None if activation is None else str(activation)
@@ -84,6 +86,17 @@ def transformer_folder(folder: Path) -> Path:
     inner = folder / str(first.get("path") or "")
     is_one = OLD_FOLDER.fullmatch(inner.name) and inner.parent == folder and (inner / "config.json").is_file()
     return inner if is_one else folder
+
+
+def _require_type(folder: Path, wanted: str) -> None:
+    """SourceError for a folder of another class: the library then leaves out what the folder says beyond the model."""
+    file = folder / OWN_CONFIG
+    found = read_json_object(file, AGAIN).get("model_type", "SentenceTransformer")  # the library's own default
+    if found != wanted:
+        raise SourceError(
+            f"{str(file)!r} is of a {found} (model_type), and this task serves a {wanted}; choose another --task, or "
+            f"save the model as a {wanted}"
+        )
 
 
 def _before_the_model(root: Path, folder: Path) -> dict[str, Any]:

@@ -99,6 +99,13 @@ def test_a_truncate_dim_that_is_no_size_is_refused(folder, size):
         read_sentence_folder(made)
 
 
+@pytest.mark.parametrize("model_type", ["CrossEncoder", "SparseEncoder", None])
+def test_a_folder_of_another_class_is_refused_by_name(folder, model_type):
+    made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"model_type": model_type})
+    with pytest.raises(SourceError, match=f"is of a {model_type} .*this task serves a SentenceTransformer"):
+        read_sentence_folder(made)
+
+
 def test_a_folder_without_its_pooling_is_said_to_be_one(folder):
     with pytest.raises(SourceError, match=r"1_Pooling.config.json.*--pooling"):
         read_sentence_folder(folder())

@@ -68,6 +68,8 @@ def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settin
     said = read_ranking_folder(config.file.parent)
     given = chosen(options, tuple(OF_TORCH.values()), "text-ranking")
     settings: dict[str, object] = {"activation": given or _own_activation(config, said)}
+    if given:
+        settings["score_rule"] = "option"
     if said.max_length is not None:
         settings["max_length"] = min(said.max_length, config.longest_text or said.max_length)
     if said.lower_case:
@@ -99,7 +101,7 @@ def answer(original: "Original", settings: Settings, examples: Sequence[Example]
     from utils.sentence_answers import predict
 
     asked = [(example["text_input"], example["text_pair"]) for example in examples]
-    return [{"scores": numbers("FP32", each)} for each in predict(original, settings["activation"], asked)]
+    return [{"scores": numbers("FP32", each)} for each in predict(original, settings, asked)]
 
 
 TASK = Task(

@@ -50,22 +50,26 @@ def test_the_models_own_activation_is_found_as_sentence_transformers_does(settle
 )
 def test_the_activation_of_version_6_stands_in_a_file_of_its_own(settle, tmp_path, named, activation):
     write(tmp_path, "modules.json", [{"idx": 0, "path": "", "type": "sentence_transformers.base.modules.Transformer"}])
-    write(tmp_path, "config_sentence_transformers.json", {"activation_fn": named, "default_prompt_name": None})
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder", "activation_fn": named})
     assert settle() == {"activation": activation}
 
 
 def test_the_limit_and_the_case_of_its_texts_are_read(settle, tmp_path):
     write(tmp_path, "modules.json", [{"type": "sentence_transformers.base.modules.Transformer"}])
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
     write(tmp_path, "sentence_bert_config.json", {"max_seq_length": 60, "do_lower_case": True})
     assert settle(max_position_embeddings=48) == {"activation": "sigmoid", "max_length": 48, "lower_case": True}
 
 
 def test_a_prompt_and_other_modules_are_refused(settle, tmp_path):
     write(tmp_path, "modules.json", [{"type": "x.Transformer"}, {"type": "x.LogitScore"}])
+    with pytest.raises(SourceError, match=r"is of a SentenceTransformer .*this task serves a CrossEncoder"):
+        settle()
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
     with pytest.raises(SourceError, match=r"chains the modules Transformer, LogitScore; this task serves Transformer:"):
         settle()
     write(tmp_path, "modules.json", [{"type": "x.Transformer"}])
-    write(tmp_path, "config_sentence_transformers.json", {"default_prompt_name": "query"})
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder", "default_prompt_name": "query"})
     with pytest.raises(SourceError, match="'query'"):
         settle()
 
@@ -76,10 +80,11 @@ def write(folder, name, content):
 
 def test_the_option_stands_above_the_config(settle):
     assert settle({"activation": "sigmoid"}, sentence_transformers={"activation_fn": IDENTITY}) == {
-        "activation": "sigmoid"
+        "activation": "sigmoid",
+        "score_rule": "option",
     }
     other = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.ELU"}}
-    assert settle({"activation": "none"}, **other) == {"activation": "none"}
+    assert settle({"activation": "none"}, **other) == {"activation": "none", "score_rule": "option"}
 
 
 @pytest.mark.parametrize("named", ["torch.nn.modules.activation.ELU", "their_code.Sigmoid", 7])
