@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from utils import environment
 from utils.environments import SENTENCES
 from utils.errors import SourceError
+from utils.sentence_folder import root_of
 
 if TYPE_CHECKING:
     from utils.original import Original
@@ -93,10 +94,15 @@ def _merged(original: "Original", place: Path) -> Path:
     from utils.tokenization import load_tokenizer
 
     assert original.folders
-    for file in original.folders.model.iterdir():
-        if "token" not in file.name and file.suffix not in (".txt", ".spm", ".md"):
-            (place / file.name).symlink_to(file.absolute())
-    load_tokenizer(original.folders.tokenizer, original.model.config).save_pretrained(place)
+    folder = original.folders.model
+    root = root_of(folder)
+    inner = place / folder.relative_to(root)
+    inner.mkdir(exist_ok=True)
+    for source, destination in {root: place, folder: inner}.items():
+        for file in source.iterdir():
+            if file != folder and "token" not in file.name and file.suffix not in (".txt", ".spm", ".md"):
+                (destination / file.name).symlink_to(file.absolute())
+    load_tokenizer(original.folders.tokenizer, original.model.config).save_pretrained(inner)
     return place
 
 

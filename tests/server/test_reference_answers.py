@@ -124,6 +124,26 @@ def test_an_embedding_is_that_of_encode(tmp_path, serve_built, case):
         np.testing.assert_allclose(given, [embedding], atol=1e-4, err_msg=repr(text)[:100])
 
 
+def test_an_embedding_of_the_old_layout_is_that_of_encode(tmp_path, serve_repository):
+    """The model and its tokenizer in 0_Transformer, below modules.json: before version 2 of the library."""
+    folder = with_modules(tiny_models.bert(tmp_path / "model"), ["Transformer", "Pooling"])
+    (folder / "0_Transformer").mkdir()
+    for file in folder.glob("*"):
+        if file.is_file() and file.name not in ("modules.json", "config_sentence_transformers.json"):
+            file.rename(folder / "0_Transformer" / file.name)
+    modules = json.loads((folder / "modules.json").read_text())
+    write(folder, "modules.json", [{**modules[0], "path": "0_Transformer"}, *modules[1:]])
+    name = "test-reference-old-layout"
+    try:
+        done = build(folder, folder, "-", name, "v1", 4, "--task", "feature-extraction")
+        assert done.returncode == 0, done.stderr
+        address = serve_repository(BUILD / name / "v1/model_repository").address
+        given = ask("http", address, name, {"text_input": [[TEXTS[2]]]})["embedding"]
+        np.testing.assert_allclose(given, users_answers("SentenceTransformer", folder, TEXTS[2:3]), atol=1e-4)
+    finally:
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
 HEADS = {
     "a-class": ({"problem_type": "single_label_classification"}, ()),
     "by-the-option": ({}, ("--activation", "sigmoid")),
