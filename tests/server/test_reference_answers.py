@@ -85,6 +85,9 @@ def test_a_ranking_score_is_that_of_predict(tmp_path, serve_built, case):
     family, own, options = RANKERS[case]
     folder = tiny_models.FAMILIES[family](tmp_path / "model", labels=("score",))
     with_modules(folder, ["Transformer"], model_type="CrossEncoder", **own)
+    of_text = {"text": {"method": "forward", "method_output_name": "logits"}}
+    task = {"transformer_task": "sequence-classification", "modality_config": of_text, "module_output_name": "scores"}
+    write(folder, "sentence_bert_config.json", task)
     if family == "roberta":
         limit_of_tokenizer(folder, 512)
     address, name = serve_built(folder, "text-ranking", *options)
