@@ -49,7 +49,7 @@ def _numbers(name: str, wanted: list[Any], given: list[Any], tolerance: float) -
     differences = [abs(value - other) if value != other else 0.0 for value, other in zip(wanted, given)]
     for index, size in enumerate(differences):
         if not size <= tolerance * scale:  # so written that a NaN is wrong, too
-            raise ValueError(f"{name}[{index}] is {given[index]:.6g} where {wanted[index]:.6g} is right")
+            raise ValueError(f"{name}[{index}] is {given[index]:.9g} where {wanted[index]:.9g} is right")
     return max(differences, default=0.0)
 
 
@@ -66,7 +66,8 @@ def _value(place: str, wanted: Any, given: Any, tolerance: float) -> float:
         return 0.0
     expected, answer = _document(wanted), _document(given)
     if expected is None or answer is None:
-        raise ValueError(f"{place} is {_short(given)} where {_short(wanted)} is right")
+        shown, right = _apart(given, wanted)
+        raise ValueError(f"{place} is {shown} where {right} is right")
     return _json(place, expected, answer, tolerance)
 
 
@@ -88,7 +89,8 @@ def _json(place: str, wanted: Any, given: Any, tolerance: float) -> float:
     if isinstance(wanted, float) and isinstance(given, (int, float)):
         return _numbers(place, [wanted], [given], tolerance)
     if wanted != given or isinstance(wanted, bool) != isinstance(given, bool):  # Python's True is 1
-        raise ValueError(f"{place} is {_short(given)} where {_short(wanted)} is right")
+        shown, right = _apart(given, wanted)
+        raise ValueError(f"{place} is {shown} where {right} is right")
     return 0.0
 
 
@@ -110,7 +112,7 @@ def _ranking(expected: Mapping[str, Any], answer: Mapping[str, Any], tolerance: 
             for size in (abs(score - right), _distance(golden[label], right))
         ]
     if not all(size <= tolerance for size in sizes):  # not max(): it loses a NaN that does not come first
-        raise ValueError(f"the answer is {_say(served)} where {_say(wanted)} is right")
+        raise ValueError(_first_difference(served, wanted, tolerance))
     return max(sizes)
 
 
@@ -145,8 +147,32 @@ def _distance(scores: list[float], right: float) -> float:
     return min((abs(score - right) for score in scores[max(0, place - 1) : place + 1]), default=math.inf)
 
 
-def _say(pairs: list[tuple[str, float]]) -> str:
-    return ", ".join(f"{label!r} {score:.4f}" for label, score in pairs[:5]) or "nothing"
+def _first_difference(served: list[tuple[str, float]], wanted: list[tuple[str, float]], tolerance: float) -> str:
+    """The first place whose score differs, else the first whose label does, with both, and the most likely cause."""
+    if len(served) != len(wanted) or not served:
+        return f"the answer ranks {len(served)} labels with scores where {len(wanted) or 'at least one'} is right"
+    pairs = list(zip(served, wanted))
+    scores = [place for place, (one, other) in enumerate(pairs) if not abs(one[1] - other[1]) <= tolerance]
+    labels = [place for place, (one, other) in enumerate(pairs) if one[0] != other[0]]
+    place = min(scores or labels or [0])
+    (label, score), (right_label, right) = pairs[place]
+    cause = "other tokens or another graph give other logits" if labels else "another function makes scores of logits"
+    shown, right_shown = _apart(label, right_label)
+    return (
+        f"the answer at place {place} is {shown} {score:.9g} where {right_shown} {right:.9g} is right "
+        f"(most likely {cause})"
+    )
+
+
+def _apart(given: Any, wanted: Any) -> tuple[str, str]:
+    """Both values in a few characters each: of long texts the part around the first character that differs."""
+    if not isinstance(given, str) or not isinstance(wanted, str) or max(len(given), len(wanted)) <= 78:
+        return _short(given), _short(wanted)
+    alike = next((place for place, (one, other) in enumerate(zip(given, wanted)) if one != other), None)
+    first = min(len(given), len(wanted)) if alike is None else alike
+    start = max(0, first - 30)
+    shown, right = (f"{text[start : first + 40]!r} from character {start}" for text in (given, wanted))
+    return shown, right
 
 
 def _short(value: Any) -> str:

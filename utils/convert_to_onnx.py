@@ -16,18 +16,20 @@ from typing import Any
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils import entry, exporter, original, parity, reduction, tokenization, writer
+from utils import entry, environment, exporter, original, parity, reduction, tokenization, writer
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
 from utils.engines import DEFAULT_ENGINE
+from utils.environments import ENVIRONMENTS
 from utils.errors import ExportError, SourceError
 from utils.formats import FORMATS, GraphForm
 from utils.golden import TensorValue
 from utils.kept_conversion import checked_rows
 from utils.model_config import ModelConfig
-from utils.original import Original
+from utils.original import Folders, Original
 from utils.pipeline import Graph
 from utils.precisions import Reduction
+from utils.probes import model_texts
 from utils.progress import note, stage
 from utils.release_choice import warn_of_doubts
 from utils.releases import Release, default_release, find_release
@@ -81,6 +83,8 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     """
     exporter.quieten()
     task, settings = wanted.task, wanted.settings
+    if task.library:
+        environment.ensure(ENVIRONMENTS[task.library])
     config = original.load_config(model_folder)
     require_supported(config.model_type, task.export_task)
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
@@ -96,7 +100,13 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     texts = tuple(text for example in examples for text in task.texts(settings, example))
     outputs = original.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
     asked = Original(
-        model=model, tokenizer=tokenizer, max_length=limit, labels=wanted.labels, texts=texts, outputs=tuple(outputs)
+        model=model,
+        tokenizer=tokenizer,
+        max_length=limit,
+        labels=wanted.labels,
+        texts=texts,
+        outputs=tuple(outputs),
+        folders=Folders(model=model_folder, tokenizer=tokenizer_folder, max_length=length or wanted.max_length),
     )
     writer.check(model_folder, tokenizer_folder, asked, task, lower_case=bool(settings.get("lower_case")))
     graph = _export(asked, destination, wanted)
@@ -120,9 +130,10 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
 
 
 def _golden_examples(tokenizer: Any, limit: int | None, wanted: Wanted) -> tuple[Example, ...]:
-    """The task's examples that the served model answers; SourceError if there are none."""
+    """The task's examples and this model's probes that the served model answers; SourceError if there are none."""
     task, settings = wanted.task, wanted.settings
-    examples = [each for each in task.examples if original.has_tokens(tokenizer, task.texts(settings, each))]
+    asked = (*task.examples, *task.probes(model_texts(tokenizer, limit)))
+    examples = [each for each in asked if original.has_tokens(tokenizer, task.texts(settings, each))]
     if not examples:
         raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
     fitting = tuple(each for each in examples if task.fits(tokenizer, settings, limit, each))
@@ -147,10 +158,15 @@ def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:
     form, task = wanted.form, wanted.task
     exporter_of_form = FORMATS[form.format].open_exporter()
     type_ids = original.heeds_type_ids(asked)
+    config = asked.model.config.get_text_config()
+    own_pad_id = config.pad_token_id
     original.settle_pad_id(asked, padded=wanted.max_batch_size > 1 or form.sequence_length is not None)
-    graph = exporter_of_form.export_graph(
-        asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
-    )
+    try:
+        graph = exporter_of_form.export_graph(
+            asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
+        )
+    finally:
+        config.pad_token_id = own_pad_id  # golden answers come from the model as it was saved
     return form.applied(_served_part(graph, task))
 
 

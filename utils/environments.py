@@ -117,6 +117,14 @@ TENSORFLOW = Environment(
 TRANSFORMERS5 = Environment(
     name="transformers5", folder=ROOT / ".venv-transformers5", requirements=(ROOT / "requirements-transformers5.txt",)
 )
+# The library that users of embeddings and of ranking models have: its own answers are the right ones. No torch and no
+# transformers of its own: a process of the factory adds its packages to those it has.
+SENTENCES = Environment(
+    name="sentence-transformers",
+    folder=ROOT / ".venv-sentence-transformers",
+    requirements=(ROOT / "requirements-sentence-transformers.txt",),
+    dependencies=False,
+)
 LOCUST = Environment(
     name="locust", folder=ROOT / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
 )
@@ -133,6 +141,7 @@ ENVIRONMENTS = {
         SERVING_TORCH,
         TENSORFLOW,
         TRANSFORMERS5,
+        SENTENCES,
         LOCUST,
     )
 }

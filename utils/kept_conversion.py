@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import graph_cache
+from utils.environments import ENVIRONMENTS
 from utils.golden import TensorValue
 from utils.pipeline import Graph
 from utils.storage import StorageRef
@@ -33,6 +34,7 @@ def key_of(spec: "BuildSpec", known: "Metadata", settings: Mapping[str, Any]) ->
             "model": _identity(spec.sources.model, known.revisions["model"]),
             "tokenizer": _identity(spec.sources.tokenizer, known.revisions["tokenizer"]),
             "task": task.name,
+            "library": ENVIRONMENTS[task.library].digest() if task.library else None,
             "settings": {name: value for name, value in settings.items() if name not in task.unheeded},
             "labels": None if task.relabelled else list(known.label_texts),
             "form": asdict(spec.form),

@@ -9,14 +9,16 @@ from utils.errors import SourceError
 from utils.json_file import is_there, read_json
 from utils.whole_numbers import whole
 
-# How logits become scores, by what the head was trained for. Source: transformers' text-classification pipeline,
-# and, for one output without a problem_type, the loss that sequence-classification models then use (regression).
+# How logits become scores, by what the head was trained for, for a head of several outputs. Source: transformers'
+# text-classification pipeline (utils/tasks/text_classification.py has its rule for one output).
 SCORE_FUNCTIONS = {
     "single_label_classification": "softmax",
     "multi_label_classification": "sigmoid",
     "regression": "none",
 }
 SAVED = "give the folder that save_pretrained() wrote"
+# Where it lies, transformers loads the adapter that it describes.
+ADAPTER = "adapter_config.json"
 # The first positions of these types belong to padding: 514 positions are 512 tokens.
 LOSE_POSITIONS = {"camembert", "roberta", "xlm-roberta"}
 # Types with a learned embedding of positions, which no text can outgrow; others may be told only when loaded.
@@ -27,12 +29,16 @@ LARGEST_HEAD = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The parts of config.json a build decides by. None: config.json does not say, or nothing certain."""
+    """The parts of config.json a build decides by. None: config.json does not say, or nothing certain.
+
+    `names_problem` False: `problem_type` is what transformers' loss takes it for, config.json names none.
+    """
 
     file: Path
     model_type: str
     head_size: int
     problem_type: str
+    names_problem: bool = True
     architectures: tuple[str, ...] = ()
     vocab_size: int | None = None
     longest_text: int | None = None
@@ -43,8 +49,10 @@ def read_model_config(folder: Path) -> ModelConfig:
     file = folder / "config.json"
     if not folder.is_dir():
         raise SourceError(f"MODEL {str(folder)!r} is not a folder; {SAVED}")
+    if is_there(folder / ADAPTER):
+        raise SourceError(_of_adapter(folder))
     if not is_there(file):
-        raise SourceError(_without_config(folder))
+        raise SourceError(f"MODEL {str(folder)!r} has no config.json; {SAVED}")
     content = read_json(file, "save the model again")
     if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
         raise SourceError(f"{str(file)!r} names no model_type; save the model again with save_pretrained()")
@@ -55,19 +63,22 @@ def read_model_config(folder: Path) -> ModelConfig:
         model_type=content["model_type"],
         head_size=head_size,
         problem_type=_problem_type(content.get("problem_type"), head_size, file),
+        names_problem=content.get("problem_type") is not None,
         architectures=_texts(content.get("architectures")),
         vocab_size=_positive(content, file, "vocab_size"),
         longest_text=_longest_text(content, file),
     )
 
 
-def _without_config(folder: Path) -> str:
-    if (folder / "adapter_config.json").exists():
-        return (
-            f"MODEL {str(folder)!r} is the adapter of a PEFT fine-tuning; merge it into its base "
-            "(merge_and_unload()) and save the whole model"
-        )
-    return f"MODEL {str(folder)!r} has no config.json; {SAVED}"
+def _of_adapter(folder: Path) -> str:
+    """With peft installed, transformers loads the adapter, beside whole weights too; without peft, the bare base."""
+    what = "is the adapter of a PEFT fine-tuning"
+    if is_there(folder / "config.json"):
+        what = f"holds the adapter of a PEFT fine-tuning ({ADAPTER}) beside the weights of a model"
+    return (
+        f"MODEL {str(folder)!r} {what}; merge it into its base (merge_and_unload()) and save the whole model to a "
+        "folder without the adapter's files"
+    )
 
 
 def _refuse_special_forms(content: dict[str, Any], file: Path) -> None:

@@ -22,10 +22,20 @@ OF_PICTURES = ("vision_tower",)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Folders:
+    """Where a library of its own loads the original from. `max_length`: the limit that an option sets, in tokens."""
+
+    model: Path
+    tokenizer: Path
+    max_length: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Original:
     """The model and its tokenizer as transformers loads them, and what the model said to `texts`, each alone.
 
-    `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`.
+    `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`. `folders`: what they were
+    loaded from. `is_graph`: the model answers with a graph of reduced precision in place of its own layers.
     """
 
     model: Any
@@ -34,6 +44,15 @@ class Original:
     labels: tuple[str, ...]
     texts: tuple[Text, ...]
     outputs: tuple[dict[str, Any], ...]
+    folders: Folders | None = None
+    is_graph: bool = False
+
+    def labelled_model(self) -> Any:
+        """The model as transformers' own pipelines take it, with the labels that are served."""
+        model = copy.copy(self.model)  # the weights are not copied
+        model.config = copy.deepcopy(model.config)
+        model.config.id2label = dict(enumerate(self.labels))
+        return model
 
     def fitting_tokenizer(self) -> Any:
         """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""

@@ -21,17 +21,21 @@ CHOICES = ("logits", "start_logits", "end_logits")
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """`max_difference` over all outputs; `agreement` is the share of choices that are the same."""
+    """`max_difference` over all outputs; `agreement` is the share of choices that are the same.
+
+    `first`: where an output first differs by more than is allowed, with both values; "" where none does.
+    """
 
     texts: int
     max_difference: float
     agreement: float
     agrees: bool
+    first: str = ""
 
     def __str__(self) -> str:
         return (
             f"largest difference {self.max_difference:.2g} (allowed {TOLERANCE:g}), "
-            f"same choice for {self.agreement:.1%}"
+            f"same choice for {self.agreement:.1%}{self.first and f', first {self.first}'}"
         )
 
 
@@ -102,7 +106,7 @@ def _compare(
     *,
     padded: bool,
 ) -> Parity:
-    differences, choices, compared, agrees = [0.0], [], 0, True
+    differences, choices, compared, first = [0.0], [], 0, ""
     for rows in batches:
         given = answer([texts[row] for row in rows])
         compared += len(rows)
@@ -117,13 +121,24 @@ def _compare(
                     output = output[tuple(slice(size) for size in wanted.shape)]
                 difference = _difference(name, output, wanted, texts[row])
                 differences.append(difference)
-                agrees = agrees and difference <= tolerance
+                if not first and difference > tolerance:
+                    first = _place(name, output, wanted, tolerance, texts[row])
                 if name in CHOICES:
                     choices.append(_same_choice(output, wanted))
     agreement = float(np.mean(choices)) if choices else 1.0
     return Parity(
-        texts=compared, max_difference=max(differences), agreement=agreement, agrees=agrees and agreement == 1
+        texts=compared,
+        max_difference=max(differences),
+        agreement=agreement,
+        agrees=not first and agreement == 1,
+        first=first,
     )
+
+
+def _place(name: str, output: np.ndarray, wanted: np.ndarray, tolerance: float, text: Text) -> str:
+    """The first number that differs by more than is allowed, and both values."""
+    index = tuple(int(each) for each in np.argwhere(np.abs(output - wanted) > tolerance)[0])
+    return f"{name}{list(index)} for {text[:60]!r} is {output[index]:.9g} where PyTorch gives {wanted[index]:.9g}"
 
 
 def _difference(name: str, output: np.ndarray, wanted: np.ndarray, text: Text) -> float:

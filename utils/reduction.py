@@ -52,7 +52,7 @@ def _guarded(graph: Graph, asked: Original, session: Session, wanted: "Wanted") 
     """The original as it answers with `session` in PyTorch's place; ParityError below the least agreement."""
     precision = wanted.reduction.precision
     model = standing_in(asked.model, graph, session)
-    answering = replace(asked, model=model, outputs=_outputs(model, asked, asked.texts, wanted))
+    answering = replace(asked, model=model, is_graph=True, outputs=_outputs(model, asked, asked.texts, wanted))
     evaluated = _evaluated(asked, answering, wanted) if wanted.reduction.eval_file else (asked, answering)
     agreement = _agreement(*evaluated, wanted)
     note(f"{precision.name} against PyTorch on {len(evaluated[0].outputs)} texts: {agreement}")

@@ -11,12 +11,9 @@ from utils.components import load_shared
 from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError, SourceError
 from utils.original import UNLIMITED, has_tokens, original_arrays
+from utils.probes import UNKNOWN, first_difference, probe_texts
 from utils.tasks.task import Text
-from utils.token_probes import token_probes
 from utils.whole_numbers import whole
-
-# A cuneiform sign: hardly a vocabulary has it, and no normalizer drops it.
-UNKNOWN = "\U00012000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,14 +158,16 @@ def _as_template(cls: tuple[str, int], sep: tuple[str, int]) -> dict[str, Any]:
 def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False) -> int:
     """Holds the served code against the original on the corpus and the tokenizer's own tokens, singly and padded.
 
-    Compares each tensor in `names`, for pairs of texts where `pairs`; returns the number of texts; ParityError (exit 5)
-    shows the first difference.
+    Compares each tensor in `names`, for pairs of texts where `pairs`, on the probes of this tokenizer, too
+    (utils/probes.py); returns the number of texts; ParityError (exit 5) shows the first difference.
     """
     served = load_shared("tokenization")
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
-    singles = (*TOKENIZER_TEXTS, *token_probes(tokenizer))
-    asked: Sequence[Text] = tuple(zip(singles, reversed(singles), strict=True)) if pairs else singles
+    corpus = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, frozen.settings["max_length"]))
+    asked: Sequence[Text] = corpus
+    if pairs:
+        asked = tuple(zip(corpus, reversed(corpus), strict=True))
     texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
     length = (frozen.settings["padding"] or {}).get("length")
     batches = [[text] for text in texts]
@@ -180,16 +179,9 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
         for name in set(names) & (set(expected) | {"token_type_ids"}):
             wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types
             if arrays[name].shape != wanted.shape or (arrays[name] != wanted).any():
+                said = first_difference(tokenizer, batch, name, arrays[name], wanted)
                 raise ParityError(
-                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {batch[0][:60]!r}, "
-                    f"{_first_difference(arrays[name], wanted)}; nothing was built"
+                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {said}; "
+                    "nothing was built"
                 )
     return len(texts)
-
-
-def _first_difference(given: Any, wanted: Any) -> str:
-    """The first place where two arrays [rows, tokens] differ, and both values."""
-    if given.shape != wanted.shape:
-        return f"shape {list(given.shape)} instead of {list(wanted.shape)}"
-    row, place = (int(places[0]) for places in (given != wanted).nonzero())
-    return f"first at token {place} of row {row}: {given[row, place]} instead of {wanted[row, place]}"

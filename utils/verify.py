@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
 ]
+# A request of the largest batch repeats so many of the shortest golden rows, and has no more rows than that.
+SHORT_ROWS, MOST_ROWS = 8, 64
 
 # A request for several rows of one model (a GoldenRow's path) -> {output name: tensor}, the batch dimension included.
 Ask = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
@@ -60,6 +63,15 @@ def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[Go
     for group in groups.values():
         size = sizes.get(group[0].model, pipeline.max_batch_size)
         yield from (tuple(group[start : start + size]) for start in range(0, len(group), size))
+        yield from _other_sizes(group, size)
+
+
+def _other_sizes(group: Sequence[GoldenRow], size: int) -> Iterator[tuple[GoldenRow, ...]]:
+    """Two rows, three, and, where the group has fewer than `size`, as many short ones, repeated."""
+    short = sorted(group, key=lambda row: sum(len(str(each.data)) for each in row.inputs.values()))[:SHORT_ROWS]
+    for count in sorted({2, 3, min(size, MOST_ROWS)}):
+        if 1 < count <= size and (count <= 3 or count > len(group)):
+            yield tuple(islice(cycle(short), count))
 
 
 def _answers(ask: Ask, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:

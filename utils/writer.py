@@ -16,9 +16,9 @@ from utils.environments import TRANSFORMERS5
 from utils.errors import ParityError, SourceError, UsageError
 from utils.json_file import read_json_object
 from utils.original import Original, has_tokens, original_arrays
+from utils.probes import token_probes
 from utils.progress import note
 from utils.tasks.task import Task, Text
-from utils.token_probes import token_probes
 
 # The newest major version there is an environment for.
 NEWEST = 5

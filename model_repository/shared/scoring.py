@@ -15,7 +15,13 @@ def sigmoid(logits):
     return np.where(logits >= 0, 1, small) / (1 + small)
 
 
-SCORE_FUNCTIONS = {"softmax": softmax, "sigmoid": sigmoid, "none": lambda logits: logits}
+SCORE_FUNCTIONS = {
+    "softmax": softmax,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "relu": lambda logits: np.maximum(logits, 0),
+    "none": lambda logits: logits,
+}
 
 
 def best(logits, score_function, labels, k):

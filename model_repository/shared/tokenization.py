@@ -206,9 +206,15 @@ def _tail(text, size, word_end):
     return text[found.end() :] if found else ""
 
 
-def joined(columns):
-    """Of one column its texts, of two their pairs; an empty second text is none, as in transformers' pipelines."""
-    return columns[0] if len(columns) == 1 else [pair if pair[1] else pair[0] for pair in zip(*columns)]
+def joined(columns, keeps_empty_pair=False):
+    """Of one column its texts, of two their pairs.
+
+    An empty second text is none, as in transformers' pipelines; where `keeps_empty_pair` it is an empty text, as
+    sentence-transformers' CrossEncoder takes it.
+    """
+    if len(columns) == 1:
+        return columns[0]
+    return [pair if pair[1] or keeps_empty_pair else pair[0] for pair in zip(*columns)]
 
 
 def decode_rows(array, name):

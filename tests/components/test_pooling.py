@@ -6,8 +6,8 @@ INPUTS = {"attention_mask": "TYPE_INT64", "last_hidden_state": "TYPE_FP32"}
 
 @pytest.fixture
 def load(load_component):
-    def make(pooling="mean", normalize=False):
-        files = {"settings.json": {"pooling": pooling, "normalize": normalize}}
+    def make(pooling="mean", normalize=False, **more):
+        files = {"settings.json": {"pooling": pooling, "normalize": normalize, **more}}
         return load_component("pooling", INPUTS, {"embedding": "TYPE_FP32"}, files)
 
     return make
@@ -72,3 +72,22 @@ def test_what_padding_holds_is_not_looked_at(load, request_of):
     request = request_of(attention_mask=masks([1, 0]), last_hidden_state=states([[1, 2], [np.nan, np.inf]]))
     (response,) = load().execute([request])
     assert response.outputs["embedding"].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"truncate_dim": 1}, [[3.0]]),
+        ({"truncate_dim": 2, "normalize_truncated": True}, [[0.6, 0.8]]),
+        ({"normalize": True, "truncate_dim": 1}, [[3 / 13]]),
+        ({"normalize": True, "truncate_dim": 2, "normalize_truncated": True}, [[0.6, 0.8]]),
+        ({"truncate_dim": 9}, [[3.0, 4.0, 12.0]]),
+    ],
+)
+def test_truncation_comes_after_the_folder_s_normalization_and_before_the_option_s(
+    load, request_of, settings, expected
+):
+    (response,) = load(**settings).execute(
+        [request_of(attention_mask=masks([1]), last_hidden_state=states([[3, 4, 12]]))]
+    )
+    np.testing.assert_allclose(response.outputs["embedding"], expected, atol=1e-6)

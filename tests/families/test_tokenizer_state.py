@@ -11,7 +11,7 @@ from tests.families.conversion import convert_folder, graph_logits, pipeline_log
 from utils import tokenization
 from utils.components import load_shared
 from utils.errors import ParityError
-from utils.token_probes import token_probes
+from utils.probes import token_probes
 
 
 def change(folder, **settings):

@@ -36,7 +36,9 @@ def sentence_folder(folder, *, pooling, modules=("Transformer", "Pooling", "Norm
     ]
     (folder / "modules.json").write_text(json.dumps(chain))
     (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": False, **pooling}))
+    (folder / "1_Pooling/config.json").write_text(
+        json.dumps({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": False, **pooling})
+    )
     (folder / "sentence_bert_config.json").write_text(json.dumps(settings))
     return folder
 

@@ -236,11 +236,30 @@ def test_a_wrong_ranking_is_refused(answer):
         ranking(RANKED, answer)
 
 
-def test_the_refusal_shows_both_rankings():
-    with pytest.raises(ValueError, match=r"the answer is 'a' 0\.5000 where 'c' 0\.6000 is right"):
+def test_the_refusal_shows_the_first_place_that_differs_with_both_answers_and_a_cause():
+    with pytest.raises(ValueError, match=r"at place 0 is 'a' 0\.5 where 'c' 0\.6 is right \(most likely other tokens"):
         ranking(RANKED, (("a",), (0.5,)))
-    with pytest.raises(ValueError, match="the answer is nothing where"):
+    with pytest.raises(ValueError, match="the answer ranks 0 labels"):
         ranking(RANKED, ((), ()))
+    with pytest.raises(ValueError, match=r"at place 1 is 'b' 0\.4 where 'b' 0\.3 .*another function makes scores"):
+        ranking(RANKED, (("c", "b"), (0.6, 0.4)))
+
+
+@pytest.mark.parametrize("place", [0, 79, 200])
+def test_no_two_values_that_look_alike_are_shown(place):
+    right = "word " * 60
+    wrong = right[:place] + "Ω" + right[place + 1 :]
+    for expected, answer in ((documents(right), documents(wrong)), (documents([right]), documents([wrong]))):
+        with pytest.raises(ValueError, match="is right") as refusal:
+            tensors(expected, answer)
+        given, wanted = str(refusal.value).split(" where ")
+        assert "Ω" in given and "Ω" not in wanted and len(str(refusal.value)) < 250
+    close = (("one" * 60 + "a", "b"), (0.12345, 0.1))
+    with pytest.raises(ValueError, match="is right") as refusal:
+        ranking(close, (("one" * 60 + "c", "b"), (0.12345, 0.1)))
+    assert "onec" in str(refusal.value) and "onea" in str(refusal.value)
+    with pytest.raises(ValueError, match=r"0\.123451 where .* 0\.12345 is right"):
+        ranking(close, (("one" * 60 + "a",), (0.123451,)), tolerance=1e-7)
 
 
 def test_labels_whose_scores_are_equal_within_the_tolerance_may_change_places():
@@ -254,7 +273,7 @@ def test_labels_whose_scores_are_equal_within_the_tolerance_may_change_places():
 
 
 def test_a_tie_does_not_let_one_label_be_given_twice():
-    with pytest.raises(ValueError, match=r"'a' 0\.4000, 'a' 0\.4000"):
+    with pytest.raises(ValueError, match=r"at place 1 is 'a' 0\.4 where 'b' 0\.4 is right"):
         ranking((("a", "b", "c"), (0.4, 0.4, 0.2)), (("a", "a"), (0.4, 0.4)))
 
 

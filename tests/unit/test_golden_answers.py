@@ -1,7 +1,6 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from utils.build_spec import parse_arguments
@@ -14,13 +13,14 @@ SETTINGS = {"score_function": "none", "top_k": 1}
 
 @pytest.fixture
 def conversion():
-    """Of two golden texts, each with its logits."""
-    logits = ([0.0, 2.0, 1.0], [3.0, 2.0, 1.0])
-    outputs = tuple({"logits": np.array(row, dtype=np.float32)} for row in logits)
-    original = SimpleNamespace(labels=("0", "1", "2"), outputs=outputs)
+    """Of two golden texts, each with its answer, numbers in the place of labels."""
+    ranked = ((("1", "2", "0"), (2.0, 1.0, 0.0)), (("0", "1", "2"), (3.0, 2.0, 1.0)))
     return SimpleNamespace(
         examples=({"text_input": "one"}, {"text_input": "помощь"}),
-        answers=tuple(spec_of().task.answer(original, SETTINGS, ())),
+        answers=tuple(
+            {"predicts": texts(labels), "scores": TensorValue(datatype="FP32", shape=(3,), data=scores)}
+            for labels, scores in ranked
+        ),
         graph=None,
         tolerance=1e-2,
     )

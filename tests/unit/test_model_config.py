@@ -105,6 +105,15 @@ def test_an_adapter_is_no_model(tmp_path):
         read_model_config(tmp_path)
 
 
+@pytest.mark.parametrize("adapter", ["{}", '{"peft_type": "LORA"}', "not json"])
+def test_an_adapter_beside_whole_weights_is_not_left_out(tmp_path, adapter):
+    """With peft installed, transformers adds the adapter to the weights; without, it does not."""
+    folder = folder_with(tmp_path, {"model_type": "bert"})
+    (folder / "adapter_config.json").write_text(adapter)
+    with pytest.raises(SourceError, match=r"the adapter .* beside the weights of a model; merge it into its base"):
+        read_model_config(folder)
+
+
 @pytest.mark.parametrize(
     ("content", "longest"),
     [

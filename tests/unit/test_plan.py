@@ -188,6 +188,7 @@ def test_the_plan_is_json_and_says_what_will_be(plan):
         "name": "text-classification",
         "problem_type": "single_label_classification",
         "score_function": "softmax",
+        "score_rule": "pipeline",
         "top_k": 1,
     }
     assert plan["served_model"] == {

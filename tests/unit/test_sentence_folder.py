@@ -86,6 +86,26 @@ def test_a_prompt_before_every_text_is_refused(folder):
         read_sentence_folder(made)
 
 
+@pytest.mark.parametrize("size", [8, 5000])
+def test_how_many_numbers_of_an_embedding_are_kept(folder, size):
+    made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"truncate_dim": size})
+    assert read_sentence_folder(made).truncate_dim == size
+
+
+@pytest.mark.parametrize("size", [0, -1, "8", 8.0, True])
+def test_a_truncate_dim_that_is_no_size_is_refused(folder, size):
+    made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"truncate_dim": size})
+    with pytest.raises(SourceError, match=rf"truncate_dim {size!r}; it must be a whole number from 1 up"):
+        read_sentence_folder(made)
+
+
+@pytest.mark.parametrize("model_type", ["CrossEncoder", "SparseEncoder", None])
+def test_a_folder_of_another_class_is_refused_by_name(folder, model_type):
+    made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"model_type": model_type})
+    with pytest.raises(SourceError, match=f"is of a {model_type} .*this task serves a SentenceTransformer"):
+        read_sentence_folder(made)
+
+
 def test_a_folder_without_its_pooling_is_said_to_be_one(folder):
     with pytest.raises(SourceError, match=r"1_Pooling.config.json.*--pooling"):
         read_sentence_folder(folder())

@@ -105,7 +105,9 @@ def test_a_text_is_one_of_a_row():
 
 def ingredients_of(task, make_ingredients):
     """What the steps of a row are made of: settings of every task, and for a row of several graphs such graphs."""
-    base = make_ingredients(settings={"score_function": "softmax", "top_k": 1, "pooling": "mean", "normalize": True})
+    base = make_ingredients(
+        settings={"score_function": "softmax", "top_k": 1, "pooling": "mean", "normalize": True, "activation": "none"}
+    )
     if not task.graphs:
         return base
     dims = {"text_detection": [(-1, -1, -1, 1), (-1, -1, -1, 5)], "text_recognition": [(-1, 25, 37)]}

@@ -11,7 +11,7 @@ from utils.components import load_shared
 from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError
 from utils.original import original_arrays
-from utils.token_probes import token_probes
+from utils.probes import probe_texts
 
 NAMES = ("input_ids", "attention_mask", "token_type_ids")
 # Longer than what is tokenized first. The original takes seconds for two that are much longer: those stand beside "a".
@@ -51,7 +51,8 @@ def test_pairs_are_those_of_the_original(tokenizer, served, tmp_path, max_length
 @pytest.mark.parametrize("pairs", [False, True])
 def test_the_check_counts_what_it_compared(tokenizer, tmp_path, pairs):
     frozen = tokenization.freeze(tokenizer, tmp_path, max_length=32)
-    texts = [text for text in (*TOKENIZER_TEXTS, *token_probes(tokenizer)) if pairs or tokenizer(text)["input_ids"]]
+    corpus = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, 32))
+    texts = [text for text in corpus if pairs or tokenizer(text)["input_ids"]]
     assert tokenization.check_parity(frozen, tokenizer, NAMES[:2], pairs=pairs) == len(texts)
 
 
@@ -85,6 +86,6 @@ def test_a_tokenizer_that_finds_nothing_in_a_pair_is_not_asked_it(tmp_path):
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", model_max_length=64)
     frozen = tokenization.freeze(tokenizer, tmp_path, max_length=64)
     count = tokenization.check_parity(frozen, tokenizer, ("input_ids",), pairs=True)
-    texts = (*TOKENIZER_TEXTS, *token_probes(tokenizer))
+    texts = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, 64))
     wanted = zip(texts, reversed(texts), strict=True)
     assert count == sum(bool(tokenizer(*pair)["input_ids"]) for pair in wanted)

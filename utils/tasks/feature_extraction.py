@@ -51,8 +51,9 @@ def pooling(ingredients: Ingredients) -> Step:
 
 
 def _how(settings: Settings) -> Settings:
-    """What pooling goes by; the other settings are those of the conversion."""
-    return {name: settings[name] for name in ("pooling", "normalize")}
+    """What pooling goes by (model_repository/shared/pooled_embeddings.py); the rest is the conversion's."""
+    names = ("pooling", "normalize", "truncate_dim", "normalize_truncated")
+    return {name: settings[name] for name in names if name in settings}
 
 
 def fused_embeddings(ingredients: Ingredients) -> Step:
@@ -61,12 +62,15 @@ def fused_embeddings(ingredients: Ingredients) -> Step:
 
 
 def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """How tokens are pooled: the options', else the folder's own; the limit and the case its texts are cut to."""
+    """How tokens are pooled: the options', else the folder's own; the limit and the case its texts are cut to.
+
+    A folder's own truncate_dim comes after its Normalize, and --normalize after both: as in SentenceTransformer.encode.
+    """
     said = read_sentence_folder(config.file.parent, pooling=options.get("pooling"))
-    settings: dict[str, object] = {
-        "pooling": said.pooling or "mean",
-        "normalize": bool(options.get("normalize")) or said.normalize,
-    }
+    normalize = bool(options.get("normalize"))
+    settings: dict[str, object] = {"pooling": said.pooling or "mean", "normalize": normalize or said.normalize}
+    if said.truncate_dim is not None:
+        settings |= {"truncate_dim": said.truncate_dim, "normalize_truncated": normalize}
     if said.max_length is not None:
         settings["max_length"] = min(said.max_length, config.longest_text or said.max_length)
     if said.lower_case:
@@ -74,29 +78,35 @@ def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settin
     return settings
 
 
-def answer(original: "Original", settings: Settings, _: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
-    """By torch, of each text's own tokens: without padding there is nothing to mask."""
-    import torch
+def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+    """What sentence-transformers' own encode gives for each text."""
+    from utils.sentence_answers import encode
 
-    answers: list[Mapping[str, TensorValue]] = []
-    for outputs in original.outputs:
-        states = torch.tensor(outputs["last_hidden_state"])
-        pooled = {"mean": states.mean(dim=0), "cls": states[0], "max": states.amax(dim=0)}[settings["pooling"]]
-        embedding = torch.nn.functional.normalize(pooled, dim=0) if settings["normalize"] else pooled
-        answers.append({"embedding": numbers("FP32", embedding.numpy())})
-    return answers
+    encoded = encode(original, settings, [example["text_input"] for example in examples])
+    return [{"embedding": numbers("FP32", embedding)} for embedding in encoded]
 
 
 def embeddings(original: "Original", settings: Settings) -> list[Any]:
-    """Of each text, FP32."""
-    import numpy as np
+    """Of each text, FP32, by torch, of its own tokens: without padding there is nothing to mask."""
+    import torch
+    from torch.nn.functional import normalize
 
-    return [np.array(each["embedding"].data, dtype=np.float32) for each in answer(original, settings, ())]
+    pooled_texts = []
+    for outputs in original.outputs:
+        states = torch.tensor(outputs["last_hidden_state"])
+        pooled = {"mean": states.mean(dim=0), "cls": states[0], "max": states.amax(dim=0)}[settings["pooling"]]
+        embedding = normalize(pooled, dim=0) if settings["normalize"] else pooled
+        embedding = embedding[: settings.get("truncate_dim")]
+        embedding = normalize(embedding, dim=0) if settings.get("normalize_truncated") else embedding
+        pooled_texts.append(embedding.numpy())
+    return pooled_texts
 
 
-def embedding(_: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
-    """As many numbers as a token's state has."""
-    return (TensorSpec(name="embedding", dtype="FP32", dims=graph.outputs[0].dims[-1:]),)
+def embedding(settings: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
+    """As many numbers as a token's state has, or truncate_dim, where that is fewer."""
+    (size,) = graph.outputs[0].dims[-1:]
+    kept = settings.get("truncate_dim")
+    return (TensorSpec(name="embedding", dtype="FP32", dims=(size if kept is None else min(kept, size),)),)
 
 
 TASK = Task(
@@ -109,9 +119,11 @@ TASK = Task(
     layouts={"ensemble": (text_preprocessing, graph_step, pooling), "fused": (fused_embeddings,)},
     settle=settle,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
+    probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),
     answer=answer,
     takes_labels=False,
+    library="sentence-transformers",
     unneeded=("pooler",),
     options=(POOLING, NORMALIZE),
     guard=Guard(rule=lambda _: "cosine", values=embeddings),

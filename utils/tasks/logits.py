@@ -53,6 +53,7 @@ TASK = Task(
     layouts={"direct": (bare_graph,)},
     settle=lambda _config, _labels, _options: {},
     examples=tuple({"text": text} for text in GOLDEN_TEXTS),
+    probes=lambda texts: [{"text": text} for text in texts],
     texts=lambda _, example: (example["text"],),
     answer=answer,
     requests=requests,

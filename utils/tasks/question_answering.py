@@ -139,6 +139,7 @@ TASK = Task(
     formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
     settle=settle,
     examples=tuple({"question": question, "context": context} for question, context in EXAMPLES),
+    probes=lambda texts: [{"question": "What is it?", "context": text} for text in texts],
     texts=lambda _, example: ((example["question"], example["context"]),),
     fits=fits,
     answer=answer,

@@ -95,7 +95,9 @@ class Task:
     graphs. blank_label: the first label stands for no symbol, and may be empty. guard: None where no reduced precision
     is served. relabelled: an answer given with numbers for labels, with the labels; None where the answer hangs on
     their texts. sentences: it follows the files of sentence-transformers in the folder. unheeded: settings that neither
-    the conversion nor the original's answers depend on.
+    the conversion nor the original's answers depend on. probes: golden requests made of texts of the model's own
+    (utils/probes.py). library: the environment (utils/environments.py) whose library gives the original's answers,
+    beside transformers.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -126,3 +128,5 @@ class Task:
     relabelled: Callable[[Mapping[str, TensorValue], tuple[str, ...]], Mapping[str, TensorValue]] | None = None
     unheeded: tuple[str, ...] = ()
     sentences: bool = False
+    library: str | None = None
+    probes: Callable[[Sequence[str]], Sequence[Example]] = lambda _: ()

@@ -1,15 +1,17 @@
 """Text classification: a text in, its best labels and their scores out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from utils.activations import ACTIVATION, OF_PIPELINE, chosen
 from utils.corpus import GOLDEN_TEXTS
 from utils.errors import UsageError
 from utils.golden import TensorValue, texts
 from utils.model_config import SCORE_FUNCTIONS, ModelConfig
 from utils.numbers import whole_number
 from utils.pipeline import Graph, Ingredients, Step
+from utils.progress import note
 from utils.steps import fused, graph_step, id2label, text_input, text_preprocessing
 from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
 from utils.tensors import TensorSpec
@@ -33,14 +35,19 @@ def post_processing(ingredients: Ingredients) -> Step:
         max_batch_size=ingredients.max_batch_size,
         inputs=ingredients.graph.outputs,
         outputs=ingredients.outputs,
-        documents={"settings.json": dict(ingredients.settings), "id2label.json": id2label(ingredients.labels)},
+        documents={"settings.json": _how(ingredients.settings), "id2label.json": id2label(ingredients.labels)},
     )
 
 
 def fused_labels(ingredients: Ingredients) -> Step:
     """All three steps in one."""
-    step = fused(ingredients, "ranked_labels")
+    step = fused(replace(ingredients, settings=_how(ingredients.settings)), "ranked_labels")
     return replace(step, documents={**step.documents, "id2label.json": id2label(ingredients.labels)})
+
+
+def _how(settings: Settings) -> Settings:
+    """What labels are ranked by; the rest is what the plan says of it."""
+    return {name: settings[name] for name in ("score_function", "top_k")}
 
 
 def ranked_labels(settings: Settings, _: Graph) -> tuple[TensorSpec, ...]:
@@ -53,38 +60,60 @@ def ranked_labels(settings: Settings, _: Graph) -> tuple[TensorSpec, ...]:
 
 
 def settle(config: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
-    """How logits become scores, and K: --top-k, else all labels of a multi-label head and one of any other."""
+    """How logits become scores, and K: --top-k, else all labels of a multi-label head and one of any other.
+
+    `score_rule` says whose rule the function is: the "option"'s, the "pipeline"'s of transformers, or "raw-value" for
+    one output without a problem_type: the loss takes that for a regression, the pipeline gives its value's sigmoid.
+    """
     k = options.get("top_k") or (config.head_size if config.problem_type == "multi_label_classification" else 1)
     if k > config.head_size:
         raise UsageError(f"--top-k {k} is more than the model has labels; give at most {config.head_size}")
-    return {"score_function": SCORE_FUNCTIONS[config.problem_type], "top_k": k}
+    given = chosen(options, OF_PIPELINE, "text-classification")
+    if given is not None:
+        return {"score_function": given, "score_rule": "option", "top_k": k}
+    if config.head_size == 1 and not config.names_problem:
+        note(
+            "scores are the model's raw values: it has one output and config.json names no problem_type, so "
+            "transformers trains it as a regression; transformers' pipeline gives their sigmoid: --activation sigmoid "
+            "serves that"
+        )
+        return {"score_function": "none", "score_rule": "raw-value", "top_k": k}
+    return {"score_function": _of_pipeline(config), "score_rule": "pipeline", "top_k": k}
+
+
+def _of_pipeline(config: ModelConfig) -> str:
+    """As TextClassificationPipeline.postprocess settles it: one output gets a sigmoid unless it is a regression."""
+    function = SCORE_FUNCTIONS[config.problem_type]
+    return "sigmoid" if config.head_size == 1 and function == "softmax" else function
 
 
 def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
-    """All labels, best first, with their scores: the served answer holds the first K of them.
+    """All labels, best first, with their scores, as transformers' own pipeline gives them.
 
-    Scores by torch itself, not by the code that will serve: two independent ways to one number.
+    The served answer holds the first K of them. The pipeline chooses how logits become scores, unless the option does
+    or the raw value is served.
     """
-    import torch
+    from transformers import TextClassificationPipeline
 
-    functions: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
-        "softmax": lambda logits: torch.softmax(logits, dim=-1),
-        "sigmoid": torch.sigmoid,
-        "none": lambda logits: logits,
+    function = {} if settings["score_rule"] == "pipeline" else {"function_to_apply": settings["score_function"]}
+    pipeline = TextClassificationPipeline(
+        model=original.labelled_model(), tokenizer=original.fitting_tokenizer(), device=-1, top_k=None, **function
+    )
+    return [_ranking(pipeline(_of(example), truncation=True)) for example in examples]
+
+
+def _of(example: Example) -> Mapping[str, str]:
+    """A text, or a pair, as the pipeline takes it."""
+    pair = {"text_pair": example["text_pair"]} if "text_pair" in example else {}
+    return {"text": example["text_input"], **pair}
+
+
+def _ranking(said: Sequence[Mapping[str, Any]]) -> Mapping[str, TensorValue]:
+    scores = tuple(each["score"] for each in said)
+    return {
+        "predicts": texts([each["label"] for each in said]),
+        "scores": TensorValue(datatype="FP32", shape=(len(scores),), data=scores),
     }
-    answers: list[Mapping[str, TensorValue]] = []
-    for outputs in original.outputs:
-        scores = functions[settings["score_function"]](torch.tensor(outputs["logits"])).tolist()
-        ranking = sorted(range(len(scores)), key=lambda index: -scores[index])
-        answers.append(
-            {
-                "predicts": texts([original.labels[index] for index in ranking]),
-                "scores": TensorValue(
-                    datatype="FP32", shape=(len(scores),), data=tuple(scores[index] for index in ranking)
-                ),
-            }
-        )
-    return answers
 
 
 def relabelled(answer: Mapping[str, TensorValue], labels: tuple[str, ...]) -> Mapping[str, TensorValue]:
@@ -102,10 +131,11 @@ TASK = Task(
     layouts={"ensemble": (text_preprocessing, graph_step, post_processing), "fused": (fused_labels,)},
     settle=settle,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
+    probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),
     answer=answer,
     comparison="ranking",
-    options=(TOP_K,),
+    options=(TOP_K, ACTIVATION),
     relabelled=relabelled,
     unheeded=("top_k",),
     guard=Guard(rule=lambda settings: str(settings["score_function"]), labelled=True),

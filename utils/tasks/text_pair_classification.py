@@ -8,11 +8,19 @@ from utils.steps import text_input
 from utils.tasks import text_classification
 from utils.tasks.task import Example, Settings, Text
 
+SHORT = "Is it so?"
+
 
 def pairs(_: Settings, example: Example) -> Sequence[Text]:
     """The pair; without its second text where that is empty, as transformers' pipelines take it."""
     text, pair = example["text_input"], example["text_pair"]
     return ((text, pair) if pair else text,)
+
+
+def probes(texts: Sequence[str]) -> Sequence[Example]:
+    """Each text on either side: before and after a short one."""
+    both = [pair for text in texts for pair in ((text, SHORT), (SHORT, text))]
+    return [{"text_input": text, "text_pair": pair} for text, pair in both]
 
 
 # All but the request is as in text classification: the tokenizer makes one row of tokens of a pair.
@@ -21,5 +29,6 @@ TASK = replace(
     name="text-pair-classification",
     inputs=(text_input(), text_input("text_pair")),
     examples=tuple({"text_input": text, "text_pair": pair} for text, pair in GOLDEN_PAIRS),
+    probes=probes,
     texts=pairs,
 )

@@ -1,38 +1,33 @@
 """Text ranking by a cross-encoder: a query and a text in, one score out; the higher, the better the text fits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from utils.errors import SourceError, UsageError
+from utils.activations import ACTIVATION, OF_TORCH, chosen, of_torch
+from utils.errors import SourceError
 from utils.golden import TensorValue, numbers
 from utils.json_file import read_json
 from utils.model_config import ModelConfig
 from utils.pipeline import Graph, Ingredients, Step
+from utils.sentence_folder import OWN_CONFIG, SentenceFolder, read_ranking_folder
 from utils.steps import fused, graph_step, text_preprocessing
 from utils.tasks import text_pair_classification
-from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
+from utils.tasks.task import Example, Guard, Settings, Task, Text
 from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from utils.original import Original
 
-# What a config may name as the model's own -> the rule of model_repository/shared/scoring.py.
-ACTIVATIONS = {"Sigmoid": "sigmoid", "Identity": "none"}
+
+def pair_preprocessing(ingredients: Ingredients) -> Step:
+    """Pairs of texts to what the graph takes."""
+    return text_preprocessing(_with_empty_pairs(ingredients))
 
 
-def parse_activation(text: str) -> str:
-    """--activation; UsageError for one that there is not."""
-    if text not in ACTIVATIONS.values():
-        raise UsageError(f"--activation {text!r} is not known; choose one of: {', '.join(ACTIVATIONS.values())}")
-    return text
-
-
-ACTIVATION = TaskOption(
-    name="activation",
-    metavar="NAME",
-    help="of a ranking score: sigmoid or none (default: the model's)",
-    parse=parse_activation,
-)
+def _with_empty_pairs(ingredients: Ingredients) -> Ingredients:
+    """An empty second text stays one (model_repository/shared/tokenization.py, joined)."""
+    return replace(ingredients, tokenization={**ingredients.tokenization, "keeps_empty_pair": True})
 
 
 def text_ranking(ingredients: Ingredients) -> Step:
@@ -43,13 +38,19 @@ def text_ranking(ingredients: Ingredients) -> Step:
         max_batch_size=ingredients.max_batch_size,
         inputs=ingredients.graph.outputs,
         outputs=ingredients.outputs,
-        documents={"settings.json": dict(ingredients.settings)},
+        documents={"settings.json": _how(ingredients.settings)},
     )
 
 
 def fused_scores(ingredients: Ingredients) -> Step:
     """Pairs of texts to scores, in one."""
-    return fused(ingredients, "ranking_scores")
+    own = replace(_with_empty_pairs(ingredients), settings=_how(ingredients.settings))
+    return fused(own, "ranking_scores")
+
+
+def _how(settings: Settings) -> Settings:
+    """What the scores go by; the rest is the conversion's."""
+    return {"activation": settings["activation"]}
 
 
 def score(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
@@ -58,42 +59,49 @@ def score(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
 
 
 def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """How a logit becomes a score: --activation, else what the model's config says, else sigmoid."""
+    """How a logit becomes a score: --activation, else what the model says, else sigmoid; the limit of its texts."""
     if config.head_size != 1:
         raise SourceError(
             f"the model's head has {config.head_size} outputs ({str(config.file)!r}), and a ranking score is one "
             "number; give a model with one output, or build with --task text-pair-classification"
         )
-    return {"activation": options.get("activation") or _own_activation(config)}
+    said = read_ranking_folder(config.file.parent)
+    given = chosen(options, tuple(OF_TORCH.values()), "text-ranking")
+    settings: dict[str, object] = {"activation": given or _own_activation(config, said)}
+    if given:
+        settings["score_rule"] = "option"
+    if said.max_length is not None:
+        settings["max_length"] = min(said.max_length, config.longest_text or said.max_length)
+    if said.lower_case:
+        settings["lower_case"] = True
+    return settings
 
 
-def _own_activation(config: ModelConfig) -> str:
-    """As sentence-transformers' CrossEncoder finds it (5.1, and before 4.0 in a place of its own); by default sigmoid.
+def _own_activation(config: ModelConfig, said: SentenceFolder) -> str:
+    """As sentence-transformers' CrossEncoder finds it, by its versions 6, 4 to 5, and before 4; by default sigmoid.
 
     Many rerankers say Identity there: theirs are logits, which a sigmoid would flatten.
     """
+    if said.activation is not None:
+        return of_torch(said.activation, str(config.file.parent / OWN_CONFIG))
     content = read_json(config.file, "save the model again")
     own = content.get("sentence_transformers")
     named = own.get("activation_fn") if isinstance(own, dict) else None
     named = named or content.get("sbert_ce_default_activation_function") or "torch.nn.Sigmoid"
-    name = str(named).rpartition(".")[2]
-    if name not in ACTIVATIONS or not str(named).startswith("torch."):
-        raise SourceError(
-            f"{str(config.file)!r} names the activation {named!r}, which is not served; choose with --activation "
-            f"one of: {', '.join(ACTIVATIONS.values())}"
-        )
-    return ACTIVATIONS[name]
+    return of_torch(named, str(config.file))
 
 
-def answer(original: "Original", settings: Settings, _: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
-    """Scores by torch itself, not by the code that will serve."""
-    import torch
+def pairs(_: Settings, example: Example) -> Sequence[Text]:
+    """The pair, its second text too where that is empty, as CrossEncoder.predict takes it."""
+    return ((example["text_input"], example["text_pair"]),)
 
-    functions: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {"sigmoid": torch.sigmoid, "none": torch.clone}
-    function = functions[settings["activation"]]
-    return [
-        {"scores": numbers("FP32", function(torch.tensor(outputs["logits"])).numpy())} for outputs in original.outputs
-    ]
+
+def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+    """What sentence-transformers' own CrossEncoder.predict gives for each pair."""
+    from utils.sentence_answers import predict
+
+    asked = [(example["text_input"], example["text_pair"]) for example in examples]
+    return [{"scores": numbers("FP32", each)} for each in predict(original, settings, asked)]
 
 
 TASK = Task(
@@ -103,12 +111,14 @@ TASK = Task(
     graph_outputs=("logits",),
     inputs=text_pair_classification.TASK.inputs,
     outputs=score,
-    layouts={"ensemble": (text_preprocessing, graph_step, text_ranking), "fused": (fused_scores,)},
+    layouts={"ensemble": (pair_preprocessing, graph_step, text_ranking), "fused": (fused_scores,)},
     settle=settle,
     examples=text_pair_classification.TASK.examples,
-    texts=text_pair_classification.pairs,
+    probes=text_pair_classification.probes,
+    texts=pairs,
     answer=answer,
     takes_labels=False,
+    library="sentence-transformers",
     options=(ACTIVATION,),
     guard=Guard(rule=lambda _: "none"),
     sentences=True,

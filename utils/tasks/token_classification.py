@@ -1,6 +1,5 @@
 """Token classification: a text in, the entities in it out, as transformers' own pipeline gives them."""
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -71,11 +70,11 @@ def answer(original: "Original", settings: Settings, examples: Sequence[Example]
     """What transformers' own pipeline says to each, with the labels that are served."""
     from transformers import TokenClassificationPipeline
 
-    model = copy.copy(original.model)  # the weights are not copied
-    model.config = copy.deepcopy(model.config)
-    model.config.id2label = dict(enumerate(original.labels))
     pipeline = TokenClassificationPipeline(
-        model=model, tokenizer=original.fitting_tokenizer(), device=-1, aggregation_strategy=settings["aggregation"]
+        model=original.labelled_model(),
+        tokenizer=original.fitting_tokenizer(),
+        device=-1,
+        aggregation_strategy=settings["aggregation"],
     )
     found = (pipeline(example["text_input"]) for example in examples)
     return [{"entities": texts([json.dumps(each, ensure_ascii=False, default=float)])} for each in found]
@@ -91,6 +90,7 @@ TASK = Task(
     layouts={"ensemble": (text_preprocessing, graph_step, token_classification)},
     settle=settle,
     examples=tuple({"text_input": text} for text in (*GOLDEN_TEXTS, *NAMES)),
+    probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),
     answer=answer,
     options=(AGGREGATION,),

@@ -142,6 +142,7 @@ TASK = Task(
     formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
     settle=settle,
     examples=tuple({"text_input": text, "candidate_labels": labels} for text, labels in EXAMPLES),
+    probes=lambda texts: [{"text_input": text, "candidate_labels": LABELS[:2]} for text in texts],
     texts=pairs,
     fits=fits,
     answer=answer,

@@ -42,8 +42,9 @@ class TritonPythonModel:
     def _encodings(self, request):
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
-            texts = joined([decode_rows(values, name) for values, name in columns])
-            return tokenize(self.tokenizer, texts, self.inputs[0])
+            texts = [decode_rows(values, name) for values, name in columns]
+            pairs = joined(texts, self.settings.get("keeps_empty_pair", False))
+            return tokenize(self.tokenizer, pairs, self.inputs[0])
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
 

@@ -12,7 +12,7 @@ class TritonPythonModel:
         """Loads the frozen tokenizer."""
         settings = read_settings(args)
         self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", settings, padded=False)
-        self.padding = settings["padding"]
+        self.padding, self.keeps_empty_pair = settings["padding"], settings.get("keeps_empty_pair", False)
         self.inputs = list(tensors(args, "input"))
         self.dtypes = tensors(args, "output")
 
@@ -25,7 +25,7 @@ class TritonPythonModel:
     def _answer(self, request):
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
-            rows = joined([decode_rows(values, name) for values, name in columns])
+            rows = joined([decode_rows(values, name) for values, name in columns], self.keeps_empty_pair)
             return arrays(tokenize(self.tokenizer, rows, self.inputs[0]), self.dtypes, self.padding)
         except ValueError as error:
             raise InvalidInputError(str(error)) from error

@@ -49,7 +49,8 @@ def test_examples_are_asked_whose_question_leaves_room_and_whose_parts_are_not_t
 
 def test_a_limit_that_no_example_fits_into_is_told(tokenizer):
     wanted = Wanted(task=TASK, release=default_release(), max_batch_size=1)
-    assert len(_golden_examples(tokenizer, None, wanted)) == len(EXAMPLES)
+    asked = [(each["question"], each["context"]) for each in _golden_examples(tokenizer, None, wanted)]
+    assert asked[: len(EXAMPLES)] == list(EXAMPLES), "the probes of the tokenizer come behind them"
     with pytest.raises(SourceError, match="no golden request of question-answering fits into 4 tokens; give a larger"):
         _golden_examples(tokenizer, 4, wanted)
 

@@ -1,10 +1,11 @@
-from types import SimpleNamespace
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
+from tests import tiny_models
 from utils.errors import UsageError
-from utils.model_config import ModelConfig
+from utils.model_config import ModelConfig, read_model_config
+from utils.original import Original
 from utils.tasks.text_classification import TASK, TOP_K, answer, settle
 
 LABELS = ("a", "b", "c", "d", "e")
@@ -27,7 +28,7 @@ def config_of(tmp_path, head_size, problem_type):
 def test_how_many_labels_an_answer_has_and_what_its_scores_are(tmp_path, problem_type, wanted, k, function):
     options = {} if wanted is None else {"top_k": wanted}
     settings = settle(config_of(tmp_path, 5, problem_type), LABELS, options)
-    assert settings == {"score_function": function, "top_k": k}
+    assert settings == {"score_function": function, "score_rule": "pipeline", "top_k": k}
     assert [tensor.dims for tensor in TASK.outputs(settings, None)] == [(k,), (k,)]
 
 
@@ -44,21 +45,56 @@ def test_top_k_is_a_whole_number(text):
 
 
 @pytest.mark.parametrize(
-    ("function", "scores"),
+    ("problem_type", "names_problem", "options", "function", "rule"),
     [
-        ("softmax", [0.6652, 0.2447, 0.0900]),
-        ("sigmoid", [0.8808, 0.7311, 0.5000]),
-        ("none", [2.0, 1.0, 0.0]),
+        ("single_label_classification", True, {}, "sigmoid", "pipeline"),
+        ("multi_label_classification", True, {}, "sigmoid", "pipeline"),
+        ("regression", True, {}, "none", "pipeline"),
+        ("regression", False, {}, "none", "raw-value"),
+        ("regression", False, {"activation": "sigmoid"}, "sigmoid", "option"),
+        ("single_label_classification", True, {"activation": "none"}, "none", "option"),
     ],
 )
-def test_the_golden_answer_ranks_all_labels(function, scores):
-    outputs = ({"logits": np.array([0.0, 2.0, 1.0], dtype=np.float32)},)
-    original = SimpleNamespace(labels=("a", "b", "c"), outputs=outputs)
-    (row,) = answer(original, {"score_function": function, "top_k": 1}, [{"text_input": "x"}])
-    assert row["predicts"].data == ("b", "c", "a")
-    assert (row["predicts"].datatype, row["scores"].datatype) == ("BYTES", "FP32")
-    assert row["predicts"].shape == row["scores"].shape == (3,)
-    assert row["scores"].data == pytest.approx(scores, abs=1e-4)
+def test_the_scores_of_one_output(tmp_path, capsys, problem_type, names_problem, options, function, rule):
+    config = replace(config_of(tmp_path, 1, problem_type), names_problem=names_problem)
+    assert settle(config, LABELS[:1], options) == {"score_function": function, "score_rule": rule, "top_k": 1}
+    assert ("--activation sigmoid" in capsys.readouterr().err) == (rule == "raw-value")
+
+
+def test_an_activation_of_ranking_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="'tanh' is not for --task text-classification; choose one of: sigmoid, softm"):
+        settle(config_of(tmp_path, 1, "regression"), LABELS[:1], {"activation": "tanh"})
+
+
+HEADS = {
+    "three": (("a", "b", "c"), {}, {}),
+    "three, each by itself": (("a", "b", "c"), {"problem_type": "multi_label_classification"}, {}),
+    "three values": (("a", "b", "c"), {"problem_type": "regression"}, {}),
+    "three, by the option": (("a", "b", "c"), {}, {"activation": "sigmoid"}),
+    "one, named a class": (("toxic",), {"problem_type": "single_label_classification"}, {}),
+    "one, named a regression": (("stars",), {"problem_type": "regression"}, {}),
+    "one, by the option": (("stars",), {}, {"activation": "sigmoid"}),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_golden_answers_are_those_of_transformers_own_pipeline(tmp_path, head):
+    from transformers import pipeline
+
+    labels, config, options = HEADS[head]
+    folder = tiny_models.bert(tmp_path / "model", labels=labels, **config)
+    users = pipeline("text-classification", model=str(folder), device="cpu", top_k=None)
+    original = Original(
+        model=users.model, tokenizer=users.tokenizer, max_length=128, labels=labels, texts=(), outputs=()
+    )
+    settings = settle(read_model_config(folder), labels, options)
+    examples = [{"text_input": "помогите"}, {"text_input": "a", "text_pair": "The fox"}, {"text_input": "word " * 300}]
+    for row, example in zip(answer(original, settings, examples), examples, strict=True):
+        given = {"text": example["text_input"], "text_pair": example.get("text_pair", "")}
+        right = users(given, truncation=True, **({"function_to_apply": "sigmoid"} if options else {}))
+        assert row["predicts"].data == tuple(each["label"] for each in right)
+        assert row["scores"].data == pytest.approx([each["score"] for each in right], abs=1e-6)
+        assert row["predicts"].shape == row["scores"].shape == (len(labels),)
 
 
 def test_the_steps_take_what_the_one_before_gives(make_ingredients):

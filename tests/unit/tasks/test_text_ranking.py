@@ -2,9 +2,10 @@ import json
 
 import pytest
 
+from utils.activations import parse_activation
 from utils.errors import SourceError, UsageError
 from utils.model_config import read_model_config
-from utils.tasks.text_ranking import TASK, parse_activation
+from utils.tasks.text_ranking import TASK
 
 SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.linear.Identity"
 
@@ -38,15 +39,55 @@ def test_the_models_own_activation_is_found_as_sentence_transformers_does(settle
     assert settle(**content) == {"activation": activation}
 
 
+@pytest.mark.parametrize(
+    ("named", "activation"),
+    [
+        (IDENTITY, "none"),
+        ("torch.nn.modules.activation.Tanh", "tanh"),
+        ("torch.nn.modules.activation.ReLU", "relu"),
+        (None, "sigmoid"),
+    ],
+)
+def test_the_activation_of_version_6_stands_in_a_file_of_its_own(settle, tmp_path, named, activation):
+    write(tmp_path, "modules.json", [{"idx": 0, "path": "", "type": "sentence_transformers.base.modules.Transformer"}])
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder", "activation_fn": named})
+    assert settle() == {"activation": activation}
+
+
+def test_the_limit_and_the_case_of_its_texts_are_read(settle, tmp_path):
+    write(tmp_path, "modules.json", [{"type": "sentence_transformers.base.modules.Transformer"}])
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
+    write(tmp_path, "sentence_bert_config.json", {"max_seq_length": 60, "do_lower_case": True})
+    assert settle(max_position_embeddings=48) == {"activation": "sigmoid", "max_length": 48, "lower_case": True}
+
+
+def test_a_prompt_and_other_modules_are_refused(settle, tmp_path):
+    write(tmp_path, "modules.json", [{"type": "x.Transformer"}, {"type": "x.LogitScore"}])
+    with pytest.raises(SourceError, match=r"is of a SentenceTransformer .*this task serves a CrossEncoder"):
+        settle()
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
+    with pytest.raises(SourceError, match=r"chains the modules Transformer, LogitScore; this task serves Transformer:"):
+        settle()
+    write(tmp_path, "modules.json", [{"type": "x.Transformer"}])
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder", "default_prompt_name": "query"})
+    with pytest.raises(SourceError, match="'query'"):
+        settle()
+
+
+def write(folder, name, content):
+    (folder / name).write_text(json.dumps(content))
+
+
 def test_the_option_stands_above_the_config(settle):
     assert settle({"activation": "sigmoid"}, sentence_transformers={"activation_fn": IDENTITY}) == {
-        "activation": "sigmoid"
+        "activation": "sigmoid",
+        "score_rule": "option",
     }
-    tanh = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Tanh"}}
-    assert settle({"activation": "none"}, **tanh) == {"activation": "none"}
+    other = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.ELU"}}
+    assert settle({"activation": "none"}, **other) == {"activation": "none", "score_rule": "option"}
 
 
-@pytest.mark.parametrize("named", ["torch.nn.modules.activation.Tanh", "their_code.Sigmoid", 7])
+@pytest.mark.parametrize("named", ["torch.nn.modules.activation.ELU", "their_code.Sigmoid", 7])
 def test_another_activation_is_refused_with_the_choice(settle, named):
     with pytest.raises(
         SourceError, match=r"names the activation .* is not served; choose with --activation"
@@ -60,7 +101,11 @@ def test_a_head_of_more_outputs_is_refused(settle):
         settle(outputs=3)
 
 
-def test_an_unknown_activation_is_refused():
+def test_an_unknown_activation_is_refused(settle):
     assert [parse_activation(name) for name in ("sigmoid", "none")] == ["sigmoid", "none"]
-    with pytest.raises(UsageError, match="--activation 'Sigmoid' is not known; choose one of: sigmoid, none"):
+    with pytest.raises(UsageError, match="--activation 'Sigmoid' is not known; choose one of: sigmoid, softmax, none"):
         parse_activation("Sigmoid")
+    with pytest.raises(
+        UsageError, match="'softmax' is not for --task text-ranking; choose one of: sigmoid, none, tanh"
+    ):
+        settle({"activation": "softmax"})
