@@ -14,8 +14,18 @@ WORDS = ("a", "the", "e", ".", "1", "是", UNKNOWN)
 MOST_WORDS = 300
 # The model itself runs on texts around the limit where this costs less than the texts it runs on anyway.
 LONGEST_RUN = 128
+LONGEST_OF_PAIR = 2000  # characters
 # No text is made for a limit above this many tokens: they would take longer than the rest of the proof.
 LONGEST_LIMIT = 32_768
+
+
+def paired(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Each text with another, or with "a" where both are long.
+
+    What is cut from a pair, longest first, takes memory that is quadratic in its length (tokenizers 0.22).
+    """
+    pairs = zip(texts, reversed(texts), strict=True)
+    return tuple((text, other if min(len(text), len(other)) <= LONGEST_OF_PAIR else "a") for text, other in pairs)
 
 
 def probe_texts(tokenizer: Any, limit: int | None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from utils.components import load_shared
 from utils.corpus import TOKENIZER_TEXTS
 from utils.errors import ParityError, SourceError
 from utils.original import UNLIMITED, has_tokens, original_arrays
-from utils.probes import UNKNOWN, first_difference, probe_texts
+from utils.probes import UNKNOWN, first_difference, paired, probe_texts
 from utils.tasks.task import Text
 from utils.whole_numbers import whole
 
@@ -165,9 +165,7 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
     corpus = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, frozen.settings["max_length"]))
-    asked: Sequence[Text] = corpus
-    if pairs:
-        asked = tuple(zip(corpus, reversed(corpus), strict=True))
+    asked: Sequence[Text] = paired(corpus) if pairs else corpus
     texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
     length = (frozen.settings["padding"] or {}).get("length")
     batches = [[text] for text in texts]

@@ -8,7 +8,15 @@ import pytest
 from tests import tiny_models
 from utils import tokenization
 from utils.errors import ParityError
-from utils.probes import LONGEST_LIMIT, first_difference, length_texts, model_texts, token_texts
+from utils.probes import (
+    LONGEST_LIMIT,
+    LONGEST_OF_PAIR,
+    first_difference,
+    length_texts,
+    model_texts,
+    paired,
+    token_texts,
+)
 
 NAMES = ("input_ids", "attention_mask")
 
@@ -77,7 +85,7 @@ def test_a_token_that_strips_spaces_only_in_the_original_is_seen(tmp_path):
         content["added_tokens"][-1]["lstrip"] = False
 
     frozen = frozen_otherwise(tokenizer, tmp_path / "frozen", change)
-    with pytest.raises(ParityError, match=r"'a .*<brand>.*: at position \d+ .* instead of .*most likely"):
+    with pytest.raises(ParityError, match=r"'rain <brand>.*: at position \d+ .* instead of .*most likely"):
         tokenization.check_parity(frozen, tokenizer, NAMES)
 
 
@@ -102,3 +110,10 @@ def test_a_difference_beyond_the_first_tokens_and_the_first_row(tmp_path):
     right[1, 30] = 77
     shown = first_difference(tokenizer, ["one", "two"], "input_ids", given, right)
     assert shown.startswith("'two': at position 30 35 (") and "instead of 77" in shown
+
+
+def test_two_long_texts_are_never_paired():
+    """The pair of the two would take gigabytes of memory to cut."""
+    long = "x" * (LONGEST_OF_PAIR + 1)
+    assert paired(["b", long, long, "c"]) == (("b", "c"), (long, "a"), (long, "a"), ("c", "b"))
+    assert paired([long, "b"]) == ((long, "b"), ("b", long))
