@@ -19,6 +19,7 @@ if not __package__:  # run as a file: its own folder must not shadow other packa
 from utils import entry, environment, exporter, original, parity, reduction, tokenization, writer
 from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
 from utils.components import load_shared
+from utils.end_pooling import pooled_by_row
 from utils.engines import DEFAULT_ENGINE
 from utils.environments import ENVIRONMENTS
 from utils.errors import ExportError, SourceError
@@ -162,9 +163,10 @@ def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:
     own_pad_id = config.pad_token_id
     original.settle_pad_id(asked, padded=wanted.max_batch_size > 1 or form.sequence_length is not None)
     try:
-        graph = exporter_of_form.export_graph(
-            asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
-        )
+        with pooled_by_row(asked.model):
+            graph = exporter_of_form.export_graph(
+                asked, destination, task=task, release=wanted.release, type_ids=type_ids, input_dtype=form.input_dtype
+            )
     finally:
         config.pad_token_id = own_pad_id  # golden answers come from the model as it was saved
     return form.applied(_served_part(graph, task))

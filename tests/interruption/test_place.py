@@ -129,7 +129,7 @@ def test_a_result_that_cannot_be_written_is_no_success(checkout):
 def test_what_nobody_foresaw_is_one_sentence_and_no_success(checkout, debug):
     command = checkout.command("fault at render", options=("--no-image", *(["--debug"] if debug else [])))
     code, out, err = checkout.run(command)
-    assert (code, out) == (1, "")
+    assert (code, out) == (6, ""), "the code of the stage: render"
     assert err.splitlines()[-1].startswith("error: unexpected ZeroDivisionError: nobody foresaw this; run again with")
     assert ("Traceback" in err) == debug
 
