@@ -17,10 +17,15 @@ def embedder(folder):
     """A folder of sentence-transformers."""
     tiny_models.distilbert(folder)
     chain = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
-    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in chain]
+    modules = [
+        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for place, (path, kind) in enumerate(chain)
+    ]
     (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
     (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}', encoding="utf-8")
+    size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["dim"]
+    pooling = {"word_embedding_dimension": size, "pooling_mode_mean_tokens": True}
+    (folder / "1_Pooling/config.json").write_text(json.dumps(pooling), encoding="utf-8")
 
 
 MODELS = {

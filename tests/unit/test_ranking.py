@@ -43,5 +43,5 @@ def test_the_nearest_golden_score_of_a_label_counts(seed):
 
 @pytest.mark.parametrize("label", [None, ["a"], {"base64": "/w=="}, 3])
 def test_a_label_that_is_no_text_is_a_wrong_answer(label):
-    with pytest.raises(ValueError, match=r"where 'a' 0\.9000 is right"):
+    with pytest.raises(ValueError, match=r"where 'a' 0\.9 is right"):
         compared([("a", 0.9)], [(label, 0.9)])
