@@ -7,7 +7,7 @@ main() {
   local root
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
-  exec python3 "${root}/utils/launch.py" utils.environment --environment sample examples.demo "$@"
+  exec python3 "${root}/utils/launch.py" utils.host.environment --environment sample examples.demo "$@"
 }
 
 main "$@"

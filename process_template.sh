@@ -6,7 +6,7 @@ main() {
   local root
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
-  exec python3 "${root}/utils/launch.py" utils.environment utils.process_template "$@"
+  exec python3 "${root}/utils/launch.py" utils.host.environment utils.process_template "$@"
 }
 
 main "$@"

@@ -29,14 +29,14 @@ main() {
   fi
   local root side_by_side=(-n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
-  TRITON_ROOT="$(python3 "${root}/utils/launch.py" utils.triton_root)"
+  TRITON_ROOT="$(python3 "${root}/utils/launch.py" utils.triton.root)"
   export TRITON_ROOT
   cd "${root}"
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
-  python3 "${root}/utils/launch.py" utils.environment --environment dev ruff check .
-  python3 "${root}/utils/launch.py" utils.environment --environment dev ruff format --check --quiet .
-  python3 "${root}/utils/launch.py" utils.environment --environment dev mypy
-  python3 "${root}/utils/launch.py" utils.environment --environment dev pytest "${side_by_side[@]}" "$@"
+  python3 "${root}/utils/launch.py" utils.host.environment --environment dev ruff check .
+  python3 "${root}/utils/launch.py" utils.host.environment --environment dev ruff format --check --quiet .
+  python3 "${root}/utils/launch.py" utils.host.environment --environment dev mypy
+  python3 "${root}/utils/launch.py" utils.host.environment --environment dev pytest "${side_by_side[@]}" "$@"
 }
 
 main "$@"

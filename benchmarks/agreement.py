@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.texts import make_texts
-from utils.agreement import TIE
+from utils.convert.agreement import TIE
 
 TEXTS = 400
 

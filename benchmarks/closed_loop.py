@@ -13,11 +13,11 @@ import tritonclient.grpc as client
 
 from benchmarks.processes import cpu_seconds
 from benchmarks.texts import make_texts
-from utils.errors import UsageError
-from utils.golden import TensorValue, read_golden
-from utils.local_triton import LocalServer
-from utils.pipeline import Pipeline
-from utils.verify import CLIENT_TIMEOUT, infer_input
+from utils.host.errors import UsageError
+from utils.proof.golden import TensorValue, read_golden
+from utils.proof.verify import CLIENT_TIMEOUT, infer_input
+from utils.repository.pipeline import Pipeline
+from utils.triton.server import LocalServer
 
 # Before the clock starts: a server's first requests are slow.
 WARM_UP_SECONDS = 0.5

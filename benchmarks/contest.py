@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.closed_loop import Figures
-from utils.errors import BootProofError
-from utils.progress import note
+from utils.host.errors import BootProofError
+from utils.host.progress import note
 
 # {name of a knob: value}
 Setting = Mapping[str, int]

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.contestant import Target
 from benchmarks.loads import Load
 from benchmarks.measure import ask
-from utils.local_triton import serve
+from utils.triton.server import serve
 
 GUARDS = ("never", "always")
 CLIENTS = (1, 8, 32)

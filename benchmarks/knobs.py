@@ -3,12 +3,12 @@
 from collections.abc import Collection
 
 from benchmarks.contest import Setting
-from utils.components import load_shared
-from utils.context import Context
-from utils.errors import UsageError
-from utils.formats import DEFAULT_FORMAT, FORMATS
-from utils.steps import TOKEN_BUDGET
-from utils.tuning import KNOBS, SETTINGS, computing, takes_batches
+from utils.host.errors import UsageError
+from utils.repository.context import Context
+from utils.repository.served_code import load_shared
+from utils.repository.steps import TOKEN_BUDGET
+from utils.targets.formats import DEFAULT_FORMAT, FORMATS
+from utils.targets.tuning import KNOBS, SETTINGS, computing, takes_batches
 
 
 def start_of(context: Context) -> tuple[Setting, Setting]:
@@ -30,7 +30,7 @@ def start_of(context: Context) -> tuple[Setting, Setting]:
         "token_budget": stands["token_budget"] != TOKEN_BUDGET,
         "batch_delay": bool(step.batch_delay),
     }
-    # Requests that share no run do so for safety (utils/steps.py): no measurement can weigh that.
+    # Requests that share no run do so for safety (utils/repository/steps.py): no measurement can weigh that.
     built, batches = built_as(context), takes_batches(context.pipeline) and step.batch_delay is not None
     fitting = [name for name, row in KNOBS.items() if row.fits(**built) and (batches or not row.batches)]
     return {name: stands[name] for name in fitting}, {name: stands[name] for name in fitting if given[name]}

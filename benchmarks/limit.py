@@ -20,7 +20,7 @@ import onnxruntime
 
 from benchmarks.processes import resident_megabytes
 from benchmarks.texts import LENGTHS, make_texts
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 BUDGETS = (256, 512, 1024, 2048)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from benchmarks import repositories, servers
 from benchmarks.contestant import Start, Target, UnavailableError, target, why
 from benchmarks.loads import PROTOCOLS
-from utils import environment
-from utils.environments import INFINITY, MLSERVER
-from utils.errors import UsageError
-from utils.ports import choose_ports
+from utils.host import environment
+from utils.host.environments import INFINITY, MLSERVER
+from utils.host.errors import UsageError
+from utils.triton.ports import choose_ports
 
 
 def _ensemble(model: Path) -> Path:

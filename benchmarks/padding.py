@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.asking import FIXED_LENGTH
 from benchmarks.texts import LENGTHS, make_texts
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 WAITING = 32  # requests that wait together: those of 32 clients
 

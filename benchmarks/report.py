@@ -9,7 +9,7 @@ from benchmarks.figures import Result, by_round, contestants_of, loads_of, middl
 from benchmarks.goals import BUSY, GOALS
 from benchmarks.loads import LOADS
 from benchmarks.measure import Figures, best
-from utils.agreement import TIE
+from utils.convert.agreement import TIE
 
 NOTES = Path(__file__).with_name("notes.md")
 COLUMNS = {"texts_per_second": 0, "cpu_ms_per_text": 2, "p50_ms": 1, "p99_ms": 1}  # {figure: digits shown}

@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 from utils import ROOT
-from utils.check_repository import parse_config
+from utils.repository.check import parse_config
 
 BATCHING = re.compile(r"^dynamic_batching \{([^{}]|\{[^{}]*\})*\}", re.MULTILINE)
 ROOM = 64  # texts in a batch

@@ -18,8 +18,9 @@ from benchmarks.contestants import CONTESTANTS
 from benchmarks.loads import LOADS, QUICK, matches
 from benchmarks.report import write_report
 from benchmarks.whole_run import WholeRun
-from utils import ROOT, entry
-from utils.build_tree import BUILD
+from utils import ROOT
+from utils.host import entry
+from utils.host.build_tree import BUILD
 
 MODEL = BUILD / "benchmark-model"
 DEFAULTS = {

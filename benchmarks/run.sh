@@ -8,7 +8,7 @@ main() {
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
   # The guard before Triton is not what is measured: what it costs stands in docs/operations.md.
   export TRITON_GUARD=never
-  exec python3 "${root}/utils/launch.py" utils.environment --environment benchmark benchmarks.run "$@"
+  exec python3 "${root}/utils/launch.py" utils.host.environment --environment benchmark benchmarks.run "$@"
 }
 
 main "$@"

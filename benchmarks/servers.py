@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.supervisor.triton_errors import PORT_LOST
-from utils import ROOT, children, environment
-from utils.local_triton import ATTEMPTS, SERVICES, serve
-from utils.ports import choose_ports
-from utils.server_address import ServerAddress
-from utils.triton_layout import ask, lay_out
+from utils import ROOT
+from utils.host import children, environment
+from utils.triton.address import ServerAddress
+from utils.triton.layout import ask, lay_out
+from utils.triton.ports import choose_ports
+from utils.triton.server import ATTEMPTS, SERVICES, serve
 
 HOST = "127.0.0.1"
 READY_WITHIN = 180.0  # seconds: torch and TensorFlow take their time to be imported
@@ -79,7 +80,7 @@ def _serving(tree: Path, folder: Path) -> Path:
     serving = folder / "serving"
     shutil.rmtree(serving, ignore_errors=True)
     shutil.copytree(tree / "deploy/supervisor", serving / "supervisor")
-    for file in ("deploy/supervise.py", "utils/comparison.py", "golden.json"):
+    for file in ("deploy/supervise.py", "utils/proof/comparison.py", "golden.json"):
         shutil.copy(tree / file, serving)
     return serving
 

@@ -14,14 +14,14 @@ from benchmarks.closed_loop import Figures, Requests, ask, requests_to
 from benchmarks.contest import Contest, Setting, as_table, changed, contest, descend, measurements, say
 from benchmarks.knobs import start_of, worth_trying
 from benchmarks.tune_options import Options, parse_arguments
-from utils import entry, environment
-from utils.assemble import assemble
-from utils.build_tree import locked, open_build_tree
-from utils.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
-from utils.errors import UsageError
-from utils.local_triton import environment_for, serve
-from utils.progress import note
-from utils.tuning import Tuning, tuned
+from utils.host import entry, environment
+from utils.host.build_tree import locked, open_build_tree
+from utils.host.errors import UsageError
+from utils.host.progress import note
+from utils.repository.assemble import assemble
+from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
+from utils.targets.tuning import Tuning, tuned
+from utils.triton.server import environment_for, serve
 
 
 @dataclass(kw_only=True)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import entry, names
-from utils.build_tree import BUILD
-from utils.errors import UsageError
-from utils.numbers import whole_number
-from utils.tuning import KNOBS
+from utils.host import entry
+from utils.host.build_tree import BUILD
+from utils.host.errors import UsageError
+from utils.host.numbers import whole_number
+from utils.repository import names
+from utils.targets.tuning import KNOBS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from benchmarks.measure import Figures, LimitRunner, alone, ask
 from benchmarks.repositories import ROOM, build
 from benchmarks.sizes import on_top_of_base
 from utils import ROOT
-from utils.build_tree import BUILD
-from utils.progress import note
+from utils.host.build_tree import BUILD
+from utils.host.progress import note
 
 MEMORY_LOAD = LOADS["mixed-grpc-32x1"]
 

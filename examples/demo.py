@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from examples.topics.ask import ask
-from utils import ROOT, entry
-from utils.errors import FactoryError, ImageError
-from utils.progress import note, stage
-from utils.server_address import ServerAddress
+from utils import ROOT
+from utils.host import entry
+from utils.host.errors import FactoryError, ImageError
+from utils.host.progress import note, stage
+from utils.triton.address import ServerAddress
 
 USAGE = """usage: demo.sh [OPTION ...]
 Makes a sample model, builds it with ./make_triton_image.sh, asks it three questions, and stops it.
@@ -57,7 +58,7 @@ def _build(model: Path, options: Sequence[str]) -> tuple[str, bool]:
 
 
 def _engine_answers() -> bool:
-    from utils.docker_engine import connect
+    from utils.docker.engine import connect
 
     try:
         connect()
@@ -86,12 +87,12 @@ def _run(command: list[str]) -> str:
 def _served(result: str, is_image: bool) -> Iterator[ServerAddress]:
     """The built model, running for the time of the block."""
     if is_image:
-        from utils.docker_engine import connect
+        from utils.docker.engine import connect
 
         with connect().run(result) as container:
             yield container.address
     else:
-        from utils.local_triton import serve
+        from utils.triton.server import serve
 
         with serve(Path(result), log=Path(os.devnull)) as server:
             yield server.address

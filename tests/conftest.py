@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
-from utils import loopback
-from utils.layouts import LAYOUTS
-from utils.pipeline import Graph, Ingredients
+from utils.host import loopback
+from utils.repository.layouts import LAYOUTS
+from utils.repository.pipeline import Graph, Ingredients
+from utils.repository.tensors import TensorSpec
 from utils.tasks import TASKS
-from utils.tensors import TensorSpec
 
 # Tests build what is to be seen being built; those of the cache have one of their own.
 os.environ["TRITON_FACTORY_CACHE_GB"] = "0"

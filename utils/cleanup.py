@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from utils import cache_folder, entry
-from utils.build_tree import BUILD, SENTINEL, UNFINISHED, WORK, is_running, remove
-from utils.errors import UsageError
+from utils.host import cache_folder, entry
+from utils.host.build_tree import BUILD, SENTINEL, UNFINISHED, WORK, is_running, remove
+from utils.host.errors import UsageError
 
 
 def clean(arguments: list[str]) -> str:

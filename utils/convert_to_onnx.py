@@ -16,32 +16,35 @@ from typing import Any
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils import entry, environment, exporter, original, parity, reduction, tokenization, writer
-from utils.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
-from utils.components import load_shared
-from utils.end_pooling import pooled_by_row
-from utils.engines import DEFAULT_ENGINE
-from utils.environments import ENVIRONMENTS
-from utils.errors import ExportError, SourceError
-from utils.formats import FORMATS, GraphForm
-from utils.golden import TensorValue
-from utils.kept_conversion import checked_rows
-from utils.model_config import ModelConfig
-from utils.original import Folders, Original
-from utils.pipeline import Graph
-from utils.precisions import Reduction
-from utils.probes import model_texts
-from utils.progress import note, stage
-from utils.release_choice import warn_of_doubts
-from utils.releases import Release, default_release, find_release
-from utils.runtimes import DEFAULT_DEVICE
-from utils.sources import fetch_metadata, fetch_model
-from utils.storage import Sources, parse_reference
-from utils.supported_types import require_supported
+from utils.convert import exporter, parity, tokenization, version_5
+from utils.convert import quantization as reduction
+from utils.convert import reference_model as original
+from utils.convert.cached_conversion import checked_rows
+from utils.convert.end_pooling import pooled_by_row
+from utils.convert.probes import model_texts
+from utils.convert.reference_model import Folders, Original
+from utils.convert.task import Example, Settings, Task
+from utils.host import entry, environment
+from utils.host.environments import ENVIRONMENTS
+from utils.host.errors import ExportError, SourceError
+from utils.host.progress import note, stage
+from utils.options.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
+from utils.options.release_choice import warn_of_doubts
+from utils.proof.golden import TensorValue
+from utils.repository.pipeline import Graph
+from utils.repository.served_code import load_shared
+from utils.repository.tensors import TensorSpec
+from utils.sources.fetch import fetch_metadata, fetch_model
+from utils.sources.model_config import ModelConfig
+from utils.sources.storage import Sources, parse_reference
+from utils.sources.supported_types import require_supported
+from utils.sources.terms import Terms
+from utils.targets.engines import DEFAULT_ENGINE
+from utils.targets.formats import FORMATS, GraphForm
+from utils.targets.precisions import Reduction
+from utils.targets.releases import Release, default_release, find_release
+from utils.targets.runtimes import DEFAULT_DEVICE
 from utils.tasks import DEFAULT_TASK, find_task
-from utils.tasks.task import Example, Settings, Task
-from utils.tensors import TensorSpec
-from utils.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +112,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
         outputs=tuple(outputs),
         folders=Folders(model=model_folder, tokenizer=tokenizer_folder, max_length=length or wanted.max_length),
     )
-    writer.check(model_folder, tokenizer_folder, asked, task, lower_case=bool(settings.get("lower_case")))
+    version_5.check(model_folder, tokenizer_folder, asked, task, lower_case=bool(settings.get("lower_case")))
     graph = _export(asked, destination, wanted)
     names = tuple(tensor.name for tensor in graph.inputs)
     count = tokenization.check_parity(frozen, tokenizer, names, pairs=not isinstance(texts[0], str))

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from utils import ROOT, children, entry
+from utils import ROOT
 from utils.diagnosis import base_image, docker, machine, network
 from utils.diagnosis.findings import FAULT, OK, WARNING, Finding, ProofRow, as_text, fault, fault_of, warning
-from utils.docker_engine import Engine
-from utils.errors import FactoryError, ImageError
-from utils.names import check_image
-from utils.releases import default_release, find_release, usable_releases
+from utils.docker.engine import Engine
+from utils.host import children, entry
+from utils.host.errors import FactoryError, ImageError
+from utils.repository.names import check_image
+from utils.targets.releases import default_release, find_release, usable_releases
 
 DESCRIPTION = """\
 Reports whether this machine can build an image. It checks Python, disk, caches, Docker, the network, and the base image
@@ -140,7 +141,7 @@ def _prove(options: Options, engine: Engine | None) -> list[ProofRow]:
         "slim-image": options.slim,
         "release": release if release in usable_releases() else "",
     }
-    command = [sys.executable, str(ROOT / "utils/launch.py"), "utils.environment", "utils.diagnosis.prove"]
+    command = [sys.executable, str(ROOT / "utils/launch.py"), "utils.host.environment", "utils.diagnosis.prove"]
     command += [part for option, value in given.items() if value for part in (f"--{option}", value)]
     with children.clearing_up(command, stdout=subprocess.PIPE) as child:
         said, _ = child.communicate()

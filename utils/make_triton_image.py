@@ -9,26 +9,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import build_spec, entry
-from utils.build_spec import BuildSpec
-from utils.build_tree import BuildTree, open_build_tree
-from utils.context import Context, write_context
-from utils.disk import require_room
-from utils.errors import ExportError, ImageError, RenderError, SourceError
-from utils.finish import finish, say_next_steps
-from utils.golden import joined
-from utils.origins import look_at_models
-from utils.plan import as_text, describe, docker_plan, oci_labels, served_pipeline
-from utils.progress import note, stage
-from utils.release_choice import warn_of_doubts
-from utils.sources import require_here, require_local
-from utils.storage import StorageRef
-from utils.temporary import temporary_files_in
-from utils.versions import Versions, look_at_versions
+from utils.convert.origins import look_at_models
+from utils.factory.plan import as_text, describe, docker_plan, oci_labels, served_pipeline
+from utils.factory.prove_and_publish import finish, say_next_steps
+from utils.factory.versions import Versions, look_at_versions
+from utils.host import entry
+from utils.host.build_tree import BuildTree, open_build_tree
+from utils.host.disk import require_room
+from utils.host.errors import ExportError, ImageError, RenderError, SourceError
+from utils.host.progress import note, stage
+from utils.host.temporary import temporary_files_in
+from utils.options import build_spec
+from utils.options.build_spec import BuildSpec
+from utils.options.release_choice import warn_of_doubts
+from utils.proof.golden import joined
+from utils.repository.context import Context, write_context
+from utils.sources.fetch import require_here, require_local
+from utils.sources.storage import StorageRef
 
 if TYPE_CHECKING:
-    from utils.docker_engine import Engine
-    from utils.origins.origin import Converted, Origin
+    from utils.convert.origins.origin import Converted, Origin
+    from utils.docker.engine import Engine
 
 
 def parse_arguments(argv: Sequence[str]) -> BuildSpec:
@@ -97,7 +98,7 @@ def _connect(spec: BuildSpec) -> "Engine | None":
     """The Docker engine, found before anything slow runs; None when no image is wanted."""
     if spec.no_image:
         return None
-    from utils.docker_engine import connect
+    from utils.docker.engine import connect
 
     return connect()
 
@@ -111,8 +112,8 @@ def _write_tree(
     folder: Path,
 ) -> Context:
     """context.json, golden.json and the model repository."""
-    from utils.assemble import assemble
-    from utils.golden_answers import answers_of_graphs
+    from utils.convert.golden_answers import answers_of_graphs
+    from utils.repository.assemble import assemble
 
     served, *added = converted.values()
     beside = dict(zip(list(converted)[1:], (each.graph for each in added), strict=True))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import entry
+from utils.host import entry
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -23,8 +23,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 def process(argv: Sequence[str]) -> str:
     """Returns the path of the model repository it wrote."""
     arguments = parse_arguments(argv)
-    from utils.assemble import assemble
-    from utils.context import read_context
+    from utils.repository.assemble import assemble
+    from utils.repository.context import read_context
 
     context = read_context(arguments.context)
     return str(assemble(context.pipeline, arguments.output / "model_repository"))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from utils import entry, environment
-from utils.errors import BootProofError, Terminated, UsageError
-from utils.local_triton import SERVICES, LocalServer, environment_for, serve
-from utils.loopback import curl
+from utils.host import entry, environment
+from utils.host.errors import BootProofError, Terminated, UsageError
+from utils.host.loopback import curl
+from utils.triton.server import SERVICES, LocalServer, environment_for, serve
 
 EXAMPLE = "example:\n  ./serve.sh build/ensemble_model/latest --http-port 8000"
 

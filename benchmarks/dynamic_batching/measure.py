@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.repositories import unbatched
-from utils.environments import LOCUST
-from utils.local_triton import serve
+from utils.host.environments import LOCUST
+from utils.triton.server import serve
 
 HERE = Path(__file__).resolve().parent
 # Locust's names of what is kept -> ours.

@@ -16,7 +16,7 @@ main() {
   local task=(--task feature-extraction --layout ensemble --no-image)
   free="$("${root}/make_triton_image.sh" "${model}" "${model}" - benchmark free 16 "${task[@]}")"
   fixed="$("${root}/make_triton_image.sh" "${model}" "${model}" - benchmark fixed 16 "${task[@]}" --sequence-length 32)"
-  launch() { python3 "${root}/utils/launch.py" utils.environment --environment "$@"; }
+  launch() { python3 "${root}/utils/launch.py" utils.host.environment --environment "$@"; }
   launch locust locust --version >&2
   launch factory benchmarks.dynamic_batching.measure "${results}" "free=${free}" "fixed=${fixed}" "$@"
   launch locust benchmarks.dynamic_batching.plot "${results}" "${root}/docs/dynamic_batching.md" \

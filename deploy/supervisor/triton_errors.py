@@ -1,7 +1,7 @@
 """Every sentence of Triton's that this project matches, with the releases that say it.
 
 Read in the release branches of triton-inference-server (server, common, python_backend) from r22.12 to r26.08. A new
-wording of a release is one more row here and one more example in tests/unit/test_triton_errors.py.
+wording of a release is one more row here and one more example in tests/deploy/test_triton_errors.py.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from examples.ocr.reading import load_alphabet, read
-from utils import entry
-from utils.errors import FactoryError, SourceError
-from utils.word_reading import Word
+from utils.host import entry
+from utils.host.errors import FactoryError, SourceError
+from utils.ocr.reading import Word
 
 Array = np.ndarray[Any, Any]
 

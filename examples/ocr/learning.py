@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from examples.ocr.networks import Detector, Recognizer
 from examples.ocr.reading import CROP
 from examples.ocr.words import ALPHABET, Scene, scene, training_word
+from utils.ocr.reading import boxes, crops
 from utils.tasks.ocr import PREPROCESSING
-from utils.word_reading import boxes, crops
 
 SHRUNK = 0.25  # of a word's height: places nearer to a side than this are neither text nor ground
 SYMBOLS = ("", *ALPHABET)  # the blank first

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from utils.ocr.reading import Detect, Reader, Recognize, Word, boxes
 from utils.tasks.ocr import POSTPROCESSING, PREPROCESSING
-from utils.word_reading import Detect, Reader, Recognize, Word, boxes
 
 Array = np.ndarray[Any, Any]
 

@@ -21,9 +21,9 @@ from torch import nn
 
 from examples.ocr import learning, reading
 from examples.ocr.words import scene, unseen_word
-from utils import entry
-from utils.errors import FactoryError
-from utils.progress import note, stage
+from utils.host import entry
+from utils.host.errors import FactoryError
+from utils.host.progress import note, stage
 
 # As in the frozen graph of NVIDIA's tutorial; the recognizer's input there is called so by the exporter.
 DETECTION = (("input_images:0",), ("feature_fusion/Conv_7/Sigmoid:0", "feature_fusion/concat_3:0"))

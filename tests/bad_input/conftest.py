@@ -12,10 +12,11 @@ import pytest
 
 from tests import tiny_models
 from tests.bad_input.damage import Damaged
-from utils import ROOT, build_tree, entry
+from utils import ROOT
 from utils import make_triton_image as main
-from utils.origins.graph_file import GraphFile
-from utils.origins.transformers_folder import TransformersFolder
+from utils.convert.origins.graph_file import GraphFile
+from utils.convert.origins.transformers_folder import TransformersFolder
+from utils.host import build_tree, entry
 
 FOREIGN = ("HF_", "HUGGING", "CLEARML_", "TRAINS_", "AWS_", "TRITON_FACTORY_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 EARLY_SECONDS = 2.0
@@ -84,7 +85,7 @@ def refused_by_the_script():
         imported = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
         said = "".join(line for line in lines if not line.startswith("import time:"))
         message = check_refusal(done.returncode, done.stdout, said, code, words)
-        assert "utils.make_triton_image" in imported or "utils.build_spec" in imported
+        assert "utils.make_triton_image" in imported or "utils.options.build_spec" in imported
         assert "torch" not in imported and "transformers" not in imported
         # Importing is timed here, too, which doubles what it takes.
         assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < EARLY_SECONDS

@@ -257,14 +257,14 @@ def test_an_empty_folder(damaged, refused):
 
 def test_weights_are_not_read_for_a_refusal(damaged, refused, monkeypatch):
     """A revision is a digest over all weights; minutes, on a large model that is refused anyway."""
-    monkeypatch.setattr("utils.storage.local.resolve", lambda _: pytest.fail("the weights were read"))
+    monkeypatch.setattr("utils.sources.storage.local.resolve", lambda _: pytest.fail("the weights were read"))
     refused(damaged.argv(labels=damaged.labels(["a"])), 3, ["1 labels"])
     damaged.edit("tokenizer_config.json", auto_map={"AutoTokenizer": "x"})
     refused(damaged.argv(), 3, ["auto_map"])
 
 
 def test_a_warning_for_a_tokenizer_that_is_much_smaller(damaged, capfd):
-    from utils.tokenizer_files import TokenizerFiles, check_fit, warn_of_spare_ids
+    from utils.sources.tokenizer_files import TokenizerFiles, check_fit, warn_of_spare_ids
 
     files = TokenizerFiles(folder=damaged.model, vocabulary=28996)
     check_fit(files, 30522)

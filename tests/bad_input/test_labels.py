@@ -100,7 +100,7 @@ def test_a_key_twice_in_the_config(damaged, refused):
 
 
 def test_bad_labels_are_told_before_a_server_is_asked(damaged, refused, monkeypatch):
-    monkeypatch.setattr("utils.storage.bounded._call", lambda *_: pytest.fail("a server was asked"))
+    monkeypatch.setattr("utils.sources.storage.bounded._call", lambda *_: pytest.fail("a server was asked"))
     file = damaged.labels({"00": "a"})
     refused(["hf:user/name", "clearml:0123456789abcdef", file], 3, ["the key '00'"])
 
@@ -121,9 +121,9 @@ AWKWARD = ["q\"'`", "{{ x }}{% raw %}", "$HOME ${x} \\n\n\t"]
 )
 def test_what_is_no_mistake_goes_through(content, options, wanted, damaged, monkeypatch, tmp_path):
     """Up to the conversion, which is not what is tested here."""
-    from utils import build_tree
     from utils import make_triton_image as main
-    from utils.origins.transformers_folder import TransformersFolder
+    from utils.convert.origins.transformers_folder import TransformersFolder
+    from utils.host import build_tree
 
     class Reached(BaseException):  # which a stage lets pass
         pass

@@ -7,12 +7,12 @@ import pytest
 from tests.families import build
 from tests.families.outcomes import OUTCOMES
 from tests.known_keys.checkpoints import CONFIGS, TOKENIZERS
-from utils.known_keys.folder import doubts_of_model, doubts_of_tokenizer
-from utils.original import load_config
-from utils.sources import fetch_metadata, fetch_model
-from utils.storage import Sources, parse_reference
-from utils.terms import Terms
-from utils.tokenization import load_tokenizer
+from utils.convert.reference_model import load_config
+from utils.convert.tokenization import load_tokenizer
+from utils.sources.fetch import fetch_metadata, fetch_model
+from utils.sources.known_keys.folder import doubts_of_model, doubts_of_tokenizer
+from utils.sources.storage import Sources, parse_reference
+from utils.sources.terms import Terms
 
 SERVED = [model_type for model_type, outcome in OUTCOMES.items() if outcome.code == 0]
 

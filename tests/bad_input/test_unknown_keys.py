@@ -3,9 +3,9 @@
 import json
 
 from utils import make_triton_image as main
-from utils.build_spec import parse_arguments
-from utils.plan import oci_labels
-from utils.sources import fetch_metadata
+from utils.factory.plan import oci_labels
+from utils.options.build_spec import parse_arguments
+from utils.sources.fetch import fetch_metadata
 
 ACCEPT = ("--accept-unknown", "logit_temperature", "--accept-unknown", "model.stemming")
 

@@ -21,8 +21,8 @@ from benchmarks.repositories import DOCUMENTED, documented, unbatched
 from benchmarks.texts import LENGTHS, make_texts
 from tests.small_graphs import FLOAT, INT64, constant, node, save, tensor
 from utils import ROOT
-from utils.components import load_shared
-from utils.errors import UsageError
+from utils.host.errors import UsageError
+from utils.repository.served_code import load_shared
 
 ENSEMBLE = 'name: "served"\nplatform: "ensemble"\n'
 STEP = """name: "text_preprocessing"

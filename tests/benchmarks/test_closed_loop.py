@@ -15,9 +15,9 @@ from tritonclient.utils import InferenceServerException
 
 from benchmarks import closed_loop
 from benchmarks.closed_loop import Figures, ask, requests_to
-from utils.errors import UsageError
-from utils.golden import GoldenAnswers, GoldenRow, numbers, texts, write_golden
-from utils.tensors import TensorSpec
+from utils.host.errors import UsageError
+from utils.proof.golden import GoldenAnswers, GoldenRow, numbers, texts, write_golden
+from utils.repository.tensors import TensorSpec
 
 
 def sent(requests):

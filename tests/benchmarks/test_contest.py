@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.closed_loop import Figures
 from benchmarks.contest import as_table, changed, contest, descend, measurements, speed
-from utils.errors import BootProofError
+from utils.host.errors import BootProofError
 
 START = {"threads": 2, "batch_delay": 500}
 KNOBS = {

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import knobs
-from utils.context import Context
-from utils.errors import UsageError
-from utils.layouts import LAYOUTS
+from utils.host.errors import UsageError
+from utils.repository.context import Context
+from utils.repository.layouts import LAYOUTS
+from utils.targets.tuning import Tuning, tuned
 from utils.tasks import TASKS
-from utils.tuning import Tuning, tuned
 
 
 def context_of(pipeline, device="cpu"):

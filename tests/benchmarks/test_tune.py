@@ -4,11 +4,11 @@ import pytest
 
 from benchmarks import knobs, tune, tune_options
 from benchmarks.closed_loop import Figures
-from utils import build_tree
-from utils.build_spec import parse_arguments
-from utils.context import Context, write_context
-from utils.errors import UsageError
-from utils.tuning import Tuning, tuned
+from utils.host import build_tree
+from utils.host.errors import UsageError
+from utils.options.build_spec import parse_arguments
+from utils.repository.context import Context, write_context
+from utils.targets.tuning import Tuning, tuned
 
 
 @pytest.fixture(autouse=True)

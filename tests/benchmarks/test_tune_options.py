@@ -1,8 +1,8 @@
 import pytest
 
 from benchmarks.tune_options import parse_arguments
-from utils.build_tree import BUILD
-from utils.errors import UsageError
+from utils.host.build_tree import BUILD
+from utils.host.errors import UsageError
 
 
 def test_the_defaults():

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from utils.render import COMPONENTS_ROOT
+from utils.repository.render import COMPONENTS_ROOT
 
 NUMPY_TYPES = {
     "TYPE_STRING": np.object_,
@@ -194,7 +194,7 @@ def settings_of():
 @pytest.fixture
 def shared(pb_utils, monkeypatch):
     """The shared modules by name, loaded as a build loads them, when they are asked for."""
-    from utils.components import load_shared
+    from utils.repository.served_code import load_shared
 
     class Shared:
         def __getattr__(self, name):

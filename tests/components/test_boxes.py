@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 boxes = load_shared("boxes")
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 
 @pytest.fixture

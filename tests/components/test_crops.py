@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 crops = load_shared("crops")
 

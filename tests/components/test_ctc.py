@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 ctc = load_shared("ctc")
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 OUTPUTS = {"predicts": "TYPE_STRING", "scores": "TYPE_FP32"}
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 length_batches = load_shared("length_batches").length_batches
 

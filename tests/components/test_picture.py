@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 picture = load_shared("picture")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.components import load_shared
+from utils.repository.served_code import load_shared
 
 INPUTS = {"question": "TYPE_STRING", "context": "TYPE_STRING"}
 OUTPUTS = {"answer": "TYPE_STRING", "score": "TYPE_FP32", "start": "TYPE_INT64", "end": "TYPE_INT64"}

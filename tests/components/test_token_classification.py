@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
-from utils.components import load_shared
-from utils.corpus import TOKENIZER_TEXTS
+from utils.repository.corpus import TOKENIZER_TEXTS
+from utils.repository.served_code import load_shared
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC", "B-O", "X-PER", 'q"{{ x }}')
 TEXTS = (

@@ -9,7 +9,7 @@ from PIL import Image
 
 from examples.ocr import learning, reading, words
 from tests import trained_ocr
-from utils.word_reading import boxes
+from utils.ocr.reading import boxes
 
 
 def draw(seed, choose=words.training_word):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.components import load_shared
+from utils.convert.onnx.exported_graph import onnx_session
 from utils.convert_to_onnx import Conversion, Wanted, convert
-from utils.exported_graph import onnx_session
-from utils.releases import default_release, find_release
+from utils.repository.served_code import load_shared
+from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests import tiny_models
 from tests.families import build
 from tests.families.conversion import convert_folder, golden_logits, pipeline_logits
-from utils.errors import ParityError, SourceError
+from utils.host.errors import ParityError, SourceError
 
 
 def save_again(folder, **settings):
@@ -65,7 +65,7 @@ def test_heads(tmp_path, model_type, labels, problem_type):
 def test_modernbert_takes_8192_tokens(tmp_path):
     from transformers import AutoTokenizer
 
-    from utils import parity
+    from utils.convert import parity
 
     settings = {"max_position_embeddings": 8192, "local_attention": 16}
     model = build.make_model("modernbert", tmp_path / "model", **settings)
@@ -95,7 +95,7 @@ def test_a_tokenizer_of_documents_is_told(tmp_path):
 
 
 def test_a_graph_that_cannot_run_is_told(tmp_path, monkeypatch):
-    from utils import exporter
+    from utils.convert import exporter
 
     model = build.make_model("bert", tmp_path / "model")
     monkeypatch.setattr(exporter, "open_session", lambda graph: (_ for _ in ()).throw(RuntimeError("no such operator")))

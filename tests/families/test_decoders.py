@@ -9,8 +9,8 @@ import pytest
 from tests.families import build
 from tests.families.conversion import convert_folder, golden_logits, graph_logits, pipeline_logits
 from utils import ROOT
-from utils.components import load_shared
-from utils.errors import ParityError, SourceError
+from utils.host.errors import ParityError, SourceError
+from utils.repository.served_code import load_shared
 
 DECODERS = ["gpt2", "llama", "qwen2", "opt"]
 
@@ -114,7 +114,8 @@ def test_a_text_without_tokens_is_refused_by_input_and_row(tmp_path):
 
 def test_a_type_is_refused_without_importing_torch():
     code = (
-        "import sys\nfrom utils.errors import ExportError\nfrom utils.supported_types import require_supported\n"
+        "import sys\nfrom utils.host.errors import ExportError\n"
+        "from utils.sources.supported_types import require_supported\n"
         "require_supported('xlm-roberta', 'text-classification')\n"
         "try:\n    require_supported('ctrl', 'text-classification')\n"
         "except ExportError as error:\n    print(error)\n"

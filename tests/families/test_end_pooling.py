@@ -5,8 +5,8 @@ import pytest
 
 from tests.families import build
 from tests.families.conversion import convert_folder, pipeline_logits
-from utils.components import load_shared
-from utils.exported_graph import onnx_session
+from utils.convert.onnx.exported_graph import onnx_session
+from utils.repository.served_code import load_shared
 
 
 @pytest.mark.parametrize("model_type", ["bart", "mbart", "bigbird_pegasus"])

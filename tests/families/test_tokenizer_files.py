@@ -6,7 +6,7 @@ import pytest
 
 from tests.families import build, vocabularies
 from tests.families.conversion import convert_folder
-from utils.errors import SourceError
+from utils.host.errors import SourceError
 
 VOCABULARY_FILES = {"vocab.txt", "vocab.json", "merges.txt"}
 

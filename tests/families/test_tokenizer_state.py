@@ -8,10 +8,10 @@ import pytest
 from tests import tiny_models
 from tests.families import build
 from tests.families.conversion import convert_folder, graph_logits, pipeline_logits
-from utils import tokenization
-from utils.components import load_shared
-from utils.errors import ParityError
-from utils.probes import token_probes
+from utils.convert import tokenization
+from utils.convert.probes import token_probes
+from utils.host.errors import ParityError
+from utils.repository.served_code import load_shared
 
 
 def change(folder, **settings):

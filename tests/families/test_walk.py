@@ -9,13 +9,14 @@ import pytest
 from tests.families import build, document
 from tests.families.conversion import convert_folder, golden_logits
 from tests.families.outcomes import OUTCOMES
-from utils import convert_to_onnx, exporter
+from utils import convert_to_onnx
+from utils.convert import exporter
 from utils.convert_to_onnx import predict
-from utils.errors import ExportError, FactoryError
-from utils.formats import GraphForm
-from utils.model_config import read_model_config
-from utils.releases import default_release, find_release
-from utils.supported_types import SUPPORTED, UNSERVABLE
+from utils.host.errors import ExportError, FactoryError
+from utils.sources.model_config import read_model_config
+from utils.sources.supported_types import SUPPORTED, UNSERVABLE
+from utils.targets.formats import GraphForm
+from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
 
 DIFFERENCES: dict[str, str] = {}

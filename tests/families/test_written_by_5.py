@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from tests.families.outcomes import OUTCOMES
-from utils import ROOT, environment, original, tokenization
-from utils.environments import TRANSFORMERS5
-from utils.errors import SourceError
+from utils import ROOT
+from utils.convert import reference_model, tokenization
+from utils.host import environment
+from utils.host.environments import TRANSFORMERS5
+from utils.host.errors import SourceError
 from utils.tasks import TASKS
 
 # Types whose config changed in version 5; WALK_ALL=1 takes all that are served.
@@ -45,9 +47,9 @@ def written(tmp_path_factory):
 
 def logits_here(folder, texts):
     task = TASKS["text-classification"]
-    config = original.load_config(folder)
-    model, tokenizer = original.load_model(folder, config, task), tokenization.load_tokenizer(folder, config)
-    rows = original.pytorch_outputs(model, tokenizer, texts, None, names=task.graph_outputs)
+    config = reference_model.load_config(folder)
+    model, tokenizer = reference_model.load_model(folder, config, task), tokenization.load_tokenizer(folder, config)
+    rows = reference_model.pytorch_outputs(model, tokenizer, texts, None, names=task.graph_outputs)
     return np.array([row["logits"] for row in rows])
 
 
@@ -70,8 +72,8 @@ def test_answers_as_the_version_that_wrote_it_or_is_refused_by_name(written, mod
 @pytest.mark.parametrize("model_type", CHANGED)
 def test_without_the_translation_the_answers_are_others(written, model_type, monkeypatch):
     """The walk sees what it is there to see: version 4 loads such a file and answers wrongly, or fails."""
-    monkeypatch.setattr(original, "for_version_4", lambda content, _: content)
-    monkeypatch.setattr(original, "ATTENTION", {})
+    monkeypatch.setattr(reference_model, "for_version_4", lambda content, _: content)
+    monkeypatch.setattr(reference_model, "ATTENTION", {})
     by_5 = json.loads((written / model_type / "by_5.json").read_text(encoding="utf-8"))
     try:
         answers = logits_here(written / model_type, by_5["texts"])

@@ -1,4 +1,4 @@
-"""What holds for every refusal, whatever was given: the edge of the commands (utils/entry.py) judges it."""
+"""What holds for every refusal, whatever was given: the edge of the commands (utils/host/entry.py) judges it."""
 
 import contextlib
 import io
@@ -7,7 +7,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-from utils import entry
+from utils.host import entry
 
 # Longest time for a mutated file of some kilobytes; a hang, not a slow machine, takes so long.
 HANG_SECONDS = 20

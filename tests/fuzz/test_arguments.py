@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.fuzz.edge import outcome
 from tests.fuzz.mutations import around, names, or_kinds, texts
 from tests.fuzz.profile import examples
-from utils import build_spec
-from utils import names as grammar
-from utils.config_file import read_config
 from utils.make_triton_image import parse_arguments
+from utils.options import build_spec
+from utils.options.config_file import read_config
+from utils.repository import names as grammar
 
 CHECKS = {
     "model name": grammar.check_model_name,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.fuzz.edge import outcome
 from tests.fuzz.mutations import json_files, or_kinds, place
 from tests.fuzz.profile import examples
-from utils.context import CONTEXT_FILE, Context, read_context
+from utils.repository.context import CONTEXT_FILE, Context, read_context
 
 TENSOR = {"name": "text_input", "dtype": "STRING", "dims": [1], "reshape": None}
 STEP = {

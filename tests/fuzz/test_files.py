@@ -11,10 +11,10 @@ from tests.fuzz import valid
 from tests.fuzz.edge import outcome, tree
 from tests.fuzz.mutations import around, json_files, or_kinds, text_files
 from tests.fuzz.profile import examples
-from utils.labels import read_labels
-from utils.sources import fetch_metadata, fetch_model
-from utils.storage import Sources, StorageRef
-from utils.terms import Terms
+from utils.sources.fetch import fetch_metadata, fetch_model
+from utils.sources.labels import read_labels
+from utils.sources.storage import Sources, StorageRef
+from utils.sources.terms import Terms
 
 TERMS = st.builds(
     Terms,

@@ -10,9 +10,9 @@ from tests.fuzz import valid
 from tests.fuzz.edge import outcome, tree
 from tests.fuzz.mutations import around, json_files, text_files
 from tests.fuzz.profile import examples
-from utils.terms import Terms
-from utils.tokenization import check_parity, freeze, load_tokenizer
-from utils.tokenizer_files import read_tokenizer_files
+from utils.convert.tokenization import check_parity, freeze, load_tokenizer
+from utils.sources.terms import Terms
+from utils.sources.tokenizer_files import read_tokenizer_files
 
 SPOILED = {
     "tokenizer.json": json_files(valid.TOKENIZER),

@@ -4,7 +4,7 @@ import numpy as np
 import tritonclient.grpc
 import tritonclient.http
 
-from utils.errors import BootProofError
+from utils.host.errors import BootProofError
 
 TEXT = "naïve 日本語 🙂"
 

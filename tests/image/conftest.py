@@ -12,13 +12,14 @@ import onnx
 import pytest
 
 from tests.loopback.dockerd import engine_in_reach
-from utils import ROOT, docker_context, wheelhouse
-from utils.context import Context, write_context
-from utils.docker_client import LEGACY, DockerClient
-from utils.docker_engine import Engine
-from utils.errors import ImageError
-from utils.golden import GoldenAnswers, GoldenRow, texts, write_golden
-from utils.pipeline import Pipeline
+from utils import ROOT
+from utils.docker import context, wheelhouse
+from utils.docker.client import LEGACY, DockerClient
+from utils.docker.engine import Engine
+from utils.host.errors import ImageError
+from utils.proof.golden import GoldenAnswers, GoldenRow, texts, write_golden
+from utils.repository.context import Context, write_context
+from utils.repository.pipeline import Pipeline
 
 STANDIN = ROOT / "tests/image/standin"
 
@@ -190,7 +191,7 @@ def write_tree(folder, image, docker):
     former = os.umask(0o077)  # as the strictest builder would have it
     try:
         write_golden(GOLDEN, folder)
-        docker_context.write(folder, docker)
+        context.write(folder, docker)
         pipeline = Pipeline(model_name="echo", max_batch_size=4, layout="none", inputs=(), outputs=(), steps=())
         labels = {
             "org.opencontainers.image.title": "echo",

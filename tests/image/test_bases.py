@@ -6,8 +6,8 @@ import pytest
 
 from tests.image.asking import ask_all
 from tests.image.conftest import BOOKWORM, TRIXIE, TRIXIE_OWN
-from utils.errors import ImageError
-from utils.image import build_and_prove
+from utils.docker.image import build_and_prove
+from utils.host.errors import ImageError
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 

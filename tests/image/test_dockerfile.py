@@ -8,9 +8,9 @@ import pytest
 
 from tests.image.asking import ask_all
 from tests.image.conftest import ECHO_MODEL, dangling
-from utils.errors import BootProofError, ImageError
-from utils.image import build_and_prove
-from utils.running_container import HARDENED
+from utils.docker.image import build_and_prove
+from utils.docker.running_container import HARDENED
+from utils.host.errors import BootProofError, ImageError
 
 MB = 1_000_000
 PDF = "NVIDIA_Deep_Learning_Container_License.pdf"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.image.conftest import BOOKWORM, TRIXIE, TRIXIE_OWN
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 TRITON = "/opt/tritonserver"
 # What is changed in the base, and the first fault of the report: its check and a part of what it says.

@@ -9,8 +9,8 @@ import pytest
 
 from tests.certificates import Authority
 from tests.image.conftest import STANDIN
-from utils.image import build_and_prove
-from utils.running_container import HARDENED
+from utils.docker.image import build_and_prove
+from utils.docker.running_container import HARDENED
 
 HEALTH = ("python3", "-I", "-S", "/opt/serving/healthcheck.py")
 READY_SECONDS = 60

@@ -18,12 +18,12 @@ from tests.server.faults.conftest import LAYOUTS
 from tests.server.faults.supervised import guard_of
 from tests.server.faults.target import Target, family
 from utils import ROOT
-from utils.build_tree import BUILD
 from utils.diagnosis.cases import CASES, MB, Case
 from utils.diagnosis.target import GOOD, LEAK, infer_body
 from utils.diagnosis.target import Target as AnyTarget
-from utils.running_container import HARDENED
-from utils.server_address import ServerAddress
+from utils.docker.running_container import HARDENED
+from utils.host.build_tree import BUILD
+from utils.triton.address import ServerAddress
 
 # As README's docker run, but reached over a network that leads nowhere else.
 TOO_MUCH = Case(18, "a text of 67 MB", lambda target: target.infer(infer_body(["a" * 67_000_000])), 503, "--shm-size")

@@ -15,7 +15,7 @@ import pytest
 
 from tests import tiny_models
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -140,7 +140,7 @@ def test_a_planted_wrong_golden_answer_fails_and_moves_no_tag(engine, built, tmp
     # Another image than the tagged one, so that an untouched tag is not simply the same image.
     settings = tree / f"model_repository/{name}/1/settings.json"
     settings.write_text(settings.read_text() + "\n")
-    done = run(ROOT / ".venv/bin/python", "-m", "utils.image", tree, env={"PYTHONPATH": str(ROOT)})
+    done = run(ROOT / ".venv/bin/python", "-m", "utils.docker.image", tree, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 8, done.stderr
     assert "is right" in done.stderr and "the server's log ends with" in done.stderr
     assert done.stdout == ""

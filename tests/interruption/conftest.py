@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
-from utils import ROOT, environment
+from utils import ROOT
+from utils.host import environment
 
 HERE = Path(__file__).resolve().parent
 LEFT_OUT = shutil.ignore_patterns(

@@ -18,8 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-from utils import assemble, convert_to_onnx, entry, exporter, finish, make_triton_image, verify, wheelhouse
-from utils.origins import transformers_folder
+from utils import convert_to_onnx, make_triton_image
+from utils.convert import exporter
+from utils.convert.origins import transformers_folder
+from utils.docker import wheelhouse
+from utils.factory import prove_and_publish
+from utils.host import entry
+from utils.proof import verify
+from utils.repository import assemble
 
 PLACES = {
     "references": (make_triton_image, "look_at_models"),
@@ -28,7 +34,7 @@ PLACES = {
     "render": (assemble, "check_repository"),
     "wheels": (wheelhouse, "fill"),
     "boot proof": (verify, "prove"),
-    "moving into place": (finish.build_tree, "move_into_place"),
+    "moving into place": (prove_and_publish.build_tree, "move_into_place"),
 }
 
 

@@ -1,17 +1,17 @@
-"""docs/what-is-read.md, written from the tables of utils/known_keys."""
+"""docs/what-is-read.md, written from the tables of utils/sources/known_keys."""
 
 from collections.abc import Iterable
 
 from utils import ROOT
-from utils.known_keys import tables
-from utils.known_keys.tables import Row
+from utils.sources.known_keys import tables
+from utils.sources.known_keys.tables import Row
 
 # Files that are not opened; their one row says why.
 UNREAD = ("generation_config.json", "preprocessor_config.json")
 DOCUMENT = ROOT / "docs/what-is-read.md"
 HEAD = """# What is read of a model's files
 
-Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from the tables in `utils/known_keys/data`; the same tests
+Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from `utils/sources/known_keys/data`; the same tests
 check it. The tables of transformers {transformers} and tokenizers {tokenizers} are taken from those libraries as they
 are installed, so a release with other keys fails a test until its keys are in the tables.
 

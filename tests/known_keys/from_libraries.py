@@ -1,4 +1,4 @@
-"""The generated tables of utils/known_keys/data: what the installed transformers and tokenizers read of a folder."""
+"""The generated tables of sources/known_keys/data: what the installed transformers and tokenizers read of a folder."""
 
 import ast
 import importlib
@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from utils.supported_types import OF_TEXTS, SUPPORTED
+from utils.sources.supported_types import OF_TEXTS, SUPPORTED
 
 # What model code calls the config that it reads, as in config.hidden_size or self.config.hidden_size.
 CONFIGS = ("config", "self.config")

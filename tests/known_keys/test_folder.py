@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.small_files import TOKENIZER
-from utils.errors import SourceError
-from utils.known_keys.check import require_understood
-from utils.known_keys.folder import doubts_of_labels, doubts_of_model, doubts_of_tokenizer
+from utils.host.errors import SourceError
+from utils.sources.known_keys.check import require_understood
+from utils.sources.known_keys.folder import doubts_of_labels, doubts_of_model, doubts_of_tokenizer
 
 BERT = {"model_type": "bert", "transformers_version": "4.57.6", "hidden_size": 32}
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]

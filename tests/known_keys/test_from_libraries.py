@@ -6,7 +6,7 @@ import pytest
 
 from tests.known_keys.document import DOCUMENT, document
 from tests.known_keys.from_libraries import config_keys, tokenizer_keys, written
-from utils.known_keys.tables import DATA
+from utils.sources.known_keys.tables import DATA
 
 GENERATED = {"config_keys.json": config_keys, "tokenizer_keys.json": tokenizer_keys}
 
@@ -19,7 +19,7 @@ def test_the_table_is_of_the_installed_libraries(name):
         return
     assert (DATA / name).read_text(encoding="utf-8") == text, (
         "the installed libraries read other keys: run UPDATE_KEYS=1 ./run_tests.sh tests/known_keys, look at the "
-        "difference, and give a row in utils/known_keys/data/rows.json to what needs one"
+        "difference, and give a row in utils/sources/known_keys/data/rows.json to what needs one"
     )
 
 

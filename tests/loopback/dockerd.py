@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from utils.docker_engine import Engine, connect
-from utils.errors import ImageError
+from utils.docker.engine import Engine, connect
+from utils.host.errors import ImageError
 
 START_SECONDS = 60
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.render.test_repository_trees import rendered_tree
-from utils.assemble import assemble
-from utils.check_repository import check_repository
-from utils.errors import RenderError
-from utils.layouts import LAYOUTS
-from utils.pipeline import Graph, Ingredients
+from utils.host.errors import RenderError
+from utils.repository.assemble import assemble
+from utils.repository.check import check_repository
+from utils.repository.layouts import LAYOUTS
+from utils.repository.pipeline import Graph, Ingredients
+from utils.repository.tensors import TensorSpec
 from utils.tasks import TASKS
-from utils.tensors import TensorSpec
 
 EXPECTED = Path(__file__).parent / "expected_calls"
 CASES = {

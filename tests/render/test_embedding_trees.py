@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.render.test_repository_trees import rendered_tree
-from utils.assemble import assemble
-from utils.check_repository import check_repository
-from utils.formats import FORMATS, GraphForm
-from utils.layouts import LAYOUTS
-from utils.pipeline import Graph, Ingredients
-from utils.served_names import ServedNames
+from utils.repository.assemble import assemble
+from utils.repository.check import check_repository
+from utils.repository.layouts import LAYOUTS
+from utils.repository.pipeline import Graph, Ingredients
+from utils.repository.served_names import ServedNames
+from utils.repository.tensors import TensorSpec
+from utils.targets.formats import FORMATS, GraphForm
 from utils.tasks import TASKS
-from utils.tensors import TensorSpec
 
 EXPECTED = Path(__file__).parent / "expected_embeddings"
 TASK = TASKS["feature-extraction"]

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.render.test_repository_trees import rendered_tree
-from utils.assemble import assemble
-from utils.check_repository import check_repository, parse_config
-from utils.layouts import LAYOUTS
-from utils.pipeline import Graph, Ingredients
-from utils.steps import bare_graph, sharing_no_failure, step_of_graph
-from utils.tensors import TensorSpec
-from utils.version_policy import parse_policy
+from utils.repository.assemble import assemble
+from utils.repository.check import check_repository, parse_config
+from utils.repository.layouts import LAYOUTS
+from utils.repository.pipeline import Graph, Ingredients
+from utils.repository.steps import bare_graph, sharing_no_failure, step_of_graph
+from utils.repository.tensors import TensorSpec
+from utils.repository.version_policy import parse_policy
 
 EXPECTED = Path(__file__).parent / "expected_graphs"
 TOKENS = ("input_ids", "attention_mask", "token_type_ids")

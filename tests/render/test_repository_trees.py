@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.assemble import assemble
-from utils.check_repository import check_repository, parse_config
+from utils.repository.assemble import assemble
+from utils.repository.check import check_repository, parse_config
 
 EXPECTED = Path(__file__).parent / "expected"
 REGENERATE = os.environ.get("REGENERATE_EXPECTED") == "1"

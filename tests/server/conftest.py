@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.local_triton import LocalServer, serve
+from utils.triton.server import LocalServer, serve
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.guard_cost import CLIENTS, FIGURES
 from benchmarks.spent import PARTS
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 
 def printed(module, *arguments):

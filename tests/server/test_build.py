@@ -16,7 +16,7 @@ from tests import tiny_models
 from tests.loopback.clearml_server import ClearmlServer
 from tests.loopback.hub import HubServer
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 
 def make(*arguments, env=None, cwd=None, script="make_triton_image.sh"):
@@ -160,8 +160,9 @@ def test_wrong_golden_answers_fail_the_proof(models, name):
     labels.append(labels.pop(0))  # the best label is last now, and every other one in its place
     golden.write_text(json.dumps(content), encoding="utf-8")
     program = (
-        "import sys; from pathlib import Path; from utils import entry, finish as m;"
-        "from utils.context import read_context; tree = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; from utils.host import entry;"
+        "from utils.factory import prove_and_publish as m;"
+        "from utils.repository.context import read_context; tree = Path(sys.argv[1]);"
         "entry.run(lambda: m.prove_locally(read_context(tree / 'context.json'), tree) or '')"
     )
     done = subprocess.run(

@@ -12,14 +12,15 @@ import pytest
 from tests import tiny_models
 from tests.server.task_requests import ask, build
 from tests.small_graphs import FLOAT, constant, node, save, tensor
-from utils import ROOT, environment
-from utils.build_tree import BUILD
-from utils.corpus import GOLDEN_TEXTS
-from utils.engine_session import engine_session
-from utils.environments import SERVING
-from utils.errors import ExportError
-from utils.pipeline import Graph
-from utils.tensors import TensorSpec
+from utils import ROOT
+from utils.convert.engine_session import engine_session
+from utils.host import environment
+from utils.host.build_tree import BUILD
+from utils.host.environments import SERVING
+from utils.host.errors import ExportError
+from utils.repository.corpus import GOLDEN_TEXTS
+from utils.repository.pipeline import Graph
+from utils.repository.tensors import TensorSpec
 
 NAME = "test-engine"
 FLAGS = Path("/proc/cpuinfo").read_text().split()

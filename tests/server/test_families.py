@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from tests.families import build
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 from utils.make_triton_image import make_triton_image
 
 NAMED = ("albert", "electra", "camembert", "mpnet", "deberta", "deberta-v2", "modernbert", "gpt2", "llama", "qwen2")

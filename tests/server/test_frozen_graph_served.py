@@ -8,10 +8,10 @@ import pytest
 import tritonclient.http
 
 from tests.server.task_requests import build
-from tests.unit.test_frozen_graph import INPUTS, MAKE, OUTPUTS
-from utils import environment
-from utils.build_tree import BUILD
-from utils.environments import TENSORFLOW
+from tests.unit.convert.origins.test_frozen_graph import INPUTS, MAKE, OUTPUTS
+from utils.host import environment
+from utils.host.build_tree import BUILD
+from utils.host.environments import TENSORFLOW
 
 NAME = "test-frozen"
 

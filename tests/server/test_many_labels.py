@@ -11,7 +11,7 @@ import pytest
 from tests import tiny_models
 from tests.server.faults.supervised import lay_out_serving, supervised
 from tests.server.task_requests import build, post
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 LABELS, NAME = 12_000, "test-many-labels"
 BUILD_SECONDS = 60

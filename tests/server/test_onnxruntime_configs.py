@@ -6,8 +6,8 @@ The sentences are those of the C++ backend: source in deploy/pypi_triton/backend
 import pytest
 
 from tests.server.backend_models import CONFIG, add_model, sum_graph
-from utils.errors import BootProofError
-from utils.local_triton import serve
+from utils.host.errors import BootProofError
+from utils.triton.server import serve
 
 THREADS = 'parameters { key: "intra_op_thread_count" value { string_value: "two" } } backend:'
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests import tiny_models
 from tests.server.task_requests import ask, build
-from utils.build_tree import BUILD
-from utils.corpus import GOLDEN_TEXTS
+from utils.host.build_tree import BUILD
+from utils.repository.corpus import GOLDEN_TEXTS
 
 NAME = "test-precision"
 BUILDS = {layout: ["--layout", layout] for layout in ("ensemble", "fused")}

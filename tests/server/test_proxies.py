@@ -10,7 +10,7 @@ import pytest
 from tests import tiny_models
 from tests.server.task_requests import build
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 NAME = "test-proxies"
 # No one listens there: a request that goes by the proxy fails.

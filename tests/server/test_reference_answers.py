@@ -13,9 +13,10 @@ import pytest
 
 from tests import tiny_models
 from tests.server.task_requests import ask, build
-from utils import ROOT, environment
-from utils.build_tree import BUILD
-from utils.environments import FACTORY, SENTENCES
+from utils import ROOT
+from utils.host import environment
+from utils.host.build_tree import BUILD
+from utils.host.environments import FACTORY, SENTENCES
 
 TEXTS = ["I would like my money back", "помогите мне", "[SEP] fox [MASK][PAD] lazy 𒀀", "", "word " * 400]
 PAIRS = [*zip(TEXTS, reversed(TEXTS), strict=True), ("The quick fox", ""), ("", "jumps"), ("[SEP]", "[CLS] a")]

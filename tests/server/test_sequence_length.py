@@ -10,8 +10,8 @@ import pytest
 
 from tests import tiny_models
 from tests.server.task_requests import build
-from utils.build_tree import BUILD
-from utils.check_repository import parse_config
+from utils.host.build_tree import BUILD
+from utils.repository.check import parse_config
 
 NAME = "test-sequence-length"
 MODELS = {

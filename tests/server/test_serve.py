@@ -15,8 +15,8 @@ import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 
-from utils.local_triton import serve
 from utils.serve import find_models, sample_request
+from utils.triton.server import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORTS = ("--http-port", "0", "--grpc-port", "0", "--metrics-port", "0")

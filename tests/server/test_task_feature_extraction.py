@@ -13,7 +13,7 @@ import tritonclient.http
 
 from tests import tiny_models
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 TEXTS = ["I would like MY money back", "помогите МНЕ", "今日は 🦊 jumps", "", "  spaces  ", "Word " * 900, "مرحبا"]
 

@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 from tests import tiny_models
 from tests.server.task_requests import build
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 NAME = "test-curse"
 TEXTS = ["I would like my money back", "помогите мне", "今日はとても良い天気ですね", "🦊 jumps", "a", "word " * 300]

@@ -18,7 +18,7 @@ from examples.ocr import reading
 from tests import trained_ocr
 from tests.server.task_requests import build, post
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 NAME = "test-ocr"
 CLIENTS = {"http": tritonclient.http, "grpc": tritonclient.grpc}

@@ -12,7 +12,7 @@ import tritonclient.http
 
 from tests import small_graphs
 from tests.server.task_requests import build
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 NAME = "test-text-detection"
 BESIDE = {

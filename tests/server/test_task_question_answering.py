@@ -8,8 +8,8 @@ import pytest
 
 from tests import tiny_models
 from tests.server.task_requests import ask, build, original, post
-from utils.build_tree import BUILD
-from utils.corpus import GOLDEN_TEXTS
+from utils.host.build_tree import BUILD
+from utils.repository.corpus import GOLDEN_TEXTS
 
 NAME = "test-question-answering"
 # family -> options of the build; the pipeline knows them by the same names

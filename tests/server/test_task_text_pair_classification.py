@@ -7,8 +7,8 @@ import pytest
 
 from tests import tiny_models
 from tests.server.task_requests import ask, build, original, post
-from utils.build_tree import BUILD
-from utils.corpus import GOLDEN_PAIRS
+from utils.host.build_tree import BUILD
+from utils.repository.corpus import GOLDEN_PAIRS
 
 NAME = "test-text-pair-classification"
 LONG = "".join(

@@ -9,7 +9,7 @@ import pytest
 from tests import tiny_models
 from tests.server.task_requests import ask, build, original, post
 from tests.server.test_task_text_pair_classification import PAIRS, inputs
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 
 NAME = "test-text-ranking"
 # what the model's config says, the options of the build, the function for the same

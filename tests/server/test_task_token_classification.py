@@ -8,8 +8,8 @@ import pytest
 
 from tests import tiny_models
 from tests.server.task_requests import ask, build, original, post
-from utils.build_tree import BUILD
-from utils.corpus import GOLDEN_TEXTS
+from utils.host.build_tree import BUILD
+from utils.repository.corpus import GOLDEN_TEXTS
 
 NAME = "test-token-classification"
 # family -> strategy; tests/components/test_token_classification.py has each with each tokenizer

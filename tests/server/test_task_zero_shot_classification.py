@@ -9,8 +9,8 @@ import pytest
 
 from tests import tiny_models
 from tests.server.task_requests import ask, build, original, post
-from utils.build_tree import BUILD
-from utils.corpus import GOLDEN_TEXTS
+from utils.host.build_tree import BUILD
+from utils.repository.corpus import GOLDEN_TEXTS
 
 NAME = "test-zero-shot"
 # build -> family, labels of the model, options of the pipeline (and, by the same names, of the build)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.page_models import MODELS
 from utils import ROOT
-from utils.build_tree import BUILD
+from utils.host.build_tree import BUILD
 from utils.tasks import TASKS
 
 PAGE = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")

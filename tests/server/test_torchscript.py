@@ -21,10 +21,11 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 from tests import tiny_models
-from utils import ROOT, environment
-from utils.build_tree import BUILD
-from utils.errors import BootProofError
-from utils.local_triton import environment_for, serve
+from utils import ROOT
+from utils.host import environment
+from utils.host.build_tree import BUILD
+from utils.host.errors import BootProofError
+from utils.triton.server import environment_for, serve
 
 TEXTS = ["슈퍼 엔저 장기화에…한국 수출∙경상수지에 비상등", "엔저 기조 끝날까… 기나긴 하락 끝에 엔-원 환율 반등"]
 CURL = """

@@ -10,9 +10,9 @@ import pytest
 
 from tests.image.conftest import ECHO_MODEL, write_repository
 from tests.server.faults.target import Target, family
-from utils import environment
-from utils.local_triton import serve, triton_for
-from utils.triton_root import VARIABLE
+from utils.host import environment
+from utils.triton.root import VARIABLE
+from utils.triton.server import serve, triton_for
 
 
 @pytest.fixture

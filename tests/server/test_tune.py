@@ -8,8 +8,8 @@ import pytest
 from tests import tiny_models
 from tests.server.task_requests import build
 from utils import ROOT
-from utils.build_tree import BUILD
-from utils.check_repository import parse_config
+from utils.host.build_tree import BUILD
+from utils.repository.check import parse_config
 
 NAME = "test-tune"
 # Microseconds that a lone client waits for others that never come.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from utils import ROOT
-from utils.own_python import base_python
+from utils.host.base_python import base_python
 
 VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 RENAMED = """
@@ -71,7 +71,7 @@ def run(tmp_path, monkeypatch):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
     def call(folder):
-        command = ["python3", str(checkout / "utils/launch.py"), "utils.environment", "told"]
+        command = ["python3", str(checkout / "utils/launch.py"), "utils.host.environment", "told"]
         path = os.pathsep.join([str(folder), "/usr/bin", "/bin"])
         done = subprocess.run(
             command,

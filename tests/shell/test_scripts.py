@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from utils import ROOT
-from utils.context import Context, write_context
-from utils.environment import FACTORY
+from utils.host.environment import FACTORY
+from utils.repository.context import Context, write_context
 
 # What a checkout has and a copy of it does not need.
 LEFT_OUT = shutil.ignore_patterns(".*", "build", "tests", "docs", "benchmarks", "__pycache__", "*_cache")
@@ -194,7 +194,7 @@ class TestFromAnywhere:
         assert (done.returncode, done.stdout) == (0, "out/model_repository\n"), done.stderr
 
     @pytest.mark.parametrize(
-        "module", ["utils/__init__.py", "utils/entry.py", "json.py", "argparse.py", "jinja2.py", "utils.py"]
+        "module", ["utils/__init__.py", "utils/host/entry.py", "json.py", "argparse.py", "jinja2.py", "utils.py"]
     )
     def test_from_a_folder_with_python_modules_of_its_own(self, run, context_file, tmp_path, module):
         cwd = tmp_path / "project"

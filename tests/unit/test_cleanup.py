@@ -2,9 +2,10 @@ import fcntl
 
 import pytest
 
-from utils import build_tree, cleanup
-from utils.build_tree import SENTINEL
-from utils.errors import UsageError
+from utils import cleanup
+from utils.host import build_tree
+from utils.host.build_tree import SENTINEL
+from utils.host.errors import UsageError
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import onnx
 import pytest
 
 from tests import tiny_models
-from utils import ROOT, convert_to_onnx, exporter
+from utils import ROOT, convert_to_onnx
+from utils.convert import exporter
 from utils.convert_to_onnx import Wanted, convert
-from utils.errors import ExportError, ParityError, SourceError
-from utils.releases import default_release, find_release
+from utils.host.errors import ExportError, ParityError, SourceError
+from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
 
 TASK = TASKS["text-classification"]

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from utils import doctor, entry
+from utils import doctor
 from utils.diagnosis import network
 from utils.diagnosis.findings import FAULT, OK, ProofRow, warning
 from utils.doctor import FaultsFoundError, parse_arguments, report
-from utils.errors import UsageError
-from utils.releases import default_release, find_release
+from utils.host import entry
+from utils.host.errors import UsageError
+from utils.targets.releases import default_release, find_release
 
 DEFAULT = find_release(default_release())
 
@@ -143,7 +144,7 @@ class TestProof:
         row = {"status": OK, "row": 3, "case": "batch 0", "must": "400", "seen": "400"}
         arguments = child(f"print({json.dumps([row])!r})")
         assert "ok      3    batch 0  400   400" in run("--prove", "--base-image", "mine:1")
-        assert arguments() == "utils.environment utils.diagnosis.prove --base-image mine:1"
+        assert arguments() == "utils.host.environment utils.diagnosis.prove --base-image mine:1"
 
     def test_a_row_that_is_a_fault_decides_the_exit_code(self, child, written):
         row = ProofRow(status=FAULT, row=12, case="stub killed", must="ends", seen="runs", exit_code=8)

@@ -1,9 +1,9 @@
 import pytest
 
-from utils.check_repository import check_repository
-from utils.context import Context, write_context
-from utils.errors import RenderError, UsageError
+from utils.host.errors import RenderError, UsageError
 from utils.process_template import process
+from utils.repository.check import check_repository
+from utils.repository.context import Context, write_context
 
 
 @pytest.fixture

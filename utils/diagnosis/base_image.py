@@ -5,15 +5,16 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from utils import ROOT, children
+from utils import ROOT
 from utils.diagnosis import network
 from utils.diagnosis.findings import Finding, fault, fault_of, ok, warning
-from utils.disk import gigabytes
-from utils.docker_client import last_line
-from utils.docker_engine import Engine, parse_os_release
-from utils.environments import FACTORY
-from utils.errors import ImageError
-from utils.releases import ADMIN_APIS_CLOSE, SECURITY_FLOOR, default_release, slim_image_of, usable_releases
+from utils.docker.client import last_line
+from utils.docker.engine import Engine, parse_os_release
+from utils.host import children
+from utils.host.disk import gigabytes
+from utils.host.environments import FACTORY
+from utils.host.errors import ImageError
+from utils.targets.releases import ADMIN_APIS_CLOSE, SECURITY_FLOOR, default_release, slim_image_of, usable_releases
 
 SCRIPT = Path(__file__).with_name("look_inside.sh")
 FULL_IMAGE = "give a full Triton image (nvcr.io/nvidia/tritonserver:YY.MM-py3, or one made from it)"

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from utils.errors import FactoryError
+from utils.host.errors import FactoryError
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 WIDTH = 118

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.build_tree import BUILD
-from utils.cache_folder import NAMES, cache_folder, size_of
+from utils.convert.cache import BOUND_VARIABLE, DEFAULT_GIGABYTES, bound
 from utils.diagnosis.findings import Finding, fault, ok, warning
-from utils.disk import free_bytes, gigabytes
-from utils.environments import FACTORY, SERVING, Environment
-from utils.errors import ExportError, FactoryError, UsageError
-from utils.graph_cache import BOUND_VARIABLE, DEFAULT_GIGABYTES, bound
+from utils.host.build_tree import BUILD
+from utils.host.cache_folder import NAMES, cache_folder, size_of
+from utils.host.disk import free_bytes, gigabytes
+from utils.host.environments import FACTORY, SERVING, Environment
+from utils.host.errors import ExportError, FactoryError, UsageError
 
 # The pinned requirements have wheels for these; the suite runs on the second one.
 TRIED_PYTHONS = ((3, 10), (3, 11), (3, 12))

@@ -12,13 +12,14 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from utils import children, wheelhouse
 from utils.diagnosis.findings import Finding, fault, ok, warning
-from utils.docker_client import last_line
-from utils.docker_engine import Engine
-from utils.environments import FACTORY
-from utils.errors import FactoryError, UsageError
-from utils.storage.scrub import scrub
+from utils.docker import wheelhouse
+from utils.docker.client import last_line
+from utils.docker.engine import Engine
+from utils.host import children
+from utils.host.environments import FACTORY
+from utils.host.errors import FactoryError, UsageError
+from utils.sources.storage.scrub import scrub
 
 ANSWER_SECONDS = 5
 LIMIT_SECONDS = 15.0

@@ -1,6 +1,6 @@
 """A tiny classifier is built on a base image by the main job, started hardened, and treated as the fault table says.
 
-doctor.py runs `utils.environment utils.diagnosis.prove --base-image IMAGE`, for this needs the factory's environment.
+doctor.py runs `utils.host.environment utils.diagnosis.prove --base-image IMAGE`, in the factory's environment.
 The rows are printed as JSON.
 """
 
@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from utils import ROOT, build_tree, children, entry
+from utils import ROOT
 from utils.diagnosis.findings import FAULT, OK, ProofRow
 from utils.diagnosis.target import Target
-from utils.docker_engine import connect
-from utils.errors import BootProofError
-from utils.progress import stage
-from utils.running_container import RunningContainer
+from utils.docker.engine import connect
+from utils.docker.running_container import RunningContainer
+from utils.host import build_tree, children, entry
+from utils.host.errors import BootProofError
+from utils.host.progress import stage
 
 TAG, BATCH = "proof", "8"
 # Row 18: what a careful user runs it with, beside what every container under proof gets.

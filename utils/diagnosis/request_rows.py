@@ -9,7 +9,7 @@ from utils.diagnosis.admin_apis import ADMIN_GRPC, ADMIN_HTTP, open_over_grpc, o
 from utils.diagnosis.cases import CASES, Case, good_among_bad
 from utils.diagnosis.findings import FAULT, OK, ProofRow
 from utils.diagnosis.target import LEAK, Reply, Target, infer_body
-from utils.errors import BootProofError
+from utils.host.errors import BootProofError
 
 # Row 9. A machine that is busy with other things may need another attempt.
 ANSWER_SECONDS, ATTEMPTS = 2.0, 3

@@ -2,8 +2,10 @@
 
 import sys
 
-from utils import ROOT, entry, wheelhouse
-from utils.docker_context import SERVING_REQUIREMENTS
+from utils import ROOT
+from utils.docker import wheelhouse
+from utils.docker.context import SERVING_REQUIREMENTS
+from utils.host import entry
 
 # What a text classification on a CPU installs.
 REQUIREMENTS = (ROOT / SERVING_REQUIREMENTS, ROOT / "model_repository/fused/requirements-onnxruntime.txt")

@@ -1,6 +1,7 @@
 """The one table of tasks. A new task is one file with its row here and at most one component folder."""
 
-from utils.errors import UsageError
+from utils.convert.task import Task, TaskOption
+from utils.host.errors import UsageError
 from utils.tasks import (
     feature_extraction,
     logits,
@@ -13,7 +14,6 @@ from utils.tasks import (
     token_classification,
     zero_shot_classification,
 )
-from utils.tasks.task import Task, TaskOption
 
 ROWS = (
     text_classification,

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from utils.corpus import GOLDEN_TEXTS
-from utils.errors import ExportError, UsageError
-from utils.golden import TensorValue, numbers
-from utils.model_config import ModelConfig
-from utils.pipeline import Graph, Ingredients, Step
-from utils.sentence_folder import POOLINGS, read_sentence_folder
-from utils.steps import fused, graph_step, text_input, text_preprocessing
-from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
-from utils.tensors import TensorSpec
+from utils.convert.task import Example, Guard, Settings, Task, TaskOption
+from utils.host.errors import ExportError, UsageError
+from utils.proof.golden import TensorValue, numbers
+from utils.repository.corpus import GOLDEN_TEXTS
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.steps import fused, graph_step, text_input, text_preprocessing
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import ModelConfig
+from utils.sources.sentence_folder import POOLINGS, read_sentence_folder
 
 if TYPE_CHECKING:
-    from utils.original import Original
+    from utils.convert.reference_model import Original
 
 
 def _pooling(text: str) -> str:
@@ -80,7 +80,7 @@ def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settin
 
 def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
     """What sentence-transformers' own encode gives for each text."""
-    from utils.sentence_answers import encode
+    from utils.convert.sentence_answers import encode
 
     encoded = encode(original, settings, [example["text_input"] for example in examples])
     return [{"embedding": numbers("FP32", embedding)} for embedding in encoded]

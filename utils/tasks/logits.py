@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from utils.components import load_shared
-from utils.corpus import GOLDEN_TEXTS
-from utils.golden import TensorValue, numbers
-from utils.steps import bare_graph
-from utils.tasks.task import Example, Settings, Task
+from utils.convert.task import Example, Settings, Task
+from utils.proof.golden import TensorValue, numbers
+from utils.repository.corpus import GOLDEN_TEXTS
+from utils.repository.served_code import load_shared
+from utils.repository.steps import bare_graph
 
 if TYPE_CHECKING:
+    from utils.convert.reference_model import Original
     from utils.convert_to_onnx import Conversion
-    from utils.original import Original
 
 
 def requests(conversion: "Conversion", max_batch_size: int) -> list[Mapping[str, TensorValue]]:

@@ -6,13 +6,13 @@ The detector gives EAST's maps (Zhou et al., 2017), the recognizer frames for CT
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from utils.errors import UsageError
-from utils.numbers import whole_number
-from utils.pipeline import Graph, Ingredients, Step
-from utils.steps import id2label, step_of_graph
-from utils.tasks.task import GraphPipeline, Settings, Task, TaskOption, Tensors
-from utils.tensors import TensorSpec
-from utils.word_graphs import DETECTION, RECOGNITION, check, maps_of
+from utils.convert.task import GraphPipeline, Settings, Task, TaskOption, Tensors
+from utils.host.errors import UsageError
+from utils.host.numbers import whole_number
+from utils.ocr.graphs import DETECTION, RECOGNITION, check, maps_of
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.steps import id2label, step_of_graph
+from utils.repository.tensors import TensorSpec
 
 # What the two components' settings.json hold. The means are those of NVIDIA's tutorial, as ImageNet has them.
 PREPROCESSING = {"longest_side": 640, "most_pixels": 16_000_000, "means": [123.68, 116.78, 103.94]}
@@ -144,7 +144,7 @@ def golden(
     graphs: Mapping[str, Graph], settings: Settings, alphabet: tuple[str, ...]
 ) -> Sequence[tuple[Tensors, Tensors]]:
     """Drawn pictures, and what the two graphs, run by ONNX Runtime itself, read in them."""
-    from utils.word_golden import answers
+    from utils.ocr.golden import answers
 
     return answers(graphs, settings, alphabet)
 

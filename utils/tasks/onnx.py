@@ -1,7 +1,7 @@
 """A ready ONNX graph, served under MODEL_NAME itself with the tensors it has."""
 
-from utils.steps import bare_graph
-from utils.tasks.task import Task
+from utils.convert.task import Task
+from utils.repository.steps import bare_graph
 
 TASK = Task(
     name="onnx",

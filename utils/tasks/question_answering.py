@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from utils.components import load_shared
-from utils.errors import SourceError
-from utils.golden import TensorValue, texts
-from utils.model_config import ModelConfig
-from utils.pipeline import Graph, Ingredients, Step
-from utils.steps import graph_call, graph_step, text_input, tokenizer_file
-from utils.tasks.task import Example, Settings, Task, TaskOption
-from utils.tensors import TensorSpec
+from utils.convert.task import Example, Settings, Task, TaskOption
+from utils.host.errors import SourceError
+from utils.proof.golden import TensorValue, texts
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.served_code import load_shared
+from utils.repository.steps import graph_call, graph_step, text_input, tokenizer_file
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import ModelConfig
 
 if TYPE_CHECKING:
-    from utils.original import Original
+    from utils.convert.reference_model import Original
 
 # Of transformers' QuestionAnsweringPipeline: tokens of a row, of two rows' overlap, and of an answer, at most.
 LONGEST_ROW, LONGEST_OVERLAP, LONGEST_ANSWER = 384, 128, 15

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from utils.activations import ACTIVATION, OF_PIPELINE, chosen
-from utils.corpus import GOLDEN_TEXTS
-from utils.errors import UsageError
-from utils.golden import TensorValue, texts
-from utils.model_config import SCORE_FUNCTIONS, ModelConfig
-from utils.numbers import whole_number
-from utils.pipeline import Graph, Ingredients, Step
-from utils.progress import note
-from utils.steps import fused, graph_step, id2label, text_input, text_preprocessing
-from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
-from utils.tensors import TensorSpec
+from utils.convert.activations import ACTIVATION, OF_PIPELINE, chosen
+from utils.convert.task import Example, Guard, Settings, Task, TaskOption
+from utils.host.errors import UsageError
+from utils.host.numbers import whole_number
+from utils.host.progress import note
+from utils.proof.golden import TensorValue, texts
+from utils.repository.corpus import GOLDEN_TEXTS
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.steps import fused, graph_step, id2label, text_input, text_preprocessing
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
 
 if TYPE_CHECKING:
-    from utils.original import Original
+    from utils.convert.reference_model import Original
 
 TOP_K = TaskOption(
     name="top_k",

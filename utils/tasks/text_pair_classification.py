@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from utils.corpus import GOLDEN_PAIRS
-from utils.steps import text_input
+from utils.convert.task import Example, Settings, Text
+from utils.repository.corpus import GOLDEN_PAIRS
+from utils.repository.steps import text_input
 from utils.tasks import text_classification
-from utils.tasks.task import Example, Settings, Text
 
 SHORT = "Is it so?"
 

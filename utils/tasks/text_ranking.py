@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from utils.activations import ACTIVATION, OF_TORCH, chosen, of_torch
-from utils.errors import SourceError
-from utils.golden import TensorValue, numbers
-from utils.json_file import read_json
-from utils.model_config import ModelConfig
-from utils.pipeline import Graph, Ingredients, Step
-from utils.sentence_folder import OWN_CONFIG, SentenceFolder, read_ranking_folder
-from utils.steps import fused, graph_step, text_preprocessing
+from utils.convert.activations import ACTIVATION, OF_TORCH, chosen, of_torch
+from utils.convert.task import Example, Guard, Settings, Task, Text
+from utils.host.errors import SourceError
+from utils.host.json_file import read_json
+from utils.proof.golden import TensorValue, numbers
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.steps import fused, graph_step, text_preprocessing
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import ModelConfig
+from utils.sources.sentence_folder import OWN_CONFIG, SentenceFolder, read_ranking_folder
 from utils.tasks import text_pair_classification
-from utils.tasks.task import Example, Guard, Settings, Task, Text
-from utils.tensors import TensorSpec
 
 if TYPE_CHECKING:
-    from utils.original import Original
+    from utils.convert.reference_model import Original
 
 
 def pair_preprocessing(ingredients: Ingredients) -> Step:
@@ -98,7 +98,7 @@ def pairs(_: Settings, example: Example) -> Sequence[Text]:
 
 def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
     """What sentence-transformers' own CrossEncoder.predict gives for each pair."""
-    from utils.sentence_answers import predict
+    from utils.convert.sentence_answers import predict
 
     asked = [(example["text_input"], example["text_pair"]) for example in examples]
     return [{"scores": numbers("FP32", each)} for each in predict(original, settings, asked)]

@@ -4,17 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from utils.corpus import GOLDEN_TEXTS
-from utils.errors import UsageError
-from utils.golden import TensorValue, texts
-from utils.model_config import ModelConfig
-from utils.pipeline import Graph, Ingredients, Step
-from utils.steps import graph_step, id2label, text_input, text_preprocessing, tokenizer_file
-from utils.tasks.task import Example, Guard, Settings, Task, TaskOption
-from utils.tensors import TensorSpec
+from utils.convert.task import Example, Guard, Settings, Task, TaskOption
+from utils.host.errors import UsageError
+from utils.proof.golden import TensorValue, texts
+from utils.repository.corpus import GOLDEN_TEXTS
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.steps import graph_step, id2label, text_input, text_preprocessing, tokenizer_file
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import ModelConfig
 
 if TYPE_CHECKING:
-    from utils.original import Original
+    from utils.convert.reference_model import Original
 
 # The pipeline's aggregation strategies.
 AGGREGATIONS = ("none", "simple", "first", "average", "max")

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from utils.errors import SourceError, UsageError
-from utils.golden import TensorValue, texts
-from utils.model_config import ModelConfig
-from utils.pipeline import Graph, Ingredients, Step
-from utils.steps import graph_call, graph_step, text_input, tokenizer_file
-from utils.tasks.task import Example, Settings, Task, TaskOption
-from utils.tensors import TensorSpec
+from utils.convert.task import Example, Settings, Task, TaskOption
+from utils.host.errors import SourceError, UsageError
+from utils.proof.golden import TensorValue, texts
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.steps import graph_call, graph_step, text_input, tokenizer_file
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import ModelConfig
 
 if TYPE_CHECKING:
-    from utils.original import Original
+    from utils.convert.reference_model import Original
 
 DEFAULT_TEMPLATE = "This example is {}."
 LABELS = ("sports", "politics", "technology", "weather", "cooking")

@@ -13,8 +13,8 @@ from tests import tiny_models
 from tests.server.faults.supervised import lay_out_serving, supervised
 from tests.server.faults.target import Target
 from utils import ROOT
-from utils.build_tree import BUILD
-from utils.local_triton import serve
+from utils.host.build_tree import BUILD
+from utils.triton.server import serve
 
 LAYOUTS = ("ensemble", "fused")
 # Asks about the server around the model, which is the same in each layout.

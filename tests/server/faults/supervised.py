@@ -11,11 +11,12 @@ import urllib.request
 from pathlib import Path
 
 from tests.server.faults.target import family
-from utils import ROOT, environment
-from utils.local_triton import SERVICES, triton_for
-from utils.ports import choose_ports
-from utils.server_address import ServerAddress
-from utils.triton_layout import ask
+from utils import ROOT
+from utils.host import environment
+from utils.triton.address import ServerAddress
+from utils.triton.layout import ask
+from utils.triton.ports import choose_ports
+from utils.triton.server import SERVICES, triton_for
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -23,7 +24,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def lay_out_serving(folder, golden):
     """What the Dockerfile puts into /opt/serving."""
     folder.mkdir(parents=True)
-    for file in ("deploy/supervise.py", "deploy/healthcheck.py", "utils/comparison.py"):
+    for file in ("deploy/supervise.py", "deploy/healthcheck.py", "utils/proof/comparison.py"):
         shutil.copy(ROOT / file, folder)
     shutil.copytree(ROOT / "deploy/supervisor", folder / "supervisor")
     shutil.copy(golden, folder)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.server.faults.target import family
-from utils import ROOT, triton_process
-from utils.errors import BootProofError
-from utils.local_triton import serve
+from utils import ROOT
+from utils.host.errors import BootProofError
+from utils.triton import process
+from utils.triton.server import serve
 
 LIMIT = 10
 
@@ -23,7 +24,7 @@ LIMIT = 10
 def regions(monkeypatch):
     """A function that lists the shared memory of the servers this test starts."""
     mark = uuid.uuid4()
-    monkeypatch.setattr(triton_process.uuid, "uuid4", lambda: mark)
+    monkeypatch.setattr(process.uuid, "uuid4", lambda: mark)
     return lambda: list(Path("/dev/shm").glob(f"triton_{mark.hex}*"))
 
 

@@ -2,7 +2,7 @@
 
 FAULTS_SECONDS=60 lasts a minute. The server here has a /dev/shm of 12 MiB for itself, in a mount namespace, which needs
 root. 24.10 words it as releases up to 25.06 do; that the canary knows the later wording is tested in
-tests/unit/test_pulse.py, and with TRITON_ROOT here.
+tests/deploy/test_pulse.py, and with TRITON_ROOT here.
 """
 
 import os

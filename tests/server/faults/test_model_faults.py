@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.server.faults.target import Target
 from utils.diagnosis.target import LEAK, infer_body
-from utils.local_triton import serve
+from utils.triton.server import serve
 
 NAMES = ("input_ids", "attention_mask", "token_type_ids")
 

@@ -10,9 +10,9 @@ import pytest
 
 from utils.diagnosis import base_image
 from utils.diagnosis.findings import FAULT, OK, WARNING
-from utils.docker_client import BUILT_IN, DockerClient
-from utils.docker_engine import Engine
-from utils.releases import default_release
+from utils.docker.client import BUILT_IN, DockerClient
+from utils.docker.engine import Engine
+from utils.targets.releases import default_release
 
 # A program that every machine with bash has, and a library that it is linked against.
 PROGRAM, LIBRARY = Path("/bin/bash"), "libtinfo.so.6"

@@ -1,7 +1,7 @@
 """The report as a person reads it."""
 
 from utils.diagnosis.findings import FAULT, OK, WIDTH, ProofRow, as_text, fault, fault_of, ok, warning
-from utils.errors import ImageError, UsageError
+from utils.host.errors import ImageError, UsageError
 
 
 def test_the_columns_of_all_sections_are_aligned():

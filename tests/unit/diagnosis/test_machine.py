@@ -8,8 +8,8 @@ import pytest
 
 from utils.diagnosis import machine
 from utils.diagnosis.findings import FAULT, OK, WARNING
-from utils.environments import FACTORY
-from utils.errors import ImageError
+from utils.host.environments import FACTORY
+from utils.host.errors import ImageError
 
 GB = 1_000_000_000
 

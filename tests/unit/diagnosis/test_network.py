@@ -10,8 +10,8 @@ from tests.loopback.clearml_server import ClearmlServer
 from tests.loopback.serving import Answering, LoopbackServer
 from utils.diagnosis import network
 from utils.diagnosis.findings import FAULT, OK, WARNING, ok
-from utils.docker_client import BUILT_IN, DockerClient
-from utils.docker_engine import Engine
+from utils.docker.client import BUILT_IN, DockerClient
+from utils.docker.engine import Engine
 
 UNUSED = "http://127.0.0.1:9"  # port 9, the discard service, has no server any more
 FOREIGN = (

@@ -5,9 +5,9 @@ import pytest
 from utils.diagnosis import prove, sample_model
 from utils.diagnosis.findings import FAULT, OK
 from utils.diagnosis.target import Target
-from utils.docker_client import BUILT_IN, DockerClient
-from utils.running_container import RunningContainer
-from utils.server_address import ServerAddress
+from utils.docker.client import BUILT_IN, DockerClient
+from utils.docker.running_container import RunningContainer
+from utils.triton.address import ServerAddress
 
 UNUSED = "127.0.0.1:9"
 OPTIONS = prove.Options(base_image="base:1", slim_image="", release="24.10")

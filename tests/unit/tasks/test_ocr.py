@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from utils import docker_context, wheelhouse, word_golden
-from utils.build_spec import parse_arguments
-from utils.errors import UsageError
+from utils.docker import context, wheelhouse
+from utils.host.errors import UsageError
+from utils.ocr import golden
+from utils.options.build_spec import parse_arguments
 from utils.tasks.ocr import TASK
 
 START = ["detection.onnx", "-", "alphabet.json", "words", "v1", "1", "--task", "ocr"]
@@ -68,8 +69,8 @@ def test_what_cannot_be_is_refused(arguments, said):
 
 @pytest.mark.parametrize("alphabet", [ALPHABET, tuple(map(str.upper, ALPHABET)), ("-", *"абвгдежз")])
 def test_the_golden_pictures_are_the_same_each_time_and_of_the_alphabet(alphabet):
-    pictures = word_golden.pictures(alphabet)
-    assert pictures == word_golden.pictures(alphabet)
+    pictures = golden.pictures(alphabet)
+    assert pictures == golden.pictures(alphabet)
     assert set("".join(word for _, words in pictures for word in words)) <= set(alphabet)
     formats = [Image.open(io.BytesIO(content)).format for content, _ in pictures]
     assert {"PNG", "JPEG"} <= set(formats)
@@ -81,6 +82,6 @@ def test_the_image_has_what_decodes_pictures_and_others_have_not(tmp_path, monke
     docker = {"triton_image": "triton:1", "slim_image": "debian:12-slim", "runtime": "slim", "python": "3.11"}
     for folder, components in (("with", ("detection_preprocessing", "model_onnx")), ("without", ("model_onnx",))):
         (tmp_path / folder).mkdir()
-        docker_context.write(tmp_path / folder, docker, [Path(name, "requirements.txt") for name in components])
+        context.write(tmp_path / folder, docker, [Path(name, "requirements.txt") for name in components])
     texts = [(tmp_path / folder / "requirements-serving.txt").read_text() for folder in ("with", "without")]
     assert ["pillow==" in text for text in texts] == [True, False]

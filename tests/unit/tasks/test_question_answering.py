@@ -5,8 +5,8 @@ import pytest
 
 from tests import tiny_models
 from utils.convert_to_onnx import Wanted, _golden_examples
-from utils.errors import SourceError
-from utils.releases import default_release
+from utils.host.errors import SourceError
+from utils.targets.releases import default_release
 from utils.tasks import TASKS
 from utils.tasks.question_answering import EXAMPLES, row_sizes
 

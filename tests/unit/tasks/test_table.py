@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from utils.comparison import COMPARISONS
-from utils.corpus import GOLDEN_TEXTS
-from utils.errors import UsageError
-from utils.golden_answers import request
-from utils.layouts import LAYOUTS
-from utils.origins import ORIGINS
-from utils.supported_types import SUPPORTED
+from utils.convert.golden_answers import request
+from utils.convert.origins import ORIGINS
+from utils.host.errors import UsageError
+from utils.proof.comparison import COMPARISONS
+from utils.repository.corpus import GOLDEN_TEXTS
+from utils.repository.layouts import LAYOUTS
+from utils.sources.supported_types import SUPPORTED
 from utils.tasks import DEFAULT_TASK, TASKS, find_task, task_options
 
 EVERY = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from tests import tiny_models
-from utils.errors import UsageError
-from utils.model_config import ModelConfig, read_model_config
-from utils.original import Original
+from utils.convert.reference_model import Original
+from utils.host.errors import UsageError
+from utils.sources.model_config import ModelConfig, read_model_config
 from utils.tasks.text_classification import TASK, TOP_K, answer, settle
 
 LABELS = ("a", "b", "c", "d", "e")

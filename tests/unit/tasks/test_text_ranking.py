@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from utils.activations import parse_activation
-from utils.errors import SourceError, UsageError
-from utils.model_config import read_model_config
+from utils.convert.activations import parse_activation
+from utils.host.errors import SourceError, UsageError
+from utils.sources.model_config import read_model_config
 from utils.tasks.text_ranking import TASK
 
 SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.linear.Identity"

@@ -1,7 +1,7 @@
 import pytest
 
 from tests import tiny_models
-from utils.errors import SourceError, UsageError
+from utils.host.errors import SourceError, UsageError
 from utils.tasks import TASKS
 from utils.tasks.zero_shot_classification import DEFAULT_TEMPLATE, pairs, parse_template
 

@@ -1,0 +1,209 @@
+"""The supervisor's settings and canary, without a server."""
+
+import base64
+import collections.abc
+import importlib.util
+import json
+import resource
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.supervisor import canary, settings, stack
+from deploy.supervisor.triton_errors import TRY_LESS
+from tests.loopback.triton_sentences import NO_ROOM
+from utils.proof.comparison import difference
+
+
+def test_defaults():
+    assert settings.read({}) == settings.Settings()
+    assert settings.read({"TRITON_HTTP_PORT": "", "TRITON_DRAIN_SECONDS": "25"}).drain_seconds == 25
+
+
+@pytest.mark.parametrize("file", sorted(Path(settings.__file__).parent.glob("*.py")), ids=lambda file: file.stem)
+def test_it_can_be_imported_where_the_abstract_types_know_no_parameters(file, monkeypatch):
+    """As on Python 3.8, which the oldest base images have: annotations only may say Callable[[int], None]."""
+    for name in ("Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence"):
+        monkeypatch.setattr(collections.abc, name, type(name, (), {}))
+    name = f"deploy.supervisor.{file.stem}_as_on_3_8"
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+
+
+def test_no_limit_of_bodies_is_the_largest_that_triton_can_count():
+    """Releases with a flag for it have a default of 64 MiB."""
+    assert settings.read({"TRITON_MAX_INPUT_BYTES": "0"}).max_input_bytes == 2**31 - 1
+    assert settings.read({"TRITON_MAX_INPUT_BYTES": str(2**31 - 1)}).max_input_bytes == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "guard"), [("", "always"), ("always", "always"), ("auto", "auto"), ("never", "never")]
+)
+def test_when_there_is_a_guard(text, guard):
+    assert settings.read({"TRITON_GUARD": text}).guard == guard
+
+
+def test_doors():
+    assert settings.read({"TRITON_GRPC": "off"}).ports == [8000]
+    assert settings.read({"TRITON_GRPC": "on", "TRITON_METRICS": "on"}) == settings.Settings()
+    assert settings.read({"TRITON_METRICS": "off"}).metrics_address == "127.0.0.1"
+    assert settings.read({"TRITON_HTTP_ADDRESS": "127.0.0.1"}).http_address == "127.0.0.1"
+
+
+def test_what_kubernetes_tells_of_a_service_is_no_setting():
+    assert settings.read({"TRITON_HTTP_PORT": "tcp://10.0.0.1:8000"}) == settings.Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("TRITON_HTTP_PORT", "70000"), ("TRITON_HTTP_PORT", "http"), ("TRITON_DRAIN_SECONDS", "0"),
+     ("TRITON_MAX_INPUT_BYTES", "-1"), ("TRITON_MAX_INPUT_BYTES", str(2**31)),
+     ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
+     ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0"), ("TRITON_GRPC", "no"),
+     ("TRITON_METRICS", "0"), ("TRITON_HTTP_ADDRESS", "10.0.0.1"), ("TRITON_GRPC_CERT_FILE", "/no/such/file")],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(name, text):
+    with pytest.raises(settings.SettingError, match=name) as raised:
+        settings.read({name: text})
+    assert not name.endswith("KEY") or text not in str(raised.value)
+
+
+def test_the_key_may_lie_in_a_file(tmp_path):
+    (tmp_path / "key").write_text("0123456789abcdef\n")
+    assert settings.read({"TRITON_ADMIN_KEY_FILE": str(tmp_path / "key")}).admin_key == "0123456789abcdef"
+    (tmp_path / "key").write_text("")
+    with pytest.raises(settings.SettingError, match="is empty"):
+        settings.read({"TRITON_ADMIN_KEY_FILE": str(tmp_path / "key")})
+
+
+def test_the_key_does_not_reach_the_models():
+    assert settings.without_secrets({"TRITON_ADMIN_KEY": "a", "TRITON_ADMIN_KEY_FILE": "b", "C": "d"}) == {"C": "d"}
+
+
+def row(*values, **changes):
+    tensor = {"datatype": "BYTES", "shape": [len(values)], "data": list(values)}
+    return {"model": "m", "batched": True, "inputs": {"text_input": tensor}, "outputs": {"echo": tensor}, **changes}
+
+
+def load(tmp_path, *rows, **changes):
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"format": 2, "comparison": "tensors", "tolerance": 0.001, "rows": rows, **changes}))
+    return canary.load(str(file), difference, 1)
+
+
+def test_the_smallest_rows_are_asked(tmp_path):
+    ours = load(tmp_path, *(row("x" * length) for length in (900, 5, 70, 1)))
+    assert [each.outputs["echo"]["data"] for each in ours.rows] == [["x"], ["x" * 5], ["x" * 70]]
+
+
+def test_each_model_and_version_is_asked(tmp_path):
+    rows = [row("a"), row("bb"), row("ccc"), row("dddd", version=1), row("eeeee", version=2), row("ffffff", model="n")]
+    ours = load(tmp_path, *reversed(rows))
+    assert [each.path for each in ours.rows] == ["m", "m/versions/1", "m/versions/2", "n"]
+    assert [each.model for each in ours.rows] == ["m", "m", "m", "n"]
+
+
+def test_half_precision_comes_back_as_a_binary_tensor(tmp_path, monkeypatch):
+    """Triton's JSON has no form for it."""
+    tensors = {"y": {"datatype": "FP16", "shape": [2], "data": [0.5, -2]}, "é": row("b")["inputs"]["text_input"]}
+    (sent,) = load(tmp_path, row("a", outputs=tensors)).rows
+    asked = json.loads(sent.body[: int(sent.headers["Inference-Header-Content-Length"])])
+    assert asked["parameters"] == {"binary_data_output": True}
+    outputs = [
+        {"name": "y", "datatype": "FP16", "shape": [1, 2], "parameters": {"binary_data_size": 4}},
+        {"name": "é", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": 5}},
+    ]
+    head = json.dumps({"outputs": outputs}, ensure_ascii=False).encode()
+    for text, is_right in ((b"b", True), (b"c", False)):
+        body = head + struct.pack("<2e", 0.5, -2) + struct.pack("<I", 1) + text
+        monkeypatch.setattr(canary, "request", lambda *_, body=body, **__: (200, body))
+        if is_right:
+            load(tmp_path, row("a", outputs=tensors)).ask(sent, 1)
+        else:
+            with pytest.raises(canary.WrongAnswerError, match="é"):
+                load(tmp_path, row("a", outputs=tensors)).ask(sent, 1)
+
+
+def test_any_bytes_travel_as_a_binary_tensor(tmp_path):
+    (sent,) = load(tmp_path, row("é", {"base64": base64.b64encode(b"\xff\0").decode()})).rows
+    length = int(sent.headers["Inference-Header-Content-Length"])
+    head = json.loads(sent.body[:length])["inputs"][0]
+    assert head["shape"] == [1, 2] and head["parameters"] == {"binary_data_size": 12}
+    assert sent.body[length:] == b"\2\0\0\0\xc3\xa9\2\0\0\0\xff\0"
+
+
+def test_numbers_travel_as_their_datatype(tmp_path):
+    tensor = {"datatype": "FP32", "shape": [3], "data": [1, 2.5, -1]}
+    (sent,) = load(tmp_path, row("a", inputs={"x": tensor}, batched=False)).rows
+    assert sent.body.endswith(struct.pack("<3f", 1, 2.5, -1))
+    assert json.loads(sent.body[:-12])["inputs"][0]["shape"] == [3]
+
+
+@pytest.mark.parametrize("changes", [{"format": 1}, {"rows": []}])
+def test_what_is_no_golden_answers_is_refused(tmp_path, changes):
+    with pytest.raises(ValueError, match="golden answers"):
+        load(tmp_path, row("a"), **changes)
+
+
+def reply(monkeypatch, status, content):
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    monkeypatch.setattr(canary, "request", lambda *arguments, **options: (status, body))
+
+
+def outputs(*data):
+    return {"outputs": [{"name": "echo", "datatype": "BYTES", "shape": [1, len(data)], "data": list(data)}]}
+
+
+def test_a_right_answer_passes(tmp_path, monkeypatch):
+    ours = load(tmp_path, row("a"), row({"base64": base64.b64encode(b"\xff").decode()}))
+    reply(monkeypatch, 200, outputs("a"))
+    ours.ask(ours.rows[0], 1)
+    reply(monkeypatch, 200, json.dumps(outputs("?")).encode().replace(b"?", b"\xff"))
+    ours.ask(ours.rows[1], 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "error"),
+    [(200, outputs("b"), canary.WrongAnswerError), (200, outputs("a", "a"), canary.WrongAnswerError),
+     (200, {"outputs": []}, canary.WrongAnswerError), (200, b"nope", canary.WrongAnswerError),
+     (500, {"error": "x"}, canary.WrongAnswerError), (404, {"error": "x"}, canary.WrongAnswerError),
+     (503, {"error": "Exceeds maximum queue size"}, canary.NoAnswerError), (429, {}, canary.NoAnswerError),
+     (502, {"error": "the server gave no answer"}, canary.NoAnswerError),
+     *((status, each, canary.NoRoomError) for each in [*NO_ROOM.values(), TRY_LESS] for status in (500, 503)),
+     (200, NO_ROOM["24.10"], canary.WrongAnswerError), (400, NO_ROOM["26.08"], canary.WrongAnswerError)],
+)  # fmt: skip
+def test_any_other_answer_is_told_apart(tmp_path, monkeypatch, status, content, error):
+    ours = load(tmp_path, row("a"))
+    reply(monkeypatch, status, content)
+    with pytest.raises(error):
+        ours.ask(ours.rows[0], 1)
+
+
+def test_a_server_that_is_not_there_gives_no_answer(tmp_path):
+    ours = load(tmp_path, row("a"))
+    with pytest.raises(canary.NoAnswerError):
+        ours.ask(ours.rows[0], 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ((8 << 20, -1), (stack.BYTES, -1)),
+        ((-1, -1), (stack.BYTES, -1)),
+        ((8 << 20, 64 << 20), (64 << 20, 64 << 20)),
+        ((1 << 40, -1), (1 << 40, -1)),
+    ],
+    ids=["default", "unlimited", "hard limit", "more already"],
+)
+def test_the_stack_is_as_large_as_it_may_be(monkeypatch, tmp_path, now, expected):
+    limits = {resource.RLIMIT_STACK: now, resource.RLIMIT_AS: (-1, -1)}
+    monkeypatch.setattr(stack.resource, "getrlimit", limits.get)
+    assert stack.limit(str(tmp_path / "absent")) == expected
+    (tmp_path / "strict").write_text("2\n")
+    assert stack.limit(str(tmp_path / "strict")) == now
+    limits[resource.RLIMIT_AS] = (1 << 40, -1)
+    assert stack.limit(str(tmp_path / "absent")) == now

@@ -1,0 +1,112 @@
+"""A build tree becomes a build context."""
+
+import os
+import re
+import stat
+
+import pytest
+
+from utils.docker import context, wheelhouse
+from utils.host.errors import UsageError
+
+DOCKER = {"triton_image": "team/triton:1", "slim_image": "debian:12-slim", "runtime": "slim", "python": "3.11"}
+
+
+@pytest.fixture
+def filled(monkeypatch):
+    calls = []
+    monkeypatch.setattr(wheelhouse, "fill", lambda destination, **options: calls.append((destination, options)))
+    return calls
+
+
+def arguments_of(tree):
+    lines = (tree / "Dockerfile").read_text().splitlines()
+    return [line for line in lines if re.match("ARG .*=", line)]
+
+
+def test_dockerfile_carries_this_builds_values(tmp_path, filled):
+    context.write(tmp_path, DOCKER)
+    assert arguments_of(tmp_path) == [
+        "ARG TRITON_IMAGE=team/triton:1",
+        "ARG SLIM_IMAGE=debian:12-slim",
+        "ARG RUNTIME=slim",
+    ]
+
+
+def test_full_image_needs_no_slim_base(tmp_path, filled):
+    context.write(tmp_path, DOCKER | {"runtime": "full", "slim_image": "not/to/be/had:1"})
+    assert arguments_of(tmp_path)[1:] == ["ARG SLIM_IMAGE=team/triton:1", "ARG RUNTIME=full"]
+
+
+@pytest.mark.parametrize("name", ["triton_image", "slim_image"])
+def test_reference_that_is_none_is_refused(tmp_path, filled, name):
+    with pytest.raises(UsageError, match="not an image reference"):
+        context.write(tmp_path, DOCKER | {name: "x\nRUN evil"})
+
+
+def test_wheels_are_for_the_bases_python(tmp_path, filled):
+    context.write(tmp_path, DOCKER | {"machine": "aarch64"}, refresh=True)
+    ((destination, options),) = filled
+    assert destination == tmp_path / "wheelhouse"
+    assert (options["python"], options["machine"], options["refresh"]) == ("3.11", "aarch64", True)
+    assert options["requirements"] == tmp_path / "requirements-serving.txt"
+
+
+def test_files_can_be_read_by_all_whatever_the_umask(tmp_path, filled):
+    former = os.umask(0o077)
+    try:
+        context.write(tmp_path, DOCKER)
+    finally:
+        os.umask(former)
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in context.FILES}
+    assert modes == context.FILES
+    assert stat.S_IMODE((tmp_path / "deploy").stat().st_mode) == 0o755
+
+
+def test_a_second_time_does_not_matter(tmp_path, filled):
+    context.write(tmp_path, DOCKER)
+    first = (tmp_path / "Dockerfile").read_text()
+    context.write(tmp_path, DOCKER)
+    assert (tmp_path / "Dockerfile").read_text() == first
+
+
+def test_everything_the_dockerfile_copies_is_sent():
+    text = (context.ROOT / "Dockerfile").read_text()
+    sent = (context.ROOT / ".dockerignore").read_text().split()
+    copied = [
+        word
+        for line in text.splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for word in line.split()[1:-1]
+    ]
+    assert {word.split("/")[0] for word in copied} == {word.removeprefix("!") for word in sent if word.startswith("!")}
+    assert sent[0] == "*"
+
+
+def test_large_files_are_a_layer_of_their_own(tmp_path):
+    """Docker gets them below weights/, and not once more with what changes from tag to tag."""
+    large = tmp_path / "model_repository/model_onnx/1/model.onnx"
+    odd = large.parent / "weights[0].bin"
+    small = tmp_path / "model_repository/model_onnx/config.pbtxt"
+    large.parent.mkdir(parents=True)
+    large.write_bytes(b"x" * context.LARGE)
+    odd.write_bytes(b"y" * context.LARGE)
+    small.write_text("name: 'model_onnx'")
+    for _ in range(2):  # a tree may be completed again
+        context.write_context(tmp_path, triton_image="a:b", slim_image="c:d", runtime="slim")
+    found = [path for path in (tmp_path / "weights").rglob("*") if path.is_file()]
+    assert sorted(path.name for path in found) == ["model.onnx", "weights[0].bin"]
+    assert (tmp_path / "weights/model_onnx/1/model.onnx").samefile(large)
+    assert odd.stat().st_nlink == 1
+    assert (tmp_path / ".dockerignore").read_text().splitlines()[-2:] == [
+        "model_repository/model_onnx/1/model.onnx",
+        r"model_repository/model_onnx/1/weights\[0\].bin",
+    ]
+
+
+def test_every_file_of_the_supervisor_is_sent():
+    folder = context.ROOT / "deploy/supervisor"
+    files = {path.relative_to(context.ROOT).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {file for file in files if not file.endswith(".pyc")} == {
+        name for name in context.FILES if name.startswith("deploy/supervisor/")
+    }

@@ -1,0 +1,138 @@
+"""Stage 8 on an engine that only remembers."""
+
+import contextlib
+from types import SimpleNamespace
+
+import pytest
+
+from utils.docker import context as docker_context
+from utils.docker import image
+from utils.host.errors import BootProofError, UsageError
+from utils.repository.context import Context, write_context
+from utils.repository.pipeline import Pipeline
+from utils.triton.address import ServerAddress
+
+ADDRESS = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:2")
+
+
+class RememberingEngine:
+    def __init__(self):
+        self.did = []
+
+    def pull_if_missing(self, name):
+        self.did.append(("pull", name))
+
+    def build(self, tree, *, build_args, labels, no_cache):
+        self.did.append(("build", build_args["RUNTIME"], labels, no_cache))
+        return "sha256:new"
+
+    def image_size(self, name):
+        return 1_000_000
+
+    @contextlib.contextmanager
+    def run(self, image_id, *, options=()):
+        self.did.append(("run", image_id, tuple(options)))
+        yield SimpleNamespace(address=ADDRESS, log_text=lambda: "first\nlast\n")
+        self.did.append(("stopped",))
+
+    def tag(self, image_id, reference):
+        self.did.append(("tag", image_id, reference))
+
+    def remove(self, image_id):
+        self.did.append(("remove", image_id))
+
+
+def make_tree(folder, *, device="cpu", runtime="slim"):
+    for name in (
+        *docker_context.FILES,
+        "golden.json",
+        "wheelhouse/a.whl",
+        "weights/m/1/model.onnx",
+        "model_repository/m/config.pbtxt",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    pipeline = Pipeline(model_name="m", max_batch_size=1, layout="none", inputs=(), outputs=(), steps=())
+    docker = {"triton_image": "triton:1", "slim_image": "slim:1", "runtime": runtime}
+    labels = {"k": "v"}
+    write_context(
+        Context(pipeline=pipeline, image="topics:v1", device=device, docker=docker, oci_labels=labels), folder
+    )
+    return folder
+
+
+def build(tree, engine, **options):
+    defaults = {"no_cache": False, "verify": True, "prove": lambda address: None}
+    return image.build_and_prove(tree, engine=engine, **(defaults | options))
+
+
+def test_order_is_pull_build_prove_tag(tmp_path):
+    engine, asked = RememberingEngine(), []
+    assert build(make_tree(tmp_path), engine, prove=asked.append) == "sha256:new"
+    assert asked == [ADDRESS]
+    assert engine.did == [
+        ("pull", "triton:1"),
+        ("pull", "slim:1"),
+        ("build", "slim", {"k": "v"}, False),
+        ("run", "sha256:new", ()),
+        ("stopped",),
+        ("tag", "sha256:new", "topics:v1"),
+    ]
+
+
+def test_gpu_image_is_proven_on_a_gpu(tmp_path):
+    engine = RememberingEngine()
+    build(make_tree(tmp_path, device="gpu", runtime="full"), engine)
+    assert ("run", "sha256:new", ("--gpus", "all")) in engine.did
+    assert ("pull", "slim:1") not in engine.did
+
+
+def test_cpu_image_on_the_full_base_asks_for_no_gpu(tmp_path):
+    engine = RememberingEngine()
+    build(make_tree(tmp_path, runtime="full"), engine)
+    assert ("run", "sha256:new", ()) in engine.did
+
+
+def test_no_verify_starts_nothing(tmp_path):
+    engine = RememberingEngine()
+    build(make_tree(tmp_path), engine, verify=False, no_cache=True, reference="other/name:2")
+    assert [step[0] for step in engine.did] == ["pull", "pull", "build", "tag"]
+    assert engine.did[-1] == ("tag", "sha256:new", "other/name:2")
+
+
+def test_wrong_answer_is_not_tagged(tmp_path, capsys):
+    engine = RememberingEngine()
+
+    def refuse(address):
+        raise BootProofError("wrong label")
+
+    with pytest.raises(BootProofError, match="wrong label"):
+        build(make_tree(tmp_path), engine, prove=refuse)
+    assert engine.did[-1] == ("remove", "sha256:new")
+    assert "tag" not in [step[0] for step in engine.did]
+    assert "ends with:\n  first\n  last\n" in capsys.readouterr().err
+
+
+def test_tree_that_is_not_whole_is_refused(tmp_path):
+    (make_tree(tmp_path) / "Dockerfile").unlink()
+    with pytest.raises(UsageError, match="lacks Dockerfile; give build/"):
+        build(tmp_path, RememberingEngine())
+
+
+@pytest.mark.parametrize("argv", [[], ["a", "b"], ["a", "--image", "Bad Name"], ["a", "--no-such"]])
+def test_command_line_that_is_wrong(argv):
+    with pytest.raises(UsageError):
+        image.parse_arguments(argv)
+
+
+def test_command_line(tmp_path):
+    options = image.parse_arguments([str(tmp_path), "--no-verify", "--image", "host:5000/a/b:c"])
+    assert options == image.Options(tree=tmp_path, no_cache=False, verify=False, image="host:5000/a/b:c")
+
+
+def test_command_prints_the_reference(tmp_path, monkeypatch):
+    engine = RememberingEngine()
+    monkeypatch.setattr(image, "connect", lambda: engine)
+    monkeypatch.setattr(image, "_golden_proof", lambda tree, context: lambda address: "3 texts")
+    assert image.run(image.parse_arguments([str(make_tree(tmp_path))])) == "topics:v1"
+    assert image.run(image.parse_arguments([str(tmp_path), "--image", "b:2"])) == "b:2"

@@ -1,0 +1,180 @@
+"""Wheels for the target's Python: markers, cache, messages. pip is a stub that records how it was called."""
+
+import stat
+import sys
+
+import pytest
+
+from utils import ROOT
+from utils.docker import wheelhouse
+from utils.host.errors import ImageError
+
+REQUIREMENTS = """\
+# a comment
+numpy==1.26.4; python_version >= "3.9"   # why
+numpy==1.24.4; python_version < "3.9"
+
+onnxruntime==1.0; platform_machine == "x86_64"
+"""
+
+STUB = """\
+import os, pathlib, sys
+if "--version" in sys.argv:
+    sys.exit(0)
+with open(os.environ["STUB_RECORD"], "a") as record:
+    print(*sys.argv[1:], file=record)
+folder = pathlib.Path(sys.argv[sys.argv.index("--dest" if "--dest" in sys.argv else "--target") + 1])
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "numpy-1.26.4.whl").write_text("first half")
+if os.environ.get("STUB_ERROR"):
+    sys.exit(os.environ["STUB_ERROR"])
+(folder / "pip-25.0.1.whl").write_text("pip")
+"""
+
+
+@pytest.fixture
+def pip(tmp_path, monkeypatch):
+    """The calls the stub got, one a line."""
+    (tmp_path / "stub.py").write_text(STUB)
+    record = tmp_path / "calls"
+    record.touch()
+    monkeypatch.setenv("STUB_RECORD", str(record))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(wheelhouse, "_pips", lambda: iter([[sys.executable, str(tmp_path / "stub.py")]]))
+    return lambda: record.read_text().splitlines()
+
+
+@pytest.fixture
+def requirements(tmp_path):
+    path = tmp_path / "requirements.txt"
+    path.write_text(REQUIREMENTS)
+    return path
+
+
+def fill(folder, requirements, **options):
+    wheelhouse.fill(folder, requirements=requirements, **({"python": "3.12", "machine": "x86_64"} | options))
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("python", "machine", "expected"),
+    [
+        ("3.12", "x86_64", ["numpy==1.26.4", "onnxruntime==1.0"]),
+        ("3.10", "aarch64", ["numpy==1.26.4"]),
+        ("3.8", "x86_64", ["numpy==1.24.4", "onnxruntime==1.0"]),
+    ],
+)
+def test_markers_are_those_of_the_target(requirements, python, machine, expected):
+    assert wheelhouse.applicable(requirements, python=python, machine=machine) == expected
+
+
+@pytest.mark.parametrize("python", ["3.8", "3.10", "3.12"])
+def test_own_requirements_are_pinned_once_each(python):
+    chosen = wheelhouse.applicable(ROOT / "requirements-serving.txt", python=python, machine="x86_64")
+    names = [line.split("==")[0] for line in chosen]
+    assert len(set(names)) == len(names) == sum("==" in line for line in chosen)
+
+
+def test_line_that_is_no_requirement_is_named(tmp_path):
+    (tmp_path / "bad.txt").write_text("numpy==1\n-r other.txt\n")
+    with pytest.raises(ImageError, match=r"bad\.txt line 2: '-r other\.txt'"):
+        wheelhouse.applicable(tmp_path / "bad.txt", python="3.12", machine="x86_64")
+
+
+def test_pip_is_asked_for_the_target(pip, requirements, tmp_path):
+    assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
+    (call,) = pip()
+    assert "--only-binary=:all: --no-deps --implementation cp --python-version 3.12" in call
+    assert "--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64" in call
+    assert "--platform manylinux_2_28_x86_64" in call
+    assert call.endswith(f"numpy==1.26.4 onnxruntime==1.0 {wheelhouse.PIP}")
+
+
+def test_second_build_takes_the_cache(pip, requirements, tmp_path):
+    fill(tmp_path / "one", requirements)
+    fill(tmp_path / "two", requirements)
+    assert len(pip()) == 1
+    fill(tmp_path / "two", requirements, python="3.10")
+    assert len(pip()) == 2
+    fill(tmp_path / "two", requirements, refresh=True)
+    assert len(pip()) == 3
+
+
+def test_wheels_of_an_earlier_build_go(pip, requirements, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/numpy-1.0.whl").touch()
+    assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
+
+
+def test_wheels_can_be_read_by_all(pip, requirements, tmp_path):
+    fill(tmp_path / "out", requirements)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()} == {0o644}
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("ERROR: No matching distribution found for numpy==1.26.4", r"no wheel .* Python 3\.12 on x86_64 .*--release"),
+        (
+            "WARNING: after connection broken by 'NewConnectionError('\nERROR: No matching numpy",
+            "cannot be reached",
+        ),
+        ("ERROR: HTTP error 403 while getting x", "cannot be reached"),
+        ("WARNING: Temporary failure in name resolution\nERROR: none", "PIP_FIND_LINKS"),
+    ],
+)
+def test_failed_download_is_one_sentence_and_no_cache(pip, requirements, tmp_path, monkeypatch, error, sentence):
+    monkeypatch.setenv("STUB_ERROR", error)
+    with pytest.raises(ImageError, match=sentence) as caught:
+        fill(tmp_path / "out", requirements)
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "cache/triton-image-factory/wheels").iterdir()) == []
+    monkeypatch.delenv("STUB_ERROR")
+    assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
+
+
+def test_cache_that_cannot_be_written_is_a_sentence(pip, requirements, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ImageError, match="XDG_CACHE_HOME"):
+        fill(tmp_path / "out", requirements)
+
+
+def test_environment_without_pip_asks_the_interpreter_below(tmp_path, monkeypatch):
+    bare = tmp_path / "python"
+    bare.write_text("#!/bin/sh\nexit 1\n")
+    bare.chmod(0o755)
+    below = tmp_path / "below"
+    below.write_text("#!/bin/sh\nexit 0\n")
+    below.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(bare))
+    monkeypatch.setattr(sys, "_base_executable", str(below))
+    assert wheelhouse.find_pip() == [str(below), "-m", "pip"]
+
+
+def test_no_pip_anywhere_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(wheelhouse, "_pips", lambda: iter([["false"]]))
+    with pytest.raises(ImageError, match="no pip is found"):
+        wheelhouse.find_pip()
+
+
+def test_bundled_pip_is_the_last_resort():
+    *_, last = wheelhouse._pips()
+    assert last[-1].endswith(".whl/pip") or last[-2:] == ["-m", "pip"]
+
+
+def test_a_look_downloads_nothing_and_asks_nobody_for_what_is_kept(pip, requirements, tmp_path):
+    wanted = wheelhouse.applicable(requirements, python="3.12", machine="x86_64")
+    assert wheelhouse.look(wanted, "3.12", "x86_64") == "the package index"
+    (call,) = pip()
+    assert call.startswith("install ") and "--dry-run" in call and "--python-version 3.12" in call
+    assert not (tmp_path / "cache").exists()
+    fill(tmp_path / "out", requirements)
+    assert wheelhouse.look(wanted, "3.12", "x86_64") == "the cache"
+    assert len(pip()) == 2
+
+
+def test_a_look_says_what_is_lacking(pip, monkeypatch):
+    monkeypatch.setenv("STUB_ERROR", "ERROR: No matching distribution found for numpy==1.26.4")
+    with pytest.raises(ImageError, match=r"no wheel .* Python 3\.12 on x86_64"):
+        wheelhouse.look(["numpy==1.26.4"], "3.12", "x86_64")

@@ -1,0 +1,82 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from utils.host import children
+
+PARENT = """
+import subprocess, sys
+from utils.host import children
+command = children.dying_with_us([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"])
+child = subprocess.Popen(command, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, children.this_process(), flush=True)
+sys.stdin.readline()
+"""
+
+
+def lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_child_ends_with_a_parent_that_is_killed(start_child):
+    parent = start_child(PARENT)
+    pid, name = parent.stdout.readline().split()
+    assert lives(int(pid))
+    assert not children.is_dead(name)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while lives(int(pid)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not lives(int(pid))
+    assert children.is_dead(name)
+
+
+def test_arguments_output_and_code_are_the_program_s():
+    command = children.dying_with_us([sys.executable, "-c", "import sys; print(sys.argv[1:]); sys.exit(3)", "a b", ""])
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "['a b', '']\n")
+
+
+def test_a_process_that_ended_and_waits_to_be_reaped_is_dead():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    name = f"{children._machine()}-{child.pid}-{children._started(child.pid)}"
+    assert not children.is_dead(name)
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert children.is_dead(name)
+    child.wait()
+
+
+@pytest.mark.parametrize("name", ["", "x", "another-machine-1-2", "0-1-2-3"])
+def test_what_ran_elsewhere_counts_as_alive(name):
+    assert not children.is_dead(name)
+
+
+def test_a_child_clears_up_when_its_block_fails(tmp_path):
+    code = f"""
+import pathlib, signal, sys, time
+def clear(*_):
+    pathlib.Path({str(tmp_path)!r}, "cleared").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, clear)
+print(1, flush=True)
+time.sleep(60)
+"""
+    with (
+        pytest.raises(KeyboardInterrupt),
+        children.clearing_up([sys.executable, "-c", code], stdout=subprocess.PIPE) as child,
+    ):
+        child.stdout.readline()
+        raise KeyboardInterrupt
+    assert (tmp_path / "cleared").exists()
+    assert not lives(child.pid)

@@ -1,0 +1,64 @@
+import errno
+import os
+
+import pytest
+
+from tests.tiny_models import wordpiece
+from utils.host.errors import ExportError, ImageError
+from utils.host.exceptions import ADVICE, is_fault, naming, panics_raised, sentence, told_as
+
+
+def fault(number, *name):
+    return OSError(number, os.strerror(number), *name)
+
+
+@pytest.mark.parametrize("number", list(ADVICE))
+def test_a_fault_of_the_place_becomes_the_error_of_its_stage(number):
+    with pytest.raises(ImageError) as told, told_as(ImageError):
+        raise fault(number, "/the/place")
+    assert os.strerror(number) in str(told.value)
+    assert "'/the/place'" in str(told.value)
+    assert ADVICE[number] in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_what_a_library_made_of_a_full_disk_is_recognised():
+    wrapped = RuntimeError("writing failed")
+    wrapped.__cause__ = fault(errno.ENOSPC)
+    assert "make room" in sentence(wrapped)
+    assert "make room" in sentence(RuntimeError("inline_container.cc: No space left on device"))
+    assert "memory ran out" in sentence(MemoryError())
+
+
+def test_a_full_disk_behind_a_stage_s_own_words_is_told_as_such():
+    with pytest.raises(ExportError, match="make room") as told, told_as(ImageError):
+        try:
+            raise fault(errno.ENOSPC)
+        except OSError as error:
+            raise ExportError("the exporter failed") from error
+    assert "the exporter failed" not in str(told.value)
+
+
+@pytest.mark.parametrize("error", [ExportError("as it is"), KeyboardInterrupt(), SystemExit(2), GeneratorExit()])
+def test_an_error_of_ours_and_what_is_no_fault_pass(error):
+    with pytest.raises(type(error)) as passed, told_as(ImageError):
+        raise error
+    assert passed.value is error
+
+
+def test_a_panic_of_a_library_in_rust_can_be_told_like_its_other_errors():
+    """The panic is a real one, of tokenizers: a stride as long as what truncation leaves of a text."""
+    tokenizer = wordpiece()
+    tokenizer.enable_truncation(5, stride=1)
+    with pytest.raises(RuntimeError, match="PanicException") as raised, panics_raised():
+        tokenizer.encode("a b c d e f g quick brown fox", "e f quick " * 9)
+    assert is_fault(raised.value.__cause__)
+
+
+def test_an_error_names_the_reference_in_place_of_the_folder_it_was_fetched_to(tmp_path):
+    references = {tmp_path / "downloads/model": "hf:user/name@v1"}
+    with pytest.raises(ExportError, match=r"^'hf:user/name@v1/config.json' is wrong$"), naming(references):
+        raise ExportError(f"{str(tmp_path / 'downloads/model/config.json')!r} is wrong")
+    with pytest.raises(ExportError) as same, naming(references):
+        raise (error := ExportError("no folder"))
+    assert same.value is error

@@ -1,0 +1,79 @@
+"""Files in a second place. The file system of the tests decides whether blocks are shared; both ways are tried."""
+
+import errno
+import os
+import shutil
+
+import pytest
+
+from utils.host import link_or_copy
+
+
+@pytest.fixture(params=["as it is", "sharing blocks", "without hard links"])
+def file_system(request, monkeypatch):
+    """That of the tests; one whose clones succeed, and one without second names, as far as the calls tell."""
+    if request.param == "sharing blocks":
+
+        def ficlone(write, number, read):
+            assert number == 0x40049409
+            os.write(write.fileno(), os.pread(read, 1 << 20, 0))
+
+        monkeypatch.setattr(link_or_copy.fcntl, "ioctl", ficlone)
+        monkeypatch.setattr(shutil, "copy2", None)
+    if request.param == "without hard links":
+
+        def no_links(*_):
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(link_or_copy.os, "link", no_links)
+    return request.param
+
+
+@pytest.fixture
+def original(tmp_path):
+    (tmp_path / "artifacts/a").mkdir(parents=True)
+    (tmp_path / "repository").mkdir()
+    file = tmp_path / "artifacts/a/model.onnx_data"
+    file.write_bytes(b"weights")
+    file.chmod(0o640)
+    os.utime(file, ns=(1, 1_234_567_890))
+    return file
+
+
+def test_a_clone_is_a_file_of_its_own(file_system, original, tmp_path):
+    link_or_copy.clone(original, tmp_path / "clone")
+    clone = (tmp_path / "clone").stat()
+    assert (tmp_path / "clone").read_bytes() == b"weights"
+    assert (clone.st_nlink, clone.st_mode & 0o777, clone.st_mtime_ns) == (1, 0o640, 1_234_567_890)
+    assert original.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize(("name", "shared"), [("model.onnx", True), ("model.pt", True), ("model.onnx_data", False)])
+def test_only_a_graph_may_have_a_second_name(file_system, original, tmp_path, name, shared):
+    placed = tmp_path / "repository" / name
+    link_or_copy.place(original, placed)
+    assert placed.read_bytes() == b"weights"
+    assert placed.samefile(original) == (shared and file_system != "without hard links")
+
+
+def test_what_was_placed_is_placed_again_by_its_original(file_system, original, tmp_path):
+    placed = tmp_path / "repository/model.onnx_data"
+    link_or_copy.place(original, placed)
+    link_or_copy.place_again(placed, tmp_path / "again", tmp_path / "artifacts")
+    assert (tmp_path / "again").read_bytes() == b"weights"
+    assert placed.stat().st_nlink == 1
+    assert (tmp_path / "again").samefile(original) == (file_system != "without hard links")
+
+
+def test_what_was_changed_since_is_placed_as_it_is(original, tmp_path):
+    placed = tmp_path / "repository/model.onnx_data"
+    link_or_copy.place(original, placed)
+    placed.write_bytes(b"changed")
+    link_or_copy.place_again(placed, tmp_path / "again", tmp_path / "artifacts")
+    assert (tmp_path / "again").read_bytes() == b"changed"
+    assert (placed.stat().st_nlink, original.stat().st_nlink) == (1, 1)
+
+
+def test_a_missing_source_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        link_or_copy.link(tmp_path / "nowhere", tmp_path / "there")

@@ -1,0 +1,80 @@
+import pytest
+
+from utils.host.errors import UsageError
+from utils.options.release_choice import choose_release
+from utils.targets import drivers, gpus
+from utils.targets.releases import default_release
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """A machine without a GPU; `machine(driver=..., capability=...)` puts one in."""
+
+    def put(driver=None, capability=""):
+        monkeypatch.setattr(drivers, "installed_driver", lambda: driver)
+        monkeypatch.setattr(gpus, "installed_capability", lambda: capability)
+
+    put()
+    return put
+
+
+def chosen(device="gpu", **texts):
+    return choose_release(texts, device)
+
+
+def test_nothing_said_is_the_default():
+    for device in ("cpu", "gpu"):
+        release, reason = chosen(device)
+        assert (release.name, reason) == (default_release(), "")
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        ({"compute_capability": "6.1"}, "24.12"),
+        ({"compute_capability": "8.6"}, default_release()),
+        ({"driver": "535.104", "compute_capability": "6.1"}, "24.12"),
+        ({"driver": "535.104", "compute_capability": "12.0"}, "25.07"),
+        ({"driver": "535.104"}, "25.07"),
+        ({"release": "24.12", "compute_capability": "7.0"}, "24.12"),
+    ],
+)
+def test_the_newest_release_that_driver_and_gpu_both_run(texts, name):
+    assert chosen(**texts)[0].name == name
+
+
+def test_the_gpu_of_this_machine_counts_where_nothing_is_named(machine):
+    machine(driver="535.104.05", capability="6.1")
+    release, reason = chosen()
+    assert release.name == "24.12" and "535.104.05" in reason
+    assert chosen(release="26.08")[0].name == "26.08"  # built here, for another machine
+    assert chosen("cpu")[0].name == default_release()
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ({"release": "26.08", "compute_capability": "6.1"}, "--release 26.08 does not serve"),
+        ({"driver": "450.80", "compute_capability": "12.0"}, "25.01 and newer; install 525 or newer"),
+        ({"release": "22.12", "opset": "18"}, "at most 17, or choose --release 23.03 or newer"),
+        ({"opset": "999"}, "give at most"),
+        ({"opset": "0"}, "--opset is '0'"),
+        ({"driver": "470.57", "opset": "18"}, "at most 17"),
+        ({"compute_capability": "nine"}, "is none"),
+    ],
+)
+def test_what_cannot_go_together_is_refused_with_the_way_out(texts, said):
+    with pytest.raises(UsageError, match=said):
+        chosen(**texts)
+
+
+@pytest.mark.parametrize("texts", [{"driver": "535"}, {"compute_capability": "8.6"}])
+def test_a_gpu_is_no_matter_for_an_image_on_the_cpu(texts):
+    with pytest.raises(UsageError, match="add --device gpu"):
+        chosen("cpu", **texts)
+
+
+def test_an_opset_of_ones_own():
+    release, _ = chosen("cpu", opset="14")
+    assert (release.name, release.opset) == (default_release(), 14)
+    assert chosen("cpu", opset=str(release.max_opset))[0].opset == release.max_opset

@@ -1,0 +1,97 @@
+"""The proof of any tensors, of more models than one: what shares a request, and no wrong tensor passes."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from utils.host.errors import BootProofError
+from utils.proof import verify
+from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, numbers, texts, write_golden
+from utils.proof.verify import prove
+from utils.triton.address import ServerAddress
+
+NOWHERE = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:1")
+PROTOCOLS = ("_ask_http", "_ask_json", "_ask_grpc")
+IMAGE = numbers("UINT8", np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+IDS = numbers("INT64", np.array([3, 1], dtype=np.int64))
+
+
+def rows_of_tensors():
+    """Rows of any tensors, right by the rule "tensors", for more models than the served one."""
+    answers = {"vector": numbers("FP32", np.array([0.5, -2.0]))}
+    batched = {"batched": True, "outputs": answers}
+    return (
+        GoldenRow(model="topics", inputs={"image": IMAGE, "ids": IDS}, **batched),
+        GoldenRow(model="topics", inputs={"image": IMAGE, "ids": numbers("INT64", np.array([7]))}, **batched),
+        GoldenRow(model="topics", inputs={"image": IMAGE, "ids": IDS}, **batched),
+        GoldenRow(model="whole", batched=False, inputs={"ids": IDS}, outputs=answers),
+        GoldenRow(model="other", inputs={"image": IMAGE, "ids": IDS}, **batched),
+    )
+
+
+@pytest.fixture
+def prove_tensors(monkeypatch, tmp_path, make_pipeline):
+    """`prove_tensors(rows, vector)`: the requests that were sent; every protocol answers `vector` a row."""
+
+    def run(rows, vector=(0.5, -2.0), dims=(2,)):
+        seen = {function: [] for function in PROTOCOLS}
+
+        def answering(function):
+            def ask(_address, model, inputs):
+                seen[function].append((model, {name: each.shape for name, each in inputs.items()}))
+                if model == "whole":
+                    return {"vector": TensorValue(datatype="FP32", shape=(len(vector),), data=vector)}
+                count = next(iter(inputs.values())).shape[0]
+                return {"vector": TensorValue(datatype="FP32", shape=(count, len(vector)), data=vector * count)}
+
+            return ask
+
+        for function in PROTOCOLS:
+            monkeypatch.setattr(verify, function, answering(function))
+        outputs = tuple(replace(each, name="vector", dims=dims) for each in make_pipeline().outputs[-1:])
+        pipeline = replace(make_pipeline(model_name="topics", max_batch_size=8), outputs=outputs)
+        prove(NOWHERE, write_golden(GoldenAnswers(rows=rows, comparison="tensors"), tmp_path), pipeline)
+        return seen
+
+    return run
+
+
+def test_rows_share_a_request_when_their_model_and_their_shapes_are_one(prove_tensors):
+    alone = {"image": (1, 2, 2, 3), "ids": (1, 2)}
+    shorter = {"image": (1, 2, 2, 3), "ids": (1, 1)}
+    for asked in prove_tensors(rows_of_tensors()).values():
+        assert asked[:5] == [
+            ("topics", alone), ("topics", shorter), ("topics", alone), ("whole", {"ids": (2,)}), ("other", alone),
+        ]  # fmt: skip
+        assert [model for model, _ in asked].count("whole") == 1
+        for model, width in (("topics", 2), ("topics", 1), ("other", 2)):
+            shapes = [shapes["ids"] for name, shapes in asked if name == model]
+            assert {rows for rows, ids in shapes if ids == width} == {1, 2, 3, 8}
+
+
+@pytest.mark.parametrize("vector", [(0.5, -2.01), (0.5,), (0.5, -2.0, 0.0), (0.5, math.nan), (0.5, None), (0.5, "x")])
+@pytest.mark.parametrize("row", range(5))
+def test_a_wrong_tensor_of_any_row_fails_the_proof(prove_tensors, row, vector):
+    with pytest.raises(BootProofError, match="as the original: vector"):
+        prove_tensors(rows_of_tensors()[row : row + 1], vector)
+
+
+def test_an_answer_must_have_the_shape_of_the_plan(prove_tensors):
+    prove_tensors(rows_of_tensors()[:1], dims=(-1,))
+    with pytest.raises(BootProofError, match=r"vector has shape \[2\] where \[3\] is right"):
+        prove_tensors(rows_of_tensors()[:1], dims=(3,))
+
+
+def test_bytes_that_are_no_text_are_not_sent_as_json(prove_tensors):
+    row = GoldenRow(
+        model="topics",
+        batched=True,
+        inputs={"image": texts([b"\xff\xd8"])},
+        outputs={"vector": numbers("FP32", np.array([0.5, -2.0]))},
+    )
+    seen = prove_tensors((row,))
+    assert seen["_ask_json"] == []
+    assert [each["image"][0] for _, each in seen["_ask_http"]] == [1, 1, 2, 3, 8]
+    assert seen["_ask_grpc"] == seen["_ask_http"]

@@ -1,0 +1,165 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from utils.repository import steps
+from utils.repository.render import COMPONENTS_ROOT, TEMPLATE
+from utils.repository.tensors import TensorSpec
+from utils.targets.formats import FORMATS
+from utils.tasks import TASKS
+
+MAKERS = {(name, maker) for name, task in TASKS.items() for makers in task.layouts.values() for maker in makers}
+
+
+def made_of(pipeline):
+    return {step.component: step for step in pipeline.steps}
+
+
+@pytest.mark.parametrize("component", sorted({row.component for row in FORMATS.values()} | {"text_preprocessing"}))
+def test_each_component_has_a_folder_with_a_template(component):
+    assert (COMPONENTS_ROOT / component / TEMPLATE).is_file()
+
+
+def test_each_step_gets_what_it_needs_and_no_more(make_pipeline):
+    pipeline = make_pipeline(labels=("x", "y"), score_function="sigmoid", top_k=2, external_files=("model.onnx_data",))
+    first, graph, last = pipeline.steps
+    assert set(first.files) == {"tokenizer.json"}
+    assert first.documents["settings.json"]["max_length"] == 128
+    assert set(graph.files) == {"model.onnx", "model.onnx_data"}
+    assert graph.files["model.onnx_data"].read_bytes() == b"stands for model.onnx_data"
+    assert graph.documents == {}
+    assert last.files == {}
+    assert last.documents == {
+        "settings.json": {"score_function": "sigmoid", "top_k": 2},
+        "id2label.json": {"0": "x", "1": "y"},
+    }
+
+
+def test_only_the_graph_goes_to_the_device(make_pipeline):
+    kinds = {step.model_name: step.instance_kind for step in make_pipeline(instance_kind="KIND_GPU").steps}
+    assert kinds == {"text_preprocessing": "KIND_CPU", "model_onnx": "KIND_GPU", "post_processing": "KIND_CPU"}
+
+
+def test_steps_have_the_names_they_are_given(make_pipeline):
+    given = {"text_preprocessing": "tokenizer", "model_onnx": "Graph-1"}
+    pipeline = make_pipeline(step_names=given)
+    assert [step.model_name for step in pipeline.steps] == ["tokenizer", "Graph-1", "post_processing"]
+    assert [step.component for step in pipeline.steps] == ["text_preprocessing", "model_onnx", "post_processing"]
+
+
+def test_a_graph_without_a_batch_dimension_has_no_batches(make_ingredients):
+    ingredients = make_ingredients(max_batch_size=8)
+    assert steps.graph_step(ingredients).max_batch_size == 8
+    whole = replace(ingredients.graph, batched=False)
+    assert steps.graph_step(replace(ingredients, graphs={"model": whole})).max_batch_size == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "delay"),
+    [
+        ("INT64", "KIND_CPU", None),
+        ("INT32", "KIND_CPU", None),
+        ("BYTES", "KIND_CPU", None),
+        ("FP32", "KIND_CPU", 0),
+        ("BOOL", "KIND_CPU", 0),
+        ("INT64", "KIND_GPU", 0),
+    ],
+)
+def test_requests_to_a_bare_graph_share_a_run_where_no_value_can_fail_it(make_ingredients, dtype, kind, delay):
+    ingredients = make_ingredients(dtype=dtype, instance_kind=kind)
+    assert steps.bare_graph(ingredients).batch_delay == delay
+    assert steps.graph_step(ingredients).batch_delay == 0, "a tokenizer gives no id that the graph does not know"
+
+
+def test_a_second_graph_gets_a_name_of_its_own(make_ingredients):
+    ingredients = make_ingredients(instance_kind="KIND_GPU")
+    step = steps.step_of_graph(ingredients, ingredients.graph, "encoder")
+    assert (step.model_name, step.component, step.instance_kind) == ("encoder", "model_onnx", "KIND_GPU")
+    assert replace(step, model_name="model_onnx") == steps.graph_step(ingredients)
+
+
+def test_while_a_build_is_planned_there_is_no_tokenizer_to_place(make_ingredients):
+    ingredients = make_ingredients()
+    assert steps.tokenizer_file(ingredients) == {"tokenizer.json": ingredients.tokenizer_file}
+    assert steps.tokenizer_file(replace(ingredients, tokenizer_file=None)) == {}
+    assert steps.text_preprocessing(replace(ingredients, tokenizer_file=None)).files == {}
+
+
+def test_two_texts_make_a_pair(make_ingredients):
+    ingredients = replace(make_ingredients(), inputs=(steps.text_input("query"), steps.text_input("document")))
+    assert [str(each) for each in steps.text_preprocessing(ingredients).inputs] == [
+        "query BYTES [1]",
+        "document BYTES [1]",
+    ]
+
+
+def test_labels_as_the_post_processing_steps_read_them():
+    assert steps.id2label(("помощь", "b")) == {"0": "помощь", "1": "b"}
+    assert steps.id2label(()) == {}
+
+
+def test_a_text_is_one_of_a_row():
+    assert steps.text_input() == TensorSpec(name="text_input", dtype="BYTES", dims=(1,))
+
+
+def ingredients_of(task, make_ingredients):
+    """What the steps of a row are made of: settings of every task, and for a row of several graphs such graphs."""
+    base = make_ingredients(
+        settings={"score_function": "softmax", "top_k": 1, "pooling": "mean", "normalize": True, "activation": "none"}
+    )
+    if not task.graphs:
+        return base
+    dims = {"text_detection": [(-1, -1, -1, 1), (-1, -1, -1, 5)], "text_recognition": [(-1, 25, 37)]}
+    graphs = {
+        name: replace(
+            base.graph,
+            inputs=(TensorSpec(name="pixels", dtype="FP32", dims=(-1, -1, -1, 3)),),
+            outputs=tuple(
+                TensorSpec(name=f"map {place}", dtype="FP32", dims=each) for place, each in enumerate(dims[name])
+            ),
+            batched=False,
+        )
+        for name in task.graphs.names
+    }
+    settings = task.graphs.settings({})
+    return replace(
+        base, inputs=task.inputs, outputs=task.outputs(settings, base.graph), settings=settings, graphs=graphs
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "maker"),
+    sorted(MAKERS, key=lambda each: (each[0], each[1].__name__)),
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_what_a_step_is_made_of_lies_in_the_build(task, maker, make_ingredients, tmp_path):
+    """context.json names files relative to the tree."""
+    step = maker(ingredients_of(TASKS[task], make_ingredients))
+    assert all(Path(path).is_relative_to(tmp_path / "tree") for path in step.files.values())
+    assert not set(step.files) & set(step.documents)
+
+
+@pytest.mark.parametrize(
+    ("limit", "lengths"),
+    [
+        (128, [16, 24, 32, 48, 64, 96, 128]),
+        (100, [16, 24, 32, 48, 64, 96, 100]),
+        (12, [12]),
+        (None, [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192]),
+    ],
+)
+def test_buckets_end_with_the_limit(limit, lengths):
+    assert steps.length_buckets(limit) == lengths
+
+
+def test_only_a_runtime_that_gains_by_it_pads_to_buckets(make_ingredients):
+    settings = [
+        steps.text_preprocessing(make_ingredients(pads_to_buckets=pads)).documents["settings.json"]["padding"]
+        for pads in (False, True)
+    ]
+    assert "buckets" not in settings[0]
+    assert settings[1]["buckets"][-1] == 128
+    fixed = make_ingredients(pads_to_buckets=True)
+    fixed = replace(fixed, tokenization={**fixed.tokenization, "padding": {"length": 40}})
+    assert steps.text_preprocessing(fixed).documents["settings.json"]["padding"] == {"length": 40}

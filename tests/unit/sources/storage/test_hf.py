@@ -1,0 +1,265 @@
+"""The real Hugging Face client, in the child process it always runs in, against a hub on loopback."""
+
+import shutil
+import time
+
+import pytest
+
+from tests.loopback.hub import FAULTS, HubServer
+from utils.host.errors import SourceError
+from utils.sources.storage import METADATA, STORAGES, WEIGHTS, bounded, hf, parse_reference
+
+NAME = "user/name"
+REFERENCE = parse_reference(f"hf:{NAME}")
+TOKEN = "hf_TheTokenThatMustNeverBePrinted"
+LIMIT = 30.0
+
+
+@pytest.fixture
+def hub(model_folder, tmp_path, environment):
+    with HubServer({NAME: model_folder}) as server:
+        environment(server.environment(tmp_path / "cache"))
+        yield server
+
+
+@pytest.fixture
+def second_folder(model_folder, tmp_path):
+    folder = tmp_path / "second"
+    shutil.copytree(model_folder, folder)
+    (folder / "config.json").write_text('{"second": true}')
+    return folder
+
+
+def _resolve(text=f"hf:{NAME}"):
+    return bounded.resolve(parse_reference(text), limit=LIMIT)
+
+
+def _fetch(patterns, destination, text=f"hf:{NAME}", revision=None):
+    revision = revision or _resolve(text)
+    return bounded.fetch(parse_reference(text), revision, patterns, destination, limit=LIMIT)
+
+
+def _refusal(call, *arguments):
+    with pytest.raises(SourceError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "Traceback" not in message
+    return message
+
+
+def test_the_revision_is_the_commit(hub):
+    assert _resolve() == hub.commit(NAME)
+    assert not [path for _, path, _ in hub.requests if "/resolve/" in path], "no file is fetched for it"
+
+
+def test_branches_tags_and_commits(model_folder, second_folder, tmp_path, environment):
+    with HubServer({NAME: model_folder, f"{NAME}@v1.0": second_folder, f"{NAME}@a/branch": second_folder}) as hub:
+        environment(hub.environment(tmp_path / "cache"))
+        commit = hub.commit(f"{NAME}@v1.0")
+        assert commit != hub.commit(NAME)
+        for revision in ("v1.0", "a/branch", commit):
+            assert _resolve(f"hf:{NAME}@{revision}") == commit
+        artifact = _fetch(METADATA, tmp_path / "out", f"hf:{NAME}@v1.0")
+        assert artifact.revision == commit
+        assert (artifact.path / "config.json").read_text() == '{"second": true}'
+
+
+def test_what_was_resolved_is_what_comes_even_if_the_branch_moves(hub, second_folder, tmp_path):
+    before = _resolve()
+    with HubServer({NAME: second_folder}) as moved:
+        hub._commits[NAME, "main"] = moved.commit(NAME)
+    assert "second" not in (_fetch(METADATA, tmp_path / "out", revision=before).path / "config.json").read_text()
+
+
+def test_metadata_comes_without_weights(hub, tmp_path):
+    folder = _fetch(METADATA, tmp_path / "out").path
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "vocab.txt"]
+
+
+def test_safe_weights_come_and_pickled_ones_do_not(hub, model_folder, tmp_path):
+    _fetch(METADATA, tmp_path / "out")
+    folder = _fetch(WEIGHTS, tmp_path / "out").path
+    assert (folder / "model.safetensors").read_bytes() == (model_folder / "model.safetensors").read_bytes()
+    assert not (folder / "pytorch_model.bin").exists()
+    assert not (folder / "onnx").exists(), "top level only"
+
+
+def test_pickled_weights_come_where_there_are_no_others(model_folder, tmp_path, environment):
+    (model_folder / "model.safetensors").unlink()
+    with HubServer({NAME: model_folder}) as hub:
+        environment(hub.environment(tmp_path / "cache"))
+        assert (_fetch(WEIGHTS, tmp_path / "out").path / "pytorch_model.bin").is_file()
+
+
+def test_nothing_that_matches_is_an_empty_folder(hub, tmp_path):
+    assert list(_fetch(("*.onnx",), tmp_path / "out").path.iterdir()) == []
+
+
+def test_the_cache_is_used_unless_told_otherwise(hub, tmp_path, environment):
+    def downloads():
+        return len([path for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path])
+
+    _fetch(METADATA, tmp_path / "out")
+    assert downloads() == 2
+    _fetch(METADATA, tmp_path / "out")
+    assert downloads() == 2
+    environment({"TRITON_FACTORY_NO_CACHE": "1"})
+    _fetch(METADATA, tmp_path / "out")
+    assert downloads() == 4
+
+
+def test_offline_the_cache_answers(hub, model_folder, tmp_path, environment):
+    commit = _fetch(METADATA, tmp_path / "out").revision
+    asked = len(hub.requests)
+    environment({"HF_HUB_OFFLINE": "1"})
+    assert _resolve() == commit
+    assert (_fetch(METADATA, tmp_path / "out").path / "vocab.txt").is_file()
+    assert _resolve(f"hf:{NAME}@{commit}") == commit
+    assert len(hub.requests) == asked
+    assert "is not in the cache and HF_HUB_OFFLINE is set" in _refusal(_resolve, "hf:user/other")
+    assert "is not in the cache and HF_HUB_OFFLINE is set" in _refusal(_resolve, f"hf:{NAME}@v9")
+    assert "without any *.safetensors" in _refusal(_fetch, WEIGHTS, tmp_path / "out")
+
+
+def test_a_hub_that_is_gone_is_reported_even_with_files_in_the_cache(hub, tmp_path, environment, closed_port):
+    commit = _fetch(METADATA, tmp_path / "out").revision
+    environment({"HF_ENDPOINT": f"http://127.0.0.1:{closed_port}"})
+    for call in (_resolve, lambda: _fetch(WEIGHTS, tmp_path / "out", revision=commit)):
+        assert f"127.0.0.1:{closed_port} cannot be reached for hf:user/name" in _refusal(call)
+
+
+@pytest.mark.parametrize(
+    "locator",
+    ["user/", "/name", "a b/c", "a/b/c", "../x/y", "user/a--b", "user/name@", "user/name@../x", "user/name@a b", "é/x"],
+)
+def test_a_malformed_locator(locator):
+    assert "names no repository; write hf:user/name" in _refusal(hf.resolve, locator)
+
+
+def test_no_such_repository(hub, environment):
+    assert f"{hub.url} shows no repository 'user/nothing'" in _refusal(_resolve, "hf:user/nothing")
+    assert "HF_TOKEN is not set now" in _refusal(_resolve, "hf:user/nothing")
+    environment({"HF_TOKEN": TOKEN})
+    assert "HF_TOKEN is refused now" in _refusal(_resolve, "hf:user/nothing")
+
+
+def test_no_such_revision(hub):
+    assert f"'user/name' has no revision 'v9' on {hub.url}" in _refusal(_resolve, f"hf:{NAME}@v9")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("gated", "hf:user/name is gated: ask for access on"),
+        ("missing credentials", "refuses hf:user/name (401); set HF_TOKEN"),
+        ("bad token", "refuses hf:user/name (401); set HF_TOKEN"),
+        ("forbidden", "refuses hf:user/name (403); set HF_TOKEN"),
+        ("rate limit", "limits the rate of requests (429) for hf:user/name"),
+        ("out of order", "is out of order (500) for hf:user/name"),
+        ("teapot", "answers 418 for hf:user/name"),
+        ("no hub", "gives no hub's answer for hf:user/name"),
+    ],
+)
+def test_each_refusal_has_its_sentence(hub, monkeypatch, fault, said):
+    # Here and not in a child, for speed; the client reads the variable when it is imported, so the constant is set.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    hub.fault = fault
+    assert said in _refusal(hf.resolve, NAME)
+
+
+@pytest.mark.parametrize("fault", ["half a file", "short file"])
+def test_a_download_that_breaks_has_its_sentence_and_heals(hub, tmp_path, fault):
+    hub.fault = fault
+    assert "broke in the middle of a file of hf:user/name; run" in _refusal(_fetch, METADATA, tmp_path / "out")
+    hub.fault = None
+    assert (_fetch(METADATA, tmp_path / "out").path / "config.json").read_text().startswith('{"id2label"')
+
+
+IMPATIENT = """
+import time
+import huggingface_hub.constants
+from utils.sources.storage import hf
+from utils.sources.storage.hf import fetch, resolve
+
+time.sleep = lambda seconds: None
+huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT = 0.3
+hf.TIMEOUT = 0.5
+"""
+
+
+@pytest.fixture
+def impatient(hub, tmp_path, monkeypatch):
+    """The same storage without the client's pauses: it retries for half a minute otherwise."""
+    (tmp_path / "impatient_hf.py").write_text(IMPATIENT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setitem(STORAGES, "hf", "impatient_hf")
+    return hub
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("no files", "cannot be reached for hf:user/name"),
+        ("hang on files", "did not answer in time for hf:user/name"),
+        ("hang", "did not answer in time for hf:user/name"),
+    ],
+)
+def test_when_the_clients_own_patience_ends(impatient, tmp_path, fault, said):
+    impatient.fault = fault
+    commit = impatient.commit(NAME)
+    assert said in _refusal(lambda: _fetch(METADATA, tmp_path / "out", revision=commit))
+
+
+def test_every_fault_of_the_loopback_hub_is_tested():
+    tested = ["gated", "missing credentials", "bad token", "forbidden", "rate limit", "out of order", "teapot"]
+    tested += ["no hub", "half a file", "short file", "no files", "hang on files", "hang"]
+    assert sorted(tested) == sorted(FAULTS)
+
+
+def test_a_hub_that_never_answers_meets_the_limit(hub):
+    hub.fault = "hang"
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"hf:user/name was not there after 2 seconds.*--fetch-timeout SECONDS"):
+        bounded.resolve(REFERENCE, limit=2)
+    assert time.monotonic() - started < 6
+
+
+def test_an_address_that_is_none(environment):
+    environment({"HF_ENDPOINT": "hub.example"})
+    assert "gives no hub's answer for hf:user/name (MissingSchema); check HF_ENDPOINT" in _refusal(_resolve)
+
+
+@pytest.mark.parametrize("fault", [None, "gated", "bad token", "rate limit", "no hub", "half a file"])
+def test_the_token_is_sent_and_never_printed(hub, tmp_path, environment, capfd, fault):
+    """With --debug, which prints all there is."""
+    login = "someone:the-password-in-the-address"
+    environment({"HF_TOKEN": TOKEN, "TRITON_FACTORY_DEBUG": "1"})
+    environment({"HF_ENDPOINT": hub.url if fault == "half a file" else hub.url.replace("://", f"://{login}@")})
+    hub.fault = fault
+    message = ""
+    try:
+        _fetch(METADATA, tmp_path / "out")
+    except SourceError as error:
+        message = str(error)
+    assert bool(message) == bool(fault)
+    if fault == "half a file":
+        assert hub.requests[0][2] == f"Bearer {TOKEN}"
+    shown = message + "".join(capfd.readouterr())
+    assert TOKEN not in shown
+    assert "the-password-in-the-address" not in shown
+
+
+def test_a_token_from_the_clients_own_file_is_not_printed(hub, tmp_path, environment, capfd):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "token").write_text(TOKEN)
+    environment({"TRITON_FACTORY_DEBUG": "1"})
+    hub.fault = "bad token"
+    message = _refusal(_resolve)
+    assert hub.requests[0][2] == f"Bearer {TOKEN}"
+    assert TOKEN not in message + "".join(capfd.readouterr())
+
+
+def test_nothing_is_printed_where_there_is_no_terminal(hub, tmp_path, capfd):
+    _fetch(METADATA + WEIGHTS, tmp_path / "out")
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,39 @@
+import subprocess
+import sys
+
+# pytest puts objects of its own in place of both streams, so what really shows is seen from outside only.
+PROGRAM = """
+import logging, os, subprocess, sys
+from utils.sources.storage.quiet import silence
+
+logging.basicConfig(stream=sys.stdout)
+print("before")
+try:
+    with silence():
+        print("printed")
+        print("complained", file=sys.stderr)
+        logging.warning("logged")
+        os.write(1, b"written")
+        subprocess.run(["echo", "from a child"], check=True)
+        raise RuntimeError
+except RuntimeError:
+    print("after")
+    print("after", file=sys.stderr)
+"""
+
+
+def _output():
+    return subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+
+
+def test_nothing_shows_and_both_streams_come_back():
+    done = _output()
+    assert (done.stdout, done.stderr) == ("before\nafter\n", "after\n")
+
+
+def test_debug_shows_everything(monkeypatch):
+    monkeypatch.setenv("TRITON_FACTORY_DEBUG", "1")
+    done = _output()
+    for word in ("printed", "logged", "written", "from a child"):
+        assert word in done.stdout
+    assert "complained" in done.stderr

@@ -1,0 +1,21 @@
+import pytest
+
+from utils.sources.storage.scrub import scrub
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["HF_TOKEN", "CLEARML_API_SECRET_KEY", "CLEARML_API_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"],
+)
+def test_values_of_secret_variables_are_blanked(monkeypatch, name):
+    monkeypatch.setenv(name, "very-secret-value")
+    assert scrub("refused: very-secret-value!") == "refused: ***!"
+
+
+def test_given_secrets_and_logins_in_addresses_are_blanked():
+    assert scrub("ask https://me:pass@hub/x with abcdefgh", "abcdefgh", None) == "ask https://hub/x with ***"
+
+
+def test_short_values_and_plain_text_stay(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "a")
+    assert scrub("a name@v1 at https://hub/a") == "a name@v1 at https://hub/a"

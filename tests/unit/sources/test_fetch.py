@@ -1,0 +1,173 @@
+"""Stage 2 on folders of this disk; the other storages have tests of their own."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.small_files import HEAD, TOKENIZER, write_safetensors
+from utils.host.errors import SourceError, UsageError
+from utils.sources.fetch import fetch_metadata, fetch_model, require_local
+from utils.sources.storage import FetchedArtifact, Sources, bounded, parse_reference
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    config = {"model_type": "bert", "id2label": {"0": "from config", "1": "too"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text(json.dumps(TOKENIZER))
+    write_safetensors(folder / "model.safetensors", HEAD)
+    return folder
+
+
+def sources(model, tokenizer=None, labels=None):
+    return Sources(
+        model=parse_reference(str(model)),
+        tokenizer=parse_reference(str(tokenizer or model)),
+        labels=None if labels is None else parse_reference(str(labels)),
+        fetch_timeout=30,
+    )
+
+
+def test_the_labels_of_the_model(model, tmp_path):
+    metadata = fetch_metadata(sources(model), tmp_path / "work")
+    assert metadata.labels.texts == ("from config", "too")
+    assert metadata.config.head_size == 2
+    assert metadata.tokenizer.path == model
+    assert set(metadata.revisions) == {"model", "tokenizer"}
+    assert metadata.revisions["model"] == metadata.revisions["tokenizer"]
+
+
+def test_three_references_have_three_revisions(model, tmp_path, capsys):
+    other = tmp_path / "tok"
+    other.mkdir()
+    (other / "tokenizer.json").write_text(json.dumps(TOKENIZER, indent=1))
+    labels = tmp_path / "labels.json"
+    labels.write_text('["x", "y"]')
+    metadata = fetch_metadata(sources(model, other, labels), tmp_path / "work")
+    assert metadata.labels.texts == ("x", "y")
+    assert metadata.tokenizer.path == other
+    assert set(metadata.revisions) == {"model", "tokenizer", "labels"}
+    assert len(set(metadata.revisions.values())) == 3
+    said = capsys.readouterr().err
+    for name, reference in (("model", model), ("tokenizer", other), ("labels", labels)):
+        assert f"{name}: {reference} is revision {metadata.revisions[name]}" in said
+
+
+def test_one_reference_is_resolved_and_fetched_once(model, tmp_path, monkeypatch):
+    asked = []
+    resolve = bounded.resolve
+    monkeypatch.setattr(bounded, "resolve", lambda reference, limit: asked.append(limit) or resolve(reference, limit=1))
+    fetch_metadata(sources(model, model, model), tmp_path / "work")
+    assert asked == [30]
+
+
+def test_labels_that_do_not_fit_the_head_are_refused_before_any_weights(model, tmp_path):
+    labels = tmp_path / "labels.json"
+    labels.write_text('["x", "y", "z"]')
+    (model / "model.safetensors").unlink()
+    with pytest.raises(SourceError, match="3 labels but the model's head has 2 outputs"):
+        fetch_metadata(sources(model, labels=labels), tmp_path / "work")
+
+
+def test_the_model_with_its_weights(model, tmp_path):
+    wanted = sources(model)
+    metadata = fetch_metadata(wanted, tmp_path / "work")
+    assert fetch_model(wanted, metadata, tmp_path / "work") == model
+    (model / "model.safetensors").unlink()
+    with pytest.raises(SourceError, match="has no weights"):
+        fetch_model(wanted, metadata, tmp_path / "work")
+
+
+@pytest.mark.parametrize("argument", ["MODEL", "TOKENIZER", "ID2LABEL"])
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("./nowhere", "'./nowhere' is no file or folder"),
+        ("/no/where", "'/no/where' is no file or folder"),
+        ("user/name", "write hf:user/name"),
+        ("user/name@v1", "write hf:user/name@v1"),
+    ],
+)
+def test_a_path_that_is_not_there_is_told_at_once(model, argument, reference, said):
+    references = {"MODEL": str(model), "TOKENIZER": str(model), "ID2LABEL": str(model), argument: reference}
+    with pytest.raises(SourceError) as refusal:
+        require_local(sources(*references.values()))
+    assert refusal.value.exit_code == 3
+    assert str(refusal.value).startswith(f"{argument} ")
+    assert said in str(refusal.value)
+    assert ("hf:" in str(refusal.value)) == ("hf:" in said)
+
+
+@pytest.mark.parametrize("reference", ["hf:no/such", "clearml:0123456789abcdef0123456789abcdef", "s3://bucket/prefix"])
+def test_a_remote_reference_is_not_looked_for_on_this_disk(model, reference):
+    require_local(sources(reference, reference, reference))
+
+
+def test_no_label_file_is_no_fault(model):
+    require_local(sources(model))
+
+
+def test_a_tilde_is_the_home_folder(model, monkeypatch):
+    """In a YAML file no shell expands it; the local storage does."""
+    monkeypatch.setenv("HOME", str(model.parent))
+    require_local(sources("~/model", "~/model"))
+
+
+def test_an_unknown_storage_is_a_usage_error():
+    with pytest.raises(UsageError, match="known storages are local:, hf:, clearml:, s3:"):
+        parse_reference("gs:bucket/model")
+
+
+def test_the_old_layout_of_sentence_transformers_is_followed(model, tmp_path):
+    """The model, its weights and its tokenizer in 0_Transformer, and modules.json above them."""
+    old = tmp_path / "old"
+    old.mkdir()
+    model.rename(old / "0_Transformer")
+    (old / "modules.json").write_text(json.dumps([{"path": "0_Transformer", "type": "m.Transformer"}]))
+    metadata = fetch_metadata(sources(old), tmp_path / "work")
+    assert metadata.tokenizer.path == metadata.config.file.parent == old / "0_Transformer"
+    assert fetch_model(sources(old), metadata, tmp_path / "work") == old / "0_Transformer"
+    before = metadata.revisions["model"]
+    write_safetensors(old / "0_Transformer/model.safetensors", {**HEAD, "more": (1,)})
+    assert fetch_metadata(sources(old), tmp_path / "work").revisions["model"] != before
+
+
+@pytest.fixture
+def remote(model, monkeypatch):
+    """A storage that downloads: a stand-in for the network alone, which hides what the clients themselves print."""
+
+    def fetch(reference, revision, patterns, destination, *, limit):
+        shutil.copytree(model, destination, dirs_exist_ok=True)
+        return FetchedArtifact(path=destination, revision=revision)
+
+    monkeypatch.setattr(bounded, "resolve", lambda reference, limit: "r" * 40)
+    monkeypatch.setattr(bounded, "fetch", fetch)
+    return sources("hf:user/name@v1")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.json", "{", "'hf:user/name@v1/config.json' is not readable as JSON"),
+        ("config.json", '{"model_type": "bert"}', "'hf:user/name@v1/config.json' holds no id2label"),
+        ("tokenizer.json", "[]", "'hf:user/name@v1/tokenizer.json' is not a tokenizer file"),
+        ("config.json", '{"model_type": "bert", "vocab_size": "many"}', "'hf:user/name@v1/config.json' has vocab_size"),
+    ],
+)
+def test_an_error_names_what_the_user_wrote(model, remote, tmp_path, file, content, said):
+    (model / file).write_text(content)
+    with pytest.raises(SourceError, match=said) as refused:
+        fetch_metadata(remote, tmp_path / "work")
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_so_it_does_for_weights_that_come_later(model, remote, tmp_path):
+    metadata = fetch_metadata(remote, tmp_path / "work")
+    assert metadata.labels.source == "hf:user/name@v1/config.json"
+    (model / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(SourceError, match=r"'hf:user/name@v1/model\.safetensors' is cut short") as refused:
+        fetch_model(remote, metadata, tmp_path / "work")
+    assert str(tmp_path) not in str(refused.value)

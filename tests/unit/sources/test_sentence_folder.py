@@ -1,0 +1,151 @@
+import json
+
+import pytest
+
+from utils.host.errors import SourceError
+from utils.sources.sentence_folder import SentenceFolder, read_sentence_folder, transformer_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """`folder(modules=..., pooling=..., **files)`: a sentence-transformers folder, as versions 2 to 4 write it."""
+
+    def make(modules=("Transformer", "Pooling", "Normalize"), pooling=None, **files):
+        chain = [
+            {"idx": place, "path": f"{place}_{kind}" if place else "", "type": f"sentence_transformers.models.{kind}"}
+            for place, kind in enumerate(modules)
+        ]
+        (tmp_path / "modules.json").write_text(json.dumps(chain))
+        if pooling is not None:
+            (tmp_path / "1_Pooling").mkdir()
+            (tmp_path / "1_Pooling/config.json").write_text(json.dumps(pooling))
+        for name, content in files.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(content))
+        return tmp_path
+
+    return make
+
+
+def flags(*on):
+    names = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+    return {"word_embedding_dimension": 8, **{f"pooling_mode_{name}": name in on for name in names}}
+
+
+def test_a_plain_folder_says_nothing(tmp_path):
+    assert read_sentence_folder(tmp_path) == SentenceFolder()
+    assert read_sentence_folder(tmp_path, pooling="max").pooling == "max"
+
+
+@pytest.mark.parametrize(
+    ("content", "pooling"),
+    [
+        (flags("mean_tokens"), "mean"),
+        (flags("cls_token"), "cls"),
+        (flags("max_tokens"), "max"),
+        ({"embedding_dimension": 8, "pooling_mode": "cls", "include_prompt": True}, "cls"),
+        ({"embedding_dimension": 8, "pooling_mode": ["max"]}, "max"),
+    ],
+)
+def test_the_pooling_is_read_as_every_version_wrote_it(folder, content, pooling):
+    said = read_sentence_folder(folder(pooling=content))
+    assert (said.pooling, said.normalize) == (pooling, True)
+
+
+def test_what_goes_before_the_model(folder):
+    settings = {"max_seq_length": 96, "do_lower_case": True}
+    said = read_sentence_folder(
+        folder(("Transformer", "Pooling"), flags("mean_tokens"), sentence_roberta_config=settings)
+    )
+    assert (said.max_length, said.lower_case, said.normalize) == (96, True, False)
+
+
+@pytest.mark.parametrize("on", [("weightedmean_tokens",), ("lasttoken",), ("cls_token", "mean_tokens"), ()])
+def test_a_pooling_that_is_not_served_is_refused_unless_another_is_asked_for(folder, on):
+    made = folder(pooling=flags(*on))
+    with pytest.raises(SourceError) as refusal:
+        read_sentence_folder(made)
+    assert "--pooling" in str(refusal.value) and "mean, cls, max" in str(refusal.value)
+    assert read_sentence_folder(made, pooling="mean").pooling == "mean"
+
+
+@pytest.mark.parametrize(
+    "modules", [("Transformer", "Pooling", "Dense", "Normalize"), ("Transformer", "Pooling", "Dense"), ("CLIPModel",)]
+)
+def test_other_modules_are_refused_by_name(folder, modules):
+    with pytest.raises(SourceError) as refusal:
+        read_sentence_folder(folder(modules, flags("mean_tokens")), pooling="mean")
+    assert ", ".join(modules) in str(refusal.value)
+
+
+def test_a_prompt_before_every_text_is_refused(folder):
+    made = folder(
+        pooling=flags("mean_tokens"),
+        config_sentence_transformers={"prompts": {"query": "query: "}, "default_prompt_name": "query"},
+    )
+    with pytest.raises(SourceError, match="'query'"):
+        read_sentence_folder(made)
+
+
+@pytest.mark.parametrize("size", [8, 5000])
+def test_how_many_numbers_of_an_embedding_are_kept(folder, size):
+    made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"truncate_dim": size})
+    assert read_sentence_folder(made).truncate_dim == size
+
+
+@pytest.mark.parametrize("size", [0, -1, "8", 8.0, True])
+def test_a_truncate_dim_that_is_no_size_is_refused(folder, size):
+    made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"truncate_dim": size})
+    with pytest.raises(SourceError, match=rf"truncate_dim {size!r}; it must be a whole number from 1 up"):
+        read_sentence_folder(made)
+
+
+@pytest.mark.parametrize("model_type", ["CrossEncoder", "SparseEncoder", None])
+def test_a_folder_of_another_class_is_refused_by_name(folder, model_type):
+    made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"model_type": model_type})
+    with pytest.raises(SourceError, match=f"is of a {model_type} .*this task serves a SentenceTransformer"):
+        read_sentence_folder(made)
+
+
+def test_a_folder_without_its_pooling_is_said_to_be_one(folder):
+    with pytest.raises(SourceError, match=r"1_Pooling.config.json.*--pooling"):
+        read_sentence_folder(folder())
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "not json"])
+def test_a_damaged_list_of_modules(tmp_path, text):
+    (tmp_path / "modules.json").write_text(text)
+    with pytest.raises(SourceError, match=r"modules.json"):
+        read_sentence_folder(tmp_path)
+
+
+@pytest.fixture
+def old_folder(folder):
+    """As versions before 2.0 wrote it."""
+    made = folder(("Transformer", "Pooling"), flags("cls_token"))
+    chain = json.loads((made / "modules.json").read_text())
+    chain[0]["path"] = "0_Transformer"
+    (made / "modules.json").write_text(json.dumps(chain))
+    (made / "0_Transformer").mkdir()
+    (made / "0_Transformer/config.json").write_text("{}")
+    (made / "0_Transformer/sentence_bert_config.json").write_text('{"max_seq_length": 96, "do_lower_case": true}')
+    return made
+
+
+def test_the_model_of_the_old_layout_lies_below_its_modules(old_folder):
+    inner = transformer_folder(old_folder)
+    assert inner == old_folder / "0_Transformer"
+    assert read_sentence_folder(inner) == SentenceFolder(pooling="cls", max_length=96, lower_case=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "..", "0_Transformer/..", "/etc", "../other/0_Transformer", "7_Transformer", 3]
+)
+def test_any_other_path_leads_nowhere(old_folder, path):
+    (old_folder / "modules.json").write_text(json.dumps([{"path": path, "type": "m.Transformer"}]))
+    assert transformer_folder(old_folder) == old_folder
+
+
+def test_the_modules_of_a_stranger_beside_the_model_say_nothing(folder):
+    made = folder(pooling=flags("cls_token"))
+    (made / "0_Transformer").mkdir()
+    assert read_sentence_folder(made / "0_Transformer") == SentenceFolder()

@@ -1,0 +1,63 @@
+import pytest
+
+from utils.host.errors import UsageError
+from utils.options.build_spec import make_parser, parse_arguments
+from utils.repository.layouts import LAYOUTS
+from utils.repository.render import COMPONENTS_ROOT
+from utils.targets.engines import DEFAULT_ENGINE, ENGINES, find_engine
+from utils.targets.precisions import PRECISIONS
+from utils.targets.runtimes import RUNTIMES
+
+ASKED = ["model", "tokenizer", "-", "topics", "v1", "8"]
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_each_speaks_of_rows_of_the_other_tables(engine):
+    assert set(engine.layouts) <= set(LAYOUTS)
+    assert set(engine.devices) <= set(RUNTIMES)
+    assert set(engine.precisions) <= set(PRECISIONS)
+    assert (COMPONENTS_ROOT / f"shared/{engine.name}_session.py").is_file()
+    assert (COMPONENTS_ROOT / f"fused/1/{engine.name}_session.py").is_symlink()
+    assert (COMPONENTS_ROOT / f"fused/requirements-{engine.name}.txt").is_file()
+    assert engine.name in make_parser().format_help()
+
+
+def test_every_precision_has_one():
+    assert {name for engine in ENGINES.values() for name in engine.precisions} == set(PRECISIONS)
+
+
+def test_the_default_is_found_without_a_name():
+    assert find_engine(None, "gpu") is ENGINES[DEFAULT_ENGINE]
+
+
+@pytest.mark.parametrize("layout", [[], ["--layout", "fused"]])
+def test_an_engine_brings_a_layout_that_it_runs(layout):
+    spec = parse_arguments([*ASKED, "--engine", "openvino", *layout])
+    assert (spec.engine.name, spec.layout) == ("openvino", "fused")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--engine", "tensorrt"], "--engine 'tensorrt' is not known; choose one of: onnxruntime, openvino"),
+        (["--engine", "openvino", "--device", "gpu"], "--engine openvino is not for --device gpu"),
+        (
+            ["--engine", "openvino", "--layout", "ensemble"],
+            "--engine openvino does not go with --layout ensemble; leave it out, or choose --layout fused",
+        ),
+        (
+            ["--engine", "openvino", "--task", "question-answering"],
+            "--engine openvino does not go with --task question-answering; leave it out",
+        ),
+        (["--engine", "openvino", "--precision", "int8"], "which computes in fp32, bf16"),
+        (["--precision", "bf16"], "choose one of these, or --engine openvino"),
+        (
+            ["--engine", "openvino", "--format", "torchscript"],
+            "--format torchscript does not go with --engine openvino",
+        ),
+    ],
+)
+def test_what_it_does_not_run_is_told(options, words):
+    with pytest.raises(UsageError) as caught:
+        parse_arguments([*ASKED, *options])
+    assert words in str(caught.value)

@@ -1,0 +1,1 @@
+"""A PyTorch model becomes a served graph that answers as the model does."""

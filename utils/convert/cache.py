@@ -1,0 +1,163 @@
+"""Conversions kept between builds, by what went into them: the same model under another name is only rendered.
+
+Standard library only. An entry is a folder: the graph and its external data, tokenizer.json, and conversion.json with
+what utils/convert/cached_conversion.py writes there and a digest of each file.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from utils import ROOT
+from utils.host.cache_folder import PARTIAL, cache_folder, locked, size_of
+from utils.host.link_or_copy import link
+from utils.host.progress import warn
+
+CONTENT = "conversion.json"
+# What a graph, a tokenizer or an answer may depend on.
+TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime", "onnxscript", "tokenizers", "numpy")
+# All entries together; the one that was longest not used goes first.
+BOUND_VARIABLE, DEFAULT_GIGABYTES = "TRITON_FACTORY_CACHE_GB", 20.0
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """A digest of JSON values, of the tools' versions and of this project's own code."""
+    wanted = {**values, "tools": {tool: _version(tool) for tool in TOOLS}, "code": _code()}
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:32]
+
+
+def _version(tool: str) -> str:
+    try:
+        return version(tool)
+    except PackageNotFoundError:
+        return "none"
+
+
+@lru_cache
+def _code() -> str:
+    """A change in what converts, or in the tokenization that is checked, makes everything anew."""
+    digest = hashlib.sha256()
+    for file in sorted([*(ROOT / "utils").rglob("*.py"), *(ROOT / "model_repository/shared").glob("*.py")]):
+        digest.update(f"{file.relative_to(ROOT)}\0{_digest(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def find(key: str, *, checked: int) -> dict[str, Any] | None:
+    """What is written of a kept conversion whose batches were checked up to `checked` rows; its files unread."""
+    try:
+        if _folder().is_dir():
+            with locked(_folder()):  # another build may be about to put an entry into its place
+                return _content(key, checked)
+    except OSError:
+        pass  # who may not lock the cache does without it
+    return None
+
+
+def take(key: str, destination: Path, *, checked: int) -> dict[str, Any] | None:
+    """The same, its files put into `destination`; None when there is none, or one that is damaged, which goes then."""
+    try:
+        if not _folder().is_dir():
+            return None
+        with locked(_folder()):
+            content = _content(key, checked)
+            placed = content is not None and _placed(key, content["files"], destination)
+        if content is None:
+            return None
+        if placed and all(_digest(destination / name) == digest for name, digest in content["files"].items()):
+            return content
+        shutil.rmtree(destination, ignore_errors=True)
+        with locked(_folder()):
+            _remove(key, "is damaged")
+    except OSError:
+        shutil.rmtree(destination, ignore_errors=True)
+    return None
+
+
+def _content(key: str, checked: int) -> dict[str, Any] | None:
+    """Called under the lock."""
+    try:
+        content: dict[str, Any] = json.loads((_folder() / key / CONTENT).read_text(encoding="utf-8"))
+        return content if bound() and content["checked"] >= checked and content["files"] else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        _remove(key, "cannot be read")
+        return None
+
+
+def _placed(key: str, names: Collection[str], destination: Path) -> bool:
+    """Called under the lock. False where a file is not there."""
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            link(_folder() / key / Path(name).name, destination / Path(name).name)
+        os.utime(_folder() / key / CONTENT)
+    except OSError:
+        return False
+    return True
+
+
+def keep(key: str, files: list[Path], content: Mapping[str, Any]) -> None:
+    """Keeps a conversion in place of any other of that key; a cache that cannot be written to fails no build."""
+    if not bound():
+        return
+    try:
+        whole = {**content, "files": {file.name: _digest(file) for file in files}}
+        with (
+            locked(_folder()),
+            tempfile.TemporaryDirectory(dir=_folder(), prefix=PARTIAL, ignore_cleanup_errors=True) as partial,
+        ):
+            fresh = Path(partial) / "entry"
+            fresh.mkdir()
+            for file in files:
+                link(file, fresh / file.name)
+            (fresh / CONTENT).write_text(json.dumps(whole, ensure_ascii=True), encoding="utf-8")
+            if (_folder() / key).exists():
+                (_folder() / key).rename(Path(partial) / "former")
+            fresh.rename(_folder() / key)
+            _evict()
+    except OSError as error:
+        warn(f"the conversion is not kept for other builds: {error}; XDG_CACHE_HOME moves the cache")
+
+
+def bound() -> float:
+    """The most bytes that are kept; 0 keeps nothing."""
+    try:
+        return max(0.0, float(os.environ.get(BOUND_VARIABLE) or DEFAULT_GIGABYTES)) * 1e9
+    except ValueError:
+        return DEFAULT_GIGABYTES * 1e9
+
+
+def _evict() -> None:
+    """Called under the lock."""
+    entries = sorted(_folder().glob(f"[0-9a-f]*/{CONTENT}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    total = 0
+    for file in entries:
+        total += size_of(file.parent)
+        if total > bound():
+            shutil.rmtree(file.parent, ignore_errors=True)
+
+
+def _remove(key: str, reason: str) -> None:
+    """Called under the lock."""
+    warn(f"a kept conversion {reason} ({str(_folder() / key)!r}); it is made anew")
+    shutil.rmtree(_folder() / key, ignore_errors=True)
+
+
+def _folder() -> Path:
+    return cache_folder("graphs")
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""A conversion as JSON values and back, and the key it is kept by (utils/convert/cache.py). Imports no torch."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.convert import cache
+from utils.host.environments import ENVIRONMENTS
+from utils.proof.golden import TensorValue
+from utils.repository.pipeline import Graph
+from utils.repository.tensors import TensorSpec
+from utils.sources.storage import StorageRef
+
+if TYPE_CHECKING:
+    from utils.convert_to_onnx import Conversion
+    from utils.options.build_spec import BuildSpec
+    from utils.sources.fetch import Metadata
+
+# utils/convert/parity.py checks no larger batches.
+MOST_CHECKED = 5
+
+
+def checked_rows(max_batch_size: int) -> int:
+    """The largest batch that a conversion for `max_batch_size` is checked with."""
+    return min(max_batch_size, MOST_CHECKED)
+
+
+def key_of(spec: "BuildSpec", known: "Metadata", settings: Mapping[str, Any]) -> str:
+    """What enters a conversion and its answers. Not in it: names, tag, batch size, and labels where they come later."""
+    task = spec.task
+    return cache.key_of(
+        {
+            "model": _identity(spec.sources.model, known.revisions["model"]),
+            "tokenizer": _identity(spec.sources.tokenizer, known.revisions["tokenizer"]),
+            "task": task.name,
+            "library": ENVIRONMENTS[task.library].digest() if task.library else None,
+            "settings": {name: value for name, value in settings.items() if name not in task.unheeded},
+            "labels": None if task.relabelled else list(known.label_texts),
+            "form": asdict(spec.form),
+            "max_length": spec.max_length,
+            "opset": spec.release.opset,
+            "max_ir": spec.release.max_ir,
+            "precision": spec.reduction.precision.name,
+            "min_agreement": spec.reduction.min_agreement,
+            "allow_pickle": spec.sources.terms.allow_pickle,
+        }
+    )
+
+
+def _identity(reference: StorageRef | None, revision: str) -> list[str]:
+    """A local folder is known by its content alone, wherever it lies."""
+    return [revision] if reference is None or reference.scheme == "local" else [str(reference), revision]
+
+
+def as_content(conversion: "Conversion") -> dict[str, Any]:
+    """All of it but the original, in JSON values."""
+    graph = {**asdict(conversion.graph), "path": conversion.graph.path.name}
+    return {
+        "checked": conversion.checked,
+        "graph": graph,
+        "tokenizer": {"file": conversion.tokenizer.file.name, "settings": dict(conversion.tokenizer.settings)},
+        "examples": [dict(example) for example in conversion.examples],
+        "answers": [{name: asdict(value) for name, value in answer.items()} for answer in conversion.answers],
+        "tolerance": conversion.tolerance,
+    }
+
+
+def files_of(conversion: "Conversion") -> list[Path]:
+    """The graph, its external data, and the tokenizer."""
+    graph = conversion.graph
+    return [graph.path, *(graph.path.parent / name for name in graph.external_files), conversion.tokenizer.file]
+
+
+def from_content(content: Mapping[str, Any], folder: Path) -> "Conversion":
+    """The conversion whose files lie in `folder`; without the original, which nothing asks any more."""
+    from utils.convert.tokenization import FrozenTokenizer
+    from utils.convert_to_onnx import Conversion
+
+    graph, tokenizer = dict(content["graph"]), content["tokenizer"]
+    graph.update({name: tuple(map(_tensor, graph[name])) for name in ("inputs", "outputs")})
+    graph.update(path=folder / graph["path"], external_files=tuple(graph["external_files"]))
+    return Conversion(
+        graph=Graph(**graph),
+        tokenizer=FrozenTokenizer(file=folder / tokenizer["file"], settings=tokenizer["settings"]),
+        original=None,
+        examples=tuple(content["examples"]),
+        answers=tuple({name: _value(**value) for name, value in answer.items()} for answer in content["answers"]),
+        tolerance=content["tolerance"],
+        checked=content["checked"],
+    )
+
+
+def _tensor(values: Mapping[str, Any]) -> TensorSpec:
+    reshape = values["reshape"]
+    return TensorSpec(
+        name=values["name"],
+        dtype=values["dtype"],
+        dims=tuple(values["dims"]),
+        reshape=None if reshape is None else tuple(reshape),
+    )
+
+
+def _value(*, datatype: str, shape: list[int], data: list[Any]) -> TensorValue:
+    return TensorValue(datatype=datatype, shape=tuple(shape), data=tuple(data))

@@ -1,0 +1,158 @@
+"""The one place that knows optimum's ONNX exporter, so that another can take its place."""
+
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.convert.onnx.exported_graph import onnx_session, read_graph, take_int32
+from utils.host.entry import debugging
+from utils.host.errors import ExportError
+from utils.repository.pipeline import Graph
+from utils.repository.tensors import TensorSpec
+from utils.targets.releases import Release
+
+if TYPE_CHECKING:
+    from utils.convert.reference_model import Original
+    from utils.convert.task import Task
+    from utils.targets.formats import Session
+
+GRAPH_FILE = "model.onnx"
+
+
+def quieten() -> None:
+    """Keeps the libraries' own advice off the user's terminal; `--debug` lets it through."""
+    if debugging():
+        return
+    warnings.simplefilter("ignore")
+    import optimum.utils.logging
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    optimum.utils.logging.set_verbosity_error()
+    for name in ("torch.onnx", "onnxscript", "optimum", "transformers"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def supported_types(export_task: str) -> list[str]:
+    """Every model type the exporter converts for a task; sources/supported_types.py has them as a table."""
+    import optimum.exporters.onnx.model_configs  # noqa: F401  (fills the registry)
+    from optimum.exporters.tasks import TasksManager
+
+    return sorted(TasksManager.get_supported_model_type_for_task(export_task, exporter="onnx"))
+
+
+def predicted_tensors(
+    config: Any, export_task: str, head_size: int
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """The inputs and outputs an export will have, told from the model's config alone (for --dry-run)."""
+    onnx_config = _constructor(config, export_task)(config)
+    inputs = tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in onnx_config.inputs)
+    last = {"logits": (head_size,), "last_hidden_state": (getattr(config, "hidden_size", -1),)}
+    outputs = tuple(
+        TensorSpec(name=name, dtype="FP32", dims=(*[-1] * (len(axes) - 1), *last.get(name, ())))
+        for name, axes in onnx_config.outputs.items()
+    )
+    return inputs, outputs
+
+
+def predict_graph(config: Any, *, task: "Task", head_size: int) -> Graph:
+    """See utils/targets/formats.py."""
+    inputs, outputs = predicted_tensors(config, task.export_task, head_size)
+    return Graph(path=Path(GRAPH_FILE), inputs=inputs, outputs=outputs)
+
+
+def export_graph(
+    original: "Original",
+    destination: Path,
+    *,
+    task: "Task",
+    release: Release,
+    type_ids: bool,
+    input_dtype: str,
+) -> Graph:
+    """See utils/targets/formats.py."""
+    path = export(original.model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
+    if input_dtype == "INT32":
+        take_int32(path)
+    inputs, outputs, external = read_graph(path)
+    return Graph(path=path, inputs=inputs, outputs=outputs, external_files=external)
+
+
+def open_session(graph: Graph) -> "Session":
+    """See utils/targets/formats.py."""
+    try:
+        session = onnx_session(graph.path)
+    except Exception as error:  # ONNX Runtime's own classes share no base
+        # The file lies in a temporary folder, which says nothing to a user.
+        reason = " ".join(str(error).replace(f"{graph.path.parent}/", "").split())[:300]
+        raise ExportError(
+            f"ONNX Runtime does not load the graph that was made of the model: {reason}; build with another "
+            "--precision or --release, or report it"
+        ) from error
+    names = [tensor.name for tensor in graph.outputs]
+    return lambda feed: session.run(names, dict(feed))
+
+
+def _constructor(config: Any, export_task: str) -> Any:
+    import optimum.exporters.onnx.model_configs  # noqa: F401  (fills the registry)
+    from optimum.exporters.tasks import TasksManager
+
+    return TasksManager.get_exporter_config_constructor(
+        exporter="onnx", task=export_task, model_type=config.model_type, library_name="transformers"
+    )
+
+
+def _taking_type_ids(config: Any, export_task: str) -> Any:
+    """The exporter's own description of a model, with token_type_ids among the inputs."""
+    make = _constructor(config, export_task)
+    base = make.func
+    axes = {0: "batch_size", 1: "sequence_length"}
+    inputs = property(lambda self: {**base.inputs.fget(self), "token_type_ids": axes})
+    return type(f"{base.__name__}TakingTypeIds", (base,), {"inputs": inputs})(config, *make.args, **make.keywords)
+
+
+def export(model: Any, destination: Path, *, export_task: str, release: Release, type_ids: bool = False) -> Path:
+    """Writes `destination`/model.onnx (and its external data above 2 GB) at the release's opset and IR version.
+
+    `type_ids` adds the input token_type_ids, which the exporter leaves out of decoders.
+    """
+    from optimum.exporters.onnx.convert import onnx_export_from_model
+
+    quieten()
+    destination.mkdir(parents=True, exist_ok=True)
+    # The exporter also copies the model folder's tokenizer files to where it writes; they are not ours to serve.
+    with tempfile.TemporaryDirectory(prefix="export-", dir=destination) as private:
+        try:
+            onnx_export_from_model(
+                model=model,
+                output=private,
+                task=export_task,
+                opset=release.opset,
+                device="cpu",
+                custom_onnx_configs={"model": _taking_type_ids(model.config, export_task)} if type_ids else None,
+                do_validation=False,  # it only logs a mismatch; utils/convert/parity.py makes it fatal
+            )
+        except Exception as error:  # the exporter, torch and onnx raise whatever they like
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise ExportError(
+                f"exporting {type(model).__name__} at opset {release.opset} (Triton {release.name}) failed: {reason}; "
+                "--debug shows the traceback, a newer --release allows a newer opset"
+            ) from error
+        graph = Path(private) / GRAPH_FILE
+        clamp_ir(graph, release)
+        for name in (GRAPH_FILE, *read_graph(graph)[2]):
+            (Path(private) / name).replace(destination / name)
+    return destination / GRAPH_FILE
+
+
+def clamp_ir(graph: Path, release: Release) -> None:
+    """The release's ONNX Runtime refuses a graph of a newer IR; the versions differ in what this graph does not use."""
+    import onnx
+
+    model = onnx.load(str(graph), load_external_data=False)
+    if model.ir_version > release.max_ir:
+        model.ir_version = release.max_ir
+        graph.write_bytes(model.SerializeToString())

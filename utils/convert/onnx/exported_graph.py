@@ -1,0 +1,120 @@
+"""An ONNX graph on disk: its tensors, the types of its inputs, and the order of its nodes."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from utils.host.errors import ExportError
+from utils.repository.tensors import TRITON_DTYPES, TensorSpec
+
+
+def read_graph(graph: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], tuple[str, ...]]:
+    """Inputs, outputs (batch dimension left out) and the names of external data files of an ONNX graph."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    model = onnx.load(str(graph), load_external_data=False)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = tuple(_tensor(value) for value in model.graph.input if value.name not in constants)
+    outputs = tuple(_tensor(value) for value in model.graph.output)
+    files = {ExternalDataInfo(each).location for each in model.graph.initializer if uses_external_data(each)}
+    return inputs, outputs, tuple(sorted(files))
+
+
+def _tensor(value: Any) -> TensorSpec:
+    kind = value.type.tensor_type
+    if kind.elem_type not in TRITON_DTYPES:
+        raise ExportError(
+            f"the graph's tensor {value.name!r} has ONNX type {kind.elem_type}, which Triton does not carry"
+        )
+    dims = tuple(each.dim_value if each.HasField("dim_value") else -1 for each in kind.shape.dim)
+    if not dims or dims[0] != -1:
+        raise ExportError(
+            f"the graph's tensor {value.name!r} has shape {list(dims)}; its first dimension must be the batch"
+        )
+    return TensorSpec(name=value.name, dtype=TRITON_DTYPES[kind.elem_type], dims=dims[1:])
+
+
+def onnx_session(file: Path) -> Any:
+    """An ONNX Runtime session on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def take_int32(file: Path) -> None:
+    """Lets the graph take INT32 where it took INT64, for clients that have no other integers: a Cast each."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    model = onnx.load(str(file), load_external_data=False)
+    casts = {}
+    for value in model.graph.input:
+        if value.type.tensor_type.elem_type == TensorProto.INT64:
+            value.type.tensor_type.elem_type = TensorProto.INT32
+            casts[value.name] = f"{value.name}_as_int64"
+    for node in nodes_of(model.graph.node):
+        for place, name in enumerate(node.input):
+            node.input[place] = casts.get(name, name)
+    made = [helper.make_node("Cast", [name], [cast], to=TensorProto.INT64) for name, cast in casts.items()]
+    nodes = [*made, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    file.write_bytes(model.SerializeToString())
+
+
+def nodes_of(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Those of the graphs inside If and Loop, too: they see the inputs of the graph around them."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            yield from nodes_of(attribute.g.node)
+
+
+def sort_nodes(graph: Any) -> None:
+    """Puts the nodes of a GraphProto, and of the graphs in its nodes, into an order in which each value is made first.
+
+    Stable. ONNX demands it also of values that only a graph inside an If or Loop uses, which ONNX Runtime's quantizer
+    overlooks when it sorts. ExportError for a graph with a cycle.
+    """
+    nodes = list(graph.node)
+    makers = {name: place for place, node in enumerate(nodes) for name in node.output if name}
+    needed = [{makers[name] for name in _used(node) if name in makers} for node in nodes]
+    users: list[list[int]] = [[] for _ in nodes]
+    for place, others in enumerate(needed):
+        for other in others:
+            users[other].append(place)
+    ready = [place for place, others in enumerate(needed) if not others]
+    order = []
+    while ready:
+        place = heapq.heappop(ready)
+        order.append(place)
+        for user in users[place]:
+            needed[user].discard(place)
+            if not needed[user]:
+                heapq.heappush(ready, user)
+    if len(order) < len(nodes):
+        raise ExportError("the graph's nodes need each other in a cycle, so it cannot run; nothing was built")
+    del graph.node[:]
+    graph.node.extend(nodes[place] for place in order)
+    for inner in (inner for node in graph.node for inner in _graphs(node)):
+        sort_nodes(inner)
+
+
+def _graphs(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):  # to change one that is not there would make it
+            yield attribute.g
+
+
+def _used(node: Any) -> Iterator[str]:
+    """The values a node takes, and those of the graph around it that the graphs inside it use."""
+    yield from node.input
+    for inner in _graphs(node):
+        yield from (value.name for value in inner.output)
+        for each in inner.node:
+            yield from _used(each)

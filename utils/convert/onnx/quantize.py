@@ -1,0 +1,81 @@
+"""An exported ONNX graph in another precision: its inputs and outputs keep their names, types and shapes."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from utils.convert import exporter
+from utils.convert.onnx.exported_graph import read_graph, sort_nodes
+from utils.convert.onnx.independent_rows import answer_rows_apart
+from utils.host.entry import debugging
+from utils.host.errors import ExportError
+from utils.repository.pipeline import Graph
+from utils.targets.releases import Release
+
+
+def reduced(graph: Graph, reducer: str, release: Release) -> Graph:
+    """`graph` at the same place, as the function `reducer` of this module leaves it; ExportError (4)."""
+    folder = graph.path.parent
+    with tempfile.TemporaryDirectory(prefix="reduce-", dir=folder) as private:
+        made = Path(private) / graph.path.name
+        try:
+            with _quiet():
+                {"to_int8": to_int8, "to_fp16": to_fp16}[reducer](graph, made)
+                exporter.clamp_ir(made, release)
+        except Exception as error:  # the converters raise whatever they like
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise ExportError(f"the graph cannot be converted: {reason}; build with --precision fp32") from error
+        external = read_graph(made)[2]
+        for name in graph.external_files:
+            (folder / name).unlink()
+        for name in (made.name, *external):
+            (made.parent / name).replace(folder / name)
+    return replace(graph, external_files=external)
+
+
+def to_int8(graph: Graph, made: Path) -> None:
+    """Weights in 8 bits, activations quantized as they come, each row of a batch by itself.
+
+    reduce_range: products of 8 bits and 8 bits overflow on CPUs without VNNI, and the answers would hang on the machine
+    (onnxruntime.ai, Quantize ONNX models, on U8S8); on a fine-tuned MiniLM it costs no accuracy.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    large = bool(graph.external_files)
+    quantize_dynamic(
+        graph.path,
+        made,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=True,
+        use_external_data_format=large,
+    )
+    model = onnx.load(str(made), load_external_data=False)
+    sort_nodes(model.graph)
+    answer_rows_apart(model)
+    made.write_bytes(model.SerializeToString())
+
+
+def to_fp16(graph: Graph, made: Path) -> None:
+    """Weights and arithmetic in 16 bits, between casts where the graph begins and ends."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    large = bool(graph.external_files)
+    model = convert_float_to_float16(onnx.load(str(graph.path)), keep_io_types=True, disable_shape_infer=large)
+    onnx.save(model, str(made), save_as_external_data=large, location=f"{made.name}_data")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The converters advise by the root logger."""
+    former = logging.root.manager.disable
+    logging.disable(former if debugging() else logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(former)

@@ -1,0 +1,51 @@
+"""Scalars of a graph become tensors of one number: Triton serves none ("scalar tensors are not supported")."""
+
+from pathlib import Path
+from typing import Any
+
+from utils.convert.onnx.ready_graph import OnnxGraph
+
+INSIDE = "/scalar"
+
+
+def serve_scalars(graph: OnnxGraph, file: Path) -> None:
+    """Rewrites `file`, a copy of the graph, where it has scalars: outside they have shape [1], inside what they had."""
+    scalars = {tensor.name for tensor in (*graph.inputs, *graph.outputs) if not tensor.shape}
+    if not scalars:
+        return
+    import onnx
+    from onnx import TensorProto, helper
+
+    model = onnx.load(str(file), load_external_data=False)
+    _rename(model.graph, {name: name + INSIDE for name in scalars})
+    shapes = {"none": helper.make_tensor(f"shape{INSIDE}", TensorProto.INT64, [0], [])}
+    shapes["one"] = helper.make_tensor(f"shape{INSIDE}/one", TensorProto.INT64, [1], [1])
+    model.graph.initializer.extend(shapes.values())
+    before, after = [], []
+    for value in (*model.graph.input, *model.graph.output):
+        name = value.name.removesuffix(INSIDE)
+        if name not in scalars or not value.name.endswith(INSIDE):
+            continue
+        if value in model.graph.input:
+            before.append(helper.make_node("Reshape", [name, shapes["none"].name], [value.name]))
+        else:
+            after.append(helper.make_node("Reshape", [value.name, shapes["one"].name], [name]))
+        value.name = name
+        value.type.tensor_type.shape.dim.add().dim_value = 1
+    nodes = [*before, *model.graph.node, *after]
+    model.graph.ClearField("node")
+    model.graph.node.extend(nodes)
+    file.write_bytes(model.SerializeToString())
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Everywhere, bodies of loops and branches included."""
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        value.name = names.get(value.name, value.name)
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for place, name in enumerate(field):
+                field[place] = names.get(name, name)
+        for attribute in node.attribute:
+            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                _rename(body, names)

@@ -1,0 +1,184 @@
+"""A ready graph, ONNX or made so: served as it is, its config read from it, its answers those of ONNX Runtime."""
+
+import glob
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.convert.onnx.output_shapes import declare_outputs
+from utils.convert.onnx.ready_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
+from utils.convert.onnx.scalars import serve_scalars
+from utils.convert.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES, frozen_graph
+from utils.convert.origins.origin import Converted, Origin
+from utils.convert.task import Settings
+from utils.host.errors import SourceError
+from utils.host.progress import note
+from utils.options.build_spec import BuildSpec
+from utils.options.models import AskedModel
+from utils.proof.golden import GoldenAnswers, GoldenRow
+from utils.repository.pipeline import Graph, Pipeline
+from utils.sources.labels import Labels, read_labels
+from utils.sources.storage import METADATA, bounded, local
+
+# The newest opset that tf2onnx writes.
+FROZEN_OPSET = 18
+PATTERNS = tuple(f"*{suffix}" for suffix in GRAPH_SUFFIXES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownGraph:
+    """What a graph says of itself, and which revision of it that is."""
+
+    graph: OnnxGraph
+    revisions: dict[str, str]
+    labels: Labels | None = None
+
+    @property
+    def label_texts(self) -> tuple[str, ...]:
+        """() for a task without."""
+        return self.labels.texts if self.labels else ()
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What a plan says of the model, by its part."""
+        graph = self.graph
+        return {"model": {"graph": graph.file.name, "opset": graph.opset, "ir_version": graph.ir_version}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphFile:
+    """See utils/convert/origins/origin.py."""
+
+    spec: BuildSpec
+    model: AskedModel
+    known: KnownGraph
+    downloads: Path
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the steps around it; none where a graph is served as it is."""
+        return self.spec.task.graphs.settings(self.spec.options) if self.spec.task.graphs else {}
+
+    @property
+    def batching(self) -> bool:
+        """Steps around a graph give and take whole shapes."""
+        return self.spec.task.graphs is None
+
+    @property
+    def weights(self) -> Path:
+        """Where they lie on this disk, if they do."""
+        return self.known.graph.file
+
+    def predict(self) -> Graph:
+        """The graph as it will be served."""
+        batched = self.batching and self.known.graph.may_be_batched
+        return served_graph(self.known.graph, Path(GRAPH_FILE), batched=batched)
+
+    def fetch(self) -> Path:
+        """The graph's file; of a remote one the weights that lie beside it come now."""
+        graph, reference = self.known.graph, self.model.reference
+        if reference.scheme == "local" or not graph.external_files:
+            return graph.file
+        patterns = (*PATTERNS, *map(glob.escape, graph.external_files))
+        revision, limit = self.known.revisions["model"], self.spec.sources.fetch_timeout
+        folder = bounded.fetch(reference, revision, patterns, self.downloads, limit=limit).path
+        return folder / graph.file.name
+
+    def convert(self, source: Path, destination: Path) -> Converted:
+        """See Origin."""
+        from utils.convert.onnx.golden import Proven, ask_graph
+
+        read = read_onnx(source)
+        require_external_files(read)
+        destination.mkdir(parents=True, exist_ok=True)
+        for name in read.external_files:
+            shutil.copyfile(source.parent / name, destination / name)
+        file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
+        proven: Proven = ask_graph(read, self.model.golden_inputs, batching=self.batching)
+        read = proven.graph
+        declare_outputs(read, file)
+        serve_scalars(read, file)
+        note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
+
+        def golden(_: Pipeline, name: str) -> GoldenAnswers:
+            rows = (
+                GoldenRow(model=name, batched=proven.batched, inputs=each.inputs, outputs=each.outputs)
+                for each in proven.answers
+            )
+            return GoldenAnswers(rows=tuple(rows), comparison="tensors")
+
+        return Converted(graph=served_graph(read, file, batched=proven.batched), golden=golden)
+
+
+def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
+    """The graph as the plan of a repository speaks of it."""
+    return Graph(
+        path=file,
+        inputs=tuple(tensor.spec(batched=batched) for tensor in read.inputs),
+        outputs=tuple(tensor.spec(batched=batched) for tensor in read.outputs),
+        external_files=read.external_files,
+        batched=batched,
+    )
+
+
+def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
+    """Reads the graph, which must be one that the release's ONNX Runtime loads; a remote one is fetched for that."""
+    reference, limit = model.reference, spec.sources.fetch_timeout
+    is_local = reference.scheme == "local"
+    revision = "" if is_local else bounded.resolve(reference, limit=limit)
+    fetched = bounded.fetch(reference, revision, PATTERNS, folder, limit=limit)
+    file = _only_graph(fetched.path, str(reference))
+    frozen = file.suffix.lower() == FROZEN_SUFFIX
+    graph = read_onnx(_converted(file, folder, spec, model) if frozen else file)
+    require_loadable(graph, spec.release)
+    if is_local:
+        require_external_files(graph)
+        revision = _digest([file, *(file.parent / name for name in graph.external_files)])
+    note(f"{model.name}: {reference} is revision {revision}")
+    revisions, labels = {"model": revision}, None
+    if spec.task.takes_labels and model is spec.models[0]:
+        labels, revisions["labels"] = _labels(spec, folder)
+    known = KnownGraph(graph=graph, revisions=revisions, labels=labels)
+    return GraphFile(spec=spec, model=model, known=known, downloads=folder)
+
+
+def _converted(file: Path, folder: Path, spec: BuildSpec, model: AskedModel) -> Path:
+    """A frozen TensorFlow graph as an ONNX graph; only that says what its tensors are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    destination = folder / f"{file.stem}.onnx"
+    opset = min(spec.release.opset, FROZEN_OPSET)
+    return frozen_graph.convert(file, destination, inputs=model.inputs, outputs=model.outputs, opset=opset)
+
+
+def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
+    """Those that the task's steps need, and which revision of them."""
+    reference, limit = spec.sources.labels, spec.sources.fetch_timeout
+    assert reference  # utils/options/build_spec.py
+    revision = bounded.resolve(reference, limit=limit)
+    fetched = bounded.fetch(reference, revision, METADATA, folder / "labels", limit=limit)
+    note(f"labels: {reference} is revision {revision}")
+    return read_labels(fetched.path, terms=spec.sources.terms), revision
+
+
+def _digest(files: list[Path]) -> str:
+    """The file's own digest, or one over it and those of the weights beside it."""
+    own, *others = [local.resolve(str(file)) for file in files]
+    together = hashlib.sha256("\n".join([own, *others]).encode()).hexdigest()[:16]
+    return f"sha256:{together}" if others else own
+
+
+def _only_graph(path: Path, reference: str) -> Path:
+    """The file itself; of a folder the one graph in it, or the one called model.onnx."""
+    if not path.is_dir():
+        return path
+    found = next(filter(None, (sorted(path.glob(pattern)) for pattern in PATTERNS)), [])
+    chosen = [file for file in found if file.name == GRAPH_FILE] or found
+    if len(chosen) != 1:
+        listed = f"several graphs ({', '.join(file.name for file in found)})" if found else "no graph (*.onnx, *.pb)"
+        raise SourceError(
+            f"{reference!r} holds {listed}; name one graph or a folder with one in it, or, of a Hugging Face "
+            "model, its TOKENIZER, too"
+        )
+    return chosen[0]

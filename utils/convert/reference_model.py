@@ -1,0 +1,267 @@
+"""The original, transformers on PyTorch: loading it, its limits, and its answers, the truth of every later stage."""
+
+import copy
+import inspect
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.convert.task import Task, Text
+from utils.host.errors import FactoryError, ParityError, SourceError
+from utils.host.json_file import read_json_object
+from utils.sources.checkpoint import PICKLED, SAFE, Checkpoint, check_names
+from utils.sources.config_of_version_5 import ATTENTION, for_version_4
+from utils.sources.whole_numbers import corrected
+
+# transformers writes 1e30 for "no limit".
+UNLIMITED = 1_000_000
+# Parts that no text reaches; transformers 5 names their weights otherwise.
+OF_PICTURES = ("vision_tower",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folders:
+    """Where a library of its own loads the original from. `max_length`: the limit that an option sets, in tokens."""
+
+    model: Path
+    tokenizer: Path
+    max_length: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """The model and its tokenizer as transformers loads them, and what the model said to `texts`, each alone.
+
+    `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`. `folders`: what they were
+    loaded from. `is_graph`: the model answers with a graph of reduced precision in place of its own layers.
+    """
+
+    model: Any
+    tokenizer: Any
+    max_length: int | None
+    labels: tuple[str, ...]
+    texts: tuple[Text, ...]
+    outputs: tuple[dict[str, Any], ...]
+    folders: Folders | None = None
+    is_graph: bool = False
+
+    def labelled_model(self) -> Any:
+        """The model as transformers' own pipelines take it, with the labels that are served."""
+        model = copy.copy(self.model)  # the weights are not copied
+        model.config = copy.deepcopy(model.config)
+        model.config.id2label = dict(enumerate(self.labels))
+        return model
+
+    def fitting_tokenizer(self) -> Any:
+        """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""
+        tokenizer = copy.deepcopy(self.tokenizer)
+        tokenizer.model_max_length = self.max_length or tokenizer.model_max_length
+        taken = set(inspect.signature(self.model.forward).parameters)
+        if getattr(self.model.config, "type_vocab_size", None) == 1:
+            taken.discard("token_type_ids")  # the later parts of a long context get type 1, which such a model lacks
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
+        return tokenizer
+
+
+def load_config(folder: Path) -> Any:
+    """The model's config as transformers 4 reads it, translated where version 5 wrote it.
+
+    SourceError for a type it does not know, and for what cannot be translated.
+    """
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    file = folder / "config.json"
+    content = read_json_object(file, "save the model again")
+    kind = content.get("model_type")
+    known = CONFIG_MAPPING[kind] if kind in CONFIG_MAPPING else None  # noqa: SIM401 - its get() does not import lazily
+    mended = corrected(for_version_4(content, str(file)), file, known) if known else content
+    try:
+        if known and json.dumps(mended) != json.dumps(content):
+            config = known.from_dict(mended)
+        else:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SourceError(f"transformers cannot read {str(file)!r}: {reason}") from error
+    if str(content.get("transformers_version", "4")).partition(".")[0] != "4":
+        config._attn_implementation = ATTENTION.get(config.model_type)
+    return config
+
+
+def load_model(folder: Path, config: Any, task: Task) -> Any:
+    """The original in FP32, evaluation mode; SourceError for a checkpoint without the head (it would be random)."""
+    import torch
+    import transformers
+
+    auto_class = getattr(transformers, task.auto_class)
+    try:
+        model, loading = auto_class.from_pretrained(
+            folder, config=config, dtype=torch.float32, output_loading_info=True, local_files_only=True
+        )
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SourceError(f"the model in {str(folder)!r} cannot be loaded: {reason}") from error
+    if loading["missing_keys"] and loading["unexpected_keys"]:  # only now a pickle tells its names
+        found = dict.fromkeys(sorted(loading["unexpected_keys"]))
+        source = next((folder / name for name in (SAFE, PICKLED) if (folder / name).exists()), folder)
+        check_names(Checkpoint(source=source, shapes=found))
+    missing = [*loading["missing_keys"], *(str(key[0]) for key in loading.get("mismatched_keys", ()))]
+    missing = [name for name in missing if not set(name.split(".")) & {*task.unneeded, *OF_PICTURES}]
+    if missing:
+        raise SourceError(
+            f"the checkpoint in {str(folder)!r} lacks {', '.join(sorted(missing)[:4])} for {type(model).__name__}; "
+            f"give a model fine-tuned for {task.name}"
+        )
+    return model.eval()
+
+
+def prepare_padding(tokenizer: Any, max_batch_size: int, sequence_length: int | None = None) -> None:
+    """Texts of different lengths share a batch only when there is a token to pad with; SourceError without one.
+
+    Padding always goes to the right, whatever the tokenizer says (decoders' often say left, for generation): every
+    token keeps the position it has when its text is asked alone, and the heads find the last token by the pad id.
+    """
+    if tokenizer.pad_token is None and max_batch_size > 1:
+        raise SourceError(
+            f"the tokenizer {type(tokenizer).__name__} has no pad token, so texts cannot be batched; "
+            "set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
+        )
+    if tokenizer.pad_token is None and sequence_length is not None:
+        raise SourceError(
+            f"the tokenizer {type(tokenizer).__name__} has no pad token, so no text can be padded to --sequence-length "
+            f"{sequence_length}; set tokenizer.pad_token and save it again, or leave the option out"
+        )
+    tokenizer.padding_side = "right"
+
+
+def pad_as_the_model(tokenizer: Any, config: Any) -> None:
+    """Texts are padded with the token of the config's pad id, if there is one: decoders find the last token by it."""
+    pad_id = config.get_text_config().pad_token_id
+    if tokenizer.pad_token is None or not isinstance(pad_id, int) or not 0 <= pad_id < len(tokenizer):
+        return
+    token = tokenizer.convert_ids_to_tokens(pad_id)
+    if token is not None and pad_id != tokenizer.pad_token_id:
+        tokenizer.pad_token = token
+
+
+def settle_pad_id(original: Original, *, padded: bool) -> None:
+    """Decoders find a text's last token by the config's pad id: for the export it is the one texts are padded with.
+
+    Called when the original has answered, so that nothing is set for it. Where no text is `padded`, a missing id is
+    one that no token has: such a decoder takes the last token of all. ParityError (exit 5) where the id that padding
+    needs changes the answer to a text that holds that token itself.
+    """
+    config, tokenizer = original.model.config.get_text_config(), original.tokenizer
+    if not padded or tokenizer.pad_token is None:
+        config.pad_token_id = -1 if config.pad_token_id is None else config.pad_token_id
+        return
+    if config.pad_token_id == tokenizer.pad_token_id:
+        return
+    names, token = tuple(original.outputs[0]), tokenizer.pad_token
+    texts = tuple(text for text in (f"rain and sun {token}", f"{token} rain{token}") if has_tokens(tokenizer, [text]))
+    before = pytorch_outputs(original.model, tokenizer, texts, original.max_length, names=names)
+    former, config.pad_token_id = config.pad_token_id, tokenizer.pad_token_id
+    after = pytorch_outputs(original.model, tokenizer, texts, original.max_length, names=names)
+    if any((one[name] != other[name]).any() for one, other in zip(before, after, strict=True) for name in names):
+        raise ParityError(
+            f"the model's config.json has pad_token_id {former}, texts would be padded with {token!r} "
+            f"({tokenizer.pad_token_id}), and a text that ends with {token!r} would get another answer than from "
+            "PyTorch: build with MAX_BATCH_SIZE 1, or save the model with the pad_token_id it was trained with"
+        )
+
+
+def token_limit(tokenizer: Any, model: Any, wanted: int | None) -> int | None:
+    """The most tokens a text may have: the tokenizer's limit, the model's positions, and what was asked for."""
+    limits = [tokenizer.model_max_length] if tokenizer.model_max_length < UNLIMITED else []
+    positions = _positions(model)
+    limits += [positions] if positions else []
+    limit = min(limits) if limits else None
+    if wanted is not None and limit is not None and wanted > limit:
+        raise SourceError(
+            f"{wanted} tokens are more than the model takes; let --max-length or --sequence-length be at most {limit}"
+        )
+    return wanted or limit
+
+
+def _positions(model: Any) -> int | None:
+    """Positions a text can fill; RoBERTa's kin lose the first ones to padding (514 positions are 512 tokens)."""
+    import torch
+
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)  # not every table is an nn.Embedding: I-BERT has its own class
+        if name.rsplit(".", 1)[-1] in ("position_embeddings", "wpe") and isinstance(weight, torch.Tensor):
+            padding = getattr(module, "padding_idx", None)
+            return int(weight.shape[0]) - (0 if padding is None else padding + 1)
+    limit = getattr(model.config, "max_position_embeddings", None)
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def original_arrays(tokenizer: Any, texts: Sequence[Text], max_length: int | None, *, length: int | None = None) -> Any:
+    """What transformers' own tokenizer gives for texts or pairs of them: numpy arrays [B, tokens] by name.
+
+    Padded to the longest, or, where `length` (then also the limit) is given, to that.
+    """
+    truncation = {"truncation": True, "max_length": max_length} if max_length is not None else {}
+    padding = "max_length" if length else tokenizer.pad_token is not None
+    columns = [list(column) for column in zip(*(_columns(text) for text in texts), strict=True)]
+    return tokenizer(*columns, padding=padding, return_tensors="np", **truncation)
+
+
+def _columns(text: Text) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else text
+
+
+def pytorch_outputs(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[Text],
+    max_length: int | None,
+    *,
+    names: tuple[str, ...],
+    without: tuple[str, ...] = (),
+) -> list[dict[str, Any]]:
+    """The original's outputs `names`, each text alone, so that no padding has any part in them: FP32 arrays, no batch.
+
+    The model gets all that its tokenizer gives and it takes, as in transformers' pipelines, but for the names in
+    `without`. SourceError when PyTorch itself cannot answer a text.
+    """
+    import torch
+
+    # A tokenizer may give more than its model takes: BERT's gives token_type_ids, DistilBERT has none.
+    taken = set(inspect.signature(model.forward).parameters) - set(without)
+    rows = []
+    with torch.inference_mode():
+        for text in texts:
+            arrays = original_arrays(tokenizer, [text], max_length)
+            inputs = {name: torch.from_numpy(array) for name, array in arrays.items() if name in taken}
+            try:
+                outputs = model(**inputs)
+                rows.append({name: getattr(outputs, name)[0].float().numpy() for name in names})
+            except FactoryError:  # of a graph that stands in for the model
+                raise
+            except Exception as error:  # an id above the vocabulary, a missing end token: whatever torch raises
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                raise SourceError(
+                    f"PyTorch itself cannot answer {text[:60]!r} with this model and tokenizer ({reason}); "
+                    "give the tokenizer that the model was fine-tuned with"
+                ) from error
+    return rows
+
+
+def heeds_type_ids(original: Original) -> bool:
+    """Do token_type_ids change the answer? GPT-2's kin, which have none, add the embedding of token 0 for them."""
+    names = tuple(original.outputs[0])
+    with_ids, without = (
+        pytorch_outputs(
+            original.model, original.tokenizer, original.texts[:2], original.max_length, names=names, without=left_out
+        )
+        for left_out in ((), ("token_type_ids",))
+    )
+    return any((one[name] != other[name]).any() for one, other in zip(with_ids, without, strict=True) for name in names)
+
+
+def has_tokens(tokenizer: Any, texts: Sequence[Text]) -> bool:
+    """Some tokenizers add no special tokens, and no model runs on an empty text."""
+    return all(len(tokenizer(*_columns(text))["input_ids"]) > 0 for text in texts)

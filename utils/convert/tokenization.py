@@ -1,0 +1,185 @@
+"""Freezes a tokenizer into one tokenizer.json and the settings the served image applies to it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.convert.probes import UNKNOWN, first_difference, paired, probe_texts
+from utils.convert.reference_model import UNLIMITED, has_tokens, original_arrays
+from utils.convert.task import Text
+from utils.host import exceptions
+from utils.host.errors import ParityError, SourceError
+from utils.repository.corpus import TOKENIZER_TEXTS
+from utils.repository.served_code import load_shared
+from utils.sources.whole_numbers import whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenTokenizer:
+    """tokenizer.json and its settings (their form: model_repository/shared/tokenization.py)."""
+
+    file: Path
+    settings: Mapping[str, Any]
+
+
+def load_tokenizer(folder: Path, model_config: Any) -> Any:
+    """The fast tokenizer of a folder, as transformers loads it. SourceError (exit 3) when there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        with exceptions.panics_raised():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, config=model_config, use_fast=True, local_files_only=True, **_settings_for_4(folder)
+            )
+    except Exception as error:  # transformers raises whatever its parsers raise
+        tokenizer = _from_file(folder, error)
+    limit = whole(tokenizer.model_max_length, folder / "tokenizer_config.json", "model_max_length")
+    tokenizer.model_max_length = UNLIMITED if limit is None else limit
+    if not tokenizer.is_fast:
+        raise SourceError(
+            f"the tokenizer {type(tokenizer).__name__} has no fast form, and the image serves tokenizer.json only; "
+            "use a model type whose tokenizer has one"
+        )
+    try:
+        with exceptions.panics_raised():
+            tokenizer(["one text", UNKNOWN])
+    except Exception as error:  # those of documents want words with their places; some lack the token for the unknown
+        reason = " ".join(str(error).split())[:200]
+        raise SourceError(f"the tokenizer {type(tokenizer).__name__} takes no plain text: {reason}") from error
+    return tokenizer
+
+
+def _from_file(folder: Path, error: Exception) -> Any:
+    """tokenizer.json by itself, for a folder whose tokenizer class this transformers lacks."""
+    from transformers import PreTrainedTokenizerFast
+
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        reason = " ".join(str(error).split())[:300]
+        raise SourceError(
+            f"no tokenizer can be loaded from {str(folder)!r}: {reason}; the image serves tokenizer.json, "
+            "so give a tokenizer that has a fast form"
+        ) from error
+    try:
+        with exceptions.panics_raised():
+            return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, **_settings_for_4(folder))
+    except Exception as second:
+        reason = " ".join(str(second).split())[:300]
+        raise SourceError(f"{str(file)!r} is not a tokenizer file: {reason}; save the tokenizer again") from second
+
+
+def _settings_for_4(folder: Path) -> dict[str, Any]:
+    """What transformers 5 writes otherwise than 4, as 4 takes it.
+
+    extra_special_tokens is a list that used to be called additional_special_tokens, and the generic class is
+    TokenizersBackend, which gives no token_type_ids unless model_input_names says so (4's generic class does).
+    """
+    file = folder / "tokenizer_config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # transformers says it better
+    settings: dict[str, Any] = {}
+    if isinstance(config, dict) and isinstance(config.get("extra_special_tokens"), list):
+        settings.update(extra_special_tokens={}, additional_special_tokens=config["extra_special_tokens"])
+    if isinstance(config, dict) and config.get("tokenizer_class") == "TokenizersBackend":
+        settings["model_input_names"] = config.get("model_input_names") or ["input_ids", "attention_mask"]
+    return settings
+
+
+def lower_case(tokenizer: Any) -> None:
+    """Texts are lower-cased before the tokenizer's own normalization, as sentence-transformers' do_lower_case does."""
+    from tokenizers import normalizers
+
+    backend = tokenizer.backend_tokenizer
+    own = [backend.normalizer] if backend.normalizer else []
+    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+
+
+def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length: int | None = None) -> FrozenTokenizer:
+    """Writes `destination`/tokenizer.json; truncation and padding go into the settings, not into the file.
+
+    Every text is padded to `length`, or to the longest of its batch.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    file = destination / "tokenizer.json"
+    tokenizer.backend_tokenizer.save(str(file))
+    if "token_type_ids" not in tokenizer.model_input_names:
+        _leave_out_types(file)
+    padding = None
+    if tokenizer.pad_token is not None:
+        padding = {
+            "id": tokenizer.pad_token_id,
+            "type_id": tokenizer.pad_token_type_id,
+            "token": tokenizer.pad_token,
+            "side": tokenizer.padding_side,
+            **({"length": length} if length else {}),
+        }
+    settings = {
+        "max_length": max_length,
+        "truncation_side": tokenizer.truncation_side,
+        "padding": padding,
+        "cls_id": tokenizer.cls_token_id,
+        "unk_id": tokenizer.unk_token_id,
+    }
+    if getattr(tokenizer, "split_special_tokens", False):  # no tokenizer.json can say that
+        settings["split_special_tokens"] = True
+    return FrozenTokenizer(file=file, settings=settings)
+
+
+def _leave_out_types(file: Path) -> None:
+    """A model that gets no token_type_ids takes zeros: the file gives zeros for the second text of a pair, too."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    processor = content.get("post_processor") or {}
+    if processor.get("type") == "BertProcessing":  # it always gives ones
+        processor = content["post_processor"] = _as_template(processor["cls"], processor["sep"])
+    for each in (processor, *processor.get("processors", ())):
+        for part in (*(each.get("single") or ()), *(each.get("pair") or ())):
+            if isinstance(part, dict):
+                next(iter(part.values()))["type_id"] = 0
+    file.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _as_template(cls: tuple[str, int], sep: tuple[str, int]) -> dict[str, Any]:
+    """BertProcessing in the form whose type ids can be set."""
+    first, last = ({"SpecialToken": {"id": token, "type_id": 0}} for token, _ in (cls, sep))
+    texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    tokens = {token: {"id": token, "ids": [number], "tokens": [token]} for token, number in (cls, sep)}
+    return {
+        "type": "TemplateProcessing",
+        "single": [first, texts[0], last],
+        "pair": [first, texts[0], last, texts[1], last],
+        "special_tokens": tokens,
+    }
+
+
+def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False) -> int:
+    """Holds the served code against the original on the corpus and the tokenizer's own tokens, singly and padded.
+
+    Compares each tensor in `names`, for pairs of texts where `pairs`, on the probes of this tokenizer, too
+    (utils/convert/probes.py); returns the number of texts; ParityError (exit 5) shows the first difference.
+    """
+    served = load_shared("tokenization")
+    fast = served.load_tokenizer(frozen.file, frozen.settings)
+    dtypes = dict.fromkeys(names, "int64")
+    corpus = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, frozen.settings["max_length"]))
+    asked: Sequence[Text] = paired(corpus) if pairs else corpus
+    texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
+    length = (frozen.settings["padding"] or {}).get("length")
+    batches = [[text] for text in texts]
+    if frozen.settings["padding"] is not None:
+        batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]
+    for batch in batches:
+        expected = original_arrays(tokenizer, batch, frozen.settings["max_length"], length=length)
+        arrays = served.encode(fast, batch, dtypes)
+        for name in set(names) & (set(expected) | {"token_type_ids"}):
+            wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types
+            if arrays[name].shape != wanted.shape or (arrays[name] != wanted).any():
+                said = first_difference(tokenizer, batch, name, arrays[name], wanted)
+                raise ParityError(
+                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {said}; "
+                    "nothing was built"
+                )
+    return len(texts)

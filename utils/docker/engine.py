@@ -1,0 +1,191 @@
+"""The Docker engine a build uses: base images, builds, tags, containers under proof. Standard library only."""
+
+import contextlib
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from utils.docker.client import BUILDX, LEGACY, DockerClient, find_client, last_line
+from utils.docker.running_container import RunningContainer, owned, remove_leftovers, running
+from utils.host import progress
+from utils.host.errors import ImageError
+
+READY_SECONDS = 120.0
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
+_ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
+
+
+def connect() -> "Engine":
+    """The engine in reach. Raises ImageError when there is no docker client, or no engine answers it."""
+    engine = reach(find_client())
+    remove_leftovers(engine.client)
+    return engine
+
+
+def reach(client: DockerClient, seconds: float = 30) -> "Engine":
+    """The engine behind `client`. Raises ImageError when it does not answer within `seconds`."""
+    endpoint = _endpoint(client)
+    answer = client.ask("version", "--format", "{{.Server.Version}}", seconds=seconds)
+    if answer.returncode != 0 or not answer.stdout.strip():
+        raise ImageError(
+            f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, name another in "
+            "DOCKER_HOST, or use --no-image to get the model repository only"
+        )
+    host = (urlsplit(endpoint).hostname or "") if endpoint.startswith(("tcp://", "ssh://")) else ""
+    return Engine(client=client, remote_host="" if host in LOCAL_HOSTS else host)
+
+
+def _endpoint(client: DockerClient) -> str:
+    if named := os.environ.get("DOCKER_HOST"):
+        return named
+    answer = client.ask("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", seconds=30)
+    return answer.stdout.strip() or "unix:///var/run/docker.sock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """An engine that answers. `remote_host` is empty when containers publish their ports on this machine."""
+
+    client: DockerClient
+    remote_host: str = ""
+
+    def has(self, image: str) -> bool:
+        """Whether the image is on the engine."""
+        return bool(self._inspect(image, "{{.Id}}"))
+
+    def pull_if_missing(self, image: str) -> None:
+        """Makes `image` present on the engine. Raises ImageError when it cannot be pulled."""
+        if self.has(image):
+            return
+        progress.note(f"pulling {image}")
+        code, line = self.client.watch("pull", image)
+        if code != 0:
+            raise ImageError(
+                f"base image {image} is not on the Docker engine and cannot be pulled ({line}); check the name "
+                "(--release, --base-image, --slim-image) and the network, and `docker login` where its registry asks"
+            )
+
+    def python_version(self, image: str) -> str:
+        """The version of the image's python3, like "3.12". Raises ImageError when it has none that runs."""
+        answer = self.run_in(image, "python3", "-c", _ASK_VERSION)
+        if not re.fullmatch(r"\d+\.\d+", answer):
+            raise ImageError(
+                f"base image {image} has no python3 that runs here ({answer}); a base must be a full Triton image "
+                "(nvcr.io/nvidia/tritonserver:YY.MM-py3 or one made from it) for this engine's machine"
+            )
+        return answer
+
+    def triton_release(self, image: str) -> str:
+        """The release a Triton image says it is of, like "24.10"; empty where it does not say."""
+        variables = self._inspect(image, "{{range .Config.Env}}{{println .}}{{end}}").splitlines()
+        found = (re.fullmatch(r"NVIDIA_TRITON_SERVER_VERSION=(\d\d\.\d\d)", variable) for variable in variables)
+        return next((match[1] for match in found if match), "")
+
+    def require_backend(self, image: str, backend: str) -> None:
+        """ImageError when the base image has no such backend, which not every build of Triton has."""
+        folder = f"/opt/tritonserver/backends/{backend}"
+        if self.run_in(image, "ls", "-d", folder) != folder:
+            raise ImageError(
+                f"base image {image} has no {folder}, which this build's --format needs; give a full Triton image "
+                "(nvcr.io/nvidia/tritonserver:YY.MM-py3), or leave --format out"
+            )
+
+    def os_release(self, image: str) -> tuple[str, str]:
+        """ID and VERSION_ID of the image's distribution, like ("ubuntu", "24.04"); empty where it does not say."""
+        return parse_os_release(self.run_in(image, "cat", "/etc/os-release"))
+
+    def machine(self, image: str) -> str:
+        """The image's machine as wheels name it, "x86_64" or "aarch64"; ImageError for another."""
+        architecture = self._inspect(image, "{{.Architecture}}")
+        if architecture not in MACHINES:
+            raise ImageError(
+                f"image {image} is for {architecture or 'no machine'}; Triton is made for {', '.join(MACHINES)}"
+            )
+        return MACHINES[architecture]
+
+    def image_size(self, image: str) -> int:
+        """Bytes, all layers together."""
+        return int(self._inspect(image, "{{.Size}}") or 0)
+
+    def build(self, tree: Path, *, build_args: Mapping[str, str], labels: Mapping[str, str], no_cache: bool) -> str:
+        """Builds the tree without a tag and without a network; the image's id. Raises ImageError."""
+        buildx = self.client.builder == BUILDX
+        command = ["buildx", "build", "--load"] if buildx else ["build"]
+        command += ["--network", "none", *(["--no-cache"] if no_cache else [])]
+        command += ["--force-rm"] if self.client.builder == LEGACY else ["--progress", "auto"]
+        command += [part for name, value in build_args.items() for part in ("--build-arg", f"{name}={value}")]
+        command += [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]
+        with tempfile.TemporaryDirectory(prefix="triton-image-factory-") as folder:
+            iid_file = Path(folder) / "iid"
+            code, line = self.client.watch(*command, "--iidfile", str(iid_file), str(tree))
+            image_id = iid_file.read_text().strip() if iid_file.exists() else ""
+        if code != 0:
+            raise ImageError(f"docker build of {tree} failed ({line}); build it again by hand: docker build {tree}")
+        if not self.has(image_id):
+            raise ImageError(
+                f"docker build of {tree} ended well and the engine does not have its image {image_id!r}; "
+                "choose the engine's own builder: docker buildx use default"
+            )
+        return image_id
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Gives the image a name; ImageError when the engine refuses."""
+        answer = self.client.ask("tag", image_id, reference)
+        if answer.returncode != 0:
+            raise ImageError(f"the image {image_id} cannot be tagged {reference!r} ({last_line(answer.stderr)})")
+
+    def remove(self, image_id: str) -> None:
+        """Removes an image that has no name; one that has stays: by its id docker would remove the name as well."""
+        if self._inspect(image_id, "{{len .RepoTags}}") == "0":
+            self.client.ask("rmi", image_id, apart=True)
+
+    def run(
+        self, image_id: str, *, options: Sequence[str] = (), ready_within: float = READY_SECONDS
+    ) -> AbstractContextManager[RunningContainer]:
+        """A ready container of the image for the time of the block, hardened as one in production would be.
+
+        `options` go to `docker run` as they are. Raises BootProofError with the reason from the log when the server
+        ends or is not ready within `ready_within` seconds.
+        """
+        if self.remote_host:
+            progress.note(f"the engine is remote: for the proof, ports are published on {self.remote_host}")
+        return running(self.client, image_id, remote_host=self.remote_host, options=options, ready_within=ready_within)
+
+    def root_folder(self) -> Path | None:
+        """Where an engine of this machine keeps its images; None for a remote one, or one that does not say."""
+        answer = self.client.ask("info", "--format", "{{.DockerRootDir}}").stdout.strip()
+        return Path(answer) if answer and not self.remote_host and Path(answer).is_dir() else None
+
+    def _inspect(self, image: str, template: str) -> str:
+        answer = self.client.ask("image", "inspect", "--format", template, image) if image else None
+        return answer.stdout.strip() if answer and answer.returncode == 0 else ""
+
+    def run_in(self, image: str, program: str, *arguments: str) -> str:
+        """What the program in the image prints, else docker's reason."""
+        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=question", *owned()]
+        answer = self.client.ask(*command, "--entrypoint", program, image, *arguments, seconds=300)
+        return answer.stdout.strip() if answer.returncode == 0 else last_line(answer.stderr)
+
+
+def parse_os_release(text: str) -> tuple[str, str]:
+    """ID and VERSION_ID of an os-release file; empty where it does not say."""
+    pairs = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z_]+=", line))
+    name, version = (" ".join(shlex.split(pairs.get(key, ""))) for key in ("ID", "VERSION_ID"))
+    return name, version
+
+
+@contextlib.contextmanager
+def untagged(engine: Engine, image_id: str) -> Iterator[None]:
+    """Removes the image again when the block fails."""
+    try:
+        yield
+    except BaseException:
+        engine.remove(image_id)
+        raise

@@ -1,0 +1,153 @@
+"""A container of a built image, ready to be asked, and gone afterwards. Standard library only."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from deploy.supervisor.triton_errors import NO_GPU, TELLING
+from utils.docker.client import DockerClient, last_line
+from utils.host import children
+from utils.host.errors import BootProofError
+from utils.triton.address import ServerAddress
+
+HTTP_PORT, GRPC_PORT = 8000, 8001
+# On every container we start: the process it was started for.
+OWNER = "triton-image-factory.owner"
+# As a careful user would run it: what passes the proof so passes anywhere.
+HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+_STATE = "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}"
+_ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningContainer:
+    """A container whose server is ready at `address`."""
+
+    client: DockerClient
+    name: str
+    address: ServerAddress
+
+    def log_text(self) -> str:
+        """What the server wrote, the last 2,000 lines of it."""
+        return _log(self.client, self.name)
+
+
+@contextlib.contextmanager
+def running(
+    client: DockerClient, image_id: str, *, remote_host: str, options: Sequence[str], ready_within: float
+) -> Iterator[RunningContainer]:
+    """Starts, waits until ready, and always removes. Raises BootProofError."""
+    # The name is ours before the container exists, so that an interrupt at any moment knows what to remove.
+    name = f"triton-image-factory-{uuid.uuid4().hex[:12]}"
+    started = False
+    try:
+        _start(client, name, image_id, publish="0.0.0.0" if remote_host else "127.0.0.1", options=options)
+        started = True
+        yield RunningContainer(
+            client=client, name=name, address=_wait_until_ready(client, name, remote_host, ready_within)
+        )
+    finally:
+        _remove(client, name, attempts=1 if started else 3)
+
+
+def _start(client: DockerClient, name: str, image_id: str, *, publish: str, options: Sequence[str]) -> None:
+    ports = [part for port in (HTTP_PORT, GRPC_PORT) for part in ("--publish", f"{publish}::{port}")]
+    labels = ["--label", "triton-image-factory=boot-proof", *owned()]
+    command = ["run", "--detach", "--name", name, *labels, "--log-driver", "json-file", *HARDENED, *ports, *options]
+    answer = client.ask(*command, image_id, seconds=120)
+    if answer.returncode != 0:
+        raise BootProofError(
+            f"the built image cannot be started ({last_line(answer.stderr)}); if this machine lacks what it needs "
+            "(a GPU, say), build with --no-verify and prove it where it will run"
+        )
+
+
+def _wait_until_ready(client: DockerClient, name: str, remote_host: str, seconds: float) -> ServerAddress:
+    deadline = time.monotonic() + seconds
+    candidates = _candidates(client, name, remote_host)
+    while True:
+        for address in candidates:
+            if address.is_ready(timeout=1):
+                return address
+        running_now, code, out_of_memory = _state(client, name)
+        if not running_now:
+            reason = "was killed for its memory" if out_of_memory else f"ended with {code}"
+            raise BootProofError(
+                f"the server in the built image {reason}; its log says:\n{_reason(_log(client, name))}"
+            )
+        if time.monotonic() > deadline:
+            raise BootProofError(
+                f"the server in the built image was not ready at {candidates[0].http if candidates else 'any port'} "
+                f"in {seconds:g} s; its log says:\n{_reason(_log(client, name))}"
+            )
+        candidates = candidates or _candidates(client, name, remote_host)
+        time.sleep(0.1)
+
+
+def _candidates(client: DockerClient, name: str, remote_host: str) -> list[ServerAddress]:
+    """Where the server may be reached, most likely first; none while the container has no ports (it died, say)."""
+    ports = {}
+    for port in (HTTP_PORT, GRPC_PORT):
+        answer = client.ask("port", name, f"{port}/tcp").stdout.split()
+        if answer:
+            ports[port] = answer[0].rpartition(":")[2]
+    if len(ports) < 2:
+        return []
+    host = remote_host or "127.0.0.1"
+    places = [ServerAddress(http=_join(host, ports[HTTP_PORT]), grpc=_join(host, ports[GRPC_PORT]))]
+    if not remote_host:
+        # A build inside a container that was lent the engine's socket: the ports are on the machine around it.
+        inner = client.ask("inspect", "--format", _ADDRESSES, name).stdout.split()
+        places += [ServerAddress(http=_join(ip, HTTP_PORT), grpc=_join(ip, GRPC_PORT)) for ip in inner]
+    return places
+
+
+def _join(host: str, port: object) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _state(client: DockerClient, name: str) -> tuple[bool, str, bool]:
+    answer = client.ask("inspect", "--format", _STATE, name)
+    parts = answer.stdout.split()
+    if len(parts) != 3:
+        raise BootProofError(
+            f"the container under proof is gone ({last_line(answer.stderr)}); run the same command again"
+        )
+    return parts[0] == "true", parts[1], parts[2] == "true"
+
+
+def _log(client: DockerClient, name: str) -> str:
+    return client.ask("logs", "--tail", "2000", name, merged=True).stdout
+
+
+def _reason(log: str) -> str:
+    """The lines on errors, else the last ones."""
+    lines = [line.rstrip() for line in log.splitlines() if line.strip() and not any(noise in line for noise in NO_GPU)]
+    return "\n".join([line for line in lines if TELLING.search(line)][-12:] or lines[-12:])
+
+
+def owned() -> list[str]:
+    """The options that let `remove_leftovers` find a container whose process is dead."""
+    return ["--label", f"{OWNER}={children.this_process()}"]
+
+
+def remove_leftovers(client: DockerClient) -> None:
+    """Removes the containers of builds that were killed on this machine; those of living ones and of others stay."""
+    listed = client.ask(
+        "ps", "--all", "--filter", f"label={OWNER}", "--format", f'{{{{.ID}}}} {{{{.Label "{OWNER}"}}}}'
+    )
+    for line in listed.stdout.splitlines() if listed.returncode == 0 else ():
+        container, _, owner = line.partition(" ")
+        if children.is_dead(owner.strip()):
+            _remove(client, container, attempts=1)
+
+
+def _remove(client: DockerClient, name: str, *, attempts: int) -> None:
+    """More than one attempt where the engine may still be at creating it when its client was interrupted."""
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(0.5)
+        if client.ask("rm", "--force", "--volumes", name, apart=True).returncode == 0:
+            return

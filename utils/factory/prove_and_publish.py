@@ -1,0 +1,102 @@
+"""Stages 7 and 8 of the main job: a written tree is proven, becomes an image if one is wanted, and takes its place."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils import ROOT
+from utils.host import build_tree, temporary
+from utils.host.build_tree import BuildTree
+from utils.host.errors import BootProofError, ImageError, RenderError
+from utils.host.exceptions import told_as
+from utils.host.loopback import curl
+from utils.host.progress import note, stage, warn
+from utils.options.build_spec import BuildSpec
+from utils.proof.golden import json_request, read_golden
+from utils.repository.context import GOLDEN_FILE, Context
+from utils.targets.runtimes import RUNTIMES
+
+# A request with more in it (an image, an array of tokens) is one for a program, not for a command line.
+LONGEST_REQUEST = 400
+
+if TYPE_CHECKING:
+    from utils.docker.engine import Engine
+
+
+def finish(spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree) -> tuple[Path, str | None]:
+    """Where the tree stands now, and the image's id. A tree that only lacks its image is kept to go on from."""
+    if spec.no_verify:
+        warn("--no-verify: the built server was not asked anything; its answers are unproven")
+    if engine is None:
+        _finish_without_image(spec, context, tree)
+        return _place(tree, tree.final), None
+    try:
+        with stage("serving wheels", ImageError):
+            _write_docker_context(spec, context, tree)
+        image_id = _build_image(spec, engine, tree)
+    except (ImageError, BootProofError):
+        kept = _place(tree, tree.unfinished)
+        note(f"the finished model repository is kept; go on with: {command_to_go_on(spec, kept)}")
+        raise
+    place = _place(tree, tree.final)
+    build_tree.discard(tree.unfinished)  # what an earlier failure left there is out of date
+    return place, image_id
+
+
+def _finish_without_image(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
+    try:
+        with stage("serving wheels", ImageError):
+            _write_docker_context(spec, context, tree)
+    except ImageError as error:
+        warn(f"{error}; the model repository is whole, but `docker build` on this tree will lack its wheels")
+    if not spec.no_verify:
+        with stage("boot proof", BootProofError):
+            prove_locally(context, tree.folder)
+
+
+def _write_docker_context(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
+    from utils.docker import context as docker_context
+
+    docker_context.write(tree.folder, context.docker, context.requirements, refresh=spec.no_cache)
+
+
+def _build_image(spec: BuildSpec, engine: "Engine", tree: BuildTree) -> str:
+    from utils.docker.image import build_and_prove
+
+    return build_and_prove(tree.folder, engine=engine, no_cache=spec.no_cache, verify=not spec.no_verify)
+
+
+def prove_locally(context: Context, folder: Path) -> None:
+    """The proof without Docker, on the Triton from PyPI. Raises BootProofError."""
+    from utils.proof.verify import prove
+    from utils.triton.server import serve
+
+    with serve(folder / "model_repository", log=folder / "server.log") as server:
+        note(prove(server.address, folder / GOLDEN_FILE, context.pipeline))
+
+
+def _place(tree: BuildTree, destination: Path) -> Path:
+    shutil.rmtree(tree.folder / temporary.FOLDER, ignore_errors=True)
+    with told_as(RenderError):
+        return build_tree.move_into_place(tree.folder, destination)
+
+
+def command_to_go_on(spec: BuildSpec, kept: Path) -> str:
+    """Builds and proves the image of a kept tree as this run would have; works from any folder."""
+    options = [*(["--no-cache"] if spec.no_cache else []), *(["--no-verify"] if spec.no_verify else [])]
+    return shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.docker.image", str(kept), *options])
+
+
+def say_next_steps(spec: BuildSpec, place: Path) -> None:
+    """How to serve what was built, and ask it something."""
+    run = ["docker", "run", "--rm", *RUNTIMES[spec.device].run_options]
+    run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
+    start = [str(ROOT / "serve.sh"), str(place / "model_repository")] if spec.no_image else [*run, spec.image]
+    lines = [shlex.join(start)]
+    row = read_golden(place / GOLDEN_FILE).rows[0]
+    if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:
+        url = f"http://127.0.0.1:8000/v2/models/{row.path}/infer"
+        lines.append(shlex.join([*curl(), "-X", "POST", url, "-d", json_request(row)]))
+    note("\n  ".join(["next:", *lines]))

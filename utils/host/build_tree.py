@@ -1,0 +1,165 @@
+"""Where a build writes: a private folder below build/, moved to its place in one step when all is proven.
+
+build/<name>/<tag>/              the last good build
+build/.unfinished/<name>/<tag>/  a finished model repository whose image could not be built or proven
+build/.work/<random>/            builds that run now, and what dead ones left
+"""
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import ROOT
+from utils.host import exceptions
+from utils.host.errors import UsageError
+from utils.host.exchange import exchange, put_back
+
+BUILD = ROOT / "build"
+WORK = ".work"
+UNFINISHED = ".unfinished"
+# A folder without this file is not ours, and is never deleted. While a build runs, it holds a lock on it.
+SENTINEL = ".triton-image-factory"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildTree:
+    """A build's private folder and the place it will take."""
+
+    folder: Path
+    model_name: str
+    tag: str
+
+    @property
+    def final(self) -> Path:
+        """build/<name>/<tag>."""
+        return BUILD / self.model_name / self.tag
+
+    @property
+    def unfinished(self) -> Path:
+        """Where the tree waits when only the image is missing."""
+        return BUILD / UNFINISHED / self.model_name / self.tag
+
+
+@contextlib.contextmanager
+def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
+    """A private folder for one build; removed on the way out unless it was moved to its place."""
+    try:
+        (BUILD / WORK).mkdir(parents=True, exist_ok=True)
+        with _whole_build_locked():
+            _sweep()
+            folder = Path(tempfile.mkdtemp(prefix=f"{model_name[:40]}-{tag[:40]}-", dir=BUILD / WORK))
+            folder.chmod(0o755)
+            sentinel = (folder / SENTINEL).open("w")
+            fcntl.flock(sentinel, fcntl.LOCK_EX)
+    except OSError as error:
+        said = exceptions.sentence(error) or f"{error.strerror}; make it a writable folder"
+        raise UsageError(f"builds write to {str(BUILD)!r}, and that cannot be done: {said}") from error
+    try:
+        yield BuildTree(folder=folder, model_name=model_name, tag=tag)
+    finally:
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        sentinel.close()
+
+
+def move_into_place(folder: Path, destination: Path) -> Path:
+    """Puts `folder` at `destination` in place of what this project had there; returns `destination`.
+
+    Where the file system can, both change places in one step: a reader, or the next build after a power cut, finds the
+    old tree or the new one.
+    """
+    with _whole_build_locked():
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if not destination.exists():
+            folder.rename(destination)
+            return destination
+        require_ours(destination)
+        exchange(folder, destination, aside=BUILD / WORK)
+    shutil.rmtree(folder, ignore_errors=True)
+    return destination
+
+
+def place_of(folder: Path) -> Path | None:
+    """The place of a tree that waits in build/.unfinished; None for any other folder."""
+    parts = folder.relative_to(BUILD / UNFINISHED).parts if folder.is_relative_to(BUILD / UNFINISHED) else ()
+    return BUILD.joinpath(*parts) if len(parts) == 2 else None
+
+
+def require_ours(folder: Path) -> None:
+    """UsageError for a folder this project did not make."""
+    if not (folder / SENTINEL).is_file():
+        raise UsageError(f"{str(folder)!r} holds no {SENTINEL}: this project did not make it and does not touch it")
+
+
+def is_running(folder: Path) -> bool:
+    """True while the build that owns `folder` lives: the kernel drops its lock with the process."""
+    try:
+        with (folder / SENTINEL).open() as sentinel:
+            # Shared: two that ask at once must not take each other for the build.
+            fcntl.flock(sentinel, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def remove(folder: Path) -> None:
+    """Deletes a tree of ours, and its parent folders below build/ when they are empty then."""
+    require_ours(folder)
+    shutil.rmtree(folder)
+    for parent in folder.parents:
+        if parent == BUILD.parent or any(parent.iterdir()):
+            break
+        parent.rmdir()
+
+
+def discard(folder: Path) -> None:
+    """Deletes a tree of ours that is out of date, if there is one and nobody uses it."""
+    with _whole_build_locked():
+        if (folder / SENTINEL).is_file() and not is_running(folder):
+            with contextlib.suppress(OSError):
+                remove(folder)
+
+
+def _sweep() -> None:
+    """Clears what dead builds left. Called under the lock, so no folder is seen between its making and its locking."""
+    for folder in (BUILD / WORK).iterdir():
+        if folder.is_symlink() or is_running(folder):
+            continue
+        if put_back(folder):
+            continue
+        if (folder / SENTINEL).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # killed before it was marked as ours: then it is empty
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _whole_build_locked() -> Iterator[None]:
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Marks a finished tree as in use, as a build's own folder is. Raises UsageError when another process uses it.
+
+    One without a sentinel (a copy, say) is none that another build would touch.
+    """
+    if not (folder / SENTINEL).is_file():
+        yield
+        return
+    with (folder / SENTINEL).open() as sentinel:
+        try:
+            fcntl.flock(sentinel, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{str(folder)!r} is in use by another build; wait for its end, then try again") from None
+        yield

@@ -1,0 +1,148 @@
+"""The project's virtual environments: where each lies, what it is made from, and whether it is complete."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from utils import ROOT
+from utils.host import base_python
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A folder and the requirement files installed in it, on top of what another one put there.
+
+    `dependencies` False: the files are complete as they stand and are installed with --no-deps.
+    """
+
+    name: str
+    folder: Path
+    requirements: tuple[Path, ...]
+    dependencies: bool = True
+    base: "Environment | None" = None
+
+    @property
+    def python(self) -> Path:
+        """The interpreter inside."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """Written last: without it, or with another digest in it, the environment is not ready."""
+        return self.folder / f"{self.name}.sha256"
+
+    @property
+    def contents(self) -> Path:
+        """The names found in site-packages at the end of the set-up, to see later whether any is gone."""
+        return self.folder / f"{self.name}.contents"
+
+    @property
+    def half_made(self) -> Path:
+        """Here while a set-up runs, and after one that was killed."""
+        return self.folder / ".half-made"
+
+    def digest(self) -> str:
+        """Changes whenever a requirement file does, and with the Python the environment was made with."""
+        content = b"".join(path.read_bytes() for path in self.requirements)
+        if self.base:
+            below = self.base.digest()
+        else:
+            python = base_python.find(self.folder)
+            below = python.version if python else ""
+        return hashlib.sha256(content + below.encode()).hexdigest()
+
+    def is_ready(self) -> bool:
+        """True when the last set-up of exactly these requirements ran to its end, whatever `python3` is on PATH."""
+        return self.stamp.is_file() and not self.is_damaged() and self.stamp.read_text() == self.digest()
+
+    def is_damaged(self) -> bool:
+        """True when it must be made from an empty folder: set-up killed, Python not working or packages lost."""
+        if self.half_made.exists():
+            return True
+        if not self.stamp.exists():
+            return False  # nothing is made yet
+        known = self.contents.read_text().splitlines() if self.contents.is_file() else []
+        return bool(set(known) - self.packages()) or not base_python.find(self.folder)
+
+    def packages(self) -> set[str]:
+        """The top-level names in site-packages; versions, which change with an update, left out."""
+        found = self.folder.glob("lib/python*/site-packages/*")
+        return {path.name for path in found if path.suffix not in (".dist-info", ".egg-info", ".pth")} - {"__pycache__"}
+
+
+FACTORY = Environment(name="factory", folder=ROOT / ".venv", requirements=(ROOT / "requirements.txt",))
+SAMPLE = Environment(
+    name="sample",
+    folder=FACTORY.folder,
+    requirements=(ROOT / "examples/requirements.txt",),
+    dependencies=False,
+    base=FACTORY,
+)
+DEV = Environment(
+    name="dev",
+    folder=FACTORY.folder,
+    requirements=(ROOT / "requirements.txt", ROOT / "requirements-dev.txt"),
+    base=SAMPLE,
+)
+BENCHMARK = Environment(
+    name="benchmark",
+    folder=FACTORY.folder,
+    requirements=(ROOT / "requirements.txt", ROOT / "benchmarks/requirements.txt"),
+    base=SAMPLE,
+)
+# Servers that the benchmark measures beside ours, with what they want of torch and transformers.
+INFINITY = Environment(
+    name="infinity", folder=ROOT / ".venv-infinity", requirements=(ROOT / "benchmarks/requirements-infinity.txt",)
+)
+MLSERVER = Environment(
+    name="mlserver", folder=ROOT / ".venv-mlserver", requirements=(ROOT / "benchmarks/requirements-mlserver.txt",)
+)
+SERVING = Environment(
+    name="serving",
+    folder=ROOT / ".venv-serving",
+    requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
+    dependencies=False,
+)
+# TorchScript needs torch, a gigabyte that no other repository is to wait for. Its own dependencies differ between the
+# CPU's wheel and the others.
+SERVING_TORCH = Environment(
+    name="serving-torch",
+    folder=ROOT / ".venv-serving-torch",
+    requirements=(ROOT / "deploy/pypi_triton/requirements-torch.txt",),
+    base=replace(SERVING, folder=ROOT / ".venv-serving-torch"),
+)
+TENSORFLOW = Environment(
+    name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
+)
+# Only what differs from the factory's: torch is found there.
+TRANSFORMERS5 = Environment(
+    name="transformers5", folder=ROOT / ".venv-transformers5", requirements=(ROOT / "requirements-transformers5.txt",)
+)
+# The library that users of embeddings and of ranking models have: its own answers are the right ones. No torch and no
+# transformers of its own: a process of the factory adds its packages to those it has.
+SENTENCES = Environment(
+    name="sentence-transformers",
+    folder=ROOT / ".venv-sentence-transformers",
+    requirements=(ROOT / "requirements-sentence-transformers.txt",),
+    dependencies=False,
+)
+LOCUST = Environment(
+    name="locust", folder=ROOT / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
+)
+ENVIRONMENTS = {
+    environment.name: environment
+    for environment in (
+        FACTORY,
+        SAMPLE,
+        DEV,
+        BENCHMARK,
+        INFINITY,
+        MLSERVER,
+        SERVING,
+        SERVING_TORCH,
+        TENSORFLOW,
+        TRANSFORMERS5,
+        SENTENCES,
+        LOCUST,
+    )
+}

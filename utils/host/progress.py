@@ -1,0 +1,48 @@
+"""Progress on stderr: one line a stage, with its seconds."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+from utils.host import exceptions, signals
+from utils.host.errors import FactoryError
+
+
+@contextlib.contextmanager
+def stage(name: str, fails_as: type[FactoryError] = FactoryError) -> Iterator[None]:
+    """Prints `name ...` on a terminal while the stage runs and `name  1.2 s` when it is done.
+
+    Any fault that is not a FactoryError becomes a `fails_as`, with its exit code.
+    """
+    interactive = sys.stderr.isatty()
+    if interactive:
+        _say(f"\r{name} ...", end="")
+    started = time.monotonic()
+    try:
+        with exceptions.told_as(fails_as):
+            yield
+        signals.check()
+    except BaseException:
+        _say(f"{_clear(interactive)}{name}  failed after {time.monotonic() - started:.1f} s")
+        raise
+    _say(f"{_clear(interactive)}{name}  {time.monotonic() - started:.1f} s")
+
+
+def note(text: str) -> None:
+    """One indented line below the running stage: a figure measured, a choice made."""
+    _say(f"{_clear(sys.stderr.isatty())}  {text}")
+
+
+def warn(text: str) -> None:
+    """One line a user should not miss."""
+    _say(f"{_clear(sys.stderr.isatty())}warning: {text}")
+
+
+def _say(text: str, end: str = "\n") -> None:
+    with contextlib.suppress(OSError):  # a log on a full disk, a terminal that is gone: no reason to fail
+        print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _clear(interactive: bool) -> str:
+    return "\r\x1b[K" if interactive else ""

@@ -1,0 +1,1 @@
+"""What only OCR needs: contracts of its graphs, golden pictures, reading by any detector and recognizer."""

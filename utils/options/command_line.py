@@ -1,0 +1,152 @@
+"""The command line of make_triton_image.sh. Standard library only."""
+
+import argparse
+from typing import Any
+
+from utils.host import entry
+from utils.targets.engines import DEFAULT_ENGINE
+from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES
+from utils.targets.releases import default_release, list_releases
+from utils.targets.runtimes import DEFAULT_DEVICE
+from utils.targets.tuning import KNOBS
+from utils.tasks import DEFAULT_TASK, task_options
+
+LISTS = ("accept_unknown", "add_model", "golden_inputs", "inputs", "outputs")
+FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
+PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
+
+
+class _ListReleases(argparse.Action):
+    """Like --help: prints and ends, whatever else stands on the command line."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        entry.write_stdout(list_releases() + "\n")
+        parser.exit()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line of make_triton_image.sh; its --help is the README's option table."""
+    parser = entry.Parser(
+        prog="make_triton_image.sh",
+        usage="%(prog)s MODEL TOKENIZER ID2LABEL [MODEL_NAME] [TAG] [MAX_BATCH_SIZE] [options]",
+        description="Builds a Triton Inference Server image that answers texts with labels, "
+        "and proves that it answers as the PyTorch model does.",
+        epilog="example: ./make_triton_image.sh ./model ./model ./id2label.json topics v1 8",
+        allow_abbrev=False,
+        add_help=True,
+    )
+    source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
+    arguments = parser.add_argument_group("arguments")
+    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready graph (.onnx, .pb): {source}")
+    _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL; - for a ready graph")
+    _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for those in the model's config")
+    _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
+    _add(arguments, "tag", "TAG", "the image's tag (default: latest)")
+    _add(arguments, "max_batch_size", "MAX_BATCH_SIZE", "most texts in one batch (default: 4)")
+    options = parser.add_argument_group("options")
+    options.add_argument("--config", metavar="FILE.yaml", help="read arguments and options from a YAML file")
+    options.add_argument("--task", help=f"what the model does (default: {DEFAULT_TASK})")
+    options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
+    _add_layout(options)
+    options.add_argument("--release", metavar="YY.MM", help=f"Triton release (default: {default_release()})")
+    options.add_argument("--driver", metavar="VERSION", help="choose the release for this GPU driver, such as 535.104")
+    options.add_argument(
+        "--compute-capability", metavar="X.Y", help="of the GPU, such as 8.6 (default: as nvidia-smi tells, if it does)"
+    )
+    options.add_argument("--gpus", metavar="LIST", help="which GPUs to use: all (default), or numbers, as 0,1")
+    options.add_argument("--opset", metavar="N", help="ONNX opset to export for (default: 18 or the release's)")
+    options.add_argument("--list-releases", action=_ListReleases, nargs=0, help="print what is known of each and exit")
+    options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image, not from NVIDIA's")
+    options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
+    options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
+    for option in task_options().values():
+        kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
+        options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
+    options.add_argument(
+        "--add-model", metavar="NAME=FILE", action="append", help="serve this graph, too, as NAME; may be repeated"
+    )
+    options.add_argument(
+        "--golden-inputs",
+        metavar="FILE.npz",
+        action="append",
+        help="ask a ready graph these inputs in its proof; [NAME=]FILE.npz, may be repeated",
+    )
+    for direction in ("inputs", "outputs"):
+        options.add_argument(
+            f"--{direction}",
+            metavar="TENSORS",
+            action="append",
+            help=f"{direction} of a frozen TensorFlow graph (.pb); [NAME=]TENSOR,TENSOR, may be repeated",
+        )
+    options.add_argument(
+        "--model-version",
+        metavar="N",
+        help="add version N beside those built before (default: 1, by itself)",
+    )
+    options.add_argument("--versions-of", metavar="TAG", help="take the versions built before from this tag's build")
+    options.add_argument(
+        "--version-policy", metavar="POLICY", help="versions to serve: all (default), latest:N or specific:N,N"
+    )
+    options.add_argument("--input-name", metavar="NAME", help="name of the served input, or USUAL=NAME[,USUAL=NAME]")
+    options.add_argument("--output-name", metavar="NAME", help="name of the served output, or USUAL=NAME[,USUAL=NAME]")
+    options.add_argument(
+        "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
+    )
+    options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
+    options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
+    _add_speed(options)
+    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
+    options.add_argument(
+        "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
+    )
+    options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
+    _add_permissions(options)
+    options.add_argument("--no-image", action="store_true", help="stop at the proven model repository; no Docker")
+    options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
+    options.add_argument("--no-cache", action="store_true", help="fetch, download and build everything anew")
+    options.add_argument("--no-verify", action="store_true", help="skip the boot proof of the built server")
+    options.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    options.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _add_layout(options: Any) -> None:
+    options.add_argument("--layout", help="fused: one model for all steps (default for cpu); ensemble: one a step")
+    options.add_argument("--engine", help=f"onnxruntime or openvino: what runs the graph (default: {DEFAULT_ENGINE})")
+
+
+def _add_speed(options: Any) -> None:
+    options.add_argument(
+        "--precision", help="fp32; int8: small and fast on a CPU; bf16: by openvino; fp16: on a GPU (default: fp32)"
+    )
+    options.add_argument(
+        "--min-agreement", metavar="SHARE", help="of a reduced precision's answers with PyTorch's (default: 0.99)"
+    )
+    options.add_argument(
+        "--eval-file", metavar="FILE", help="labelled texts to measure that with: .tsv, .csv or .jsonl"
+    )
+    for knob in KNOBS.values():
+        options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)
+
+
+def _add_permissions(options: Any) -> None:
+    options.add_argument(
+        "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
+    )
+    options.add_argument("--allow-duplicate-labels", action="store_true", help="let outputs share a label")
+    options.add_argument("--allow-placeholder-labels", action="store_true", help="let labels be LABEL_0, LABEL_1 ...")
+    options.add_argument(
+        "--accept-unknown",
+        metavar="KEY",
+        action="append",
+        help="build although nothing reads this setting of the model's files; may be repeated",
+    )
+
+
+def _add(group: Any, name: str, metavar: str, text: str) -> None:
+    group.add_argument(name, metavar=metavar, nargs="?", help=text)
+
+
+def flags() -> set[str]:
+    """Every option that takes no value."""
+    return {*FLAGS, *PERMISSIONS, *(option.name for option in task_options().values() if not option.metavar)}

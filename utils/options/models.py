@@ -1,0 +1,113 @@
+"""The models that a build is asked for: the served one, and those that stand beside it. Standard library only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from utils.convert.origins import NONE, ORIGINS, find_origin, is_frozen
+from utils.convert.task import Task
+from utils.host.errors import UsageError
+from utils.repository import names
+from utils.sources.storage import Sources, StorageRef, parse_reference
+from utils.tasks import TASKS
+
+# What can be said of a ready graph, [NAME=]VALUE each.
+OF_GRAPHS = ("golden_inputs", "inputs", "outputs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedModel:
+    """One model of the repository: what kind of thing it is (a row of utils/convert/origins) and where it comes from.
+
+    `inputs` and `outputs` name the tensors between which a frozen TensorFlow graph is taken.
+    """
+
+    name: str
+    reference: StorageRef
+    origin: str
+    golden_inputs: Path | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+def origin_of(task: Task, sources: Sources) -> str:
+    """What MODEL is; UsageError for what the task does not start from."""
+    model, tokenizer = sources.model, sources.tokenizer
+    origin = find_origin(task.origins, model, has_tokenizer=tokenizer is not None)
+    if origin is None:
+        serving = [other.name for other in TASKS.values() if "graph" in other.origins]
+        raise UsageError(
+            f"MODEL {str(model)!r} is a ready graph and --task {task.name} starts from a Hugging Face model; "
+            f"serve the graph itself with --task {' or '.join(serving)}"
+        )
+    if ORIGINS[origin].needs_tokenizer and tokenizer is None:
+        raise UsageError(f"TOKENIZER is {NONE}, which is for ready graphs only; give the model's tokenizer")
+    if not ORIGINS[origin].needs_tokenizer and tokenizer is not None:
+        raise UsageError(f"TOKENIZER {str(tokenizer)!r}: a ready graph is served without one; give {NONE} as TOKENIZER")
+    return origin
+
+
+def asked_models(
+    served: AskedModel, task: Task, layout: str, given: Mapping[str, Sequence[str]]
+) -> tuple[AskedModel, ...]:
+    """The served model and those of --add-model, each with what is said of it; UsageError for what cannot be.
+
+    `given`: the values of the repeatable options, by their names.
+    """
+    needed = task.graphs.names[1:] if task.graphs else ()
+    models = {served.name: served}
+    for text in given.get("add_model", ()):
+        model = _added(text, layout, needed)
+        if model.name in models:
+            raise UsageError(f"--add-model {model.name!r} names two models of one repository; choose another name")
+        models[model.name] = model
+    for name in needed:
+        if name not in models:
+            raise UsageError(f"--task {task.name} needs a second graph: give it with --add-model {name}=FILE")
+    for option in OF_GRAPHS:
+        for text in given.get(option, ()):
+            name, value = _said_of(text, models, served.name)
+            models[name] = _with(models[name], option, value, text)
+    for model in models.values():
+        if is_frozen(model.reference) and not (model.inputs and model.outputs):
+            raise UsageError(
+                f"{str(model.reference)!r} is a frozen TensorFlow graph and does not say where it begins and ends; "
+                "name its tensors with --inputs and --outputs, such as --inputs input_images:0"
+            )
+    return tuple(models.values())
+
+
+def _added(text: str, layout: str, needed: tuple[str, ...]) -> AskedModel:
+    name, _, file = text.partition("=")
+    if not file:
+        raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
+    if layout != "direct" and name not in needed:
+        wanted = f"this task takes {', '.join(needed)}" if needed else "choose --task onnx or logits"
+        raise UsageError(
+            f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
+            f"{wanted}"
+        )
+    return AskedModel(name=names.check_added_name(name), reference=parse_reference(file), origin="graph")
+
+
+def _said_of(text: str, models: Mapping[str, AskedModel], served: str) -> tuple[str, str]:
+    """`[NAME=]VALUE`: of which model, and what."""
+    name, equals, value = text.partition("=")
+    return (name, value) if equals and name in models else (served, text)
+
+
+def _with(model: AskedModel, option: str, value: str, text: str) -> AskedModel:
+    """The model with one option more; UsageError for one that is not for it."""
+    shown = f"--{option.replace('_', '-')} {text!r}"
+    if model.origin != "graph":
+        raise UsageError(f"{shown}: the model {model.name!r} is no ready graph; leave it out")
+    if getattr(model, option):
+        raise UsageError(f"{shown}: the model {model.name!r} has that already; give it once")
+    if option == "golden_inputs":
+        return replace(model, golden_inputs=Path(value).expanduser())
+    if model.reference.scheme == "local" and not is_frozen(model.reference):
+        raise UsageError(f"{shown} is for frozen TensorFlow graphs (.pb): an ONNX graph says it itself; leave it out")
+    tensors = tuple(value.split(","))
+    if not all(tensors) or len(set(tensors)) < len(tensors):
+        raise UsageError(f"{shown}: write tensors as TensorFlow names them, joined by commas, each once")
+    return replace(model, inputs=tensors) if option == "inputs" else replace(model, outputs=tensors)

@@ -1,0 +1,47 @@
+"""Which Triton release a build is for: the one named, or what the GPU and its driver can run."""
+
+from collections.abc import Mapping
+
+from utils.host.errors import UsageError
+from utils.host.numbers import whole_number
+from utils.host.progress import warn
+from utils.targets import drivers, gpus
+from utils.targets.releases import Release, default_release, find_release, with_opset
+from utils.targets.runtimes import RUNTIMES
+
+
+def choose_release(texts: Mapping[str, str], device: str) -> tuple[Release, str]:
+    """The release with its opset, and why that one where a GPU has a say in it: the one named, or what runs here."""
+    named, driver, capability = (texts.get(name) for name in ("release", "driver", "compute_capability"))
+    reason = ""
+    if not RUNTIMES[device].needs_driver:
+        for option, value in (("--driver", driver), ("--compute-capability", capability)):
+            if value is not None:
+                raise UsageError(f"{option} {value} chooses a release for a GPU; add --device gpu, or leave it out")
+        release = find_release(named or default_release())
+    else:
+        release, reason = _release_for_gpu(named, driver, capability)
+    if "opset" in texts:
+        release = with_opset(release, whole_number("--opset", texts["opset"]))
+    return release, reason
+
+
+def warn_of_doubts(release: Release, device: str) -> None:
+    """Says in one line what is not verified of the release, as far as an image for `device` depends on it."""
+    if doubts := release.doubts(of_gpu=RUNTIMES[device].needs_driver):
+        warn(f"Triton {release.name}: {'; '.join(doubts)}; see docs/releases.md")
+
+
+def _release_for_gpu(named: str | None, driver: str | None, capability: str | None) -> tuple[Release, str]:
+    """What is named is held against what is told or found of the GPU; what is not named is chosen for it."""
+    capable = gpus.capable_releases(capability or ("" if named else gpus.installed_capability()))
+    if named is not None:
+        release = find_release(named)
+        gpus.check_capability(capability, release)
+        return release, drivers.check_driver(driver, release) if driver else ""
+    driver = driver or drivers.installed_driver()
+    if driver is not None:
+        choice = drivers.choose_release(driver, capable)
+        return choice.release, choice.reason
+    reason = f"Triton {capable[-1].name} is the newest release that serves this GPU"
+    return capable[-1], "" if capable[-1].name == default_release() else reason

@@ -1,0 +1,1 @@
+"""Golden requests and answers, and the comparison with what a running server answers."""

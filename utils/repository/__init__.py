@@ -1,0 +1,1 @@
+"""A Triton model repository: tensors, steps, pipeline, context.json, templates, assembly and checks."""

@@ -1,0 +1,201 @@
+"""Stage 2: the three references of a build become folders on this disk, small files first, weights last.
+
+What lies on this disk is checked before any server is asked, and every file is checked as soon as it is there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from utils.host.errors import SourceError
+from utils.host.exceptions import as_written, naming
+from utils.host.progress import note
+from utils.sources.checkpoint import (
+    SAFE,
+    SAFE_INDEX,
+    Checkpoint,
+    check_class,
+    check_head,
+    check_names,
+    embedding_rows,
+    read_checkpoint,
+    read_index,
+)
+from utils.sources.known_keys.check import require_understood
+from utils.sources.known_keys.folder import doubts_of_model
+from utils.sources.labels import Labels, labels_of_config, read_labels, require_count
+from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
+from utils.sources.sentence_folder import transformer_folder
+from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded, local
+from utils.sources.supported_types import require_supported
+from utils.sources.terms import Terms
+from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """All that is known before any weights are fetched. `labels` None: the task has none.
+
+    `revisions`: {"model" | "tokenizer" | "labels": revision}.
+
+    `vocabulary`: the tokenizer's largest token id and one, where its files say it. `fetched`: each folder that holds
+    what was fetched, and the reference as the user wrote it. `accepted`: the settings that
+    --accept-unknown leaves unread.
+    """
+
+    config: ModelConfig
+    tokenizer: FetchedArtifact
+    labels: Labels | None
+    revisions: dict[str, str]
+    vocabulary: int | None = None
+    fetched: Mapping[Path, str] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def label_texts(self) -> tuple[str, ...]:
+        """The labels in the head's order; () for a task without."""
+        return self.labels.texts if self.labels else ()
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What a plan says of the model, by its part."""
+        unread = {"unread": list(self.accepted)} if self.accepted else {}
+        return {"model": {"type": self.config.model_type, **unread}, "task": {"problem_type": self.config.problem_type}}
+
+
+def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
+    """Fetches the small files of every reference below `folder`, checks them, and notes the exact revisions.
+
+    Errors are SourceErrors, and ExportError for a model type that cannot be exported.
+    """
+    fetcher = _Fetcher(spec, folder)
+    with naming(fetcher.fetched):
+        return _checked(spec, fetcher)
+
+
+def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
+    config: ModelConfig | None = None
+    files: TokenizerFiles | None = None
+    labels: Labels | None = None
+    accepted: set[str] = set()
+    for name in fetcher.nearest_first():
+        path = fetcher.small_files(name)
+        path = path if name == "labels" else transformer_folder(path)
+        if name == "model":
+            config = _check_model(path, spec)
+            doubts = doubts_of_model(path, sentences=spec.terms.sentences)
+            accepted.update(require_understood(doubts, spec.terms.accept_unknown))
+        elif name == "tokenizer":
+            files = read_tokenizer_files(path, spec.terms)
+            accepted.update(files.accepted)
+        else:
+            labels = read_labels(path, terms=spec.terms)
+            accepted.update(labels.accepted)
+    assert config and files  # a build has a model and a tokenizer
+    if spec.terms.takes_labels:
+        labels = labels or labels_of_config(config.file, head_size=config.head_size, terms=spec.terms)
+        require_count(labels, config.head_size)
+        labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
+    checkpoint = _weights_so_far(config.file.parent, spec)
+    _check_weights(checkpoint, config, files, spec.terms)
+    warn_of_spare_ids(files, embedding_rows(checkpoint, config))
+    revisions = {name: fetcher.revision(name) for name in fetcher.references}
+    return Metadata(
+        config=config,
+        tokenizer=FetchedArtifact(path=files.folder, revision=revisions["tokenizer"]),
+        labels=labels,
+        fetched=fetcher.fetched,
+        revisions=revisions,
+        vocabulary=files.vocabulary,
+        accepted=tuple(sorted(accepted)),
+    )
+
+
+class _Fetcher:
+    """Fetches each different reference once, whatever number of arguments it stands for."""
+
+    def __init__(self, spec: Sources, folder: Path) -> None:
+        named = {"model": spec.model, "tokenizer": spec.tokenizer, "labels": spec.labels}
+        self.references = {name: reference for name, reference in named.items() if reference is not None}
+        self._folder, self._limit = folder, spec.fetch_timeout
+        self._paths: dict[StorageRef, Path] = {}
+        self.fetched: dict[Path, str] = {}
+        self._revisions: dict[StorageRef, str] = {}
+
+    def nearest_first(self) -> list[str]:
+        """What lies on this disk comes first: a mistake in it is told before any server is waited for."""
+        return sorted(self.references, key=lambda name: self.references[name].scheme != "local")
+
+    def small_files(self, name: str) -> Path:
+        reference = self.references[name]
+        if reference not in self._paths:
+            # A local folder's revision is a digest of its weights, too: gigabytes, read when all else is right.
+            self.fetched[self._folder / name] = str(reference)
+            revision = "" if reference.scheme == "local" else self.revision(name)
+            fetched = bounded.fetch(reference, revision, METADATA, self._folder / name, limit=self._limit)
+            self._paths[reference] = fetched.path
+            if reference.scheme != "local":
+                self.fetched[fetched.path] = str(reference)
+        return self._paths[reference]
+
+    def revision(self, name: str) -> str:
+        reference = self.references[name]
+        if reference not in self._revisions:
+            self._revisions[reference] = bounded.resolve(reference, limit=self._limit)
+            note(f"{name}: {reference} is revision {self._revisions[reference]}")
+        return self._revisions[reference]
+
+
+def _check_model(folder: Path, spec: Sources) -> ModelConfig:
+    config = read_model_config(folder)
+    require_supported(config.model_type, spec.terms.export_task)
+    check_class(config, spec.terms)
+    check_max_length(config, spec.terms.max_length)
+    return config
+
+
+def _weights_so_far(folder: Path, spec: Sources) -> Checkpoint | None:
+    """A local checkpoint is all here; of a remote one the index may be, if it has one."""
+    if spec.model.scheme == "local":
+        return read_checkpoint(folder, allow_pickle=spec.terms.allow_pickle)
+    if (folder / SAFE_INDEX).is_file() and not (folder / SAFE).exists():
+        return read_index(folder / SAFE_INDEX)
+    return None
+
+
+def _check_weights(checkpoint: Checkpoint | None, config: ModelConfig, files: TokenizerFiles, terms: Terms) -> None:
+    if checkpoint:
+        check_names(checkpoint)
+        check_head(checkpoint, config, terms)
+    check_fit(files, embedding_rows(checkpoint, config))
+
+
+def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
+    """The model's folder, weights included. The destination is that of its small files: a storage re-uses them."""
+    weights = WEIGHTS if spec.terms.allow_pickle else SAFE_WEIGHTS
+    fetched = bounded.fetch(
+        spec.model, metadata.revisions["model"], METADATA + weights, folder / "model", limit=spec.fetch_timeout
+    )
+    folder = transformer_folder(fetched.path)
+    with naming(metadata.fetched):
+        checkpoint = read_checkpoint(folder, allow_pickle=spec.terms.allow_pickle)
+        if spec.model.scheme != "local":  # a local one has been through this
+            files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
+            _check_weights(checkpoint, metadata.config, files, spec.terms)
+    return folder
+
+
+def require_local(spec: Sources) -> None:
+    """SourceError for a path that does not exist: told before anything is installed or asked for over a network."""
+    require_here({"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels})
+
+
+def require_here(named: Mapping[str, StorageRef | None]) -> None:
+    """SourceError for a path among {argument: reference} that does not exist."""
+    for argument, reference in named.items():
+        if reference is not None and reference.scheme == "local":
+            try:
+                local.fetch(reference.locator, "", (), Path())
+            except SourceError as error:
+                raise SourceError(f"{argument} {error}") from error

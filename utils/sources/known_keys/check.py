@@ -1,0 +1,41 @@
+"""Nothing in a folder is ignored unread: a setting that nothing here reads is refused, or passes at one's own word."""
+
+from collections.abc import Iterable
+
+from utils.host.errors import SourceError
+from utils.host.progress import warn
+from utils.sources.known_keys.judge import Doubt
+
+MOST_SHOWN = 8
+
+
+def require_understood(doubts: Iterable[Doubt], accepted: Iterable[str]) -> tuple[str, ...]:
+    """The names in `accepted` (--accept-unknown) that were of use, each said in a warning.
+
+    SourceError (exit 3) names every setting that nothing reads and that may change answers.
+    """
+    found = list(doubts)
+    allowed = {name for name in accepted if any(doubt.refused and doubt.setting.name == name for doubt in found)}
+    refused = [doubt for doubt in found if doubt.refused and doubt.setting.name not in allowed]
+    if refused:
+        raise SourceError(_refusal(refused))
+    unread = [doubt for doubt in found if not doubt.refused]
+    if unread:
+        warn(f"settings that no library here reads, and that change no answer: {_listed(unread)}")
+    if taken := [doubt for doubt in found if doubt.setting.name in allowed]:
+        warn(f"settings that may change answers are left unread, as --accept-unknown says: {_listed(taken)}")
+    return tuple(sorted(allowed))
+
+
+def _refusal(refused: list[Doubt]) -> str:
+    options = " ".join(f"--accept-unknown {name}" for name in dict.fromkeys(doubt.setting.name for doubt in refused))
+    return (
+        f"this factory does not read {_listed(refused)}, and the model's own answers may depend on that; remove the "
+        f"setting from the file if they do not, or give {options} to build without it"
+    )
+
+
+def _listed(doubts: list[Doubt]) -> str:
+    texts = [str(doubt) for doubt in doubts[:MOST_SHOWN]]
+    more = len(doubts) - len(texts)
+    return ", ".join(texts) + (f" and {more} more" if more else "")

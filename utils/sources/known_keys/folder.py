@@ -1,0 +1,160 @@
+"""The settings in a model's, a tokenizer's and a label map's files, each with the keys its reader knows."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from utils.host.json_file import is_there, read_json, read_json_object
+from utils.sources.known_keys import tables
+from utils.sources.known_keys.judge import Doubt, Known, Setting, doubt_of
+
+REMEDY = "copy the folder again"
+SENTENCE_FILES = {
+    "config_sentence_transformers.json": "config_sentence_transformers.json",
+    "sentence_*_config.json": "sentence_bert_config.json",
+    "[0-9]*_Pooling/config.json": "Pooling/config.json",
+    "[0-9]*_Normalize/config.json": "Normalize/config.json",
+}
+ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
+
+
+def doubts_of_model(folder: Path, *, sentences: bool) -> Iterator[Doubt]:
+    """Of config.json and what lies beside it; `sentences`: the task follows the files of sentence-transformers."""
+    return _named("MODEL", folder, _of_model(folder, sentences))
+
+
+def doubts_of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
+    """Of tokenizer_config.json, special_tokens_map.json and tokenizer.json, whose content is `whole` ({}: none)."""
+    return _named("TOKENIZER", folder, _of_tokenizer(folder, whole))
+
+
+def doubts_of_labels(file: Path, content: Any) -> Iterator[Doubt]:
+    """Of a label file that holds more than the map itself. A config.json is a model's, and is not looked at here."""
+    return _named("ID2LABEL", file.parent, _of_labels(file, content))
+
+
+def _named(argument: str, folder: Path, doubts: Iterator[Doubt]) -> Iterator[Doubt]:
+    """With what the user wrote in place of a folder that may be a download's."""
+    for doubt in doubts:
+        file = os.path.relpath(doubt.setting.file, folder)
+        yield replace(doubt, setting=replace(doubt.setting, file=f"{argument}'s {file}"))
+
+
+def _of_model(folder: Path, sentences: bool) -> Iterator[Doubt]:
+    file = folder / "config.json"
+    yield from _of_config(file, read_json_object(file, REMEDY))
+    adapter = "adapter_config.json"  # its weights are not loaded
+    yield from _of_object(folder / adapter, adapter, Known(sections=(adapter,)))
+    if sentences:
+        yield from _of_sentences(folder)
+
+
+def newer_writer(config: dict[str, Any]) -> str | None:
+    """The version that wrote a config.json, if its major or minor number is above that of the tables."""
+    written = str(config.get("transformers_version") or "")
+    return written if _minor(written) > _minor(tables.transformers_version()) else None
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in version.split(".")[:2] if each.isdecimal() and len(each) < 10)
+
+
+def _of_config(file: Path, config: dict[str, Any]) -> Iterator[Doubt]:
+    model_type, newer = str(config.get("model_type")), newer_writer(config)
+    sections = (f"config.json: {model_type}", "config.json")
+    elsewhere = tables.config_keys_elsewhere()
+
+    def known(read: frozenset[str]) -> Known:
+        return Known(read=read, elsewhere=elsewhere, sections=sections, newer=newer)
+
+    yield from _of(file, "config.json", config, known(tables.config_keys(model_type) or elsewhere))
+    for part, value in config.items():
+        if isinstance(value, dict) and (keys := tables.config_keys(model_type, part)):
+            yield from _of(file, "config.json", value, known(keys), f"{part}.")
+            yield from _of_rope(file, value, f"{part}.")
+    yield from _of_rope(file, config)
+    own = config.get(SENTENCES)
+    if isinstance(own, dict):
+        yield from _of(
+            file, "config.json", own, Known(sections=(f"config.json: {SENTENCES}",), strict=True), f"{SENTENCES}."
+        )
+
+
+def _of_rope(file: Path, config: dict[str, Any], place: str = "") -> Iterator[Doubt]:
+    scaling = config.get(ROPE)
+    if isinstance(scaling, dict):
+        known = Known(read=tables.rope_scaling_keys(), strict=True)
+        yield from _of(file, "config.json", scaling, known, f"{place}{ROPE}.")
+
+
+def _of_sentences(folder: Path) -> Iterator[Doubt]:
+    """Before version 2 the model lay in 0_Transformer, below modules.json."""
+    root = folder.parent if fnmatch(folder.name, "[0-9]*_Transformer") else folder
+    if not is_there(root / "modules.json"):
+        return
+    modules = read_json(root / "modules.json", REMEDY)
+    for module in modules if isinstance(modules, list) else []:
+        if isinstance(module, dict):
+            known = Known(sections=("modules.json",), strict=True)
+            yield from _of(root / "modules.json", "modules.json", module, known)
+    for pattern, kind in SENTENCE_FILES.items():
+        for file in sorted({*root.glob(pattern), *folder.glob(pattern)}):
+            yield from _of_object(file, kind, Known(sections=(kind,), strict=True))
+
+
+def _of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
+    config = read_json_object(folder / "tokenizer_config.json", REMEDY)
+    kind, extra = "tokenizer_config.json", config.get("extra_special_tokens")
+    tokens = frozenset(extra) if isinstance(extra, dict) else frozenset()
+    known = Known(
+        read=tables.tokenizer_keys(str(config.get("tokenizer_class") or "")) | tokens,
+        elsewhere=tables.tokenizer_keys_elsewhere(),
+        sections=(kind,),
+        newer=newer_writer(read_json_object(folder / "config.json", REMEDY)),
+    )
+    yield from _of(folder / kind, kind, config, known)
+    special = "special_tokens_map.json"
+    read = tables.special_tokens() | tokens
+    yield from _of_object(folder / special, special, Known(read=read, sections=(special,), strict=True))
+    yield from _of_tokenizer_json(folder / "tokenizer.json", whole)
+
+
+def _of_tokenizer_json(file: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
+    if not whole:
+        return
+    yield from _of_part(file, {name: None if name in tables.PARTS else whole[name] for name in whole}, "file", "")
+    for place in tables.PARTS:
+        parts = whole.get(place)
+        for part in parts if isinstance(parts, list) else [parts]:
+            if isinstance(part, dict):
+                yield from _of_part(file, part, place, f"{place}.")
+
+
+def _of_part(file: Path, part: dict[str, Any], place: str, prefix: str) -> Iterator[Doubt]:
+    known = Known(read=tables.part_keys(place, str(part.get("type"))), sections=("tokenizer.json",), strict=True)
+    yield from _of(file, "tokenizer.json", part, known, prefix)
+    if part.get("type") == "Sequence":
+        for members in part.values():
+            for member in members if isinstance(members, list) else []:
+                if isinstance(member, dict):
+                    yield from _of_part(file, member, place, prefix)
+
+
+def _of_labels(file: Path, content: Any) -> Iterator[Doubt]:
+    maps = [content.get(name) for name in ("id2label", "label2id")] if isinstance(content, dict) else []
+    if file.name != "config.json" and any(isinstance(each, dict | list) for each in maps):
+        yield from _of(file, "label file", content, Known(sections=("label file",)))
+
+
+def _of_object(file: Path, kind: str, known: Known) -> Iterator[Doubt]:
+    yield from _of(file, kind, read_json_object(file, REMEDY), known)
+
+
+def _of(file: Path, kind: str, content: dict[str, Any], known: Known, place: str = "") -> Iterator[Doubt]:
+    for key, value in content.items():
+        setting = Setting(file=str(file), kind=kind, name=f"{place}{key}", value=value)
+        if (doubt := doubt_of(setting, known)) is not None:
+            yield doubt

@@ -1,0 +1,164 @@
+"""Stage 3: the label map, from a JSON file or from the model's own config.json."""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from utils.host.errors import SourceError
+from utils.host.progress import note
+from utils.sources.known_keys.check import require_understood
+from utils.sources.known_keys.folder import doubts_of_labels
+from utils.sources.label_texts import check_texts
+from utils.sources.terms import Terms
+
+LABEL_FILES = ("id2label.json", "label2id.json", "labels.json", "config.json")
+ACCEPTED = 'accepted are {"0": "a", "1": "b"}, ["a", "b"], {"a": 0, "b": 1}, or one of these under "id2label"'
+INDEX = r"0|[1-9][0-9]{0,8}"
+NO_TERMS = Terms()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """One text per output of the head, in the head's order, and where they were read.
+
+    `accepted`: the settings in that file that --accept-unknown leaves unread.
+    """
+
+    texts: tuple[str, ...]
+    source: str
+    accepted: tuple[str, ...] = ()
+
+
+def read_labels(path: Path, *, head_size: int | None = None, terms: Terms = NO_TERMS) -> Labels:
+    """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) says what is wrong with them.
+
+    Without `head_size` they are not counted yet: see require_count.
+    """
+    file = _label_file(path) if path.is_dir() else path
+    content = _read_json(file)
+    accepted = require_understood(doubts_of_labels(file, content), terms.accept_unknown)
+    if file.name == "config.json":
+        content = _config_labels(content, file)
+    return replace(_made(_in_order(content, str(file)), str(file), terms, head_size), accepted=accepted)
+
+
+def labels_of_config(config_file: Path, *, head_size: int, terms: Terms = NO_TERMS) -> Labels:
+    """The labels in a model's config.json; where they may be placeholders, one without any has transformers' own."""
+    content = _read_json(config_file)
+    if terms.allow_placeholder_labels and isinstance(content, dict) and not content.get("id2label"):
+        content = {"id2label": {str(index): f"LABEL_{index}" for index in range(head_size)}}
+    labels = _in_order(_config_labels(content, config_file), str(config_file))
+    return _made(labels, str(config_file), terms, head_size)
+
+
+def require_count(labels: Labels, head_size: int) -> None:
+    """SourceError when there are not as many labels as the head has outputs."""
+    if len(labels.texts) != head_size:
+        raise SourceError(
+            f"{labels.source!r} holds {len(labels.texts)} labels but the model's head has {head_size} outputs; "
+            "they must agree"
+        )
+
+
+def _made(found: list[Any], source: str, terms: Terms, head_size: int | None) -> Labels:
+    labels = Labels(texts=check_texts(found, source, terms), source=source)
+    if head_size is not None:
+        require_count(labels, head_size)
+    return labels
+
+
+def _label_file(folder: Path) -> Path:
+    for name in LABEL_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise SourceError(
+        f"ID2LABEL {str(folder)!r} is a folder without {', '.join(LABEL_FILES)}; name the JSON file itself"
+    )
+
+
+def _read_json(file: Path) -> Any:
+    if file.exists() and not file.is_file():
+        raise SourceError(
+            f"the label file {str(file)!r} is a device or a pipe, which nothing can read twice; save a file"
+        )
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise SourceError(
+            f"the label file {str(file)!r} does not exist; give a JSON file, or - to use the model's config"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"the label file {str(file)!r} is not UTF-8 (byte {error.start}); save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise SourceError(f"the label file {str(file)!r} cannot be read: {error.strerror}") from error
+    if "\0" in text:
+        raise SourceError(f"the label file {str(file)!r} is not UTF-8 (UTF-16, by its zeros); save it as UTF-8")
+    try:
+        return json.loads(text, object_pairs_hook=lambda pairs: _without_duplicates(pairs, file))
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python converts
+        raise SourceError(f"the label file {str(file)!r} is not JSON ({error}); {ACCEPTED}") from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]], file: Path) -> dict[str, Any]:
+    """JSON lets a key stand twice and keeps the last; a label would silently be lost."""
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise SourceError(f"the label file {str(file)!r} has the key {key!r} twice; keep one of them")
+        seen[key] = value
+    return seen
+
+
+def _config_labels(content: Any, file: Path) -> Any:
+    if isinstance(content, dict) and content.get("id2label"):
+        return content["id2label"]
+    raise SourceError(
+        f"{str(file)!r} holds no id2label; give a label file as ID2LABEL instead of -, or accept LABEL_0, LABEL_1 ... "
+        "with --allow-placeholder-labels"
+    )
+
+
+def _in_order(content: Any, source: str) -> list[Any]:
+    for name in ("id2label", "label2id"):
+        if isinstance(content, dict) and isinstance(content.get(name), dict | list):
+            content = content[name]
+    if isinstance(content, list):
+        return content
+    if not isinstance(content, dict) or not content:
+        raise SourceError(f"{source!r} holds no labels; {ACCEPTED}")
+    if not all(isinstance(value, int) and not isinstance(value, bool) for value in content.values()):
+        return _by_index({_index(key, source): value for key, value in content.items()}, len(content), source)
+    if all(re.fullmatch(INDEX, key) for key in content):
+        raise SourceError(
+            f"{source!r} has numbers on both sides ({_first(content)}), so that it may be read either way; "
+            f'{ACCEPTED}, with labels in quotes: {{"0": "1"}}'
+        )
+    labels = _by_index({value: key for key, value in content.items()}, len(content), source)
+    note(f"labels: {source} is read as label2id ({_first(content)})")
+    return labels
+
+
+def _first(content: dict[str, Any]) -> str:
+    return ", ".join(f"{json.dumps(key)}: {value}" for key, value in list(content.items())[:2])
+
+
+def _index(key: str, source: str) -> int:
+    if not re.fullmatch(INDEX, key):
+        raise SourceError(
+            f"{source!r} has the key {key!r}; keys are the head's outputs, counted 0, 1, 2 without padding"
+        )
+    return int(key)
+
+
+def _by_index(labels: dict[int, Any], count: int, source: str) -> list[Any]:
+    """A label2id with two labels for one output is shorter here than `count`, and is refused like a gap."""
+    missing = [index for index in range(count) if index not in labels]
+    if missing:
+        raise SourceError(
+            f"{source!r} names {count} labels but none for output {missing[0]}; number them 0 to {count - 1}"
+        )
+    return [labels[index] for index in range(count)]

@@ -1,0 +1,163 @@
+"""What a sentence-transformers folder says beyond the model itself: how the model's outputs become an answer.
+
+Source: the files that sentence-transformers 2 to 6 write: modules.json, 1_Pooling/config.json,
+sentence_bert_config.json (or of another model's name) and config_sentence_transformers.json.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.host.errors import SourceError
+from utils.host.json_file import is_there, read_json, read_json_object
+from utils.sources.whole_numbers import whole
+
+MODULES = "modules.json"
+OLD_FOLDER = re.compile(r"[0-9]+_Transformer")
+AGAIN = "copy the whole folder again"
+OWN_CONFIG = "config_sentence_transformers.json"
+POOLINGS = ("mean", "cls", "max")
+# Version 5 names the mode; those before it have a flag for each.
+FLAGS = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceFolder:
+    """`pooling` is one of POOLINGS; `truncate_dim` numbers of an embedding are kept; None: the folder does not say.
+
+    `activation` is the class of torch, with its module, that a cross-encoder's scores come from.
+    """
+
+    pooling: str | None = None
+    normalize: bool = False
+    truncate_dim: int | None = None
+    activation: str | None = None
+    max_length: int | None = None
+    lower_case: bool = False
+
+
+def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> SentenceFolder:
+    """What `folder` says, nothing for a plain transformers folder. `pooling`, where given, stands for the folder's own.
+
+    SourceError (exit 3) for what this factory would serve otherwise than sentence-transformers.
+    """
+    root = root_of(folder)
+    if not is_there(root / MODULES):
+        return SentenceFolder(pooling=pooling)
+    _require_type(root, "SentenceTransformer")
+    modules = _modules(root / MODULES, (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]))
+    return SentenceFolder(
+        pooling=pooling or next((_pooling(root / path) for kind, path in modules if kind == "Pooling"), None),
+        normalize=any(kind == "Normalize" for kind, _ in modules),
+        truncate_dim=_truncate_dim(root),
+        **_before_the_model(root, folder),
+    )
+
+
+def read_ranking_folder(folder: Path) -> SentenceFolder:
+    """What a CrossEncoder's folder says (version 6; earlier ones write config.json alone); SourceError as above."""
+    if not is_there(folder / MODULES):
+        return SentenceFolder()
+    _require_type(folder, "CrossEncoder")
+    _modules(folder / MODULES, (["Transformer"],))
+    activation = read_json_object(folder / OWN_CONFIG, AGAIN).get("activation_fn")
+    said = None if activation is None else str(activation)
+    return SentenceFolder(activation=said, **_before_the_model(folder, folder))
+
+
+def root_of(folder: Path) -> Path:
+    """The folder with modules.json of the model in `folder`: `folder` itself, but for the layout before 2.0."""
+    if not is_there(folder / MODULES) and is_there(folder.parent / MODULES):
+        return folder.parent if transformer_folder(folder.parent) == folder else folder
+    return folder
+
+
+def transformer_folder(folder: Path) -> Path:
+    """The folder of the model itself: sentence-transformers before 2.0 wrote it to 0_Transformer, below its modules.
+
+    modules.json says so. `folder` for all others.
+    """
+    if not is_there(folder / MODULES):
+        return folder
+    content = read_json(folder / MODULES, AGAIN)
+    first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
+    inner = folder / str(first.get("path") or "")
+    is_one = OLD_FOLDER.fullmatch(inner.name) and inner.parent == folder and (inner / "config.json").is_file()
+    return inner if is_one else folder
+
+
+def _require_type(folder: Path, wanted: str) -> None:
+    """SourceError for a folder of another class: the library then leaves out what the folder says beyond the model."""
+    file = folder / OWN_CONFIG
+    found = read_json_object(file, AGAIN).get("model_type", "SentenceTransformer")  # the library's own default
+    if found != wanted:
+        raise SourceError(
+            f"{str(file)!r} is of a {found} (model_type), and this task serves a {wanted}; choose another --task, or "
+            f"save the model as a {wanted}"
+        )
+
+
+def _before_the_model(root: Path, folder: Path) -> dict[str, Any]:
+    """What texts are cut to, and their case; a prompt is refused."""
+    _refuse_prompt(root)
+    file, settings = _transformer_settings(folder)
+    limit = whole(settings.get("max_seq_length"), file, "max_seq_length") or 0
+    return {"max_length": limit if limit > 0 else None, "lower_case": bool(settings.get("do_lower_case"))}
+
+
+def _modules(file: Path, served: Sequence[list[str]]) -> list[tuple[str, str]]:
+    """(class, folder) of each module, in order: one of the chains in `served`."""
+    content = read_json(file, AGAIN)
+    if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
+        raise SourceError(f"{str(file)!r} is no list of modules; {AGAIN}")
+    modules = [(str(each.get("type", "")).rsplit(".", 1)[-1], str(each.get("path", ""))) for each in content]
+    kinds = [kind for kind, _ in modules]
+    if kinds not in served:
+        raise SourceError(
+            f"{str(file)!r} chains the modules {', '.join(kinds)}; this task serves "
+            f"{' or '.join(', '.join(chain) for chain in served)}: give a model without the others"
+        )
+    return modules
+
+
+def _pooling(folder: Path) -> str:
+    file = folder / "config.json"
+    if not is_there(file):
+        raise SourceError(f"{str(file)!r}, which modules.json speaks of, is missing; {AGAIN}, or give --pooling")
+    content = read_json_object(file, AGAIN)
+    named = content.get("pooling_mode")
+    flags = [name.removeprefix("pooling_mode_") for name, on in content.items() if name[:13] == "pooling_mode_" and on]
+    modes = [FLAGS.get(flag, flag) for flag in flags] if named is None else named
+    modes = [modes] if isinstance(modes, str) else list(modes)
+    if len(modes) != 1 or modes[0] not in POOLINGS:
+        raise SourceError(
+            f"{str(file)!r} pools by {' and '.join(map(str, modes)) or 'nothing'}; this factory serves one of "
+            f"{', '.join(POOLINGS)}: give --pooling with one of these if other embeddings will do"
+        )
+    return str(modes[0])
+
+
+def _transformer_settings(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """sentence_bert_config.json, or what it is called for another type of model, and its content."""
+    found = [*sorted(folder.glob("sentence_*_config.json")), folder / "sentence_bert_config.json"]
+    return found[0], read_json_object(found[0], AGAIN)
+
+
+def _truncate_dim(folder: Path) -> int | None:
+    file = folder / OWN_CONFIG
+    size = read_json_object(file, AGAIN).get("truncate_dim")
+    if size is not None and (type(size) is not int or size < 1):
+        raise SourceError(f"{str(file)!r} has truncate_dim {size!r}; it must be a whole number from 1 up, or null")
+    return size
+
+
+def _refuse_prompt(folder: Path) -> None:
+    file = folder / OWN_CONFIG
+    name = read_json_object(file, AGAIN).get("default_prompt_name")
+    if name is not None:
+        raise SourceError(
+            f"{str(file)!r} puts the prompt {name!r} before every text (default_prompt_name), which this factory does "
+            "not: set it to null there, and ask with texts that begin with the prompt"
+        )

@@ -1,0 +1,110 @@
+"""Runs a storage's two functions in a child process with a hard time limit.
+
+SDKs retry for hours, and a server that accepts and never answers holds them for ever; only the end of a process
+ends that for certain. `local:` needs no such care and runs here.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from utils import ROOT
+from utils.host.errors import SourceError
+from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, open_storage
+
+# Not `-m`: that would put the folder the user stands in, which may hold a `utils` of its own, before this project.
+_START = "import sys; sys.path[0] = sys.argv[1]; from utils.sources.storage.child import main; main()"
+
+
+# To find a revision is one question and a short answer; a server that has not given it by then is out of order,
+# whatever time its files may take.
+FIRST_ANSWER_SECONDS = 30.0
+
+
+def resolve(reference: StorageRef, *, limit: float) -> str:
+    """The exact revision of `reference`, or SourceError after `limit` seconds, or FIRST_ANSWER_SECONDS if less."""
+    if reference.scheme == "local":
+        return open_storage("local").resolve(reference.locator)
+    return _call(reference, "resolve", {"locator": reference.locator}, min(limit, FIRST_ANSWER_SECONDS))
+
+
+def fetch(
+    reference: StorageRef, revision: str, patterns: tuple[str, ...], destination: Path, *, limit: float
+) -> FetchedArtifact:
+    """The files of `revision` that match `patterns`, or SourceError after `limit` seconds."""
+    if reference.scheme == "local":
+        path = open_storage("local").fetch(reference.locator, revision, patterns, destination)
+    else:
+        arguments: dict[str, object] = {
+            "locator": reference.locator,
+            "revision": revision,
+            "patterns": list(patterns),
+            "destination": str(destination.absolute()),
+        }
+        path = Path(_call(reference, "fetch", arguments, limit))
+    return FetchedArtifact(path=path, revision=revision)
+
+
+def _call(reference: StorageRef, function: str, arguments: dict[str, object], limit: float) -> str:
+    # The module's name goes along, not the scheme: a row that was added in this process counts in the child too.
+    request = {
+        "parent": os.getpid(),
+        "reference": str(reference),
+        "module": STORAGES[reference.scheme],
+        "function": function,
+        "arguments": arguments,
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-c", _START, str(ROOT)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=_environment(),
+        start_new_session=True,
+    )
+    try:
+        answer, _ = child.communicate(json.dumps(request).encode(), timeout=limit)
+    except subprocess.TimeoutExpired:
+        # More time is no remedy for a server that does not even say which revision it has.
+        silent = function == "resolve" and limit >= FIRST_ANSWER_SECONDS
+        remedy = " and the network" if silent else ", or allow more time with --fetch-timeout SECONDS"
+        raise SourceError(
+            f"{reference} was not there after {limit:g} seconds; check that its server answers{remedy}"
+        ) from None
+    finally:
+        # Also on Ctrl-C and SIGTERM, and also after success: whatever an SDK started goes with it.
+        _end(child)
+    return _unpacked(answer, reference, child.returncode)
+
+
+def _environment() -> dict[str, str]:
+    rest = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(ROOT), rest] if rest else [str(ROOT)])
+    return {**os.environ, "PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"}
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream:
+            # Closing flushes; what was left to say has nobody to hear it.
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+def _unpacked(answer: bytes, reference: StorageRef, status: int) -> str:
+    try:
+        result = json.loads(answer)
+    except ValueError:
+        raise SourceError(
+            f"the process that reads {reference} ended with status {status} and no result; if the machine is short "
+            "of memory or disk, free some, then run the same command again with --debug"
+        ) from None
+    if "error" in result:
+        raise SourceError(result["error"])
+    return str(result["value"])

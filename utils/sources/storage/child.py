@@ -1,0 +1,73 @@
+"""The other side of bounded.py: one request on stdin, one answer on stdout, then the end of the process."""
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from utils.host import entry
+from utils.host.errors import SourceError
+from utils.sources.storage import Storage
+from utils.sources.storage.scrub import scrub
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> NoReturn:
+    """Answers with {"value": ...} or {"error": one sentence}."""
+    # SDKs print where they like: from here on file descriptor 1 is stderr, and the answer has one of its own.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    request = json.load(sys.stdin)
+    _die_with(request["parent"])
+    with os.fdopen(answer, "w") as stream:
+        json.dump(answer_to(request), stream)
+    # Threads and exit hooks of an SDK must not hold the process up.
+    os._exit(0)
+
+
+def answer_to(request: dict[str, Any]) -> dict[str, str]:
+    """Runs the request; every error becomes a sentence without secrets in it."""
+    try:
+        storage = cast(Storage, importlib.import_module(request["module"]))
+        arguments = request["arguments"]
+        if request["function"] == "resolve":
+            return {"value": storage.resolve(arguments["locator"])}
+        path = storage.fetch(
+            arguments["locator"],
+            arguments["revision"],
+            tuple(arguments["patterns"]),
+            Path(arguments["destination"]),
+        )
+        return {"value": str(path)}
+    except SourceError as error:
+        _show_traceback()
+        return {"error": scrub(str(error))}
+    except Exception as error:
+        _show_traceback()
+        return {"error": _unforeseen(request["reference"], error)}
+
+
+def _unforeseen(reference: str, error: Exception) -> str:
+    reason = next(iter(str(error).strip().splitlines()), "")
+    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    return scrub(f"{reference} could not be read ({said}); run again with --debug to see where")
+
+
+def _show_traceback() -> None:
+    if entry.debugging():
+        print(scrub(traceback.format_exc()), file=sys.stderr, flush=True)
+
+
+def _die_with(parent: int) -> None:
+    """A parent that is killed outright cannot clean up; the kernel does it then. Linux only, elsewhere left out."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)

@@ -1,0 +1,71 @@
+"""local: a folder or a single file on this disk, used where it lies."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from utils.host.errors import SourceError
+from utils.sources.storage import METADATA, WEIGHTS, matches
+
+_CHUNK = 1 << 20
+_LIKE_A_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\S+)?")
+
+
+def resolve(locator: str) -> str:
+    """`sha256:` and 16 hex digits over the names and contents of the files a build may take."""
+    path = _existing(locator)
+    digest = hashlib.sha256()
+    try:
+        for name, file in _relevant(path).items():
+            digest.update(f"{name}\0{_content_digest(file)}\n".encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise SourceError(
+            f"{error.filename or locator!r} cannot be read ({error.strerror}); make it readable for this user"
+        ) from error
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
+    """The folder or file itself: nothing is copied, and the caller only reads."""
+    del revision, patterns, destination  # the same for every storage; a path needs none of them
+    return _existing(locator)
+
+
+def _existing(locator: str) -> Path:
+    if not locator.strip():
+        raise SourceError("the reference is empty; give a path, hf:user/name or clearml:<model id>")
+    try:
+        path = Path(locator).expanduser()
+        if path.exists():
+            return path
+        broken_link = path.is_symlink()
+    except (OSError, RuntimeError) as error:
+        # No permission on the way, a name of more than 255 bytes, `~nobody-of-that-name`.
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SourceError(f"{locator!r} cannot be looked at ({reason}); check the path") from error
+    if broken_link:
+        raise SourceError(f"{locator!r} is a link to {str(path.readlink())!r}, which does not exist; mend the link")
+    if _LIKE_A_HUB_NAME.fullmatch(locator):
+        raise SourceError(
+            f"{locator!r} is no file or folder here ({Path.cwd()}); check the path, or write hf:{locator} "
+            "for the repository of that name on the hub"
+        )
+    raise SourceError(f"{locator!r} is no file or folder (looked from {Path.cwd()}); check the path")
+
+
+def _relevant(path: Path) -> dict[str, Path]:
+    """The files by name, sorted."""
+    if path.is_file():
+        return {path.name: path}
+    deeper = [file for pattern in METADATA + WEIGHTS if "/" in pattern for file in path.glob(pattern)]
+    names = {file.relative_to(path).as_posix(): file for file in [*path.iterdir(), *deeper] if file.is_file()}
+    return {name: names[name] for name in sorted(names) if matches(name, METADATA + WEIGHTS)}
+
+
+def _content_digest(file: Path) -> str:
+    """Weights are gigabytes: they go through in chunks."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+"""s3: `bucket/prefix` in S3 or anything that speaks its protocol (AWS_ENDPOINT_URL and the other AWS_ variables)."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol, cast
+
+from utils.host.errors import SourceError
+from utils.sources.storage import METADATA, WEIGHTS, matches
+
+_CONFIGURATION = {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 2}}
+
+
+class _FileSystem(Protocol):
+    """The two calls of s3fs.S3FileSystem that are made here."""
+
+    def find(self, path: str, *, maxdepth: int, detail: bool) -> dict[str, dict[str, str]]: ...
+
+    def get_file(self, rpath: str, lpath: str) -> None: ...
+
+
+def resolve(locator: str) -> str:
+    """`etag:` and 16 hex digits over the names and ETags of the objects directly below the prefix."""
+    with _explained(locator):
+        return _revision(_objects(_open(), locator))
+
+
+def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
+    """Downloads the objects below the prefix whose names match into `destination`."""
+    destination.mkdir(parents=True, exist_ok=True)
+    with _explained(locator):
+        storage = _open()
+        objects = _objects(storage, locator)
+        if _revision(objects) != revision:
+            raise SourceError(f"s3:{locator} changed while it was read (it was {revision}); run the same command again")
+        for key in objects:
+            name = _name(key, locator)
+            if matches(name, patterns):
+                (destination / name).parent.mkdir(exist_ok=True)
+                storage.get_file(key, str(destination / name))
+    return destination
+
+
+def _open() -> _FileSystem:
+    try:
+        import s3fs
+    except ImportError as error:
+        raise SourceError("s3: needs the package s3fs; install it with: pip install s3fs") from error
+    return cast(_FileSystem, s3fs.S3FileSystem(config_kwargs=_CONFIGURATION, skip_instance_cache=True))
+
+
+def _objects(storage: _FileSystem, locator: str) -> dict[str, str]:
+    """ETags by key, of all that lies directly below the prefix and what a build takes from further below."""
+    found = storage.find(locator.strip("/"), maxdepth=2, detail=True)
+    taken = METADATA + WEIGHTS
+    objects = {
+        key: entry["ETag"]
+        for key, entry in found.items()
+        if entry["type"] == "file" and ("/" not in _name(key, locator) or matches(_name(key, locator), taken))
+    }
+    if not objects:
+        raise SourceError(f"s3:{locator} holds no objects; write s3:bucket/prefix, where the model's files lie")
+    return objects
+
+
+def _name(key: str, locator: str) -> str:
+    """What stands behind the prefix; a reference to a single object is a name by itself."""
+    folder, path = PurePosixPath(locator.strip("/")), PurePosixPath(key)
+    return path.name if path == folder else path.relative_to(folder).as_posix()
+
+
+def _revision(objects: dict[str, str]) -> str:
+    lines = "".join(f"{key}\0{objects[key]}\n" for key in sorted(objects))
+    return f"etag:{hashlib.sha256(lines.encode()).hexdigest()[:16]}"
+
+
+@contextlib.contextmanager
+def _explained(locator: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(f"s3:{locator} does not exist; check the bucket and the prefix") from error
+    except PermissionError as error:
+        raise SourceError(f"s3:{locator} may not be read with these AWS credentials; use others") from error
+    except Exception as error:
+        from botocore.exceptions import BotoCoreError, NoCredentialsError  # type: ignore[import-untyped]
+
+        if isinstance(error, NoCredentialsError):
+            raise SourceError(
+                f"no AWS credentials for s3:{locator}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            ) from error
+        if isinstance(error, BotoCoreError):
+            raise SourceError(
+                f"the S3 server for s3:{locator} cannot be reached ({type(error).__name__}); "
+                "check AWS_ENDPOINT_URL, AWS_REGION and the network"
+            ) from error
+        raise

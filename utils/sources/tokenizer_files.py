@@ -1,0 +1,167 @@
+"""A tokenizer's files, looked at without loading it: are they there and whole, and can the image serve them.
+
+Only what is certain is refused here; loading the tokenizer (utils/convert/tokenization.py) is the last word.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.host.errors import SourceError
+from utils.host.json_file import is_there, read_json, read_json_object
+from utils.host.plain_file import read_plain
+from utils.host.progress import warn
+from utils.sources import whole_numbers
+from utils.sources.known_keys.check import require_understood
+from utils.sources.known_keys.folder import doubts_of_tokenizer
+from utils.sources.terms import Terms
+
+SAVE_AGAIN = "save the tokenizer again with save_pretrained()"
+# What any fast tokenizer is made from; a folder with none of these holds no tokenizer that could be served.
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.spm", "bpe.codes", "*.vocab", "spm.*")
+# Tokenizers of transformers without a fast class and without a way to make one: unless their folder holds a
+# tokenizer.json, there is nothing to serve. Source: transformers 4.57, TOKENIZER_MAPPING_NAMES less
+# SLOW_TO_FAST_CONVERTERS.
+SLOW_ONLY = """
+    BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertweetTokenizer BioGptTokenizer
+    ByT5Tokenizer CTRLTokenizer CanineTokenizer CpmAntTokenizer ErnieMTokenizer EsmTokenizer FSMTTokenizer
+    FlaubertTokenizer LukeTokenizer M2M100Tokenizer MLukeTokenizer MarianTokenizer MyT5Tokenizer PLBartTokenizer
+    PerceiverTokenizer PhobertTokenizer ProphetNetTokenizer RoCBertTokenizer TapasTokenizer TransfoXLTokenizer
+    XLMTokenizer XLMProphetNetTokenizer
+"""
+# Tokenizers whose class has no pad token of its own: only their files can name one. Source: transformers 4.57.
+WITHOUT_PAD = """
+    CodeGenTokenizer CodeLlamaTokenizer CohereTokenizer GPT2Tokenizer GPTNeoXTokenizer LlamaTokenizer
+    OpenAIGPTTokenizer PreTrainedTokenizer WhisperTokenizer
+"""
+# A model trained with more ids than its tokenizer gives is common (sizes are rounded up), but not with many more.
+MOST_SPARE_IDS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerFiles:
+    """What the files tell.
+
+    `vocabulary`: the largest token id and one, None where no file says it in plain text. `accepted`: the settings that
+    --accept-unknown leaves unread.
+    """
+
+    folder: Path
+    vocabulary: int | None
+    accepted: tuple[str, ...] = ()
+
+
+def read_tokenizer_files(folder: Path, terms: Terms) -> TokenizerFiles:
+    """SourceError (exit 3) for a folder whose tokenizer certainly cannot be served on these terms."""
+    if not folder.is_dir():
+        raise SourceError(f"TOKENIZER {str(folder)!r} is not a folder; give the folder that save_pretrained() wrote")
+    config = read_json_object(folder / "tokenizer_config.json", SAVE_AGAIN)
+    whole_numbers.whole(config.get("model_max_length"), folder / "tokenizer_config.json", "model_max_length")
+    special = read_json_object(folder / "special_tokens_map.json", SAVE_AGAIN)
+    name = config.get("tokenizer_class") or ""
+    if config.get("auto_map"):
+        raise SourceError(
+            f"the tokenizer in {str(folder)!r} needs code of its own (auto_map in tokenizer_config.json), and this "
+            "factory runs no foreign code (no trust_remote_code); give one of a class that transformers has"
+        )
+    if not any(is_there(file) for pattern in VOCABULARIES for file in folder.glob(pattern)):
+        raise SourceError(_without_vocabulary(folder, name))
+    whole = _tokenizer_json(folder / "tokenizer.json")
+    if not whole and name in SLOW_ONLY.split():
+        raise SourceError(_slow_only(name))
+    if terms.max_batch_size > 1 and _has_no_pad(config, special, whole):
+        raise SourceError(
+            f"the tokenizer in {str(folder)!r} ({name or 'of no named class'}) has no pad token, so texts cannot be "
+            "batched; set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
+        )
+    accepted = require_understood(doubts_of_tokenizer(folder, whole), terms.accept_unknown)
+    vocabulary = _largest_id(whole) if whole else _of_parts(folder)
+    return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
+
+
+def _without_vocabulary(folder: Path, name: str) -> str:
+    if name in SLOW_ONLY.split():
+        return _slow_only(name)
+    return (
+        f"TOKENIZER {str(folder)!r} holds no tokenizer: none of {', '.join(VOCABULARIES[:4])} is there; "
+        "give the folder that tokenizer.save_pretrained() wrote"
+    )
+
+
+def _slow_only(name: str) -> str:
+    return (
+        f"the tokenizer {name} has no fast form, and the image serves tokenizer.json only; "
+        "use a model type whose tokenizer has one"
+    )
+
+
+def _tokenizer_json(file: Path) -> dict[str, Any]:
+    """Its content, {} where there is none."""
+    if not is_there(file):
+        return {}
+    content = read_json(file, SAVE_AGAIN)
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise SourceError(f"{str(file)!r} is not a tokenizer file (no model in it); {SAVE_AGAIN}")
+    return content
+
+
+def _has_no_pad(config: dict[str, Any], special: dict[str, Any], whole: dict[str, Any]) -> bool:
+    """True when certain: the files name none, and neither the class nor a saved padding state does."""
+    if config.get("pad_token") or special.get("pad_token") or whole.get("padding"):
+        return False
+    named = str(config.get("tokenizer_class") or "").removesuffix("Fast")
+    return named in WITHOUT_PAD.split() or ("pad_token" in config and bool(named))
+
+
+def _largest_id(whole: dict[str, Any]) -> int | None:
+    """The largest id in a tokenizer.json and one: WordPiece, BPE and WordLevel have a dict, Unigram has a list."""
+    vocabulary = whole["model"].get("vocab")
+    added = whole.get("added_tokens")
+    ids = [each.get("id") for each in added if isinstance(each, dict)] if isinstance(added, list) else []
+    if isinstance(vocabulary, list):
+        ids.append(len(vocabulary) - 1)
+    elif isinstance(vocabulary, dict):
+        ids.extend(vocabulary.values())
+    return max((each for each in ids if isinstance(each, int)), default=-1) + 1 or None
+
+
+def _of_parts(folder: Path) -> int | None:
+    """The same for a slow tokenizer's text files."""
+    added = read_json_object(folder / "added_tokens.json", SAVE_AGAIN)
+    ids = [each for each in added.values() if isinstance(each, int)]
+    if is_there(folder / "vocab.json"):
+        ids += [each for each in read_json_object(folder / "vocab.json", SAVE_AGAIN).values() if isinstance(each, int)]
+    elif is_there(folder / "vocab.txt"):
+        ids.append(_lines(folder / "vocab.txt") - 1)
+    else:
+        return None  # a SentencePiece model
+    return max(ids, default=-1) + 1 or None
+
+
+def _lines(file: Path) -> int:
+    try:
+        text = read_plain(file).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{str(file)!r} is not UTF-8 (byte {error.start}); {SAVE_AGAIN}") from error
+    except OSError as error:
+        raise SourceError(f"{str(file)!r} cannot be read ({error.strerror}); {SAVE_AGAIN}") from error
+    if not text.strip():
+        raise SourceError(f"{str(file)!r} is empty; {SAVE_AGAIN}")
+    return text.rstrip("\n").count("\n") + 1
+
+
+def check_fit(files: TokenizerFiles, rows: int | None) -> None:
+    """SourceError when the tokenizer gives ids that a model of `rows` tokens has no embedding for."""
+    if files.vocabulary is not None and rows is not None and files.vocabulary > rows:
+        raise SourceError(
+            f"the tokenizer in {str(files.folder)!r} gives token ids up to {files.vocabulary - 1} but the model knows "
+            f"only {rows} tokens; give the tokenizer the model was trained with"
+        )
+
+
+def warn_of_spare_ids(files: TokenizerFiles, rows: int | None) -> None:
+    """A tokenizer that uses far fewer ids than the model has is likely another model's, but may be right."""
+    if files.vocabulary is None or rows is None:
+        return
+    if rows - files.vocabulary > max(MOST_SPARE_IDS, rows // 50):
+        warn(f"the model knows {rows} tokens, the tokenizer gives {files.vocabulary}: is it the model's own?")

@@ -1,0 +1,1 @@
+"""What a build can choose from, one table each: engines, runtimes, formats, precisions, releases, GPUs, tuning."""

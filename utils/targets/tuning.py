@@ -1,0 +1,148 @@
+"""What a served model can be tuned in: one row an option, and a plan with them applied. Standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from utils.host.errors import UsageError
+from utils.host.numbers import whole_number
+from utils.repository.pipeline import Pipeline, Step
+from utils.targets.formats import FORMATS
+
+# The components that run a graph.
+COMPUTING = ("fused", *(row.component for row in FORMATS.values()))
+SETTINGS = "settings.json"
+# Of a step that computes: what its config says, and what its own settings do, where it has any.
+IN_CONFIG = ("threads", "instances", "batch_delay")
+IN_SETTINGS = ("threads", "token_budget")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knob:
+    """One option, a whole number from `least` to `most`.
+
+    `only`: {"layout", "device" or "format": those in which it has an effect}; what is not named there does not matter.
+    `batches`: it has none on a model that takes one row at a time.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    most: int
+    least: int = 1
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    batches: bool = False
+
+    @property
+    def option(self) -> str:
+        """As it stands on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    def fits(self, **built: str) -> bool:
+        """Has it an effect on what is built so? `built`: layout, device and format."""
+        return all(built[choice] in fitting for choice, fitting in self.only.items())
+
+
+KNOBS = {
+    row.name: row
+    for row in (
+        Knob(
+            name="threads",
+            metavar="N",
+            help="of a graph on a CPU (default: one a CPU)",
+            most=1024,
+            only={"device": ("cpu",), "format": ("onnx",)},
+        ),
+        Knob(
+            name="instances",
+            metavar="N",
+            help="of a graph (on each GPU), each with weights of its own (default: 1)",
+            most=64,
+        ),
+        Knob(
+            name="token_budget",
+            metavar="TOKENS",
+            help="of a run of the graph, padding included; --layout fused (default: 256)",
+            most=1_000_000,
+            only={"layout": ("fused",)},
+        ),
+        Knob(
+            name="batch_delay",
+            metavar="MICROSECONDS",
+            help="wait so long for requests to share a run (default: 0; a bare graph may share none: docs/graphs.md)",
+            most=1_000_000,  # the queue drops a request after 10 s, and the canary waits like everybody
+            least=0,
+            batches=True,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """The values asked for, by the names of KNOBS; None: the default."""
+
+    threads: int | None = None
+    instances: int | None = None
+    token_budget: int | None = None
+    batch_delay: int | None = None
+
+    @property
+    def given(self) -> dict[str, int]:
+        """Those that are not left to the default."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def parse_tuning(texts: Mapping[str, str], *, max_batch_size: int, **built: str) -> Tuning:
+    """The options KNOBS; UsageError for no such number, and where layout, device or format have no use for it."""
+    rows = [row for name, row in KNOBS.items() if name in texts]
+    for row in rows:
+        for choice, fitting in row.only.items():
+            if built[choice] not in fitting:
+                raise UsageError(
+                    f"{row.option} {texts[row.name]} has no effect with --{choice} {built[choice]}; leave it out, or "
+                    f"build with --{choice} {' or '.join(fitting)}"
+                )
+        if row.batches and max_batch_size == 1:
+            raise UsageError(
+                f"{row.option} {texts[row.name]} has no effect with MAX_BATCH_SIZE 1: no two texts share a run; leave "
+                "it out, or give a larger MAX_BATCH_SIZE"
+            )
+    return Tuning(
+        **{row.name: whole_number(row.option, texts[row.name], least=row.least, most=row.most) for row in rows}
+    )
+
+
+def tuned(pipeline: Pipeline, tuning: Tuning) -> Pipeline:
+    """The plan with every step that computes set so; what is not given stays as it is.
+
+    UsageError for a delay where no step takes batches: whether a ready graph does, only the graph tells.
+    """
+    if tuning.batch_delay is not None and not takes_batches(pipeline):
+        raise UsageError(
+            f"--batch-delay {tuning.batch_delay} has no effect: the graph takes one row at a time; leave it out"
+        )
+    return replace(pipeline, steps=tuple(_tuned(step, tuning.given) for step in pipeline.steps))
+
+
+def takes_batches(pipeline: Pipeline) -> bool:
+    """Does any step that computes take several rows in a run?"""
+    return any(step.max_batch_size > 1 for step in computing(pipeline))
+
+
+def computing(pipeline: Pipeline) -> tuple[Step, ...]:
+    """The steps that run a graph."""
+    return tuple(step for step in pipeline.steps if step.component in COMPUTING)
+
+
+def _tuned(step: Step, given: Mapping[str, int]) -> Step:
+    if step.component not in COMPUTING:
+        return step
+    documents: dict[str, Any] = dict(step.documents)
+    if SETTINGS in documents:
+        documents[SETTINGS] = {**documents[SETTINGS], **_named(given, IN_SETTINGS)}
+    return replace(step, documents=documents, **_named(given, IN_CONFIG))
+
+
+def _named(given: Mapping[str, int], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}

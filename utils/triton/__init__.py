@@ -1,0 +1,1 @@
+"""A tritonserver on this machine: its folder, its process, its ports and address."""

@@ -1,0 +1,207 @@
+"""A running tritonserver: its process group, its log, its shared memory. Standard library only."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from deploy.supervisor import stack
+from deploy.supervisor.guard import Place
+from deploy.supervisor.triton_errors import NO_GPU, PORT_LOST, REPEATED, STACK, STARTED, USAGE
+from utils.host.errors import BootProofError
+from utils.triton.address import ServerAddress
+from utils.triton.layout import Interpreter
+
+# Triton waits so long for clients that keep a connection open without a request in flight; then we end it.
+EXIT_SECONDS = 5
+# prctl(PR_SET_PDEATHSIG, SIGKILL): the stubs notice within a second that their server is gone, and clear their shared
+# memory. The parent is asked for afterwards in case it died before the call. The stack is that of deploy/supervisor.
+_DIE_WITH_PARENT = """
+import ctypes, os, resource, sys
+parent, *stack, guard_words = map(int, sys.argv[1:5])
+guard, triton = sys.argv[5:5 + guard_words], sys.argv[5 + guard_words:]
+ctypes.CDLL(None).prctl(1, 9)
+os.getppid() == parent or os._exit(1)
+if guard:  # in the same group, and with the listening socket as its standard input
+    os.spawnv(os.P_NOWAIT, guard[0], guard)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+resource.setrlimit(resource.RLIMIT_STACK, stack)
+os.execv(triton[0], triton)
+"""
+
+
+class ServerLog:
+    """Reads what the server writes, keeps its last lines, and copies it on."""
+
+    def __init__(self, stream: IO[bytes], copy: BinaryIO | None) -> None:
+        self._lines: deque[str] = deque(maxlen=20_000)
+        self._stream = stream
+        self._copy = copy
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            self._lines.append(line.decode(errors="replace"))
+            if self._copy:
+                with contextlib.suppress(OSError, ValueError):  # a closed terminal must not stop the server
+                    self._copy.write(line)
+                    self._copy.flush()
+
+    def close(self) -> None:
+        """To be called when all writers are gone."""
+        self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._stream.close()
+
+    def text(self) -> str:
+        """All lines kept."""
+        return "".join(self._lines.copy())
+
+    def reason(self) -> str:
+        """The lines on errors, else the last ones: Triton writes its tables after the reason it ends for."""
+        lines = self.text().splitlines()
+        if any(line.startswith(USAGE) for line in lines):  # of a flag it does not accept: the reason is told last
+            return next(line for line in reversed(lines) if line.strip())
+        errors = [line for line in lines if line[:2] in {"E0", "E1"} or "error" in line[:20].lower()]
+        errors = [line for line in errors if not any(noise in line for noise in (*NO_GPU, REPEATED))]
+        return "\n".join(line.partition(STACK)[0] for line in errors[-12:] or lines[-12:])
+
+
+class LocalServer:
+    """A running tritonserver in a process group of its own; it ends with the thread that made it."""
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        triton: Path,
+        interpreter: Interpreter,
+        host: str,
+        ports: Mapping[str, int],
+        log: BinaryIO | None,
+        place: Place | None = None,
+    ) -> None:
+        self._region = f"triton_{uuid.uuid4().hex}_"
+        command = [*command, f"--backend-config=python,shm-region-prefix-name={self._region}"]
+        self._place = place  # a guard's, where there is one; its other port stays ours
+        guard = place.command(str(interpreter.python)) if place else []
+        numbers = [os.getpid(), *stack.limit(), len(guard)]
+        self._process = subprocess.Popen(
+            [interpreter.python, "-I", "-S", "-c", _DIE_WITH_PARENT, *map(str, numbers), *guard, *command],
+            env=_environment(interpreter, triton),
+            stdin=place.listening.fileno() if place else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=triton,  # the stubs put their cwd on sys.path
+            start_new_session=True,
+        )
+        if place:
+            place.listening.close()
+        assert self._process.stdout is not None
+        self._log = ServerLog(self._process.stdout, log)
+        near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        near = f"[{near}]" if ":" in near else near
+        self.pid = self._process.pid
+        self.address = ServerAddress(http=f"{near}:{ports['http']}", grpc=f"{near}:{ports['grpc']}")
+        self.metrics = f"{near}:{ports['metrics']}"
+
+    def log_text(self) -> str:
+        """What the server and its stubs wrote, the last 20,000 lines of it."""
+        return self._log.text()
+
+    def wait(self) -> None:
+        """Returns when the server has ended."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Raises BootProofError with the reason from the log when the server ends or is not ready in time."""
+        deadline = time.monotonic() + seconds
+        while not self._is_ready():
+            if self._has_ended():
+                self._end_group()
+                raise BootProofError(f"Triton did not start; its log says:\n{self._log.reason()}")
+            if time.monotonic() > deadline:
+                raise BootProofError(f"Triton was not ready in {seconds:g} s; its log says:\n{self._log.reason()}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """SIGTERM, a bounded wait, SIGKILL; a signal that interrupts the wait cuts it short. No trace is left."""
+        try:
+            deadline = time.monotonic() + EXIT_SECONDS + 5
+            if not self._has_ended():
+                os.kill(self.pid, signal.SIGTERM)  # Popen's own way reaps a server that has ended
+            while not self._has_ended() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        finally:
+            self._end_group()
+            for region in Path("/dev/shm").glob(f"{self._region}*"):
+                region.unlink(missing_ok=True)
+
+    def _is_ready(self) -> bool:
+        # The log is asked as well, because on a port lost to another server that one would answer.
+        if not all(line in self.log_text() for line in STARTED):
+            return False
+        if not self.address.is_ready(timeout=5):
+            return False
+        time.sleep(0.05)  # the last service says "Started" a few milliseconds before it finds its port taken
+        return PORT_LOST not in self.log_text() and not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        """Without reaping, so that the process id (the group's too) stays ours."""
+        if self._process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _end_group(self) -> None:
+        if self._process.returncode is not None:
+            return
+        os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        deadline = time.monotonic() + 2
+        while _runs(self.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._log.close()
+
+
+def help_text(triton: Path, interpreter: Interpreter) -> str:
+    """What `tritonserver --help` says; it tells the flags this release knows."""
+    command = [str(triton / "bin/tritonserver"), "--help"]
+    environment = _environment(interpreter, triton)
+    asked = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return asked.stdout + asked.stderr
+
+
+def _runs(group: int) -> bool:
+    """True while the group has a process that is more than a zombie: not every container's init reaps orphans."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                return True
+    return False
+
+
+def _environment(interpreter: Interpreter, triton: Path) -> dict[str, str]:
+    """The caller's environment without its Python settings: the stubs must see the serving environment only.
+
+    The stubs of this Triton run in Python's isolated mode, which ignores PYTHON* and the locale; others do not.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    for name in ("VIRTUAL_ENV", "TRITON_ADMIN_KEY", "TRITON_ADMIN_KEY_FILE"):
+        kept.pop(name, None)
+    libraries = [triton / "lib", *interpreter.library_path()]
+    return kept | {
+        "PATH": f"{interpreter.python.parent}:{kept.get('PATH', os.defpath)}",
+        "LD_LIBRARY_PATH": ":".join([*map(str, libraries), *filter(None, [kept.get("LD_LIBRARY_PATH")])]),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONIOENCODING": "utf-8",
+        "ORT_DISABLE_TELEMETRY": "1",
+    }
