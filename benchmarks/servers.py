@@ -106,7 +106,11 @@ def _process(
     started = time.perf_counter()
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            children.dying_with_us(command), env={**inherited, **settings}, stdout=stream, stderr=stream, cwd=cwd
+            children.with_parent_death_signal(command),
+            env={**inherited, **settings},
+            stdout=stream,
+            stderr=stream,
+            cwd=cwd,
         )
     try:
         _wait(f"http://{address.http}{ready}", process, log)

@@ -22,7 +22,7 @@ from utils.convert import reference_model as original
 from utils.convert.cached_conversion import checked_rows
 from utils.convert.end_pooling import pooled_by_row
 from utils.convert.probes import model_texts
-from utils.convert.reference_model import Folders, Original
+from utils.convert.reference_model import Folders, ReferenceModel
 from utils.convert.task import Example, Settings, Task
 from utils.host import entry, environment
 from utils.host.environments import ENVIRONMENTS
@@ -48,7 +48,7 @@ from utils.tasks import DEFAULT_TASK, find_task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ConversionSpec:
     """What a conversion is to serve: `settings` are what the task's row settled on."""
 
     task: Task
@@ -73,14 +73,14 @@ class Conversion:
 
     graph: Graph
     tokenizer: tokenization.FrozenTokenizer
-    original: Original | None
+    original: ReferenceModel | None
     examples: tuple[Example, ...]
     tolerance: float
     checked: int
     answers: tuple[Mapping[str, TensorValue], ...] = ()
 
 
-def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wanted: Wanted) -> Conversion:
+def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wanted: ConversionSpec) -> Conversion:
     """Writes the graph and tokenizer.json to `destination` and checks both against the originals.
 
     Raises SourceError (3), ExportError (4) or ParityError (5).
@@ -94,7 +94,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
     length = wanted.form.sequence_length
     original.prepare_padding(tokenizer, wanted.max_batch_size, length)
-    original.pad_as_the_model(tokenizer, config)
+    original.set_pad_token(tokenizer, config)
     if settings.get("lower_case"):
         tokenization.lower_case(tokenizer)
     model = original.load_model(model_folder, config, task)
@@ -103,7 +103,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     examples = _golden_examples(tokenizer, limit, wanted)
     texts = tuple(text for example in examples for text in task.texts(settings, example))
     outputs = original.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
-    asked = Original(
+    asked = ReferenceModel(
         model=model,
         tokenizer=tokenizer,
         max_length=limit,
@@ -133,7 +133,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, wante
     )
 
 
-def _golden_examples(tokenizer: Any, limit: int | None, wanted: Wanted) -> tuple[Example, ...]:
+def _golden_examples(tokenizer: Any, limit: int | None, wanted: ConversionSpec) -> tuple[Example, ...]:
     """The task's examples and this model's probes that the served model answers; SourceError if there are none."""
     task, settings = wanted.task, wanted.settings
     asked = (*task.examples, *task.probes(model_texts(tokenizer, limit)))
@@ -149,7 +149,7 @@ def _golden_examples(tokenizer: Any, limit: int | None, wanted: Wanted) -> tuple
     return fitting
 
 
-def answered(conversion: Conversion, wanted: Wanted) -> Conversion:
+def answered(conversion: Conversion, wanted: ConversionSpec) -> Conversion:
     """With the original's answers to the golden requests, by the settings wanted."""
     task, original = wanted.task, conversion.original
     assert original  # only a kept conversion has none, and that has its answers
@@ -158,13 +158,13 @@ def answered(conversion: Conversion, wanted: Wanted) -> Conversion:
     return replace(conversion, answers=tuple(task.answer(original, wanted.settings, conversion.examples)))
 
 
-def _export(asked: Original, destination: Path, wanted: Wanted) -> Graph:
+def _export(asked: ReferenceModel, destination: Path, wanted: ConversionSpec) -> Graph:
     form, task = wanted.form, wanted.task
     exporter_of_form = FORMATS[form.format].open_exporter()
-    type_ids = original.heeds_type_ids(asked)
+    type_ids = original.uses_type_ids(asked)
     config = asked.model.config.get_text_config()
     own_pad_id = config.pad_token_id
-    original.settle_pad_id(asked, padded=wanted.max_batch_size > 1 or form.sequence_length is not None)
+    original.set_pad_id(asked, padded=wanted.max_batch_size > 1 or form.sequence_length is not None)
     try:
         with pooled_by_row(asked.model):
             graph = exporter_of_form.export_graph(
@@ -254,8 +254,8 @@ def run(argv: Sequence[str]) -> str:
         with stage("weights", SourceError):
             model_folder = fetch_model(wanted, metadata, Path(downloads))
         with stage("convert", ExportError):
-            settings = arguments.task.settle(metadata.config, metadata.label_texts, {})
-            asked = Wanted(
+            settings = arguments.task.resolve_settings(metadata.config, metadata.label_texts, {})
+            asked = ConversionSpec(
                 task=arguments.task,
                 release=arguments.release,
                 max_batch_size=arguments.max_batch_size,

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.convert.origins import look_at_models
+from utils.convert.origins import inspect_models
 from utils.factory.plan import as_text, describe, docker_plan, oci_labels, served_pipeline
-from utils.factory.prove_and_publish import finish, say_next_steps
-from utils.factory.versions import Versions, look_at_versions
+from utils.factory.prove_and_publish import prove_and_publish, say_next_steps
+from utils.factory.versions import Versions, inspect_versions
 from utils.host import entry
 from utils.host.build_tree import BuildTree, open_build_tree
 from utils.host.disk import require_room
@@ -60,13 +60,13 @@ def make_triton_image(argv: Sequence[str]) -> str:
 
 
 def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
-    versions = look_at_versions(spec)
+    versions = inspect_versions(spec)
     kept = versions.copied_bytes()
     engine = _connect(spec)
     engine_root = engine.root_folder() if engine else None
     downloads = tree.folder / "downloads"
     with stage("references", SourceError):
-        origins = look_at_models(spec, downloads)
+        origins = inspect_models(spec, downloads)
     for origin in origins.values():
         require_room(origin.weights, tree.folder, engine_root, kept=kept)  # those of a local model lie there already
     with stage("base images", ImageError):
@@ -83,7 +83,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     with stage("render and assemble", RenderError):
         context = _write_tree(spec, served, converted, versions, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
-    place, image_id = finish(spec, context, engine, tree)
+    place, image_id = prove_and_publish(spec, context, engine, tree)
     say_next_steps(spec, place)
     return {
         "image": None if spec.no_image else spec.image,
@@ -133,9 +133,9 @@ def _write_tree(
 
 def _dry_run(spec: BuildSpec) -> str:
     """The plan; small files of remote references go to a folder that is gone afterwards."""
-    look_at_versions(spec)
+    inspect_versions(spec)
     with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
-        origins = look_at_models(spec, Path(folder))
+        origins = inspect_models(spec, Path(folder))
         graphs = {name: origin.predict() for name, origin in origins.items()}
     served, graph = next(iter(origins.values())), graphs.pop(next(iter(origins)))
     tokenizer = {"tokenizer_file": Path("tokenizer.json")}

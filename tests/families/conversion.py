@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from utils.convert.onnx.exported_graph import onnx_session
-from utils.convert_to_onnx import Conversion, Wanted, convert
+from utils.convert_to_onnx import Conversion, ConversionSpec, convert
 from utils.repository.served_code import load_shared
 from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
 
 
 def convert_folder(model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size=8) -> Conversion:
-    wanted = Wanted(
+    wanted = ConversionSpec(
         task=TASKS["text-classification"], release=find_release(default_release()), max_batch_size=max_batch_size
     )
     return convert(model, tokenizer or model, destination, wanted)

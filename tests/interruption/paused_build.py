@@ -28,7 +28,7 @@ from utils.proof import verify
 from utils.repository import assemble
 
 PLACES = {
-    "references": (make_triton_image, "look_at_models"),
+    "references": (make_triton_image, "inspect_models"),
     "weights": (transformers_folder, "fetch_model"),
     "convert": (exporter, "export"),
     "render": (assemble, "check_repository"),

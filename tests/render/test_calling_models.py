@@ -48,7 +48,7 @@ def repository(case, tmp_path):
         inputs=tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in ("input_ids", "attention_mask")),
         outputs=tuple(TensorSpec(name=name, dtype="FP32", dims=dims) for name in names),
     )
-    settings = task.settle(None, ("contradiction", "neutral", "entailment"), options)
+    settings = task.resolve_settings(None, ("contradiction", "neutral", "entailment"), options)
     ingredients = Ingredients(
         model_name="served",
         max_batch_size=8,

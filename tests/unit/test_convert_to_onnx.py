@@ -11,7 +11,7 @@ import pytest
 from tests import tiny_models
 from utils import ROOT, convert_to_onnx
 from utils.convert import exporter
-from utils.convert_to_onnx import Wanted, convert
+from utils.convert_to_onnx import ConversionSpec, convert
 from utils.host.errors import ExportError, ParityError, SourceError
 from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
@@ -20,7 +20,7 @@ TASK = TASKS["text-classification"]
 
 
 def convert_folder(model, destination, *, tokenizer=None, release=None, max_batch_size=8, max_length=None):
-    wanted = Wanted(
+    wanted = ConversionSpec(
         task=TASK,
         release=find_release(release or default_release()),
         max_batch_size=max_batch_size,

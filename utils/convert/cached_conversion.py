@@ -35,7 +35,7 @@ def key_of(spec: "BuildSpec", known: "Metadata", settings: Mapping[str, Any]) ->
             "tokenizer": _identity(spec.sources.tokenizer, known.revisions["tokenizer"]),
             "task": task.name,
             "library": ENVIRONMENTS[task.library].digest() if task.library else None,
-            "settings": {name: value for name, value in settings.items() if name not in task.unheeded},
+            "settings": {name: value for name, value in settings.items() if name not in task.not_in_cache_key},
             "labels": None if task.relabelled else list(known.label_texts),
             "form": asdict(spec.form),
             "max_length": spec.max_length,

@@ -34,7 +34,10 @@ def engine_session(graph: Graph, engine: str, precision: str) -> Iterator[Sessio
         },
     }
     with subprocess.Popen(
-        children.dying_with_us(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        children.with_parent_death_signal(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as child:
         assert child.stdin and child.stdout
         child.stdin.write(json.dumps(request).encode() + b"\n")

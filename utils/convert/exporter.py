@@ -14,7 +14,7 @@ from utils.repository.tensors import TensorSpec
 from utils.targets.releases import Release
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
     from utils.convert.task import Task
     from utils.targets.formats import Session
 
@@ -65,7 +65,7 @@ def predict_graph(config: Any, *, task: "Task", head_size: int) -> Graph:
 
 
 def export_graph(
-    original: "Original",
+    original: "ReferenceModel",
     destination: Path,
     *,
     task: "Task",

@@ -13,7 +13,7 @@ from utils.convert.agreement import RULES, Agreement
 from utils.convert.engine_session import engine_session
 from utils.convert.eval_file import read_labelled_texts
 from utils.convert.onnx.quantize import reduced
-from utils.convert.reference_model import Original
+from utils.convert.reference_model import ReferenceModel
 from utils.host.errors import ExportError, ParityError
 from utils.host.progress import note, warn
 from utils.repository.pipeline import Graph
@@ -21,10 +21,10 @@ from utils.targets.formats import FORMATS, Session
 from utils.targets.precisions import DEFAULT_PRECISION
 
 if TYPE_CHECKING:
-    from utils.convert_to_onnx import Wanted
+    from utils.convert_to_onnx import ConversionSpec
 
 
-def reduce(graph: Graph, asked: Original, wanted: "Wanted") -> tuple[Graph, Original]:
+def reduce(graph: Graph, asked: ReferenceModel, wanted: "ConversionSpec") -> tuple[Graph, ReferenceModel]:
     """The graph in the precision wanted, and the original as it answers with that graph in PyTorch's place.
 
     So tokenizer and post-processing of the golden answers stay transformers' own, and the numbers between them are
@@ -48,7 +48,7 @@ def reduce(graph: Graph, asked: Original, wanted: "Wanted") -> tuple[Graph, Orig
     return graph, _guarded(graph, asked, FORMATS[graph.format].open_exporter().open_session(graph), wanted)
 
 
-def _guarded(graph: Graph, asked: Original, session: Session, wanted: "Wanted") -> Original:
+def _guarded(graph: Graph, asked: ReferenceModel, session: Session, wanted: "ConversionSpec") -> ReferenceModel:
     """The original as it answers with `session` in PyTorch's place; ParityError below the least agreement."""
     precision = wanted.reduction.precision
     model = standing_in(asked.model, graph, session)
@@ -95,12 +95,14 @@ def standing_in(model: Any, graph: Graph, session: Session) -> Any:
     return substitute
 
 
-def _outputs(model: Any, asked: Original, texts: Sequence[Any], wanted: "Wanted") -> tuple[dict[str, Any], ...]:
+def _outputs(
+    model: Any, asked: ReferenceModel, texts: Sequence[Any], wanted: "ConversionSpec"
+) -> tuple[dict[str, Any], ...]:
     names = wanted.task.graph_outputs
     return tuple(reference_model.pytorch_outputs(model, asked.tokenizer, texts, asked.max_length, names=names))
 
 
-def _agreement(asked: Original, answering: Original, wanted: "Wanted") -> Agreement:
+def _agreement(asked: ReferenceModel, answering: ReferenceModel, wanted: "ConversionSpec") -> Agreement:
     guard = wanted.task.guard
     assert guard  # --precision is for tasks with one
     values = [guard.values(each, wanted.settings) for each in (asked, answering)]
@@ -109,7 +111,9 @@ def _agreement(asked: Original, answering: Original, wanted: "Wanted") -> Agreem
     return RULES[guard.rule(wanted.settings)](*values)
 
 
-def _evaluated(asked: Original, answering: Original, wanted: "Wanted") -> tuple[Original, Original]:
+def _evaluated(
+    asked: ReferenceModel, answering: ReferenceModel, wanted: "ConversionSpec"
+) -> tuple[ReferenceModel, ReferenceModel]:
     """Both with the texts of --eval-file in place of the golden ones; says how many of each one's labels are right."""
     assert wanted.reduction.eval_file
     inputs = [tensor.name for tensor in wanted.task.inputs]

@@ -31,7 +31,7 @@ class Folders:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Original:
+class ReferenceModel:
     """The model and its tokenizer as transformers loads them, and what the model said to `texts`, each alone.
 
     `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`. `folders`: what they were
@@ -136,7 +136,7 @@ def prepare_padding(tokenizer: Any, max_batch_size: int, sequence_length: int | 
     tokenizer.padding_side = "right"
 
 
-def pad_as_the_model(tokenizer: Any, config: Any) -> None:
+def set_pad_token(tokenizer: Any, config: Any) -> None:
     """Texts are padded with the token of the config's pad id, if there is one: decoders find the last token by it."""
     pad_id = config.get_text_config().pad_token_id
     if tokenizer.pad_token is None or not isinstance(pad_id, int) or not 0 <= pad_id < len(tokenizer):
@@ -146,7 +146,7 @@ def pad_as_the_model(tokenizer: Any, config: Any) -> None:
         tokenizer.pad_token = token
 
 
-def settle_pad_id(original: Original, *, padded: bool) -> None:
+def set_pad_id(original: ReferenceModel, *, padded: bool) -> None:
     """Decoders find a text's last token by the config's pad id: for the export it is the one texts are padded with.
 
     Called when the original has answered, so that nothing is set for it. Where no text is `padded`, a missing id is
@@ -198,7 +198,9 @@ def _positions(model: Any) -> int | None:
     return limit if isinstance(limit, int) and limit > 0 else None
 
 
-def original_arrays(tokenizer: Any, texts: Sequence[Text], max_length: int | None, *, length: int | None = None) -> Any:
+def tokenizer_arrays(
+    tokenizer: Any, texts: Sequence[Text], max_length: int | None, *, length: int | None = None
+) -> Any:
     """What transformers' own tokenizer gives for texts or pairs of them: numpy arrays [B, tokens] by name.
 
     Padded to the longest, or, where `length` (then also the limit) is given, to that.
@@ -234,7 +236,7 @@ def pytorch_outputs(
     rows = []
     with torch.inference_mode():
         for text in texts:
-            arrays = original_arrays(tokenizer, [text], max_length)
+            arrays = tokenizer_arrays(tokenizer, [text], max_length)
             inputs = {name: torch.from_numpy(array) for name, array in arrays.items() if name in taken}
             try:
                 outputs = model(**inputs)
@@ -250,7 +252,7 @@ def pytorch_outputs(
     return rows
 
 
-def heeds_type_ids(original: Original) -> bool:
+def uses_type_ids(original: ReferenceModel) -> bool:
     """Do token_type_ids change the answer? GPT-2's kin, which have none, add the embedding of token 0 for them."""
     names = tuple(original.outputs[0])
     with_ids, without = (

@@ -19,13 +19,13 @@ from utils.host.errors import SourceError
 from utils.sources.sentence_folder import root_of
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
 
 # The rule of model_repository/shared/scoring.py -> the class of torch.
 CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "ReLU"}
 
 
-def encode(original: "Original", settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
+def encode(original: "ReferenceModel", settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
     """Of each text alone its embedding, FP32 [D]; SourceError where the library cannot load or answer.
 
     The folder's own modules and truncate_dim decide, but for --pooling and --normalize.
@@ -39,7 +39,7 @@ def encode(original: "Original", settings: Mapping[str, Any], texts: Sequence[st
         ]
 
 
-def predict(original: "Original", settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
+def predict(original: "ReferenceModel", settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
     """Of each pair alone its score, FP32 [1], by the folder's own activation or --activation; SourceError as above."""
     import torch
 
@@ -63,7 +63,7 @@ def _normalizes_last(model: Any, settings: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _loaded(name: str, original: "Original") -> Iterator[Any]:
+def _loaded(name: str, original: "ReferenceModel") -> Iterator[Any]:
     """The library's class `name` with the original's folder, on the CPU, with the limit of its texts."""
     assert original.folders  # only of tests that need no library
     _open_library()
@@ -86,7 +86,7 @@ def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _merged(original: "Original", place: Path) -> Path:
+def _merged(original: "ReferenceModel", place: Path) -> Path:
     """The model's files with the tokenizer's in place of its own, as transformers loads and saves that.
 
     So a tokenizer of another folder is taken, and one whose class this version of transformers lacks.

@@ -10,7 +10,7 @@ from utils.repository.tensors import TensorSpec
 from utils.targets.formats import FORMATS
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
     from utils.convert_to_onnx import Conversion
     from utils.sources.labels import Labels
     from utils.sources.model_config import ModelConfig
@@ -63,14 +63,14 @@ class Guard:
     """
 
     rule: Callable[[Settings], str]
-    values: Callable[["Original", Settings], list[Any]] = lambda original, _: [
+    values: Callable[["ReferenceModel", Settings], list[Any]] = lambda original, _: [
         each["logits"] for each in original.outputs
     ]
     labelled: bool = False
 
 
 def no_answer(
-    _original: "Original", _settings: Settings, _examples: Sequence[Example]
+    _original: "ReferenceModel", _settings: Settings, _examples: Sequence[Example]
 ) -> list[Mapping[str, TensorValue]]:
     """Of a task that starts from no original."""
     return []
@@ -94,9 +94,9 @@ class Task:
     served output comes from, so that a checkpoint may lack them. graphs: of a task that starts from several ready
     graphs. blank_label: the first label stands for no symbol, and may be empty. guard: None where no reduced precision
     is served. relabelled: an answer given with numbers for labels, with the labels; None where the answer hangs on
-    their texts. sentences: it follows the files of sentence-transformers in the folder. unheeded: settings that neither
-    the conversion nor the original's answers depend on. probes: golden requests made of texts of the model's own
-    (probes.py). library: the environment (host/environments.py) whose library gives the original's answers,
+    their texts. sentences: it follows the files of sentence-transformers in the folder. not_in_cache_key: settings
+    that neither the conversion nor the original's answers depend on. probes: golden requests made of texts of the
+    model's own (probes.py). library: the environment (host/environments.py) whose library gives the original's answers,
     beside transformers.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
@@ -110,11 +110,11 @@ class Task:
     inputs: tuple[TensorSpec, ...]
     outputs: Callable[[Settings, Graph], tuple[TensorSpec, ...]]
     layouts: Mapping[str, tuple[Callable[[Ingredients], Step], ...]]
-    settle: Callable[["ModelConfig", tuple[str, ...], Settings], Settings]
+    resolve_settings: Callable[["ModelConfig", tuple[str, ...], Settings], Settings]
     examples: tuple[Example, ...] = ()
     texts: Callable[[Settings, Example], Sequence[Text]] = lambda _settings, _example: ()
     fits: Callable[[Any, Settings, int | None, Example], bool] = lambda *_: True
-    answer: Callable[["Original", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]] = no_answer
+    answer: Callable[["ReferenceModel", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]] = no_answer
     requests: Callable[["Conversion", int], list[Mapping[str, TensorValue]]] | None = None
     origins: tuple[str, ...] = ("transformers",)
     comparison: str = "tensors"
@@ -126,7 +126,7 @@ class Task:
     blank_label: bool = False
     guard: Guard | None = None
     relabelled: Callable[[Mapping[str, TensorValue], tuple[str, ...]], Mapping[str, TensorValue]] | None = None
-    unheeded: tuple[str, ...] = ()
+    not_in_cache_key: tuple[str, ...] = ()
     sentences: bool = False
     library: str | None = None
     probes: Callable[[Sequence[str]], Sequence[Example]] = lambda _: ()

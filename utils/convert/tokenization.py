@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.convert.probes import UNKNOWN, first_difference, paired, probe_texts
-from utils.convert.reference_model import UNLIMITED, has_tokens, original_arrays
+from utils.convert.reference_model import UNLIMITED, has_tokens, tokenizer_arrays
 from utils.convert.task import Text
 from utils.host import exceptions
 from utils.host.errors import ParityError, SourceError
@@ -172,7 +172,7 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     if frozen.settings["padding"] is not None:
         batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]
     for batch in batches:
-        expected = original_arrays(tokenizer, batch, frozen.settings["max_length"], length=length)
+        expected = tokenizer_arrays(tokenizer, batch, frozen.settings["max_length"], length=length)
         arrays = served.encode(fast, batch, dtypes)
         for name in set(names) & (set(expected) | {"token_type_ids"}):
             wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types

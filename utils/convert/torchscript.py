@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.convert.reference_model import original_arrays
+from utils.convert.reference_model import tokenizer_arrays
 from utils.host.errors import ExportError
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
     from utils.convert.task import Task
     from utils.targets.formats import Session
     from utils.targets.releases import Release
@@ -26,7 +26,7 @@ COPIED_AT_ONCE = 1 << 20
 
 
 def export_graph(
-    original: "Original",
+    original: "ReferenceModel",
     destination: Path,
     *,
     task: "Task",
@@ -78,13 +78,13 @@ def strip_debug_records(file: Path) -> None:
     kept.replace(file)
 
 
-def _inputs(original: "Original", type_ids: bool) -> tuple[str, ...]:
-    given = original_arrays(original.tokenizer, original.texts[:1], original.max_length)
+def _inputs(original: "ReferenceModel", type_ids: bool) -> tuple[str, ...]:
+    given = tokenizer_arrays(original.tokenizer, original.texts[:1], original.max_length)
     taken = set(inspect.signature(original.model.forward).parameters) & set(given)
     return tuple(name for name in INPUTS if name in taken and (type_ids or name != "token_type_ids"))
 
 
-def _samples(original: "Original", names: tuple[str, ...], dtype: str) -> list[tuple[Any, ...]]:
+def _samples(original: "ReferenceModel", names: tuple[str, ...], dtype: str) -> list[tuple[Any, ...]]:
     """Two batches, of different lengths.
 
     Each has a padded row where there is something to pad with: what a model does for one row, or without padding, must
@@ -93,11 +93,11 @@ def _samples(original: "Original", names: tuple[str, ...], dtype: str) -> list[t
     import torch
 
     tokens, limit = original.tokenizer, original.max_length
-    ordered = sorted(original.texts, key=lambda text: original_arrays(tokens, [text], limit)["input_ids"].size)
+    ordered = sorted(original.texts, key=lambda text: tokenizer_arrays(tokens, [text], limit)["input_ids"].size)
     batches = [[ordered[0], ordered[place]] for place in (len(ordered) // 2, -1)]
     if tokens.pad_token is None:
         batches = [batch[1:] for batch in batches]
-    arrays = [original_arrays(tokens, batch, limit) for batch in batches]
+    arrays = [tokenizer_arrays(tokens, batch, limit) for batch in batches]
     return [tuple(torch.from_numpy(each[name].astype(dtype.lower())) for name in names) for each in arrays]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from utils import ROOT
 from utils.convert.probes import token_probes
-from utils.convert.reference_model import Original, has_tokens, original_arrays
+from utils.convert.reference_model import ReferenceModel, has_tokens, tokenizer_arrays
 from utils.convert.task import Task, Text
 from utils.host import children, environment
 from utils.host.environments import TRANSFORMERS5
@@ -81,7 +81,7 @@ def _major(version: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def check(model: Path, tokenizer: Path, original: Original, task: Task, *, lower_case: bool = False) -> None:
+def check(model: Path, tokenizer: Path, original: ReferenceModel, task: Task, *, lower_case: bool = False) -> None:
     """Nothing for a checkpoint of version 4; else ids and outputs against the writer's major version.
 
     ParityError (exit 5) shows the first difference; SourceError (exit 3) when the writer itself cannot load or ask it.
@@ -110,7 +110,7 @@ def check(model: Path, tokenizer: Path, original: Original, task: Task, *, lower
     )
 
 
-def _token_texts(original: Original) -> list[Text]:
+def _token_texts(original: ReferenceModel) -> list[Text]:
     singles = [
         text for text in (*TOKENIZER_TEXTS, *token_probes(original.tokenizer)) if has_tokens(original.tokenizer, [text])
     ]
@@ -133,7 +133,11 @@ def _asked(request: dict[str, Any], written: Written) -> tuple[str, dict[str, np
         asked = {**request, "arrays": str(file), "packages": str(Path(torch.__file__).parent.parent)}
         command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.convert.version_5_child"]
         done = subprocess.run(
-            children.dying_with_us(command), input=json.dumps(asked), capture_output=True, text=True, check=False
+            children.with_parent_death_signal(command),
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         answer = _answer(done)
         if "error" in answer:
@@ -156,9 +160,11 @@ def _answer(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
         ) from None
 
 
-def _compare_ids(original: Original, texts: Sequence[Text], arrays: Mapping[str, np.ndarray], version: str) -> None:
+def _compare_ids(
+    original: ReferenceModel, texts: Sequence[Text], arrays: Mapping[str, np.ndarray], version: str
+) -> None:
     for place, text in enumerate(texts):
-        mine = original_arrays(original.tokenizer, [text], original.max_length)["input_ids"][0]
+        mine = tokenizer_arrays(original.tokenizer, [text], original.max_length)["input_ids"][0]
         theirs = arrays[f"ids-{place}"]
         if len(mine) != len(theirs) or (mine != theirs).any():
             first = next((i for i, pair in enumerate(zip(mine, theirs, strict=False)) if pair[0] != pair[1]), None)
@@ -175,7 +181,7 @@ def _shown(ids: np.ndarray, at: int) -> str:
 
 
 def _compare_outputs(
-    original: Original, arrays: Mapping[str, np.ndarray], version: str, unread: Sequence[str]
+    original: ReferenceModel, arrays: Mapping[str, np.ndarray], version: str, unread: Sequence[str]
 ) -> float:
     """The largest difference; ParityError above the tolerance, which grows with the values."""
     largest = 0.0

@@ -31,7 +31,7 @@ def run(request: dict[str, Any]) -> str:
     import numpy as np
     import transformers
 
-    from utils.convert.reference_model import original_arrays, pytorch_outputs
+    from utils.convert.reference_model import pytorch_outputs, tokenizer_arrays
     from utils.convert.tokenization import lower_case
 
     transformers.logging.set_verbosity_error()
@@ -44,7 +44,7 @@ def run(request: dict[str, Any]) -> str:
         lower_case(tokenizer)
     limit = request["max_length"]
     arrays = {
-        f"ids-{place}": original_arrays(tokenizer, [text], limit)["input_ids"][0]
+        f"ids-{place}": tokenizer_arrays(tokenizer, [text], limit)["input_ids"][0]
         for place, text in enumerate(token_texts)
     }
     model = getattr(transformers, request["auto_class"]).from_pretrained(

@@ -110,7 +110,11 @@ def python(said: Sequence[str], machine: str) -> Finding:
     command = [str(FACTORY.python), str(ROOT / "utils/launch.py"), "utils.diagnosis.wheels", version, machine]
     try:
         done = subprocess.run(
-            children.dying_with_us(command), capture_output=True, text=True, errors="replace", timeout=WHEEL_SECONDS
+            children.with_parent_death_signal(command),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=WHEEL_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return warning("Python", f"{version}; no answer on its wheels in {WHEEL_SECONDS} s", network.CHECK_NETWORK)

@@ -121,7 +121,7 @@ def package_index() -> Finding:
         command = [*wheelhouse.find_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input"]
         command += ["--no-cache-dir", "--retries", "0", "--timeout", str(ANSWER_SECONDS), "--no-deps"]
         done = subprocess.run(
-            children.dying_with_us([*command, "--dest", folder, wheelhouse.PIP]),
+            children.with_parent_death_signal([*command, "--dest", folder, wheelhouse.PIP]),
             env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -11,11 +11,11 @@ from utils.host import entry
 REQUIREMENTS = (ROOT / SERVING_REQUIREMENTS, ROOT / "model_repository/fused/requirements-onnxruntime.txt")
 
 
-def look(python: str, machine: str) -> str:
+def find_wheels(python: str, machine: str) -> str:
     """What is said of them. Raises ImageError when one of them cannot be had."""
     wanted = [line for file in REQUIREMENTS for line in wheelhouse.applicable(file, python=python, machine=machine)]
-    return f"{wheelhouse.look(wanted, python, machine)} has the {len(wanted)} serving wheels for it"
+    return f"{wheelhouse.find_wheels(wanted, python, machine)} has the {len(wanted)} serving wheels for it"
 
 
 if __name__ == "__main__":
-    entry.run(lambda: look(*sys.argv[1:]))
+    entry.run(lambda: find_wheels(*sys.argv[1:]))

@@ -39,7 +39,7 @@ class DockerClient:
 
         `merged` puts both streams into stdout, in order. `apart` keeps a terminal's Ctrl-C from it: for clearing up.
         """
-        command = children.dying_with_us([str(self.program), *arguments], signal.SIGTERM)
+        command = children.with_parent_death_signal([str(self.program), *arguments], signal.SIGTERM)
         try:
             return subprocess.run(
                 command,
@@ -95,7 +95,7 @@ class DockerClient:
 def _child(command: Sequence[str], environment: dict[str, str], *, terminal: bool) -> Iterator[subprocess.Popen[str]]:
     # A group of its own, so that what docker starts (its plugins) ends with it.
     child = subprocess.Popen(
-        children.dying_with_us(command, signal.SIGTERM),
+        children.with_parent_death_signal(command, signal.SIGTERM),
         start_new_session=True,
         env=environment,
         stdin=subprocess.DEVNULL,

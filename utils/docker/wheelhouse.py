@@ -109,7 +109,7 @@ def _download(folder: Path, wanted: list[str], python: str, machine: str) -> Non
         raise ImageError(_reason(done.stdout + done.stderr, python, machine))
 
 
-def look(wanted: list[str], python: str, machine: str) -> str:
+def find_wheels(wanted: list[str], python: str, machine: str) -> str:
     """Where `fill` would take these from: "the cache" or "the package index". ImageError when they cannot be had."""
     if _place_of([*wanted, PIP], python, machine).is_dir():
         return "the cache"
@@ -130,7 +130,7 @@ def _ask_pip(
     command += ["--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", python]
     command += [argument for platform in platforms for argument in ("--platform", platform)]
     return subprocess.run(
-        children.dying_with_us([*command, *options, *wanted]),
+        children.with_parent_death_signal([*command, *options, *wanted]),
         env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

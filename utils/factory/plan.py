@@ -128,9 +128,9 @@ def served_pipeline(
     return tuned(replace(planned, steps=(*planned.steps, *added)), spec.tuning)
 
 
-def settle(spec: BuildSpec, metadata: Metadata) -> Settings:
+def resolve_settings(spec: BuildSpec, metadata: Metadata) -> Settings:
     """The task's settings; UsageError or SourceError for what the model's config and labels do not allow."""
-    settings = spec.task.settle(metadata.config, metadata.label_texts, spec.options)
+    settings = spec.task.resolve_settings(metadata.config, metadata.label_texts, spec.options)
     unknown = tuple(TensorSpec(name=name, dtype="FP32", dims=(-1, -1)) for name in spec.task.graph_outputs)
     outputs = spec.names.of_outputs(spec.task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
     served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from utils.docker.engine import Engine
 
 
-def finish(spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree) -> tuple[Path, str | None]:
+def prove_and_publish(
+    spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree
+) -> tuple[Path, str | None]:
     """Where the tree stands now, and the image's id. A tree that only lacks its image is kept to go on from."""
     if spec.no_verify:
         warn("--no-verify: the built server was not asked anything; its answers are unproven")

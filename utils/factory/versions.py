@@ -92,7 +92,7 @@ class Versions:
             write_golden(replace(golden, rows=tuple(hidden)), folder, HIDDEN_FILE)
 
 
-def look_at_versions(spec: "BuildSpec") -> Versions:
+def inspect_versions(spec: "BuildSpec") -> Versions:
     """What stays beside the new version; UsageError when nothing can stand beside it."""
     wanted = Versions(
         version=spec.model_version or 1,

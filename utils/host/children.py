@@ -20,7 +20,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-def dying_with_us(command: Sequence[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
+def with_parent_death_signal(command: Sequence[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
     """`command` (its program an absolute path), to be sent `number` when this process ends before it."""
     return [base_python(), "-I", "-S", "-c", _START, str(int(number)), str(os.getpid()), *command]
 
@@ -29,7 +29,7 @@ def dying_with_us(command: Sequence[str], number: signal.Signals = signal.SIGKIL
 def clearing_up(command: Sequence[str], *, stdout: int, stderr: int | None = None) -> "Iterator[subprocess.Popen[str]]":
     """`command` as a child that is told to end, and has the time to clear up, when the block fails."""
     with subprocess.Popen(
-        dying_with_us(command, signal.SIGTERM),
+        with_parent_death_signal(command, signal.SIGTERM),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,

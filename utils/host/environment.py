@@ -117,7 +117,7 @@ def _find_links() -> list[str]:
 
 
 def _run(command: list[str], environment: Environment, advice: str = "") -> None:
-    done = subprocess.run(children.dying_with_us(command), stdout=sys.stderr, check=False)
+    done = subprocess.run(children.with_parent_death_signal(command), stdout=sys.stderr, check=False)
     if done.returncode != 0:
         # An installer that ends by itself puts back what it had begun to change; one that is killed does not.
         environment.half_made.unlink(missing_ok=True)

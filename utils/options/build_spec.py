@@ -17,7 +17,7 @@ from utils.host.numbers import whole_number
 from utils.options.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
 from utils.options.config_file import read_config
 from utils.options.layout_choice import choose_layout
-from utils.options.models import AskedModel, asked_models, origin_of
+from utils.options.models import RequestedModel, origin_of, requested_models
 from utils.options.release_choice import choose_release
 from utils.repository import names
 from utils.repository.served_names import ServedNames, parse_names
@@ -46,7 +46,7 @@ class BuildSpec:
     """Everything a build was asked for, checked. `models`: the served one, then those added beside it."""
 
     sources: Sources
-    models: tuple[AskedModel, ...]
+    models: tuple[RequestedModel, ...]
     model_name: str
     tag: str
     max_batch_size: int
@@ -129,7 +129,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
         ),
     )
     _require_for_graphs(task, texts, model_name)
-    served = AskedModel(
+    served = RequestedModel(
         name=task.graphs.names[0] if task.graphs else model_name,
         reference=sources.model,
         origin=origin_of(task, sources),
@@ -140,7 +140,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     form = _form(texts, task)
     return BuildSpec(
         sources=sources,
-        models=asked_models(served, task, layout, {name: values[name] for name in LISTS if name in values}),
+        models=requested_models(served, task, layout, {name: values[name] for name in LISTS if name in values}),
         model_name=model_name,
         tag=names.check_tag(texts.get("tag", "latest")),
         max_batch_size=max_batch_size,
@@ -204,7 +204,7 @@ def _require_for_graphs(task: Task, texts: dict[str, str], model_name: str) -> N
         )
 
 
-def _require_export(texts: dict[str, str], served: AskedModel) -> None:
+def _require_export(texts: dict[str, str], served: RequestedModel) -> None:
     """UsageError for an option that says how to export a MODEL that is a graph already."""
     for name in OF_EXPORTS:
         if name in texts and served.origin == "graph":

@@ -16,7 +16,7 @@ OF_GRAPHS = ("golden_inputs", "inputs", "outputs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedModel:
+class RequestedModel:
     """One model of the repository: what kind of thing it is (a row of utils/convert/origins) and where it comes from.
 
     `inputs` and `outputs` name the tensors between which a frozen TensorFlow graph is taken.
@@ -47,9 +47,9 @@ def origin_of(task: Task, sources: Sources) -> str:
     return origin
 
 
-def asked_models(
-    served: AskedModel, task: Task, layout: str, given: Mapping[str, Sequence[str]]
-) -> tuple[AskedModel, ...]:
+def requested_models(
+    served: RequestedModel, task: Task, layout: str, given: Mapping[str, Sequence[str]]
+) -> tuple[RequestedModel, ...]:
     """The served model and those of --add-model, each with what is said of it; UsageError for what cannot be.
 
     `given`: the values of the repeatable options, by their names.
@@ -77,7 +77,7 @@ def asked_models(
     return tuple(models.values())
 
 
-def _added(text: str, layout: str, needed: tuple[str, ...]) -> AskedModel:
+def _added(text: str, layout: str, needed: tuple[str, ...]) -> RequestedModel:
     name, _, file = text.partition("=")
     if not file:
         raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
@@ -87,16 +87,16 @@ def _added(text: str, layout: str, needed: tuple[str, ...]) -> AskedModel:
             f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
             f"{wanted}"
         )
-    return AskedModel(name=names.check_added_name(name), reference=parse_reference(file), origin="graph")
+    return RequestedModel(name=names.check_added_name(name), reference=parse_reference(file), origin="graph")
 
 
-def _said_of(text: str, models: Mapping[str, AskedModel], served: str) -> tuple[str, str]:
+def _said_of(text: str, models: Mapping[str, RequestedModel], served: str) -> tuple[str, str]:
     """`[NAME=]VALUE`: of which model, and what."""
     name, equals, value = text.partition("=")
     return (name, value) if equals and name in models else (served, text)
 
 
-def _with(model: AskedModel, option: str, value: str, text: str) -> AskedModel:
+def _with(model: RequestedModel, option: str, value: str, text: str) -> RequestedModel:
     """The model with one option more; UsageError for one that is not for it."""
     shown = f"--{option.replace('_', '-')} {text!r}"
     if model.origin != "graph":

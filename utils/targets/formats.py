@@ -11,7 +11,7 @@ from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
     from utils.convert.task import Task
     from utils.targets.releases import Release
 
@@ -25,7 +25,7 @@ class Exporter(Protocol):
 
     def export_graph(
         self,
-        original: "Original",
+        original: "ReferenceModel",
         destination: Path,
         *,
         task: "Task",

@@ -15,7 +15,7 @@ from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import POOLINGS, read_sentence_folder
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
 
 
 def _pooling(text: str) -> str:
@@ -61,7 +61,7 @@ def fused_embeddings(ingredients: Ingredients) -> Step:
     return fused(replace(ingredients, settings=_how(ingredients.settings)), "pooled_embeddings")
 
 
-def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
+def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
     """How tokens are pooled: the options', else the folder's own; the limit and the case its texts are cut to.
 
     A folder's own truncate_dim comes after its Normalize, and --normalize after both: as in SentenceTransformer.encode.
@@ -78,7 +78,9 @@ def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settin
     return settings
 
 
-def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(
+    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
+) -> list[Mapping[str, TensorValue]]:
     """What sentence-transformers' own encode gives for each text."""
     from utils.convert.sentence_answers import encode
 
@@ -86,7 +88,7 @@ def answer(original: "Original", settings: Settings, examples: Sequence[Example]
     return [{"embedding": numbers("FP32", embedding)} for embedding in encoded]
 
 
-def embeddings(original: "Original", settings: Settings) -> list[Any]:
+def embeddings(original: "ReferenceModel", settings: Settings) -> list[Any]:
     """Of each text, FP32, by torch, of its own tokens: without padding there is nothing to mask."""
     import torch
     from torch.nn.functional import normalize
@@ -117,7 +119,7 @@ TASK = Task(
     inputs=(text_input(),),
     outputs=embedding,
     layouts={"ensemble": (text_preprocessing, graph_step, pooling), "fused": (fused_embeddings,)},
-    settle=settle,
+    resolve_settings=resolve_settings,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
     probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),

@@ -10,7 +10,7 @@ from utils.repository.served_code import load_shared
 from utils.repository.steps import bare_graph
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
     from utils.convert_to_onnx import Conversion
 
 
@@ -36,7 +36,7 @@ def requests(conversion: "Conversion", max_batch_size: int) -> list[Mapping[str,
     return [rows[text] for text in texts]
 
 
-def answer(original: "Original", _: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(original: "ReferenceModel", _: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
     """PyTorch's logits, each text alone."""
     del examples  # one text each, in the order of the outputs
     return [{"logits": numbers("FP32", outputs["logits"])} for outputs in original.outputs]
@@ -51,7 +51,7 @@ TASK = Task(
     inputs=(),
     outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
     layouts={"direct": (bare_graph,)},
-    settle=lambda _config, _labels, _options: {},
+    resolve_settings=lambda _config, _labels, _options: {},
     examples=tuple({"text": text} for text in GOLDEN_TEXTS),
     probes=lambda texts: [{"text": text} for text in texts],
     texts=lambda _, example: (example["text"],),

@@ -167,7 +167,7 @@ TASK = Task(
             text_recognition_postprocessing,
         )
     },
-    settle=lambda _config, _labels, _options: {},
+    resolve_settings=lambda _config, _labels, _options: {},
     graphs=GraphPipeline(
         names=(DETECTION, RECOGNITION),
         between=("images", "picture", "score_map", "geometry", "crops", "logits"),

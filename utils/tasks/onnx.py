@@ -13,6 +13,6 @@ TASK = Task(
     outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
     formats=("onnx",),
     layouts={"direct": (bare_graph,)},
-    settle=lambda _config, _labels, _options: {},
+    resolve_settings=lambda _config, _labels, _options: {},
     takes_labels=False,
 )

@@ -13,7 +13,7 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
 
 # Of transformers' QuestionAnsweringPipeline: tokens of a row, of two rows' overlap, and of an answer, at most.
 LONGEST_ROW, LONGEST_OVERLAP, LONGEST_ANSWER = 384, 128, 15
@@ -73,7 +73,7 @@ def outputs(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name=name, dtype=dtype, dims=(1,)) for name, dtype in dtypes.items())
 
 
-def settle(_: ModelConfig, __: tuple[str, ...], options: Settings) -> Settings:
+def resolve_settings(_: ModelConfig, __: tuple[str, ...], options: Settings) -> Settings:
     """Nothing depends on the model's config."""
     return {
         "max_answer_len": LONGEST_ANSWER,
@@ -81,7 +81,9 @@ def settle(_: ModelConfig, __: tuple[str, ...], options: Settings) -> Settings:
     }
 
 
-def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(
+    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
+) -> list[Mapping[str, TensorValue]]:
     """What transformers' own pipeline says to each."""
     from transformers import QuestionAnsweringPipeline
 
@@ -137,7 +139,7 @@ TASK = Task(
     outputs=outputs,
     layouts={"direct": (question_answering, graph_step)},
     formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
-    settle=settle,
+    resolve_settings=resolve_settings,
     examples=tuple({"question": question, "context": context} for question, context in EXAMPLES),
     probes=lambda texts: [{"question": "What is it?", "context": text} for text in texts],
     texts=lambda _, example: ((example["question"], example["context"]),),

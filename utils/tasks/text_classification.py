@@ -17,7 +17,7 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
 
 TOP_K = TaskOption(
     name="top_k",
@@ -59,7 +59,7 @@ def ranked_labels(settings: Settings, _: Graph) -> tuple[TensorSpec, ...]:
     )
 
 
-def settle(config: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
+def resolve_settings(config: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
     """How logits become scores, and K: --top-k, else all labels of a multi-label head and one of any other.
 
     `score_rule` says whose rule the function is: the "option"'s, the "pipeline"'s of transformers, or "raw-value" for
@@ -87,7 +87,9 @@ def _of_pipeline(config: ModelConfig) -> str:
     return "sigmoid" if config.head_size == 1 and function == "softmax" else function
 
 
-def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(
+    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
+) -> list[Mapping[str, TensorValue]]:
     """All labels, best first, with their scores, as transformers' own pipeline gives them.
 
     The served answer holds the first K of them. The pipeline chooses how logits become scores, unless the option does
@@ -129,7 +131,7 @@ TASK = Task(
     inputs=(text_input(),),
     outputs=ranked_labels,
     layouts={"ensemble": (text_preprocessing, graph_step, post_processing), "fused": (fused_labels,)},
-    settle=settle,
+    resolve_settings=resolve_settings,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
     probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),
@@ -137,6 +139,6 @@ TASK = Task(
     comparison="ranking",
     options=(TOP_K, ACTIVATION),
     relabelled=relabelled,
-    unheeded=("top_k",),
+    not_in_cache_key=("top_k",),
     guard=Guard(rule=lambda settings: str(settings["score_function"]), labelled=True),
 )

@@ -17,7 +17,7 @@ from utils.sources.sentence_folder import OWN_CONFIG, SentenceFolder, read_ranki
 from utils.tasks import text_pair_classification
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
 
 
 def pair_preprocessing(ingredients: Ingredients) -> Step:
@@ -58,7 +58,7 @@ def score(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
     return (TensorSpec(name="scores", dtype="FP32", dims=(1,)),)
 
 
-def settle(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
+def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
     """How a logit becomes a score: --activation, else what the model says, else sigmoid; the limit of its texts."""
     if config.head_size != 1:
         raise SourceError(
@@ -96,7 +96,9 @@ def pairs(_: Settings, example: Example) -> Sequence[Text]:
     return ((example["text_input"], example["text_pair"]),)
 
 
-def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(
+    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
+) -> list[Mapping[str, TensorValue]]:
     """What sentence-transformers' own CrossEncoder.predict gives for each pair."""
     from utils.convert.sentence_answers import predict
 
@@ -112,7 +114,7 @@ TASK = Task(
     inputs=text_pair_classification.TASK.inputs,
     outputs=score,
     layouts={"ensemble": (pair_preprocessing, graph_step, text_ranking), "fused": (fused_scores,)},
-    settle=settle,
+    resolve_settings=resolve_settings,
     examples=text_pair_classification.TASK.examples,
     probes=text_pair_classification.probes,
     texts=pairs,

@@ -14,7 +14,7 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
 
 # The pipeline's aggregation strategies.
 AGGREGATIONS = ("none", "simple", "first", "average", "max")
@@ -61,12 +61,14 @@ def entities(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
     return (TensorSpec(name="entities", dtype="BYTES", dims=(1,)),)
 
 
-def settle(_: ModelConfig, __: tuple[str, ...], options: Settings) -> Settings:
+def resolve_settings(_: ModelConfig, __: tuple[str, ...], options: Settings) -> Settings:
     """The strategy; nothing depends on the model's config."""
     return {"aggregation": options.get("aggregation", "simple")}
 
 
-def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(
+    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
+) -> list[Mapping[str, TensorValue]]:
     """What transformers' own pipeline says to each, with the labels that are served."""
     from transformers import TokenClassificationPipeline
 
@@ -88,7 +90,7 @@ TASK = Task(
     inputs=(text_input(),),
     outputs=entities,
     layouts={"ensemble": (text_preprocessing, graph_step, token_classification)},
-    settle=settle,
+    resolve_settings=resolve_settings,
     examples=tuple({"text_input": text} for text in (*GOLDEN_TEXTS, *NAMES)),
     probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda _, example: (example["text_input"],),

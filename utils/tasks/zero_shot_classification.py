@@ -12,7 +12,7 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 
 if TYPE_CHECKING:
-    from utils.convert.reference_model import Original
+    from utils.convert.reference_model import ReferenceModel
 
 DEFAULT_TEMPLATE = "This example is {}."
 LABELS = ("sports", "politics", "technology", "weather", "cooking")
@@ -76,7 +76,7 @@ def outputs(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
     return TensorSpec(name="predicts", dtype="BYTES", dims=(-1,)), TensorSpec(name="scores", dtype="FP32", dims=(-1,))
 
 
-def settle(_: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
+def resolve_settings(_: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
     """Which of the model's outputs says that a text entails a hypothesis: as in transformers, by its label."""
     found = [index for index, label in enumerate(labels) if label.lower().startswith("entail")]
     if len(found) != 1 or len(labels) < 2:
@@ -107,7 +107,9 @@ def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example
     return all(len(ids) < room for ids in tokenizer(hypotheses, add_special_tokens=False)["input_ids"])
 
 
-def answer(original: "Original", settings: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(
+    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
+) -> list[Mapping[str, TensorValue]]:
     """What transformers' own pipeline says to each, told the labels that this build goes by."""
     from transformers import ZeroShotClassificationPipeline
 
@@ -140,7 +142,7 @@ TASK = Task(
     outputs=outputs,
     layouts={"direct": (zero_shot_classification, graph_step)},
     formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
-    settle=settle,
+    resolve_settings=resolve_settings,
     examples=tuple({"text_input": text, "candidate_labels": labels} for text, labels in EXAMPLES),
     probes=lambda texts: [{"text_input": text, "candidate_labels": LABELS[:2]} for text in texts],
     texts=pairs,

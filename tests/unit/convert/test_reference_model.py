@@ -30,10 +30,10 @@ def test_roberta_positions_lose_those_that_padding_takes(tmp_path):
 
 def test_texts_and_pairs_become_what_the_tokenizer_gives(bert):
     _, tokenizer = bert
-    texts = reference_model.original_arrays(tokenizer, ["the dog", "a"], 128)
+    texts = reference_model.tokenizer_arrays(tokenizer, ["the dog", "a"], 128)
     assert texts["input_ids"].shape[0] == 2
     assert not texts["token_type_ids"].any()
-    pairs = reference_model.original_arrays(tokenizer, [PAIR, ("a", "b")], 128)
+    pairs = reference_model.tokenizer_arrays(tokenizer, [PAIR, ("a", "b")], 128)
     alone = tokenizer(*PAIR)
     count = len(alone["input_ids"])
     assert pairs["input_ids"][0][:count].tolist() == alone["input_ids"]
@@ -43,7 +43,7 @@ def test_texts_and_pairs_become_what_the_tokenizer_gives(bert):
 
 def test_a_pair_is_cut_where_it_is_longest(bert):
     _, tokenizer = bert
-    arrays = reference_model.original_arrays(tokenizer, [("dog " * 50, "fox")], 16)
+    arrays = reference_model.tokenizer_arrays(tokenizer, [("dog " * 50, "fox")], 16)
     assert arrays["input_ids"].shape == (1, 16)
     assert arrays["token_type_ids"][0].sum() == len(tokenizer("fox")["input_ids"]) - 1
 
@@ -70,13 +70,13 @@ def test_type_ids_of_pairs_are_heeded(bert):
 
     def asked(*texts):
         rows = reference_model.pytorch_outputs(model, tokenizer, texts, 128, names=("logits",))
-        return reference_model.Original(
+        return reference_model.ReferenceModel(
             model=model, tokenizer=tokenizer, max_length=128, labels=(), texts=texts, outputs=tuple(rows)
         )
 
-    assert reference_model.heeds_type_ids(asked(PAIR))
+    assert reference_model.uses_type_ids(asked(PAIR))
     model.bert.embeddings.token_type_embeddings.weight.data.zero_()
-    assert not reference_model.heeds_type_ids(asked(PAIR))
+    assert not reference_model.uses_type_ids(asked(PAIR))
 
 
 def test_which_texts_have_tokens(bert):

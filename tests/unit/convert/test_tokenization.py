@@ -8,7 +8,7 @@ import pytest
 from tests import tiny_models
 from utils.convert import tokenization
 from utils.convert.probes import paired, probe_texts
-from utils.convert.reference_model import original_arrays
+from utils.convert.reference_model import tokenizer_arrays
 from utils.host.errors import ParityError
 from utils.repository.corpus import TOKENIZER_TEXTS
 from utils.repository.served_code import load_shared
@@ -42,7 +42,7 @@ def test_pairs_are_those_of_the_original(tokenizer, served, tmp_path, max_length
     pairs += [pair for each in LONGER for pair in ((each, "a"), ("a", each))] + [(LONGER[0], LONGER[2])]
     batches = [[pair] for pair in pairs] + [pairs[start : start + 5] for start in range(0, len(pairs), 5)]
     for batch in batches:
-        expected = original_arrays(tokenizer, batch, max_length)
+        expected = tokenizer_arrays(tokenizer, batch, max_length)
         arrays = served.encode(fast, batch, dict.fromkeys(NAMES, "int64"))
         for name in set(NAMES) & set(expected):
             np.testing.assert_array_equal(arrays[name], expected[name], err_msg=f"{name} {batch[0]!r:.200}")

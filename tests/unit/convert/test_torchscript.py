@@ -7,7 +7,7 @@ import pytest
 
 from utils import ROOT
 from utils.convert import torchscript
-from utils.convert.reference_model import Original
+from utils.convert.reference_model import ReferenceModel
 from utils.host.errors import ExportError
 from utils.repository.pipeline import Graph
 from utils.tasks import TASKS
@@ -38,7 +38,9 @@ def original():
                 return SimpleNamespace(last_hidden_state=forward(input_ids, attention_mask))
 
         texts = ("one", "one three five", "some more words than the others have")
-        return Original(model=Model(), tokenizer=Words(), max_length=None, labels=(), texts=texts, outputs=({}, {}, {}))
+        return ReferenceModel(
+            model=Model(), tokenizer=Words(), max_length=None, labels=(), texts=texts, outputs=({}, {}, {})
+        )
 
     return make
 

@@ -33,7 +33,7 @@ def loaded(folder):
     config = reference_model.load_config(folder)
     tokenizer, model = tokenization.load_tokenizer(folder, config), reference_model.load_model(folder, config, TASK)
     outputs = reference_model.pytorch_outputs(model, tokenizer, TEXTS, 64, names=TASK.graph_outputs)
-    return reference_model.Original(
+    return reference_model.ReferenceModel(
         model=model, tokenizer=tokenizer, max_length=64, labels=(), texts=TEXTS, outputs=tuple(outputs)
     )
 

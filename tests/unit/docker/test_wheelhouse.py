@@ -165,16 +165,16 @@ def test_bundled_pip_is_the_last_resort():
 
 def test_a_look_downloads_nothing_and_asks_nobody_for_what_is_kept(pip, requirements, tmp_path):
     wanted = wheelhouse.applicable(requirements, python="3.12", machine="x86_64")
-    assert wheelhouse.look(wanted, "3.12", "x86_64") == "the package index"
+    assert wheelhouse.find_wheels(wanted, "3.12", "x86_64") == "the package index"
     (call,) = pip()
     assert call.startswith("install ") and "--dry-run" in call and "--python-version 3.12" in call
     assert not (tmp_path / "cache").exists()
     fill(tmp_path / "out", requirements)
-    assert wheelhouse.look(wanted, "3.12", "x86_64") == "the cache"
+    assert wheelhouse.find_wheels(wanted, "3.12", "x86_64") == "the cache"
     assert len(pip()) == 2
 
 
 def test_a_look_says_what_is_lacking(pip, monkeypatch):
     monkeypatch.setenv("STUB_ERROR", "ERROR: No matching distribution found for numpy==1.26.4")
     with pytest.raises(ImageError, match=r"no wheel .* Python 3\.12 on x86_64"):
-        wheelhouse.look(["numpy==1.26.4"], "3.12", "x86_64")
+        wheelhouse.find_wheels(["numpy==1.26.4"], "3.12", "x86_64")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.factory.plan import as_text, describe, docker_plan, oci_labels, served_pipeline, settle
+from utils.factory.plan import as_text, describe, docker_plan, oci_labels, resolve_settings, served_pipeline
 from utils.host.errors import ImageError, UsageError
 from utils.options.build_spec import parse_arguments
 from utils.repository.pipeline import Graph
@@ -176,7 +176,7 @@ def test_what_a_base_image_says_it_is_counts(capsys, found, asked, old, older):
 def plan(metadata, make_pipeline):
     spec = spec_of("--release", "24.08")
     pipeline = make_pipeline(model_name="topics", max_batch_size=8)
-    return describe(spec, metadata, settle(spec, metadata), pipeline, docker_plan(spec, None))
+    return describe(spec, metadata, resolve_settings(spec, metadata), pipeline, docker_plan(spec, None))
 
 
 def test_the_plan_is_json_and_says_what_will_be(plan):
@@ -204,7 +204,7 @@ def test_the_plan_is_json_and_says_what_will_be(plan):
 
 def test_without_an_image_the_plan_names_none(metadata, make_pipeline):
     spec = spec_of("--no-image", "--device", "gpu")
-    plan = describe(spec, metadata, settle(spec, metadata), make_pipeline(), docker_plan(spec, None))
+    plan = describe(spec, metadata, resolve_settings(spec, metadata), make_pipeline(), docker_plan(spec, None))
     assert plan["image"] is None
     assert len(plan["base_images"]) == 1
 
@@ -230,7 +230,7 @@ def graph():
 
 def planned(metadata, graph, *options, **tokenizer):
     spec = spec_of(*options)
-    return served_pipeline(spec, metadata, settle(spec, metadata), graph, **tokenizer)
+    return served_pipeline(spec, metadata, resolve_settings(spec, metadata), graph, **tokenizer)
 
 
 def test_the_pipeline_has_the_builds_tensors_names_and_settings(metadata, graph, tmp_path):
@@ -271,7 +271,7 @@ def test_the_pipeline_has_the_names_that_were_given(metadata, graph):
 )
 def test_names_and_settings_that_cannot_be_are_told_before_anything_slow(metadata, options, said):
     with pytest.raises(UsageError) as refusal:
-        settle(spec_of(*options), metadata)
+        resolve_settings(spec_of(*options), metadata)
     assert all(words in str(refusal.value) for words in said), str(refusal.value)
 
 
@@ -296,7 +296,7 @@ def test_tuning_reaches_the_graph_and_stands_in_the_plan(metadata, graph, make_p
     assert (middle.threads, middle.instances, middle.batch_delay) == (2, 3, 500)
     assert (last.threads, last.instances, last.batch_delay) == (0, 1, 0)
     spec = spec_of(*options)
-    plan = describe(spec, metadata, settle(spec, metadata), make_pipeline(), docker_plan(spec, None))
+    plan = describe(spec, metadata, resolve_settings(spec, metadata), make_pipeline(), docker_plan(spec, None))
     assert plan["tuning"] == {"threads": 2, "instances": 3, "batch_delay": 500}
     assert "  instances: 3" in as_text(plan).splitlines()
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from utils.factory import versions
-from utils.factory.versions import HIDDEN_FILE, look_at_versions
+from utils.factory.versions import HIDDEN_FILE, inspect_versions
 from utils.host import build_tree
 from utils.host.errors import RenderError, UsageError
 from utils.options.build_spec import parse_arguments
@@ -30,7 +30,7 @@ def spec_of(*options, tag="v1", size=8, name="curse"):
 
 def build(builds, *options, tag="v1", dims=(3,), beside=(), size=8):
     """What the main job does with versions, on graphs that are only files: the tree at its place."""
-    found = look_at_versions(spec_of(*options, tag=tag, size=size))
+    found = inspect_versions(spec_of(*options, tag=tag, size=size))
     folder = builds / ".work" / "new"
     (folder / "artifacts").mkdir(parents=True)
     model = folder / "artifacts/model.onnx"
@@ -92,7 +92,7 @@ def test_the_weights_of_each_version_have_one_name(builds):
     weights = {path.parent.name: path for path in (tree / "model_repository").rglob("model.onnx_data")}
     assert {number: path.read_text() for number, path in weights.items()} == {"1": "weights 1", "2": "weights 2"}
     assert [path.stat().st_nlink for path in weights.values()] == [1, 1]
-    next_one, alone = look_at_versions(spec_of("--model-version", 3)), look_at_versions(spec_of())
+    next_one, alone = inspect_versions(spec_of("--model-version", 3)), inspect_versions(spec_of())
     assert next_one.copied_bytes() >= len("weights 1weights 2") > alone.copied_bytes() == 0
 
 
@@ -134,7 +134,7 @@ def test_models_beside_it_have_no_versions(builds):
     tree = build(builds, "--add-model", "reader=f.onnx", "--model-version", 2, beside=("reader",))
     assert sorted(asked(tree)) == ["curse/versions/1", "curse/versions/2", "reader"]
     with pytest.raises(UsageError, match="also serves 'reader'; give it again with --add-model reader=FILE"):
-        look_at_versions(spec_of("--model-version", 3))
+        inspect_versions(spec_of("--model-version", 3))
 
 
 def test_tensors_that_differ_are_refused(builds):
@@ -156,7 +156,7 @@ def test_tensors_that_differ_are_refused(builds):
 def test_what_cannot_stand_beside_is_refused_early(builds, options, changes, said):
     build(builds)
     with pytest.raises(UsageError, match=said):
-        look_at_versions(spec_of(*options, **changes))
+        inspect_versions(spec_of(*options, **changes))
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_a_tree_that_another_build_uses_is_not_read(builds, monkeypatch):
     tree = build(builds)
     with build_tree.locked(tree), pytest.raises(UsageError, match="is in use by another build"):
         build(builds, "--model-version", 2)
-    assert versions.look_at_versions(spec_of("--model-version", 2)).kept == (1,)
+    assert versions.inspect_versions(spec_of("--model-version", 2)).kept == (1,)

@@ -12,7 +12,7 @@ from utils.host import children
 PARENT = """
 import subprocess, sys
 from utils.host import children
-command = children.dying_with_us([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"])
+command = children.with_parent_death_signal([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"])
 child = subprocess.Popen(command, stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, children.this_process(), flush=True)
@@ -42,7 +42,9 @@ def test_a_child_ends_with_a_parent_that_is_killed(start_child):
 
 
 def test_arguments_output_and_code_are_the_program_s():
-    command = children.dying_with_us([sys.executable, "-c", "import sys; print(sys.argv[1:]); sys.exit(3)", "a b", ""])
+    command = children.with_parent_death_signal(
+        [sys.executable, "-c", "import sys; print(sys.argv[1:]); sys.exit(3)", "a b", ""]
+    )
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (3, "['a b', '']\n")
 

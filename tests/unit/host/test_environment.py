@@ -183,7 +183,9 @@ def test_parallel_callers_set_up_once(factory, uv_log):
 def test_without_uv_pip_does_it(factory, monkeypatch, capfd):
     run = []
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
-    monkeypatch.setattr(environment.children, "dying_with_us", lambda command: run.append(command) or command)
+    monkeypatch.setattr(
+        environment.children, "with_parent_death_signal", lambda command: run.append(command) or command
+    )
     factory.requirements[0].write_text("# nothing\n")
     ensure(factory)
     assert factory.is_ready()

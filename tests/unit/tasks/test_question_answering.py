@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests import tiny_models
-from utils.convert_to_onnx import Wanted, _golden_examples
+from utils.convert_to_onnx import ConversionSpec, _golden_examples
 from utils.host.errors import SourceError
 from utils.targets.releases import default_release
 from utils.tasks import TASKS
@@ -48,7 +48,7 @@ def test_examples_are_asked_whose_question_leaves_room_and_whose_parts_are_not_t
 
 
 def test_a_limit_that_no_example_fits_into_is_told(tokenizer):
-    wanted = Wanted(task=TASK, release=default_release(), max_batch_size=1)
+    wanted = ConversionSpec(task=TASK, release=default_release(), max_batch_size=1)
     asked = [(each["question"], each["context"]) for each in _golden_examples(tokenizer, None, wanted)]
     assert asked[: len(EXAMPLES)] == list(EXAMPLES), "the probes of the tokenizer come behind them"
     with pytest.raises(SourceError, match="no golden request of question-answering fits into 4 tokens; give a larger"):
@@ -56,8 +56,8 @@ def test_a_limit_that_no_example_fits_into_is_told(tokenizer):
 
 
 def test_an_impossible_answer_is_asked_for():
-    assert TASK.settle(None, (), {})["handle_impossible_answer"] is False
-    assert TASK.settle(None, (), {"handle_impossible_answer": True})["handle_impossible_answer"] is True
+    assert TASK.resolve_settings(None, (), {})["handle_impossible_answer"] is False
+    assert TASK.resolve_settings(None, (), {"handle_impossible_answer": True})["handle_impossible_answer"] is True
 
 
 def test_golden_requests_speak_several_scripts_and_one_is_longer_than_a_row():

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 
 from tests import tiny_models
-from utils.convert.reference_model import Original
+from utils.convert.reference_model import ReferenceModel
 from utils.host.errors import UsageError
 from utils.sources.model_config import ModelConfig, read_model_config
-from utils.tasks.text_classification import TASK, TOP_K, answer, settle
+from utils.tasks.text_classification import TASK, TOP_K, answer, resolve_settings
 
 LABELS = ("a", "b", "c", "d", "e")
 
@@ -27,14 +27,14 @@ def config_of(tmp_path, head_size, problem_type):
 )
 def test_how_many_labels_an_answer_has_and_what_its_scores_are(tmp_path, problem_type, wanted, k, function):
     options = {} if wanted is None else {"top_k": wanted}
-    settings = settle(config_of(tmp_path, 5, problem_type), LABELS, options)
+    settings = resolve_settings(config_of(tmp_path, 5, problem_type), LABELS, options)
     assert settings == {"score_function": function, "score_rule": "pipeline", "top_k": k}
     assert [tensor.dims for tensor in TASK.outputs(settings, None)] == [(k,), (k,)]
 
 
 def test_more_labels_than_the_model_has_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"--top-k 6 is more than the model has labels; give at most 5"):
-        settle(config_of(tmp_path, 5, "regression"), LABELS, {"top_k": 6})
+        resolve_settings(config_of(tmp_path, 5, "regression"), LABELS, {"top_k": 6})
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", ""])
@@ -57,13 +57,13 @@ def test_top_k_is_a_whole_number(text):
 )
 def test_the_scores_of_one_output(tmp_path, capsys, problem_type, names_problem, options, function, rule):
     config = replace(config_of(tmp_path, 1, problem_type), names_problem=names_problem)
-    assert settle(config, LABELS[:1], options) == {"score_function": function, "score_rule": rule, "top_k": 1}
+    assert resolve_settings(config, LABELS[:1], options) == {"score_function": function, "score_rule": rule, "top_k": 1}
     assert ("--activation sigmoid" in capsys.readouterr().err) == (rule == "raw-value")
 
 
 def test_an_activation_of_ranking_is_refused(tmp_path):
     with pytest.raises(UsageError, match="'tanh' is not for --task text-classification; choose one of: sigmoid, softm"):
-        settle(config_of(tmp_path, 1, "regression"), LABELS[:1], {"activation": "tanh"})
+        resolve_settings(config_of(tmp_path, 1, "regression"), LABELS[:1], {"activation": "tanh"})
 
 
 HEADS = {
@@ -84,10 +84,10 @@ def test_the_golden_answers_are_those_of_transformers_own_pipeline(tmp_path, hea
     labels, config, options = HEADS[head]
     folder = tiny_models.bert(tmp_path / "model", labels=labels, **config)
     users = pipeline("text-classification", model=str(folder), device="cpu", top_k=None)
-    original = Original(
+    original = ReferenceModel(
         model=users.model, tokenizer=users.tokenizer, max_length=128, labels=labels, texts=(), outputs=()
     )
-    settings = settle(read_model_config(folder), labels, options)
+    settings = resolve_settings(read_model_config(folder), labels, options)
     examples = [{"text_input": "помогите"}, {"text_input": "a", "text_pair": "The fox"}, {"text_input": "word " * 300}]
     for row, example in zip(answer(original, settings, examples), examples, strict=True):
         given = {"text": example["text_input"], "text_pair": example.get("text_pair", "")}

@@ -11,11 +11,11 @@ SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.lin
 
 
 @pytest.fixture
-def settle(tmp_path):
+def resolve_settings(tmp_path):
     def make(options=(), outputs=1, **content):
         labels = {str(index): f"LABEL_{index}" for index in range(outputs)}
         (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "id2label": labels, **content}))
-        return TASK.settle(read_model_config(tmp_path), (), dict(options))
+        return TASK.resolve_settings(read_model_config(tmp_path), (), dict(options))
 
     return make
 
@@ -35,8 +35,8 @@ def settle(tmp_path):
         ),
     ],
 )
-def test_the_models_own_activation_is_found_as_sentence_transformers_does(settle, content, activation):
-    assert settle(**content) == {"activation": activation}
+def test_the_models_own_activation_is_found_as_sentence_transformers_does(resolve_settings, content, activation):
+    assert resolve_settings(**content) == {"activation": activation}
 
 
 @pytest.mark.parametrize(
@@ -48,64 +48,68 @@ def test_the_models_own_activation_is_found_as_sentence_transformers_does(settle
         (None, "sigmoid"),
     ],
 )
-def test_the_activation_of_version_6_stands_in_a_file_of_its_own(settle, tmp_path, named, activation):
+def test_the_activation_of_version_6_stands_in_a_file_of_its_own(resolve_settings, tmp_path, named, activation):
     write(tmp_path, "modules.json", [{"idx": 0, "path": "", "type": "sentence_transformers.base.modules.Transformer"}])
     write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder", "activation_fn": named})
-    assert settle() == {"activation": activation}
+    assert resolve_settings() == {"activation": activation}
 
 
-def test_the_limit_and_the_case_of_its_texts_are_read(settle, tmp_path):
+def test_the_limit_and_the_case_of_its_texts_are_read(resolve_settings, tmp_path):
     write(tmp_path, "modules.json", [{"type": "sentence_transformers.base.modules.Transformer"}])
     write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
     write(tmp_path, "sentence_bert_config.json", {"max_seq_length": 60, "do_lower_case": True})
-    assert settle(max_position_embeddings=48) == {"activation": "sigmoid", "max_length": 48, "lower_case": True}
+    assert resolve_settings(max_position_embeddings=48) == {
+        "activation": "sigmoid",
+        "max_length": 48,
+        "lower_case": True,
+    }
 
 
-def test_a_prompt_and_other_modules_are_refused(settle, tmp_path):
+def test_a_prompt_and_other_modules_are_refused(resolve_settings, tmp_path):
     write(tmp_path, "modules.json", [{"type": "x.Transformer"}, {"type": "x.LogitScore"}])
     with pytest.raises(SourceError, match=r"is of a SentenceTransformer .*this task serves a CrossEncoder"):
-        settle()
+        resolve_settings()
     write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
     with pytest.raises(SourceError, match=r"chains the modules Transformer, LogitScore; this task serves Transformer:"):
-        settle()
+        resolve_settings()
     write(tmp_path, "modules.json", [{"type": "x.Transformer"}])
     write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder", "default_prompt_name": "query"})
     with pytest.raises(SourceError, match="'query'"):
-        settle()
+        resolve_settings()
 
 
 def write(folder, name, content):
     (folder / name).write_text(json.dumps(content))
 
 
-def test_the_option_stands_above_the_config(settle):
-    assert settle({"activation": "sigmoid"}, sentence_transformers={"activation_fn": IDENTITY}) == {
+def test_the_option_stands_above_the_config(resolve_settings):
+    assert resolve_settings({"activation": "sigmoid"}, sentence_transformers={"activation_fn": IDENTITY}) == {
         "activation": "sigmoid",
         "score_rule": "option",
     }
     other = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.ELU"}}
-    assert settle({"activation": "none"}, **other) == {"activation": "none", "score_rule": "option"}
+    assert resolve_settings({"activation": "none"}, **other) == {"activation": "none", "score_rule": "option"}
 
 
 @pytest.mark.parametrize("named", ["torch.nn.modules.activation.ELU", "their_code.Sigmoid", 7])
-def test_another_activation_is_refused_with_the_choice(settle, named):
+def test_another_activation_is_refused_with_the_choice(resolve_settings, named):
     with pytest.raises(
         SourceError, match=r"names the activation .* is not served; choose with --activation"
     ) as refusal:
-        settle(sentence_transformers={"activation_fn": named})
+        resolve_settings(sentence_transformers={"activation_fn": named})
     assert repr(named) in str(refusal.value)
 
 
-def test_a_head_of_more_outputs_is_refused(settle):
+def test_a_head_of_more_outputs_is_refused(resolve_settings):
     with pytest.raises(SourceError, match=r"head has 3 outputs .*one output, or build with --task text-pair-class"):
-        settle(outputs=3)
+        resolve_settings(outputs=3)
 
 
-def test_an_unknown_activation_is_refused(settle):
+def test_an_unknown_activation_is_refused(resolve_settings):
     assert [parse_activation(name) for name in ("sigmoid", "none")] == ["sigmoid", "none"]
     with pytest.raises(UsageError, match="--activation 'Sigmoid' is not known; choose one of: sigmoid, softmax, none"):
         parse_activation("Sigmoid")
     with pytest.raises(
         UsageError, match="'softmax' is not for --task text-ranking; choose one of: sigmoid, none, tanh"
     ):
-        settle({"activation": "softmax"})
+        resolve_settings({"activation": "softmax"})

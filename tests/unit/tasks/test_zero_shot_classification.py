@@ -17,7 +17,7 @@ TASK = TASKS["zero-shot-classification"]
     ],
 )
 def test_entailment_is_found_by_its_label(labels, index):
-    settings = TASK.settle(None, labels, {})
+    settings = TASK.resolve_settings(None, labels, {})
     assert settings == {"entailment": index, "hypothesis_template": DEFAULT_TEMPLATE, "multi_label": False}
 
 
@@ -26,7 +26,7 @@ def test_entailment_is_found_by_its_label(labels, index):
 )
 def test_labels_of_another_task_are_named(labels):
     with pytest.raises(SourceError) as caught:
-        TASK.settle(None, labels, {})
+        TASK.resolve_settings(None, labels, {})
     assert all(repr(label) in str(caught.value) for label in labels)
     assert caught.value.exit_code == 3
 

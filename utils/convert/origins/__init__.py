@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from utils.sources.storage import StorageRef
 
 if TYPE_CHECKING:
-    from utils.convert.origins.origin import Look, Origin
+    from utils.convert.origins.origin import InspectModel, Origin
     from utils.options.build_spec import BuildSpec
 
 NONE = "-"
@@ -61,15 +61,15 @@ def find_origin(possible: tuple[str, ...], model: StorageRef, *, has_tokenizer: 
     return fitting[0] if fitting else None
 
 
-def look_at_models(spec: "BuildSpec", folder: Path) -> dict[str, "Origin"]:
+def inspect_models(spec: "BuildSpec", folder: Path) -> dict[str, "Origin"]:
     """Every model of the build, looked at, the served one first; {model name: origin}.
 
     Those on this disk are looked at first: a mistake in one is told before any server is waited for.
     """
     found: dict[str, Origin] = {}
     for model in sorted(spec.models, key=lambda model: model.reference.scheme != "local"):
-        look = cast("Look", importlib.import_module(ORIGINS[model.origin].module).look)
-        found[model.name] = look(spec, model, folder / model.name)
+        inspect_model = cast("InspectModel", importlib.import_module(ORIGINS[model.origin].module).inspect_model)
+        found[model.name] = inspect_model(spec, model, folder / model.name)
     origins = {model.name: found[model.name] for model in spec.models}
     if spec.task.graphs:
         labels = origins[spec.task.graphs.names[0]].known.labels

@@ -40,7 +40,11 @@ def convert(pb: Path, destination: Path, *, inputs: Sequence[str], outputs: Sequ
     python = environment.ensure(TENSORFLOW)
     command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.convert.origins.tf2onnx_child"]
     done = subprocess.run(
-        children.dying_with_us(command), input=json.dumps(request), capture_output=True, text=True, env=_quiet()
+        children.with_parent_death_signal(command),
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        env=_quiet(),
     )
     _check(done, pb)
     return destination

@@ -16,7 +16,7 @@ from utils.convert.task import Settings
 from utils.host.errors import SourceError
 from utils.host.progress import note
 from utils.options.build_spec import BuildSpec
-from utils.options.models import AskedModel
+from utils.options.models import RequestedModel
 from utils.proof.golden import GoldenAnswers, GoldenRow
 from utils.repository.pipeline import Graph, Pipeline
 from utils.sources.labels import Labels, read_labels
@@ -52,7 +52,7 @@ class GraphFile:
     """See utils/convert/origins/origin.py."""
 
     spec: BuildSpec
-    model: AskedModel
+    model: RequestedModel
     known: KnownGraph
     downloads: Path
 
@@ -123,7 +123,7 @@ def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
     )
 
 
-def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
+def inspect_model(spec: BuildSpec, model: RequestedModel, folder: Path) -> Origin:
     """Reads the graph, which must be one that the release's ONNX Runtime loads; a remote one is fetched for that."""
     reference, limit = model.reference, spec.sources.fetch_timeout
     is_local = reference.scheme == "local"
@@ -144,7 +144,7 @@ def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
     return GraphFile(spec=spec, model=model, known=known, downloads=folder)
 
 
-def _converted(file: Path, folder: Path, spec: BuildSpec, model: AskedModel) -> Path:
+def _converted(file: Path, folder: Path, spec: BuildSpec, model: RequestedModel) -> Path:
     """A frozen TensorFlow graph as an ONNX graph; only that says what its tensors are."""
     folder.mkdir(parents=True, exist_ok=True)
     destination = folder / f"{file.stem}.onnx"

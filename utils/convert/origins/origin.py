@@ -12,7 +12,7 @@ from utils.sources.labels import Labels
 
 if TYPE_CHECKING:
     from utils.options.build_spec import BuildSpec
-    from utils.options.models import AskedModel
+    from utils.options.models import RequestedModel
 
 
 class Known(Protocol):
@@ -74,4 +74,4 @@ class Origin(Protocol):
 
 
 # Looks at a model; what it fetches for that goes below the folder. Raises UsageError, SourceError or ExportError.
-Look = Callable[["BuildSpec", "AskedModel", Path], Origin]
+InspectModel = Callable[["BuildSpec", "RequestedModel", Path], Origin]

@@ -8,11 +8,11 @@ from utils.convert import cache, cached_conversion
 from utils.convert.onnx.mapped_tables import with_mapped_tables
 from utils.convert.origins.origin import Converted, Origin
 from utils.convert.task import Settings
-from utils.factory.plan import settle
+from utils.factory.plan import resolve_settings
 from utils.host.exceptions import naming
 from utils.host.progress import note
 from utils.options.build_spec import BuildSpec
-from utils.options.models import AskedModel
+from utils.options.models import RequestedModel
 from utils.proof.golden import GoldenAnswers
 from utils.repository.pipeline import Graph, Pipeline
 from utils.sources.fetch import Metadata, fetch_metadata, fetch_model
@@ -78,11 +78,11 @@ class TransformersFolder:
         return cached_conversion.from_content(content, destination)
 
     def _converted(self, source: Path, destination: Path) -> "Conversion":
-        from utils.convert_to_onnx import Wanted, answered, convert
+        from utils.convert_to_onnx import ConversionSpec, answered, convert
 
         if source == self.weights:  # a kept one was counted on, and is damaged
             source = fetch_model(self.spec.sources, self.known, self.downloads)
-        wanted = Wanted(
+        wanted = ConversionSpec(
             task=self.spec.task,
             release=self.spec.release,
             max_batch_size=self.spec.max_batch_size,
@@ -105,8 +105,8 @@ class TransformersFolder:
         return golden_answers(self.spec, self.settings, conversion, pipeline, self.known.label_texts)
 
 
-def look(spec: BuildSpec, model: AskedModel, folder: Path) -> Origin:
+def inspect_model(spec: BuildSpec, model: RequestedModel, folder: Path) -> Origin:
     """Fetches the small files of the model and its tokenizer, and checks them."""
     del model  # the spec's own sources: only the served model is of this kind
     known = fetch_metadata(spec.sources, folder)
-    return TransformersFolder(spec=spec, known=known, settings=settle(spec, known), downloads=folder)
+    return TransformersFolder(spec=spec, known=known, settings=resolve_settings(spec, known), downloads=folder)

@@ -2,7 +2,7 @@ import pytest
 
 from tests import small_graphs
 from utils.convert.onnx.ready_graph import read_onnx
-from utils.convert.origins import frozen_graph, look_at_models
+from utils.convert.origins import frozen_graph, inspect_models
 from utils.host.errors import ExportError, SourceError
 from utils.options.build_spec import parse_arguments
 from utils.proof.golden import GoldenRow
@@ -13,7 +13,7 @@ def spec_of(model, *options):
 
 
 def looked_at(model, folder, *options):
-    return look_at_models(spec_of(model, *options), folder)
+    return inspect_models(spec_of(model, *options), folder)
 
 
 def test_a_folder_with_one_graph_is_that_graph(tmp_path):
