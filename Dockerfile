@@ -22,11 +22,9 @@ RUN umask 022 \
  && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true) \
  && mkdir -p /rootfs/opt \
  && mv /opt/serving /rootfs/opt/
-COPY deploy/healthcheck.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py utils/proof/comparison.py \
-  /rootfs/opt/serving/
+COPY deploy/healthcheck.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py /rootfs/opt/serving/
 COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor \
- && python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving /rootfs/opt/serving/comparison.py
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor
 # Triton's stub may ignore PYTHONPATH; a site folder it does not (serving_site.py says more).
 RUN umask 022 \
  && site="/rootfs$(python3 -I -c 'import site; print(site.getsitepackages()[0])')" \

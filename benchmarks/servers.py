@@ -80,7 +80,7 @@ def _serving(tree: Path, folder: Path) -> Path:
     serving = folder / "serving"
     shutil.rmtree(serving, ignore_errors=True)
     shutil.copytree(tree / "deploy/supervisor", serving / "supervisor")
-    for file in ("deploy/supervise.py", "utils/proof/comparison.py", "golden.json"):
+    for file in ("deploy/supervise.py", "golden.json"):
         shutil.copy(tree / file, serving)
     return serving
 

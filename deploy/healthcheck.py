@@ -15,7 +15,6 @@ def is_healthy() -> bool:
 
     An overloaded server is healthy: a restart would help nobody.
     """
-    from comparison import difference
     from supervisor import canary
 
     port = _http_port()
@@ -25,7 +24,7 @@ def is_healthy() -> bool:
         golden = os.path.join(SERVING, "golden.json")  # noqa: PTH118
         if os.path.getsize(golden) > MOST_BYTES:  # noqa: PTH202
             return True
-        ours = canary.load(golden, difference, port)
+        ours = canary.load(golden, port)
         ours.ask(ours.rows[-1], seconds=12)  # more than a request may wait in a queue (config.pbtxt)
     except canary.WrongAnswerError as error:
         print(error, file=sys.stderr)

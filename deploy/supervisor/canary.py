@@ -7,10 +7,11 @@ import http.client
 import json
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .comparison import difference
 from .triton_errors import NO_ROOM, TRY_LESS
 
 ROWS = 3
@@ -47,12 +48,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Canary:
-    """Asks the server at `port`; `source` is the address it asks from. `difference` is that of comparison.py."""
+    """Asks the server at `port`; `source` is the address it asks from."""
 
     rows: tuple[Row, ...]
     comparison: str
     tolerance: float
-    difference: Callable[..., float]
     port: int
     source: str = ""
 
@@ -76,7 +76,7 @@ class Canary:
             raise WrongAnswerError(f"it says {status} {said}")
         try:
             answer = _answer(body, batched=row.batched)
-            self.difference(row.outputs, answer, comparison=self.comparison, tolerance=self.tolerance)
+            difference(row.outputs, answer, comparison=self.comparison, tolerance=self.tolerance)
         except Exception as error:  # whatever cannot be compared is not the right answer
             raise WrongAnswerError(str(error) or repr(error)) from error
 
@@ -106,7 +106,7 @@ def request(
         connection.close()
 
 
-def load(path: str, difference: Callable[..., float], port: int, source: str = "") -> Canary:
+def load(path: str, port: int, source: str = "") -> Canary:
     """The smallest row of each model and version in a golden.json, and a few more.
 
     Raises OSError, ValueError or KeyError where it is none.
@@ -125,7 +125,6 @@ def load(path: str, difference: Callable[..., float], port: int, source: str = "
         rows=tuple(_row(row) for row in [*firsts, *others[: max(0, ROWS - len(firsts))]]),
         comparison=golden["comparison"],
         tolerance=golden["tolerance"],
-        difference=difference,
         port=port,
         source=source,
     )

@@ -64,12 +64,10 @@ class Supervisor:
         self._port_file = settings.port_file(serving)
         _write(self._port_file, str(wanted.http_port))
         # Imported now, while Triton loads.
-        from comparison import difference  # type: ignore[import-not-found]
-
         from . import canary, pulse
 
         try:
-            ours = canary.load(golden, difference, wanted.http_port, BYPASS if self._gate else "")
+            ours = canary.load(golden, wanted.http_port, BYPASS if self._gate else "")
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._server.end()
             raise Fault(f"no canary: {error!r}; build the image anew") from error

@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from deploy.supervisor import canary, pulse
-from utils.proof.comparison import difference
 
 LABELS = 20_000
 
@@ -51,7 +50,7 @@ def asking(server, tmp_path):
     row = {"model": "m", "batched": True, "inputs": text, "outputs": outputs}
     golden = {"format": 2, "rows": [row], "comparison": "ranking", "tolerance": 1e-3}
     (tmp_path / "golden.json").write_text(json.dumps(golden))
-    return pulse.Pulse(canary.load(str(tmp_path / "golden.json"), difference, port), metrics_port=1)
+    return pulse.Pulse(canary.load(str(tmp_path / "golden.json"), port), metrics_port=1)
 
 
 def test_it_rests_150_times_what_an_answer_of_20_000_labels_takes(asking):

@@ -14,7 +14,6 @@ import pytest
 from deploy.supervisor import canary, pulse
 from deploy.supervisor.triton_errors import TRY_LESS
 from tests.loopback.triton_sentences import NO_ROOM
-from utils.proof.comparison import difference
 
 TENSOR = {"name": "echo", "datatype": "BYTES", "shape": [1, 1], "data": ["a"]}
 RIGHT = (200, json.dumps({"outputs": [TENSOR]}).encode())
@@ -63,7 +62,7 @@ def started(server, tmp_path, monkeypatch):
     row = {"model": "m", "batched": True, "inputs": {"text_input": tensor}, "outputs": {"echo": tensor}}
     golden = {"format": 2, "comparison": "tensors", "tolerance": 0.001, "rows": [row]}
     (tmp_path / "golden.json").write_text(json.dumps(golden))
-    ours = pulse.Pulse(canary.load(str(tmp_path / "golden.json"), difference, server[0]), server[0])
+    ours = pulse.Pulse(canary.load(str(tmp_path / "golden.json"), server[0]), server[0])
     yield ours
     ours.fault = ours.fault or "the test is over"
     ours.join()

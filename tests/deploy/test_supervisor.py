@@ -14,7 +14,6 @@ import pytest
 from deploy.supervisor import canary, settings, stack
 from deploy.supervisor.triton_errors import TRY_LESS
 from tests.loopback.triton_sentences import NO_ROOM
-from utils.proof.comparison import difference
 
 
 def test_defaults():
@@ -92,7 +91,7 @@ def row(*values, **changes):
 def load(tmp_path, *rows, **changes):
     file = tmp_path / "golden.json"
     file.write_text(json.dumps({"format": 2, "comparison": "tensors", "tolerance": 0.001, "rows": rows, **changes}))
-    return canary.load(str(file), difference, 1)
+    return canary.load(str(file), 1)
 
 
 def test_the_smallest_rows_are_asked(tmp_path):

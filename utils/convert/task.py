@@ -88,7 +88,7 @@ class Task:
     and the options given; raises UsageError or SourceError before anything slow runs. examples: golden requests.
     texts: what of an example the graph gets. fits: does the served model answer an example, given the tokenizer, the
     settings and the most tokens of a row? Others are no golden requests. answer: the original's right answers, one for
-    each example, from the original itself or transformers' own pipeline. comparison: a rule of proof/comparison.py.
+    each example, from the original itself or transformers' own pipeline. comparison: a row of COMPARISONS.
     requests: the golden requests' tensors, where they are not the examples themselves.
     formats: the rows of targets/formats.py that its steps can be served with. unneeded: modules of the original that no
     served output comes from, so that a checkpoint may lack them. graphs: of a task that starts from several ready

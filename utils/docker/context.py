@@ -25,7 +25,6 @@ FILES = {
     "deploy/supervise.py": 0o644,
     **{path.relative_to(ROOT).as_posix(): 0o644 for path in sorted((ROOT / "deploy/supervisor").glob("*.py"))},
     "deploy/supervisor/bin/tritonserver": 0o755,
-    "utils/proof/comparison.py": 0o644,
 }
 WHEELHOUSE = "wheelhouse"
 # Files of the model repository from this size on are a layer of their own.

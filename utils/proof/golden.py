@@ -8,8 +8,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from deploy.supervisor.comparison import COMPARISONS, difference
 from utils.host.errors import BootProofError
-from utils.proof.comparison import COMPARISONS, difference
 from utils.repository.context import GOLDEN_FILE
 
 FORMAT = 2
@@ -54,7 +54,7 @@ class GoldenRow:
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenAnswers:
-    """`comparison` names the rule by which an answer is the right one (utils/proof/comparison.py)."""
+    """`comparison` names the rule by which an answer is the right one (deploy/supervisor/comparison.py)."""
 
     rows: tuple[GoldenRow, ...]
     comparison: str
@@ -166,5 +166,5 @@ def json_request(row: GoldenRow) -> str:
 
 
 def as_plain(tensors: Mapping[str, TensorValue]) -> dict[str, dict[str, Any]]:
-    """The form utils/proof/comparison.py takes: {name: {"datatype", "shape", "data"}}."""
+    """The form deploy/supervisor/comparison.py takes: {name: {"datatype", "shape", "data"}}."""
     return {name: {"datatype": each.datatype, "shape": each.shape, "data": each.data} for name, each in tensors.items()}

@@ -9,8 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from deploy.supervisor.comparison import difference
 from utils.host.errors import BootProofError
-from utils.proof.comparison import difference
 from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain, read_golden
 from utils.repository.pipeline import Pipeline
 from utils.repository.tensors import TensorSpec

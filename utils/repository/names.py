@@ -26,7 +26,8 @@ LONGEST_REPOSITORY = 255
 
 def internal_model_names() -> set[str]:
     """Names that steps take in a model repository; a served model cannot have one of them."""
-    return {file.parent.name for file in (ROOT / "model_repository").glob("*/config.pbtxt.template")} - {"ensemble"}
+    folders = {path.name for path in (ROOT / "model_repository").iterdir() if path.is_dir()}
+    return folders - {"ensemble", "shared"}
 
 
 def check_model_name(name: str) -> str:

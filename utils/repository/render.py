@@ -10,6 +10,7 @@ from utils.repository.pipeline import Pipeline, Step
 
 COMPONENTS_ROOT = ROOT / "model_repository"
 TEMPLATE = "config.pbtxt.template"
+SHARED_TEMPLATE = f"shared/{TEMPLATE}"
 GENERATED = "generated from context.json; change the template or the build's options, not this file"
 
 
@@ -19,12 +20,18 @@ def render_ensemble(pipeline: Pipeline) -> str:
 
 
 def render_step(pipeline: Pipeline, step: Step) -> str:
-    """One step's config. Any component can have several versions, so that none's template needs to speak of them."""
-    config = _render(f"{step.component}/{TEMPLATE}", pipeline=pipeline, step=step)
+    """One step's config, from the component's own template or, with only a model.py, the shared one.
+
+    The version policy is appended here, because any component can have several versions.
+    """
+    has_model = (COMPONENTS_ROOT / step.component / "1/model.py").is_file()
+    templates = [f"{step.component}/{TEMPLATE}", *([SHARED_TEMPLATE] if has_model else [])]
+    config = _render(*templates, pipeline=pipeline, step=step)
     return config + (f"version_policy {{ {step.version_policy} }}\n" if step.version_policy else "")
 
 
-def _render(template: str, **values: object) -> str:
+def _render(*templates: str, **values: object) -> str:
+    """The first of `templates` that exists."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(COMPONENTS_ROOT),
         undefined=jinja2.StrictUndefined,
@@ -33,6 +40,6 @@ def _render(template: str, **values: object) -> str:
     )
     environment.filters["pbtxt"] = lambda text: json.dumps(text, ensure_ascii=False)
     try:
-        return environment.get_template(template).render(generated=GENERATED, **values).lstrip()
+        return environment.select_template(templates).render(generated=GENERATED, **values).lstrip()
     except jinja2.TemplateError as error:
-        raise RenderError(f"template {template} cannot be rendered: {error}; mend it or its context") from error
+        raise RenderError(f"template {templates[0]} cannot be rendered: {error}; correct it or its context") from error

@@ -24,7 +24,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def lay_out_serving(folder, golden):
     """What the Dockerfile puts into /opt/serving."""
     folder.mkdir(parents=True)
-    for file in ("deploy/supervise.py", "deploy/healthcheck.py", "utils/proof/comparison.py"):
+    for file in ("deploy/supervise.py", "deploy/healthcheck.py"):
         shutil.copy(ROOT / file, folder)
     shutil.copytree(ROOT / "deploy/supervisor", folder / "supervisor")
     shutil.copy(golden, folder)

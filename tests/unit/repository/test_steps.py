@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from utils.repository import steps
-from utils.repository.render import COMPONENTS_ROOT, TEMPLATE
+from utils.repository.render import COMPONENTS_ROOT, SHARED_TEMPLATE, TEMPLATE
 from utils.repository.tensors import TensorSpec
 from utils.targets.formats import FORMATS
 from utils.tasks import TASKS
@@ -16,9 +16,17 @@ def made_of(pipeline):
     return {step.component: step for step in pipeline.steps}
 
 
-@pytest.mark.parametrize("component", sorted({row.component for row in FORMATS.values()} | {"text_preprocessing"}))
-def test_each_component_has_a_folder_with_a_template(component):
+@pytest.mark.parametrize("component", sorted({row.component for row in FORMATS.values()}))
+def test_each_graph_component_has_a_template(component):
     assert (COMPONENTS_ROOT / component / TEMPLATE).is_file()
+
+
+def test_a_component_with_only_a_model_py_gets_the_shared_template():
+    assert (COMPONENTS_ROOT / "text_preprocessing/1/model.py").is_file()
+    assert (
+        not (COMPONENTS_ROOT / "text_preprocessing" / TEMPLATE).exists()
+        and (COMPONENTS_ROOT / SHARED_TEMPLATE).is_file()
+    )
 
 
 def test_each_step_gets_what_it_needs_and_no_more(make_pipeline):

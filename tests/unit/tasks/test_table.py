@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.supervisor.comparison import COMPARISONS
 from utils.convert.golden_answers import request
 from utils.convert.origins import ORIGINS
 from utils.host.errors import UsageError
-from utils.proof.comparison import COMPARISONS
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.layouts import LAYOUTS
 from utils.sources.supported_types import SUPPORTED

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from deploy.supervisor.comparison import difference
 from utils.convert.onnx.exported_graph import onnx_session
 from utils.convert.onnx.inputs import FILLS, SIZES, Arrays, has_free_sizes, made_up, read_inputs
 from utils.convert.onnx.output_shapes import as_run
 from utils.convert.onnx.ready_graph import GraphTensor, OnnxGraph
 from utils.host.errors import ExportError
 from utils.host.progress import note
-from utils.proof.comparison import difference
 from utils.proof.golden import TOLERANCE, TensorValue, as_plain
 
 GIVE_INPUTS = "give inputs it can take with --golden-inputs FILE.npz"

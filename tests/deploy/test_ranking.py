@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from utils.proof.comparison import difference
+from deploy.supervisor.comparison import difference
 
 
 def ranking(pairs):

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from deploy.supervisor.comparison import COMPARISONS, difference
 from utils import ROOT
-from utils.proof.comparison import COMPARISONS, difference
 
 NAN, INF = math.nan, math.inf
 
@@ -292,7 +292,7 @@ def test_it_runs_by_itself():
     """The canary in the image has this file and nothing else of the project."""
     code = (
         "import runpy, sys\n"
-        f"module = runpy.run_path({str(ROOT / 'utils/proof/comparison.py')!r})\n"
+        f"module = runpy.run_path({str(ROOT / 'deploy/supervisor/comparison.py')!r})\n"
         "x = {'x': {'datatype': 'FP32', 'shape': [1], 'data': [0.5]}}\n"
         "print(module['difference'](x, x, comparison='tensors', tolerance=1e-3))\n"
         "assert not [name for name in sys.modules if name.split('.')[0] in ('utils', 'numpy')]\n"
