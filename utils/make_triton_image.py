@@ -24,6 +24,7 @@ from utils.options.build_spec import BuildSpec
 from utils.options.release_choice import warn_of_doubts
 from utils.proof.golden import joined
 from utils.repository.context import Context, write_context
+from utils.sources.checkpoint import weight_bytes
 from utils.sources.fetch import require_here, require_local
 from utils.sources.storage import StorageRef
 
@@ -68,13 +69,13 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     with stage("references", SourceError):
         origins = inspect_models(spec, downloads)
     for origin in origins.values():
-        require_room(origin.weights, tree.folder, engine_root, kept=kept)  # those of a local model lie there already
+        require_room(weight_bytes(origin.weights), tree.folder, engine_root, kept=kept)
     with stage("base images", ImageError):
         docker = docker_plan(spec, engine)
     with stage("weights", SourceError):
         fetched = {name: origin.fetch() for name, origin in origins.items()}
     for path in fetched.values():
-        require_room(path, tree.folder, engine_root, kept=kept)
+        require_room(weight_bytes(path), tree.folder, engine_root, kept=kept)
     with stage("convert", ExportError):
         converted = {
             name: origin.convert(fetched[name], tree.folder / "artifacts" / name) for name, origin in origins.items()

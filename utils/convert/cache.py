@@ -4,7 +4,6 @@ Standard library only. An entry is a folder: the graph and its external data, to
 what utils/convert/cached_conversion.py writes there and a digest of each file.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import ROOT
+from utils.host import digest
 from utils.host.cache_folder import PARTIAL, cache_folder, locked, size_of
 from utils.host.link_or_copy import link
 from utils.host.progress import warn
@@ -30,7 +30,7 @@ BOUND_VARIABLE, DEFAULT_GIGABYTES = "TRITON_FACTORY_CACHE_GB", 20.0
 def key_of(values: Mapping[str, Any]) -> str:
     """A digest of JSON values, of the tools' versions and of this project's own code."""
     wanted = {**values, "tools": {tool: _version(tool) for tool in TOOLS}, "code": _code()}
-    return hashlib.sha256(json.dumps(wanted, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:32]
+    return digest.of_text(json.dumps(wanted, sort_keys=True, ensure_ascii=True))[:32]
 
 
 def _version(tool: str) -> str:
@@ -43,10 +43,8 @@ def _version(tool: str) -> str:
 @lru_cache
 def _code() -> str:
     """A change in what converts, or in the tokenization that is checked, makes everything anew."""
-    digest = hashlib.sha256()
-    for file in sorted([*(ROOT / "utils").rglob("*.py"), *(ROOT / "model_repository/shared").glob("*.py")]):
-        digest.update(f"{file.relative_to(ROOT)}\0{_digest(file)}\n".encode())
-    return digest.hexdigest()
+    files = sorted([*(ROOT / "utils").rglob("*.py"), *(ROOT / "model_repository/shared").glob("*.py")])
+    return digest.of_files({str(file.relative_to(ROOT)): file for file in files})
 
 
 def find(key: str, *, checked: int) -> dict[str, Any] | None:
@@ -70,7 +68,7 @@ def take(key: str, destination: Path, *, checked: int) -> dict[str, Any] | None:
             placed = content is not None and _placed(key, content["files"], destination)
         if content is None:
             return None
-        if placed and all(_digest(destination / name) == digest for name, digest in content["files"].items()):
+        if placed and all(digest.of_file(destination / name) == each for name, each in content["files"].items()):
             return content
         shutil.rmtree(destination, ignore_errors=True)
         with locked(_folder()):
@@ -109,7 +107,7 @@ def keep(key: str, files: list[Path], content: Mapping[str, Any]) -> None:
     if not bound():
         return
     try:
-        whole = {**content, "files": {file.name: _digest(file) for file in files}}
+        whole = {**content, "files": {file.name: digest.of_file(file) for file in files}}
         with (
             locked(_folder()),
             tempfile.TemporaryDirectory(dir=_folder(), prefix=PARTIAL, ignore_cleanup_errors=True) as partial,
@@ -153,11 +151,3 @@ def _remove(key: str, reason: str) -> None:
 
 def _folder() -> Path:
     return cache_folder("graphs")
-
-
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,19 +1,18 @@
 """The other side of engine_session.py, run by the Python that serves: batches on stdin, their outputs on stdout."""
 
 import json
-import os
 import sys
 from importlib import import_module
 
 from utils import ROOT
 from utils.host.arrays_stream import read_arrays, write_arrays
+from utils.host.streams import take_stdout
 
 
 def main() -> None:
     """First a line of JSON: the graph and its settings; answered with a line: the precision computed in."""
-    # Libraries print where they like: from here on file descriptor 1 is stderr, and the answers have one of their own.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    # Libraries print to stdout, too.
+    answers = take_stdout()
     request = json.loads(sys.stdin.buffer.readline())
     sys.path.insert(0, str(ROOT / "model_repository/shared"))
     module = import_module(f"{request['engine']}_session")

@@ -1,17 +1,17 @@
 """The other side of writer.py, run by the Python that has transformers 5: a request on stdin, an answer on stdout."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from utils.host.streams import take_stdout
+
 
 def main() -> None:
     """Answers with {"version": str} or {"error": one sentence}; the arrays go into the file of the request."""
-    # Libraries print where they like: from here on file descriptor 1 is stderr, and the answer has one of its own.
-    answer = os.dup(1)
-    os.dup2(2, 1)
+    # Libraries print to stdout, too.
+    answer = take_stdout()
     request = json.load(sys.stdin)
     # torch is the factory's; what this environment has by itself is found first.
     sys.path.append(request["packages"])
@@ -19,8 +19,8 @@ def main() -> None:
         result = {"version": run(request)}
     except Exception as error:  # transformers raises whatever its parsers raise
         result = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-    with os.fdopen(answer, "w") as stream:
-        json.dump(result, stream)
+    answer.write(json.dumps(result).encode())
+    answer.close()
 
 
 def run(request: dict[str, Any]) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from utils import ROOT
 from utils.docker import wheelhouse
-from utils.host.link_or_copy import place_again
 from utils.repository.context import GOLDEN_FILE
 from utils.repository.names import check_image
+from utils.repository.version_files import place_again
 
 # What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
 FILES = {

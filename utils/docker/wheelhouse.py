@@ -1,6 +1,5 @@
 """Fetches what the served image installs, as wheels for the target's Python, so that the image builds offline."""
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -10,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from utils.host import children
+from utils.host import children, digest
 from utils.host.cache_folder import PARTIAL, cache_folder, locked
 from utils.host.errors import ImageError
 from utils.host.link_or_copy import link
@@ -83,7 +82,7 @@ def _place_of(wanted: list[str], python: str, machine: str) -> Path:
 
 
 def _digest(wanted: list[str], python: str, machine: str) -> str:
-    return hashlib.sha256("\n".join([*wanted, python, machine]).encode()).hexdigest()[:32]
+    return digest.of_text("\n".join([*wanted, python, machine]))[:32]
 
 
 def _fetch(cache: Path, wanted: list[str], python: str, machine: str) -> None:

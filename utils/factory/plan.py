@@ -1,6 +1,5 @@
 """What a build will do: the base images it stands on, the labels its image carries, and the plan --dry-run prints."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.convert.eval_file import read_labelled_texts
 from utils.convert.task import Settings
+from utils.host import digest
 from utils.host.errors import ImageError, UsageError
 from utils.host.progress import note, warn
 from utils.options.build_spec import BuildSpec
@@ -183,7 +183,7 @@ def image_label(texts: tuple[str, ...]) -> str:
     content = whole.encode()
     if len(content) <= LONGEST_IMAGE_LABEL:
         return whole
-    return json.dumps({"count": len(texts), "sha256": hashlib.sha256(content).hexdigest()})
+    return json.dumps({"count": len(texts), "sha256": digest.of_bytes(content)})
 
 
 def _unread(metadata: "Known") -> list[str]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from utils.host import build_tree
 from utils.host.errors import RenderError, UsageError
-from utils.host.link_or_copy import is_graph, place_again
 from utils.proof.golden import GoldenAnswers, GoldenRow, read_golden, write_golden
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, read_context
 from utils.repository.pipeline import Pipeline, Step
+from utils.repository.version_files import is_graph, place_again
 from utils.repository.version_policy import VersionPolicy
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ build/.work/<random>/            builds that run now, and what dead ones left
 """
 
 import contextlib
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils import ROOT
-from utils.host import exceptions
+from utils.host import exceptions, lock
 from utils.host.errors import UsageError
 from utils.host.exchange import exchange, put_back
 
@@ -53,8 +52,8 @@ def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
             _sweep()
             folder = Path(tempfile.mkdtemp(prefix=f"{model_name[:40]}-{tag[:40]}-", dir=BUILD / WORK))
             folder.chmod(0o755)
-            sentinel = (folder / SENTINEL).open("w")
-            fcntl.flock(sentinel, fcntl.LOCK_EX)
+            held = contextlib.ExitStack()
+            held.enter_context(lock.exclusive(folder / SENTINEL))
     except OSError as error:
         said = exceptions.sentence(error) or f"{error.strerror}; make it a writable folder"
         raise UsageError(f"builds write to {str(BUILD)!r}, and that cannot be done: {said}") from error
@@ -63,7 +62,7 @@ def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
     finally:
         if folder.exists():
             shutil.rmtree(folder, ignore_errors=True)
-        sentinel.close()
+        held.close()
 
 
 def move_into_place(folder: Path, destination: Path) -> Path:
@@ -97,15 +96,7 @@ def require_ours(folder: Path) -> None:
 
 def is_running(folder: Path) -> bool:
     """True while the build that owns `folder` lives: the kernel drops its lock with the process."""
-    try:
-        with (folder / SENTINEL).open() as sentinel:
-            # Shared: two that ask at once must not take each other for the build.
-            fcntl.flock(sentinel, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return lock.is_held(folder / SENTINEL)
 
 
 def remove(folder: Path) -> None:
@@ -143,8 +134,7 @@ def _sweep() -> None:
 @contextlib.contextmanager
 def _whole_build_locked() -> Iterator[None]:
     BUILD.mkdir(exist_ok=True)
-    with (BUILD / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock.exclusive(BUILD / ".lock"):
         yield
 
 
@@ -157,9 +147,9 @@ def locked(folder: Path) -> Iterator[None]:
     if not (folder / SENTINEL).is_file():
         yield
         return
-    with (folder / SENTINEL).open() as sentinel:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(sentinel, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(lock.exclusive(folder / SENTINEL, wait=False))
         except BlockingIOError:
-            raise UsageError(f"{str(folder)!r} is in use by another build; wait for its end, then try again") from None
+            raise UsageError(f"{str(folder)!r} is in use by another build; wait until it ends, then retry") from None
         yield

@@ -1,11 +1,12 @@
 """The cache outside the checkout that all builds of a user share. Standard library only."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from utils.host import lock
 
 PARTIAL = ".partial-"
 NAMES = ("wheels", "graphs")
@@ -22,8 +23,7 @@ def cache_folder(name: str) -> Path:
 def locked(folder: Path) -> Iterator[None]:
     """One build at a time: what is half-made then is a killed one's."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock.exclusive(folder.parent / f".{folder.name}.lock"):
         for leftover in folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from utils.host.errors import ExportError, FactoryError, ImageError
-from utils.sources.storage import WEIGHTS
 
 # The graph is float32, twice as large as half-precision weights. Above 2 GB the exporter writes it twice; later, its
 # external data lies in the tree twice, for a model repository's files have one name each (utils/host/link_or_copy.py).
@@ -16,13 +15,12 @@ COPIES_IN_ENGINE = 4
 BESIDES = 200_000_000  # wheels, logs, an image's own files; the base images are the user's to know
 
 
-def require_room(model_folder: Path, build: Path, engine_root: Path | None, *, kept: int = 0) -> None:
-    """ExportError (4) or ImageError (7) when the weights in `model_folder` are too large for what is free.
+def require_room(weights: int, build: Path, engine_root: Path | None, *, kept: int = 0) -> None:
+    """ExportError (4) or ImageError (7) when `weights` bytes need more than is free.
 
     `build` is where conversion and assembly write, and where former versions of the model take `kept` bytes;
     `engine_root` is where a local Docker engine keeps images.
     """
-    weights = weight_bytes(model_folder)
     wanted: dict[Path, tuple[int, type[FactoryError]]] = {
         build: (COPIES_IN_BUILD * weights + kept + BESIDES, ExportError),
     }
@@ -37,13 +35,6 @@ def require_room(model_folder: Path, build: Path, engine_root: Path | None, *, k
                 f"(several copies of weights of {gigabytes(weights)}); make room (./cleanup.sh removes builds), then "
                 "run the same command again"
             )
-
-
-def weight_bytes(model_folder: Path) -> int:
-    """Bytes of the weight files; where they lie there in two formats, of the larger one. Of a ready graph, its own."""
-    if model_folder.is_file():
-        return model_folder.stat().st_size
-    return max(sum(path.stat().st_size for path in model_folder.glob(pattern)) for pattern in WEIGHTS)
 
 
 def _by_device(needs: Mapping[Path, int]) -> dict[Path, int]:

@@ -3,7 +3,6 @@
 import argparse
 import atexit
 import contextlib
-import ctypes
 import gc
 import os
 import sys
@@ -11,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
-from utils.host import exceptions, loopback, signals
+from utils.host import exceptions, loopback, signals, streams
 from utils.host.errors import BootProofError, FactoryError, Terminated, UsageError
 
 if TYPE_CHECKING:
@@ -129,16 +128,9 @@ def debugging() -> bool:
 
 @contextlib.contextmanager
 def _stdout_kept_clean() -> Iterator[None]:
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    _stdouts.append(kept)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # noise has no right to fail a build
-            sys.stdout.flush()
-        ctypes.CDLL(None).fflush(None)  # what a C library printed waits in a buffer of its own
-        _stdouts.remove(kept)
-        os.dup2(kept, 1)
-        os.close(kept)
+    with streams.redirected([1], 2) as [stdout]:
+        _stdouts.append(stdout)
+        try:
+            yield
+        finally:
+            _stdouts.remove(stdout)

@@ -4,7 +4,6 @@ Standard library only: it runs under whatever python3 is on PATH, before anythin
 `python3 utils/launch.py utils.host.environment [--environment NAME] MODULE [ARG ...]` runs it in an environment.
 """
 
-import fcntl
 import importlib
 import os
 import shutil
@@ -13,7 +12,7 @@ import sys
 from pathlib import Path
 
 from utils import ROOT
-from utils.host import base_python, children, entry, exceptions
+from utils.host import base_python, children, entry, exceptions, lock
 from utils.host.disk import free_bytes, gigabytes
 from utils.host.environments import DEV, ENVIRONMENTS, FACTORY, SAMPLE, SERVING, SERVING_TORCH, Environment
 from utils.host.errors import UsageError
@@ -27,8 +26,7 @@ def ensure(environment: Environment) -> Path:
         return environment.python
     try:
         environment.folder.mkdir(exist_ok=True)
-        with (environment.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock.exclusive(environment.folder / ".lock"):
             _make(environment)
     except OSError as error:
         said = exceptions.sentence(error) or f"{error}; remove that folder and run the same command again"

@@ -1,11 +1,10 @@
 """The project's virtual environments: where each lies, what it is made from, and whether it is complete."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils import ROOT
-from utils.host import base_python
+from utils.host import base_python, digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,7 @@ class Environment:
         else:
             python = base_python.find(self.folder)
             below = python.version if python else ""
-        return hashlib.sha256(content + below.encode()).hexdigest()
+        return digest.of_bytes(content + below.encode())
 
     def is_ready(self) -> bool:
         """True when the last set-up of exactly these requirements ran to its end, whatever `python3` is on PATH."""

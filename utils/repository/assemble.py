@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 from utils.host.errors import RenderError
-from utils.host.link_or_copy import place
 from utils.repository.check import check_repository
 from utils.repository.pipeline import Pipeline, Step
 from utils.repository.render import COMPONENTS_ROOT, render_ensemble, render_step
+from utils.repository.version_files import place
 
 MODEL_VERSION = "1"
 SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.template")

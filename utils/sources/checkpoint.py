@@ -12,6 +12,7 @@ from utils.host.errors import SourceError
 from utils.host.json_file import is_there, read_json
 from utils.sources.model_config import ModelConfig
 from utils.sources.safetensors_header import read_header
+from utils.sources.storage import WEIGHTS
 from utils.sources.terms import Terms
 
 SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -142,6 +143,13 @@ def _without_weights(folder: Path, *, allow_pickle: bool) -> str:
             return f"MODEL {str(folder)!r} has no weights this factory reads: {found[0].name} is {meaning}"
     pickles = "" if allow_pickle else " (pickled ones, pytorch_model.bin, are not asked for without --allow-pickle)"
     return f"MODEL {str(folder)!r} has no weights; {SAFE} (or its shards) must lie beside config.json{pickles}"
+
+
+def weight_bytes(model_folder: Path) -> int:
+    """Bytes of the weight files, of the larger format where there are two; of a ready graph, its file's."""
+    if model_folder.is_file():
+        return model_folder.stat().st_size
+    return max(sum(path.stat().st_size for path in model_folder.glob(pattern)) for pattern in WEIGHTS)
 
 
 def check_names(checkpoint: Checkpoint) -> None:

@@ -51,15 +51,8 @@ def require_supported(model_type: str, export_task: str) -> None:
         raise ExportError(
             f"model type {model_type!r} cannot be served: {UNSERVABLE[model_type]}; give a model of another type"
         )
-    supported = SUPPORTED.get(export_task) or OF_TEXTS.get(export_task) or _asked_of_exporter(export_task)
+    supported = SUPPORTED.get(export_task) or OF_TEXTS[export_task]
     if model_type.replace("_", "-") not in {name.replace("_", "-") for name in supported}:
         raise ExportError(
             f"the exporter cannot convert model type {model_type!r} for {export_task}; it knows {', '.join(supported)}"
         )
-
-
-def _asked_of_exporter(export_task: str) -> tuple[str, ...]:
-    """For a task without a row above; takes seconds."""
-    from utils.convert import exporter
-
-    return tuple(name for name in exporter.supported_types(export_task) if name not in UNSERVABLE)

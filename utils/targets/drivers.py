@@ -5,12 +5,11 @@ that major's lowest driver on; beyond, only data-center GPUs can, with the compa
 """
 
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.host.errors import UsageError
+from utils.targets import nvidia_smi
 from utils.targets.releases import Release, usable_releases
 
 # CUDA major version -> the lowest driver branch that runs it by minor-version compatibility.
@@ -91,14 +90,5 @@ def _reason(driver: str, release: Release, running: dict[str, str]) -> str:
 
 
 def installed_driver() -> str | None:
-    """The version nvidia-smi tells; None where there is no nvidia-smi, or no driver behind it."""
-    program = shutil.which("nvidia-smi")
-    if not program:
-        return None
-    command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = done.stdout.split()
-    return lines[0] if done.returncode == 0 and lines else None
+    """The version nvidia-smi reports; None without nvidia-smi or a driver."""
+    return next(iter(nvidia_smi.query("driver_version")), None)

@@ -1,10 +1,9 @@
 """The GPUs a model runs on: their numbers in its config, and which releases serve their compute capability."""
 
 import re
-import shutil
-import subprocess
 
 from utils.host.errors import UsageError
+from utils.targets import nvidia_smi
 from utils.targets.releases import Release, usable_releases
 from utils.targets.runtimes import RUNTIMES
 
@@ -78,14 +77,6 @@ def check_capability(text: str | None, release: Release) -> None:
 
 
 def installed_capability() -> str:
-    """The lowest compute capability of the GPUs that nvidia-smi tells; "" where it tells none."""
-    program = shutil.which("nvidia-smi")
-    if not program:
-        return ""
-    command = [program, "--query-gpu=compute_cap", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    found = [line for line in done.stdout.split() if re.fullmatch(r"[0-9]{1,2}\.[0-9]", line)]
-    return min(found, key=parse_capability) if done.returncode == 0 and found else ""
+    """The lowest compute capability that nvidia-smi reports; "" where it reports none."""
+    found = [each for each in nvidia_smi.query("compute_cap") if re.fullmatch(r"[0-9]{1,2}\.[0-9]", each)]
+    return min(found, key=parse_capability, default="")

@@ -1,7 +1,5 @@
 """Lays out the Triton of the nvidia-pytriton package as NGC's images do: bin, lib, backends, caches."""
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils import ROOT
+from utils.host import digest, lock
 from utils.host.errors import UsageError
 from utils.host.link_or_copy import link
 
@@ -86,19 +85,18 @@ def lay_out(environment_python: Path, destination: Path) -> None:
     renew(destination, _digest(interpreter), lambda folder: _fill(folder, interpreter))
 
 
-def renew(destination: Path, digest: str, fill: Callable[[Path], None]) -> None:
+def renew(destination: Path, signature: str, fill: Callable[[Path], None]) -> None:
     """Makes a folder with `fill` beside `destination` and puts it there, unless one of this digest is there."""
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with (destination.parent / f".{destination.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock.exclusive(destination.parent / f".{destination.name}.lock"):
         stamp = destination / "layout.sha256"
-        if stamp.is_file() and stamp.read_text() == digest:
+        if stamp.is_file() and stamp.read_text() == signature:
             return
         partial, former = (destination.with_name(f".{destination.name}.{end}") for end in ("partial", "former"))
         for leftover in (partial, former):
             shutil.rmtree(leftover, ignore_errors=True)
         fill(partial)
-        (partial / stamp.name).write_text(digest)
+        (partial / stamp.name).write_text(signature)
         if destination.exists():
             destination.rename(former)
         partial.rename(destination)
@@ -113,15 +111,14 @@ def _digest(interpreter: Interpreter) -> str:
             f"nvidia-pytriton is not installed for {interpreter.python}: it carries the Triton server; "
             "install deploy/pypi_triton/requirements.txt there with --no-deps"
         )
-    digest = hashlib.sha256(f"{interpreter.site_packages} {interpreter.version}".encode())
-    for path in [*records, *backend_files()]:
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+    files = {**backend_files(), **{path.name: path for path in records}}
+    return digest.of_text(f"{interpreter.site_packages} {interpreter.version} {digest.of_files(files)}")
 
 
-def backend_files() -> list[Path]:
-    """The files of our Python-based backends."""
-    return sorted(path for path in OUR_BACKENDS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+def backend_files() -> dict[str, Path]:
+    """The files of this project's Python-based backends, by their path below OUR_BACKENDS."""
+    files = sorted(path for path in OUR_BACKENDS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(OUR_BACKENDS).as_posix(): path for path in files}
 
 
 def _fill(folder: Path, interpreter: Interpreter) -> None:

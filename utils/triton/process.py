@@ -15,20 +15,18 @@ from typing import IO, BinaryIO
 from deploy.supervisor import stack
 from deploy.supervisor.guard import Place
 from deploy.supervisor.triton_errors import NO_GPU, PORT_LOST, REPEATED, STACK, STARTED, USAGE
+from utils.host.children import with_parent_death_signal
 from utils.host.errors import BootProofError
 from utils.triton.address import ServerAddress
 from utils.triton.layout import Interpreter
 
 # Triton waits so long for clients that keep a connection open without a request in flight; then we end it.
 EXIT_SECONDS = 5
-# prctl(PR_SET_PDEATHSIG, SIGKILL): the stubs notice within a second that their server is gone, and clear their shared
-# memory. The parent is asked for afterwards in case it died before the call. The stack is that of deploy/supervisor.
-_DIE_WITH_PARENT = """
-import ctypes, os, resource, sys
-parent, *stack, guard_words = map(int, sys.argv[1:5])
-guard, triton = sys.argv[5:5 + guard_words], sys.argv[5 + guard_words:]
-ctypes.CDLL(None).prctl(1, 9)
-os.getppid() == parent or os._exit(1)
+# The stack limit is that of deploy/supervisor.
+_START = """
+import os, resource, sys
+*stack, guard_words = map(int, sys.argv[1:4])
+guard, triton = sys.argv[4:4 + guard_words], sys.argv[4 + guard_words:]
 if guard:  # in the same group, and with the listening socket as its standard input
     os.spawnv(os.P_NOWAIT, guard[0], guard)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -93,9 +91,11 @@ class LocalServer:
         command = [*command, f"--backend-config=python,shm-region-prefix-name={self._region}"]
         self._place = place  # a guard's, where there is one; its other port stays ours
         guard = place.command(str(interpreter.python)) if place else []
-        numbers = [os.getpid(), *stack.limit(), len(guard)]
+        numbers = [*stack.limit(), len(guard)]
+        start = [str(interpreter.python), "-I", "-S", "-c", _START, *map(str, numbers), *guard, *command]
         self._process = subprocess.Popen(
-            [interpreter.python, "-I", "-S", "-c", _DIE_WITH_PARENT, *map(str, numbers), *guard, *command],
+            # The stubs notice within a second that their server is gone, and clear their shared memory.
+            with_parent_death_signal(start),
             env=_environment(interpreter, triton),
             stdin=place.listening.fileno() if place else subprocess.DEVNULL,
             stdout=subprocess.PIPE,

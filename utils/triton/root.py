@@ -3,13 +3,12 @@
 `python3 utils/launch.py utils.triton.root` exits 2 with one sentence for a TRITON_ROOT that cannot be used.
 """
 
-import hashlib
 import os
 import re
 import shutil
 from pathlib import Path
 
-from utils.host import entry
+from utils.host import digest, entry
 from utils.host.errors import UsageError
 from utils.triton.layout import OUR_BACKENDS, backend_files, renew
 
@@ -44,10 +43,9 @@ def lay_out(root: Path, version: str, destination: Path) -> None:
             f"the Python stub in {VARIABLE} {str(root)!r} is for Python {made_for} and the environment's Python is "
             f"{version}; put Python {made_for} first on PATH as python3 and remove {destination.parent.name}"
         )
-    digest = hashlib.sha256(f"{root} {sorted((root / 'backends').iterdir())}".encode())
-    for path in backend_files():
-        digest.update(path.read_bytes())
-    renew(destination, digest.hexdigest(), lambda folder: _fill(folder, root))
+    backends = sorted((root / "backends").iterdir())
+    signature = digest.of_text(f"{root} {backends} {digest.of_files(backend_files())}")
+    renew(destination, signature, lambda folder: _fill(folder, root))
 
 
 def stub_version(root: Path) -> str:

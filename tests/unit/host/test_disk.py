@@ -7,17 +7,6 @@ from utils.host.errors import ExportError, ImageError
 
 
 @pytest.fixture
-def model(tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "model-1.safetensors").write_bytes(b"0" * 600)
-    (folder / "model-2.safetensors").write_bytes(b"0" * 400)
-    (folder / "pytorch_model.bin").write_bytes(b"0" * 900)
-    (folder / "tokenizer.json").write_bytes(b"0" * 5000)
-    return folder
-
-
-@pytest.fixture
 def free(monkeypatch):
     def set_free(count):
         monkeypatch.setattr(disk.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=count))
@@ -25,41 +14,38 @@ def free(monkeypatch):
     return set_free
 
 
-def test_weights_in_two_formats_count_once(model):
-    assert disk.weight_bytes(model) == 1000
-
-
-def test_room_enough(model, tmp_path, free):
+def test_room_enough(tmp_path, free):
     free(disk.COPIES_IN_BUILD * 1000 + disk.BESIDES)
-    disk.require_room(model, tmp_path, None)
+    disk.require_room(1000, tmp_path, None)
 
 
-def test_former_versions_need_room_too(model, tmp_path, free):
+def test_former_versions_need_room_too(tmp_path, free):
     free(disk.COPIES_IN_BUILD * 1000 + disk.BESIDES + 499)
-    disk.require_room(model, tmp_path, None, kept=499)
+    disk.require_room(1000, tmp_path, None, kept=499)
     with pytest.raises(ExportError):
-        disk.require_room(model, tmp_path, None, kept=500)
+        disk.require_room(1000, tmp_path, None, kept=500)
 
 
-def test_too_little_room_names_the_place_and_both_figures(model, tmp_path, free):
+def test_too_little_room_names_the_place_and_both_figures(tmp_path, free):
     free(disk.COPIES_IN_BUILD * 1000 + disk.BESIDES - 1)
     with pytest.raises(ExportError, match=r"has 200 MB free and this build needs about 200 MB") as told:
-        disk.require_room(model, tmp_path, None)
+        disk.require_room(1000, tmp_path, None)
     assert repr(str(tmp_path)) in str(told.value)
 
 
-def test_an_engine_on_the_same_disk_shares_the_room(model, tmp_path, free):
+def test_an_engine_on_the_same_disk_shares_the_room(tmp_path, free):
     free(2 * disk.BESIDES)
+    (tmp_path / "engine").mkdir()
     with pytest.raises(ExportError):
-        disk.require_room(model, tmp_path, model)
+        disk.require_room(1000, tmp_path, tmp_path / "engine")
 
 
-def test_an_engine_on_another_disk_has_its_own(model, tmp_path, monkeypatch):
+def test_an_engine_on_another_disk_has_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "_by_device", dict)
-    room = {tmp_path: 10**9, model: 1000}
+    room = {tmp_path: 10**9, tmp_path / "engine": 1000}
     monkeypatch.setattr(disk, "free_bytes", room.__getitem__)
     with pytest.raises(ImageError, match="0 MB free"):
-        disk.require_room(model, tmp_path, model)
+        disk.require_room(1000, tmp_path, tmp_path / "engine")
 
 
 def test_a_folder_that_cannot_be_asked_has_no_room(tmp_path):

@@ -48,32 +48,6 @@ def test_a_clone_is_a_file_of_its_own(file_system, original, tmp_path):
     assert original.stat().st_nlink == 1
 
 
-@pytest.mark.parametrize(("name", "shared"), [("model.onnx", True), ("model.pt", True), ("model.onnx_data", False)])
-def test_only_a_graph_may_have_a_second_name(file_system, original, tmp_path, name, shared):
-    placed = tmp_path / "repository" / name
-    link_or_copy.place(original, placed)
-    assert placed.read_bytes() == b"weights"
-    assert placed.samefile(original) == (shared and file_system != "without hard links")
-
-
-def test_what_was_placed_is_placed_again_by_its_original(file_system, original, tmp_path):
-    placed = tmp_path / "repository/model.onnx_data"
-    link_or_copy.place(original, placed)
-    link_or_copy.place_again(placed, tmp_path / "again", tmp_path / "artifacts")
-    assert (tmp_path / "again").read_bytes() == b"weights"
-    assert placed.stat().st_nlink == 1
-    assert (tmp_path / "again").samefile(original) == (file_system != "without hard links")
-
-
-def test_what_was_changed_since_is_placed_as_it_is(original, tmp_path):
-    placed = tmp_path / "repository/model.onnx_data"
-    link_or_copy.place(original, placed)
-    placed.write_bytes(b"changed")
-    link_or_copy.place_again(placed, tmp_path / "again", tmp_path / "artifacts")
-    assert (tmp_path / "again").read_bytes() == b"changed"
-    assert (placed.stat().st_nlink, original.stat().st_nlink) == (1, 1)
-
-
 def test_a_missing_source_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         link_or_copy.link(tmp_path / "nowhere", tmp_path / "there")

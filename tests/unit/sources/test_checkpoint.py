@@ -15,6 +15,7 @@ from utils.sources.checkpoint import (
     embedding_rows,
     read_checkpoint,
     read_index,
+    weight_bytes,
 )
 from utils.sources.model_config import ModelConfig
 from utils.sources.supported_types import SUPPORTED
@@ -34,6 +35,14 @@ def test_one_file_comes_before_shards_and_both_before_pickles(tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text("never looked at")
     write_safetensors(tmp_path / "model.safetensors", HEAD)
     assert read_checkpoint(tmp_path, allow_pickle=False).shapes == HEAD
+
+
+def test_weights_in_two_formats_count_once(tmp_path):
+    sizes = {"model-1.safetensors": 600, "model-2.safetensors": 400, "pytorch_model.bin": 900, "tokenizer.json": 5000}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    assert weight_bytes(tmp_path) == 1000
+    assert weight_bytes(tmp_path / "pytorch_model.bin") == 900
 
 
 def test_shards_are_read_through_their_index(tmp_path):

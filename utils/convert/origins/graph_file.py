@@ -1,7 +1,6 @@
 """A ready graph, ONNX or made so: served as it is, its config read from it, its answers those of ONNX Runtime."""
 
 import glob
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from utils.convert.onnx.scalars import serve_scalars
 from utils.convert.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES, frozen_graph
 from utils.convert.origins.origin import Converted, Origin
 from utils.convert.task import Settings
+from utils.host import digest
 from utils.host.errors import SourceError
+from utils.host.link_or_copy import clone
 from utils.host.progress import note
 from utils.options.build_spec import BuildSpec
 from utils.options.models import RequestedModel
@@ -94,8 +95,8 @@ class GraphFile:
         require_external_files(read)
         destination.mkdir(parents=True, exist_ok=True)
         for name in read.external_files:
-            shutil.copyfile(source.parent / name, destination / name)
-        file = Path(shutil.copyfile(source, destination / GRAPH_FILE))
+            clone(source.parent / name, destination / name)
+        file = Path(shutil.copyfile(source, destination / GRAPH_FILE))  # edited below, whatever the mode of the source
         proven: Proven = ask_graph(read, self.model.golden_inputs, batching=self.batching)
         read = proven.graph
         declare_outputs(read, file)
@@ -165,7 +166,7 @@ def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
 def _digest(files: list[Path]) -> str:
     """The file's own digest, or one over it and those of the weights beside it."""
     own, *others = [local.resolve(str(file)) for file in files]
-    together = hashlib.sha256("\n".join([own, *others]).encode()).hexdigest()[:16]
+    together = digest.of_text("\n".join([own, *others]))[:16]
     return f"sha256:{together}" if others else own
 
 

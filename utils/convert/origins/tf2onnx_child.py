@@ -1,26 +1,25 @@
 """The other side of frozen_graph.py, run by the Python that has TensorFlow: a request on stdin, an answer on stdout."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from utils.host.errors import ExportError, FactoryError, SourceError
+from utils.host.streams import take_stdout
 
 
 def main() -> None:
     """Answers with {} or {"error": "source" or "export", "message": one sentence}."""
-    # TensorFlow prints where it likes: from here on file descriptor 1 is stderr, and the answer has one of its own.
-    answer = os.dup(1)
-    os.dup2(2, 1)
+    # Libraries print to stdout, too.
+    answer = take_stdout()
     result: dict[str, str] = {}
     try:
         convert(json.load(sys.stdin))
     except FactoryError as error:
         result = {"error": "source" if isinstance(error, SourceError) else "export", "message": str(error)}
-    with os.fdopen(answer, "w") as stream:
-        json.dump(result, stream)
+    answer.write(json.dumps(result).encode())
+    answer.close()
 
 
 def convert(request: dict[str, Any]) -> None:

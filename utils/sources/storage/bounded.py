@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from utils import ROOT
+from utils.host.children import with_parent_death_signal
 from utils.host.errors import SourceError
 from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, open_storage
 
@@ -52,14 +53,13 @@ def fetch(
 def _call(reference: StorageRef, function: str, arguments: dict[str, object], limit: float) -> str:
     # The module's name goes along, not the scheme: a row that was added in this process counts in the child too.
     request = {
-        "parent": os.getpid(),
         "reference": str(reference),
         "module": STORAGES[reference.scheme],
         "function": function,
         "arguments": arguments,
     }
     child = subprocess.Popen(
-        [sys.executable, "-c", _START, str(ROOT)],
+        with_parent_death_signal([sys.executable, "-c", _START, str(ROOT)]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=_environment(),

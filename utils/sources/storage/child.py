@@ -1,11 +1,8 @@
 """The other side of bounded.py: one request on stdin, one answer on stdout, then the end of the process."""
 
-import contextlib
-import ctypes
 import importlib
 import json
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -13,22 +10,17 @@ from typing import Any, NoReturn, cast
 
 from utils.host import entry
 from utils.host.errors import SourceError
+from utils.host.streams import take_stdout
 from utils.sources.storage import Storage
 from utils.sources.storage.scrub import scrub
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> NoReturn:
     """Answers with {"value": ...} or {"error": one sentence}."""
-    # SDKs print where they like: from here on file descriptor 1 is stderr, and the answer has one of its own.
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    request = json.load(sys.stdin)
-    _die_with(request["parent"])
-    with os.fdopen(answer, "w") as stream:
-        json.dump(answer_to(request), stream)
-    # Threads and exit hooks of an SDK must not hold the process up.
+    answer = take_stdout()  # SDKs print to stdout, too
+    answer.write(json.dumps(answer_to(json.load(sys.stdin))).encode())
+    answer.close()
+    # Threads and exit hooks of an SDK must not delay the end.
     os._exit(0)
 
 
@@ -63,11 +55,3 @@ def _unforeseen(reference: str, error: Exception) -> str:
 def _show_traceback() -> None:
     if entry.debugging():
         print(scrub(traceback.format_exc()), file=sys.stderr, flush=True)
-
-
-def _die_with(parent: int) -> None:
-    """A parent that is killed outright cannot clean up; the kernel does it then. Linux only, elsewhere left out."""
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)

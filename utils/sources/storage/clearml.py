@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from utils.host.errors import SourceError
+from utils.host.link_or_copy import clone
 from utils.sources.storage.archive import unpack
 from utils.sources.storage.clearml_api import look_up
 from utils.sources.storage.quiet import silence
@@ -50,7 +51,7 @@ def _opened(copy: Path, files: Path, revision: str, uri: str) -> Path:
     if copy.suffix.lower() not in SINGLE_FILES:
         return unpack(copy, files, f"clearml:{revision}")
     files.mkdir(parents=True)
-    shutil.copyfile(copy, files / Path(unquote(urlsplit(uri).path)).name)
+    clone(copy, files / Path(unquote(urlsplit(uri).path)).name)
     return files
 
 

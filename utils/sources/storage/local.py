@@ -1,28 +1,24 @@
 """local: a folder or a single file on this disk, used where it lies."""
 
-import hashlib
 import re
 from pathlib import Path
 
+from utils.host import digest
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, WEIGHTS, matches
 
-_CHUNK = 1 << 20
 _LIKE_A_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\S+)?")
 
 
 def resolve(locator: str) -> str:
     """`sha256:` and 16 hex digits over the names and contents of the files a build may take."""
     path = _existing(locator)
-    digest = hashlib.sha256()
     try:
-        for name, file in _relevant(path).items():
-            digest.update(f"{name}\0{_content_digest(file)}\n".encode("utf-8", "surrogateescape"))
+        return f"sha256:{digest.of_files(_relevant(path))[:16]}"
     except OSError as error:
         raise SourceError(
             f"{error.filename or locator!r} cannot be read ({error.strerror}); make it readable for this user"
         ) from error
-    return f"sha256:{digest.hexdigest()[:16]}"
 
 
 def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
@@ -60,12 +56,3 @@ def _relevant(path: Path) -> dict[str, Path]:
     deeper = [file for pattern in METADATA + WEIGHTS if "/" in pattern for file in path.glob(pattern)]
     names = {file.relative_to(path).as_posix(): file for file in [*path.iterdir(), *deeper] if file.is_file()}
     return {name: names[name] for name in sorted(names) if matches(name, METADATA + WEIGHTS)}
-
-
-def _content_digest(file: Path) -> str:
-    """Weights are gigabytes: they go through in chunks."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from utils.host import entry
+from utils.host import entry, streams
 
 
 @contextlib.contextmanager
@@ -15,17 +14,5 @@ def silence() -> Iterator[None]:
     if entry.debugging():
         yield
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    with Path(os.devnull).open("w") as nowhere, streams.redirected([1, 2], nowhere.fileno()):
         yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for stream, copy in enumerate(kept, start=1):
-            os.dup2(copy, stream)
-            os.close(copy)

@@ -1,11 +1,11 @@
 """s3: `bucket/prefix` in S3 or anything that speaks its protocol (AWS_ENDPOINT_URL and the other AWS_ variables)."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol, cast
 
+from utils.host import digest
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, WEIGHTS, matches
 
@@ -72,7 +72,7 @@ def _name(key: str, locator: str) -> str:
 
 def _revision(objects: dict[str, str]) -> str:
     lines = "".join(f"{key}\0{objects[key]}\n" for key in sorted(objects))
-    return f"etag:{hashlib.sha256(lines.encode()).hexdigest()[:16]}"
+    return f"etag:{digest.of_text(lines)[:16]}"
 
 
 @contextlib.contextmanager
