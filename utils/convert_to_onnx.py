@@ -36,9 +36,9 @@ from utils.repository.served_code import load_shared
 from utils.repository.tensors import TensorSpec
 from utils.sources.fetch import fetch_metadata, fetch_model
 from utils.sources.model_config import ModelConfig
-from utils.sources.storage import Sources, parse_reference
+from utils.sources.requirements import SourceRequirements, Sources
+from utils.sources.storage import parse_reference
 from utils.sources.supported_types import require_supported
-from utils.sources.terms import Terms
 from utils.targets.engines import DEFAULT_ENGINE
 from utils.targets.formats import FORMATS, GraphForm
 from utils.targets.precisions import Reduction
@@ -238,7 +238,7 @@ def run(argv: Sequence[str]) -> str:
         tokenizer=arguments.tokenizer,
         labels=None if arguments.id2label == LABELS_FROM_MODEL else parse_reference(arguments.id2label),
         fetch_timeout=arguments.fetch_timeout,
-        terms=Terms(
+        requirements=SourceRequirements(
             export_task=arguments.task.export_task,
             max_batch_size=arguments.max_batch_size,
             max_length=arguments.max_length,

@@ -11,15 +11,21 @@ from utils.convert.reference_model import load_config
 from utils.convert.tokenization import load_tokenizer
 from utils.sources.fetch import fetch_metadata, fetch_model
 from utils.sources.known_keys.folder import doubts_of_model, doubts_of_tokenizer
-from utils.sources.storage import Sources, parse_reference
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements, Sources
+from utils.sources.storage import parse_reference
 
 SERVED = [model_type for model_type, outcome in OUTCOMES.items() if outcome.code == 0]
 
 
-def glance(model, tmp_path, **terms):
+def glance(model, tmp_path, **requirements):
     reference = parse_reference(str(model))
-    wanted = Sources(model=reference, tokenizer=reference, labels=None, fetch_timeout=30, terms=Terms(**terms))
+    wanted = Sources(
+        model=reference,
+        tokenizer=reference,
+        labels=None,
+        fetch_timeout=30,
+        requirements=SourceRequirements(**requirements),
+    )
     metadata = fetch_metadata(wanted, tmp_path / "work")
     assert fetch_model(wanted, metadata, tmp_path / "work") == model
     return metadata

@@ -13,11 +13,11 @@ from tests.fuzz.mutations import around, json_files, or_kinds, text_files
 from tests.fuzz.profile import examples
 from utils.sources.fetch import fetch_metadata, fetch_model
 from utils.sources.labels import read_labels
-from utils.sources.storage import Sources, StorageRef
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements, Sources
+from utils.sources.storage import StorageRef
 
-TERMS = st.builds(
-    Terms,
+REQUIREMENTS = st.builds(
+    SourceRequirements,
     max_batch_size=st.sampled_from([1, 8]),
     max_length=st.sampled_from([None, None, 64, 1_000_000]),
     allow_pickle=st.booleans(),
@@ -27,20 +27,20 @@ TERMS = st.builds(
 LABEL_FORMS = [valid.LABELS, list(valid.LABELS.values()), valid.CONFIG["label2id"], {"id2label": valid.LABELS}]
 
 
-def metadata(model, labels, terms):
+def metadata(model, labels, requirements):
     reference = StorageRef(scheme="local", locator=str(model))
     named = None if labels is None else StorageRef(scheme="local", locator=str(labels))
-    spec = Sources(model=reference, tokenizer=reference, labels=named, fetch_timeout=1.0, terms=terms)
+    spec = Sources(model=reference, tokenizer=reference, labels=named, fetch_timeout=1.0, requirements=requirements)
     work = model.parent / "work"
     found = fetch_metadata(spec, work)
     fetch_model(spec, found, work)
     return found
 
 
-def judged(model, terms, labels=None):
+def judged(model, requirements, labels=None):
     """The outcome; nothing was written beside the model, nor into it."""
     before = tree(model.parent)
-    seen = outcome(lambda: metadata(model, labels, terms), codes={3, 4})
+    seen = outcome(lambda: metadata(model, labels, requirements), codes={3, 4})
     assert tree(model.parent) == before
     if seen.code == 0:
         texts = seen.result.labels.texts
@@ -50,7 +50,7 @@ def judged(model, terms, labels=None):
 
 
 def test_the_unspoiled_files_are_accepted(folder):
-    assert judged(folder, Terms()).code == 0
+    assert judged(folder, SourceRequirements()).code == 0
 
 
 @pytest.mark.parametrize("name", valid.JSON_FILES)
@@ -59,10 +59,10 @@ def test_a_json_file(name, fast, folder):
     if not fast and name != "tokenizer.json":
         (folder / "tokenizer.json").unlink()
 
-    @given(content=or_kinds(json_files(valid.JSON_FILES[name])), terms=TERMS)
+    @given(content=or_kinds(json_files(valid.JSON_FILES[name])), requirements=REQUIREMENTS)
     @examples(120)
-    def check(content, terms):
-        around(folder / name, content, lambda: judged(folder, terms))
+    def check(content, requirements):
+        around(folder / name, content, lambda: judged(folder, requirements))
 
     check()
 
@@ -72,22 +72,22 @@ def test_a_vocabulary(name, folder):
     (folder / "tokenizer.json").unlink()
     spoiled = text_files(valid.VOCABULARY) if name == "vocab.txt" else json_files(valid.VOCAB_JSON)
 
-    @given(content=or_kinds(spoiled), terms=TERMS)
+    @given(content=or_kinds(spoiled), requirements=REQUIREMENTS)
     @examples(120)
-    def check(content, terms):
-        around(folder / name, content, lambda: judged(folder, terms))
+    def check(content, requirements):
+        around(folder / name, content, lambda: judged(folder, requirements))
 
     check()
 
 
-@given(content=or_kinds(st.sampled_from(LABEL_FORMS).flatmap(json_files)), terms=TERMS)
+@given(content=or_kinds(st.sampled_from(LABEL_FORMS).flatmap(json_files)), requirements=REQUIREMENTS)
 @examples(400)
-def test_a_label_file(content, terms, folder):
+def test_a_label_file(content, requirements, folder):
     file = folder.parent / "labels.json"
 
     def judge():
-        alone = outcome(lambda: read_labels(file, terms=terms), codes={3})
-        seen = judged(folder, terms, file)
+        alone = outcome(lambda: read_labels(file, requirements=requirements), codes={3})
+        seen = judged(folder, requirements, file)
         assert seen.code == 3 or alone.code == 0
         return seen
 
@@ -115,10 +115,10 @@ def test_a_safetensors_header(folder):
     file = folder / "model.safetensors"
     header, rest = header_of(file)
 
-    @given(content=or_kinds(weights(header, rest)), terms=TERMS)
+    @given(content=or_kinds(weights(header, rest)), requirements=REQUIREMENTS)
     @examples(300)
-    def check(content, terms):
-        around(file, content, lambda: judged(folder, terms))
+    def check(content, requirements):
+        around(file, content, lambda: judged(folder, requirements))
 
     check()
 
@@ -128,19 +128,19 @@ def test_an_index(name, folder):
     shard = (folder / "model.safetensors").rename(folder / "shard.safetensors")
     index = {**valid.INDEX, "weight_map": dict.fromkeys(valid.SHAPES, shard.name)}
 
-    @given(content=or_kinds(json_files(index)), terms=TERMS)
+    @given(content=or_kinds(json_files(index)), requirements=REQUIREMENTS)
     @examples(120)
-    def check(content, terms):
-        around(folder / name, content, lambda: judged(folder, terms))
+    def check(content, requirements):
+        around(folder / name, content, lambda: judged(folder, requirements))
 
     check()
 
 
-@given(content=or_kinds(st.binary(max_size=100)), terms=TERMS)
+@given(content=or_kinds(st.binary(max_size=100)), requirements=REQUIREMENTS)
 @examples(100)
-def test_a_pickle(content, terms, folder):
+def test_a_pickle(content, requirements, folder):
     (folder / "model.safetensors").unlink(missing_ok=True)
-    around(folder / "pytorch_model.bin", content, lambda: judged(folder, terms))
+    around(folder / "pytorch_model.bin", content, lambda: judged(folder, requirements))
 
 
 @pytest.mark.parametrize("depth", range(900, 1001, 4))
@@ -148,16 +148,16 @@ def test_a_value_as_deep_as_json_takes(depth, folder):
     """Reading it takes all of the stack that there is; quoting it in a message must not take more."""
     labels = folder.parent / "labels.json"
     labels.write_text(json.dumps(["a", "b"])[:-1] + ", " + "[" * depth + "]" * depth + "]")
-    assert judged(folder, Terms(), labels).code == 3
+    assert judged(folder, SourceRequirements(), labels).code == 3
     config = {**valid.CONFIG, "problem_type": "<deep>"}
     (folder / "config.json").write_text(json.dumps(config).replace('"<deep>"', "[" * depth + "]" * depth))
-    assert judged(folder, Terms()).code == 3
+    assert judged(folder, SourceRequirements()).code == 3
 
 
 def test_many_labels_are_read_in_time(folder):
     file = folder.parent / "labels.json"
     file.write_text(json.dumps([*(f"label {number}" for number in range(300_000)), "twice", "twice"]))
-    assert "are both 'twice'" in judged(folder, Terms(), file).error
+    assert "are both 'twice'" in judged(folder, SourceRequirements(), file).error
 
 
 @pytest.mark.parametrize("count", [10**9, 10**18, 10**4000, math.inf])
@@ -165,4 +165,4 @@ def test_a_count_of_labels_nobody_has(count, folder):
     config = {name: value for name, value in valid.CONFIG.items() if name not in ("id2label", "label2id")}
     text = json.dumps({**config, "num_labels": "<count>"}).replace('"<count>"', f"{count}".replace("inf", "Infinity"))
     (folder / "config.json").write_text(text)
-    assert judged(folder, Terms(allow_placeholder_labels=True)).code == 3
+    assert judged(folder, SourceRequirements(allow_placeholder_labels=True)).code == 3

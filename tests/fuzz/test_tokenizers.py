@@ -11,7 +11,7 @@ from tests.fuzz.edge import outcome, tree
 from tests.fuzz.mutations import around, json_files, text_files
 from tests.fuzz.profile import examples
 from utils.convert.tokenization import check_parity, freeze, load_tokenizer
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements
 from utils.sources.tokenizer_files import read_tokenizer_files
 
 SPOILED = {
@@ -26,7 +26,7 @@ def frozen(folder, destination):
     """As a build does it, as far as no model is needed."""
     from transformers import BertConfig
 
-    read_tokenizer_files(folder, Terms(max_batch_size=8))
+    read_tokenizer_files(folder, SourceRequirements(max_batch_size=8))
     tokenizer = load_tokenizer(folder, BertConfig())
     result = freeze(tokenizer, destination, max_length=16)
     check_parity(result, tokenizer, ("input_ids", "attention_mask"))

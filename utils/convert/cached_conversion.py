@@ -43,7 +43,7 @@ def key_of(spec: "BuildSpec", known: "Metadata", settings: Mapping[str, Any]) ->
             "max_ir": spec.release.max_ir,
             "precision": spec.reduction.precision.name,
             "min_agreement": spec.reduction.min_agreement,
-            "allow_pickle": spec.sources.terms.allow_pickle,
+            "allow_pickle": spec.sources.requirements.allow_pickle,
         }
     )
 

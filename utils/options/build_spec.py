@@ -22,8 +22,8 @@ from utils.options.release_choice import choose_release
 from utils.repository import names
 from utils.repository.served_names import ServedNames, parse_names
 from utils.repository.version_policy import VersionPolicy, parse_policy
-from utils.sources.storage import Sources, parse_reference
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements, Sources
+from utils.sources.storage import parse_reference
 from utils.targets import gpus, precisions
 from utils.targets.engines import Engine, find_engine
 from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
@@ -117,7 +117,7 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     layout = choose_layout(texts, task, device, engine)
     sources = _sources(
         texts,
-        Terms(
+        SourceRequirements(
             export_task=task.export_task,
             max_batch_size=max_batch_size,
             max_length=length or max_length,
@@ -167,14 +167,14 @@ def _spec(values: dict[str, Any]) -> BuildSpec:
     )
 
 
-def _sources(texts: dict[str, str], terms: Terms) -> Sources:
+def _sources(texts: dict[str, str], requirements: SourceRequirements) -> Sources:
     labels = texts["id2label"]
     return Sources(
         model=parse_reference(texts["model"]),
         tokenizer=None if texts["tokenizer"] == NONE else parse_reference(texts["tokenizer"]),
         labels=None if labels == LABELS_FROM_MODEL else parse_reference(labels),
         fetch_timeout=whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
-        terms=terms,
+        requirements=requirements,
     )
 
 

@@ -8,7 +8,8 @@ from utils.convert.origins import NONE, ORIGINS, find_origin, is_frozen
 from utils.convert.task import Task
 from utils.host.errors import UsageError
 from utils.repository import names
-from utils.sources.storage import Sources, StorageRef, parse_reference
+from utils.sources.requirements import Sources
+from utils.sources.storage import StorageRef, parse_reference
 from utils.tasks import TASKS
 
 # What can be said of a ready graph, [NAME=]VALUE each.

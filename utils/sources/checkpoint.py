@@ -11,9 +11,9 @@ from pathlib import Path
 from utils.host.errors import SourceError
 from utils.host.json_file import is_there, read_json
 from utils.sources.model_config import ModelConfig
+from utils.sources.requirements import SourceRequirements
 from utils.sources.safetensors_header import read_header
 from utils.sources.storage import WEIGHTS
-from utils.sources.terms import Terms
 
 SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -169,9 +169,9 @@ def check_names(checkpoint: Checkpoint) -> None:
             )
 
 
-def check_class(config: ModelConfig, terms: Terms) -> None:
+def check_class(config: ModelConfig, requirements: SourceRequirements) -> None:
     """SourceError for a model that was saved with the head of another task: its weights might fit all the same."""
-    wanted = CLASSES.get(terms.export_task)
+    wanted = CLASSES.get(requirements.export_task)
     others = tuple(each for each in (*CLASSES.values(), *OTHER_CLASSES) if each != wanted)
     if wanted and config.architectures and all(name.endswith(others) for name in config.architectures):
         raise SourceError(
@@ -180,9 +180,9 @@ def check_class(config: ModelConfig, terms: Terms) -> None:
         )
 
 
-def check_head(checkpoint: Checkpoint, config: ModelConfig, terms: Terms) -> None:
+def check_head(checkpoint: Checkpoint, config: ModelConfig, requirements: SourceRequirements) -> None:
     """SourceError for a checkpoint that certainly has no head for the task, or one of another size."""
-    head = _head_of(config.model_type, terms.export_task)
+    head = _head_of(config.model_type, requirements.export_task)
     if head is None:
         return
     names = [name for name in checkpoint.shapes if head in name.split(".")]

@@ -26,10 +26,10 @@ from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import doubts_of_model
 from utils.sources.labels import Labels, labels_of_config, read_labels, require_count
 from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
+from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.sentence_folder import transformer_folder
-from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, Sources, StorageRef, bounded, local
+from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, StorageRef, bounded, local
 from utils.sources.supported_types import require_supported
-from utils.sources.terms import Terms
 from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
 
 
@@ -84,21 +84,21 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
-            doubts = doubts_of_model(path, sentences=spec.terms.sentences)
-            accepted.update(require_understood(doubts, spec.terms.accept_unknown))
+            doubts = doubts_of_model(path, sentences=spec.requirements.sentences)
+            accepted.update(require_understood(doubts, spec.requirements.accept_unknown))
         elif name == "tokenizer":
-            files = read_tokenizer_files(path, spec.terms)
+            files = read_tokenizer_files(path, spec.requirements)
             accepted.update(files.accepted)
         else:
-            labels = read_labels(path, terms=spec.terms)
+            labels = read_labels(path, requirements=spec.requirements)
             accepted.update(labels.accepted)
     assert config and files  # a build has a model and a tokenizer
-    if spec.terms.takes_labels:
-        labels = labels or labels_of_config(config.file, head_size=config.head_size, terms=spec.terms)
+    if spec.requirements.takes_labels:
+        labels = labels or labels_of_config(config.file, head_size=config.head_size, requirements=spec.requirements)
         require_count(labels, config.head_size)
         labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
     checkpoint = _weights_so_far(config.file.parent, spec)
-    _check_weights(checkpoint, config, files, spec.terms)
+    _check_weights(checkpoint, config, files, spec.requirements)
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))
     revisions = {name: fetcher.revision(name) for name in fetcher.references}
     return Metadata(
@@ -149,40 +149,42 @@ class _Fetcher:
 
 def _check_model(folder: Path, spec: Sources) -> ModelConfig:
     config = read_model_config(folder)
-    require_supported(config.model_type, spec.terms.export_task)
-    check_class(config, spec.terms)
-    check_max_length(config, spec.terms.max_length)
+    require_supported(config.model_type, spec.requirements.export_task)
+    check_class(config, spec.requirements)
+    check_max_length(config, spec.requirements.max_length)
     return config
 
 
 def _weights_so_far(folder: Path, spec: Sources) -> Checkpoint | None:
     """A local checkpoint is all here; of a remote one the index may be, if it has one."""
     if spec.model.scheme == "local":
-        return read_checkpoint(folder, allow_pickle=spec.terms.allow_pickle)
+        return read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
     if (folder / SAFE_INDEX).is_file() and not (folder / SAFE).exists():
         return read_index(folder / SAFE_INDEX)
     return None
 
 
-def _check_weights(checkpoint: Checkpoint | None, config: ModelConfig, files: TokenizerFiles, terms: Terms) -> None:
+def _check_weights(
+    checkpoint: Checkpoint | None, config: ModelConfig, files: TokenizerFiles, requirements: SourceRequirements
+) -> None:
     if checkpoint:
         check_names(checkpoint)
-        check_head(checkpoint, config, terms)
+        check_head(checkpoint, config, requirements)
     check_fit(files, embedding_rows(checkpoint, config))
 
 
 def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
     """The model's folder, weights included. The destination is that of its small files: a storage re-uses them."""
-    weights = WEIGHTS if spec.terms.allow_pickle else SAFE_WEIGHTS
+    weights = WEIGHTS if spec.requirements.allow_pickle else SAFE_WEIGHTS
     fetched = bounded.fetch(
         spec.model, metadata.revisions["model"], METADATA + weights, folder / "model", limit=spec.fetch_timeout
     )
     folder = transformer_folder(fetched.path)
     with naming(metadata.fetched):
-        checkpoint = read_checkpoint(folder, allow_pickle=spec.terms.allow_pickle)
+        checkpoint = read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
         if spec.model.scheme != "local":  # a local one has been through this
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
-            _check_weights(checkpoint, metadata.config, files, spec.terms)
+            _check_weights(checkpoint, metadata.config, files, spec.requirements)
     return folder
 
 

@@ -11,12 +11,12 @@ from utils.host.progress import note
 from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import doubts_of_labels
 from utils.sources.label_texts import check_texts
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements
 
 LABEL_FILES = ("id2label.json", "label2id.json", "labels.json", "config.json")
 ACCEPTED = 'accepted are {"0": "a", "1": "b"}, ["a", "b"], {"a": 0, "b": 1}, or one of these under "id2label"'
 INDEX = r"0|[1-9][0-9]{0,8}"
-NO_TERMS = Terms()
+DEFAULT_REQUIREMENTS = SourceRequirements()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,26 +31,30 @@ class Labels:
     accepted: tuple[str, ...] = ()
 
 
-def read_labels(path: Path, *, head_size: int | None = None, terms: Terms = NO_TERMS) -> Labels:
+def read_labels(
+    path: Path, *, head_size: int | None = None, requirements: SourceRequirements = DEFAULT_REQUIREMENTS
+) -> Labels:
     """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) says what is wrong with them.
 
     Without `head_size` they are not counted yet: see require_count.
     """
     file = _label_file(path) if path.is_dir() else path
     content = _read_json(file)
-    accepted = require_understood(doubts_of_labels(file, content), terms.accept_unknown)
+    accepted = require_understood(doubts_of_labels(file, content), requirements.accept_unknown)
     if file.name == "config.json":
         content = _config_labels(content, file)
-    return replace(_made(_in_order(content, str(file)), str(file), terms, head_size), accepted=accepted)
+    return replace(_made(_in_order(content, str(file)), str(file), requirements, head_size), accepted=accepted)
 
 
-def labels_of_config(config_file: Path, *, head_size: int, terms: Terms = NO_TERMS) -> Labels:
+def labels_of_config(
+    config_file: Path, *, head_size: int, requirements: SourceRequirements = DEFAULT_REQUIREMENTS
+) -> Labels:
     """The labels in a model's config.json; where they may be placeholders, one without any has transformers' own."""
     content = _read_json(config_file)
-    if terms.allow_placeholder_labels and isinstance(content, dict) and not content.get("id2label"):
+    if requirements.allow_placeholder_labels and isinstance(content, dict) and not content.get("id2label"):
         content = {"id2label": {str(index): f"LABEL_{index}" for index in range(head_size)}}
     labels = _in_order(_config_labels(content, config_file), str(config_file))
-    return _made(labels, str(config_file), terms, head_size)
+    return _made(labels, str(config_file), requirements, head_size)
 
 
 def require_count(labels: Labels, head_size: int) -> None:
@@ -62,8 +66,8 @@ def require_count(labels: Labels, head_size: int) -> None:
         )
 
 
-def _made(found: list[Any], source: str, terms: Terms, head_size: int | None) -> Labels:
-    labels = Labels(texts=check_texts(found, source, terms), source=source)
+def _made(found: list[Any], source: str, requirements: SourceRequirements, head_size: int | None) -> Labels:
+    labels = Labels(texts=check_texts(found, source, requirements), source=source)
     if head_size is not None:
         require_count(labels, head_size)
     return labels

@@ -14,7 +14,7 @@ from utils.host.progress import warn
 from utils.sources import whole_numbers
 from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import doubts_of_tokenizer
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements
 
 SAVE_AGAIN = "save the tokenizer again with save_pretrained()"
 # What any fast tokenizer is made from; a folder with none of these holds no tokenizer that could be served.
@@ -51,8 +51,8 @@ class TokenizerFiles:
     accepted: tuple[str, ...] = ()
 
 
-def read_tokenizer_files(folder: Path, terms: Terms) -> TokenizerFiles:
-    """SourceError (exit 3) for a folder whose tokenizer certainly cannot be served on these terms."""
+def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> TokenizerFiles:
+    """SourceError (exit 3) for a folder whose tokenizer certainly cannot be served on these requirements."""
     if not folder.is_dir():
         raise SourceError(f"TOKENIZER {str(folder)!r} is not a folder; give the folder that save_pretrained() wrote")
     config = read_json_object(folder / "tokenizer_config.json", SAVE_AGAIN)
@@ -69,12 +69,12 @@ def read_tokenizer_files(folder: Path, terms: Terms) -> TokenizerFiles:
     whole = _tokenizer_json(folder / "tokenizer.json")
     if not whole and name in SLOW_ONLY.split():
         raise SourceError(_slow_only(name))
-    if terms.max_batch_size > 1 and _has_no_pad(config, special, whole):
+    if requirements.max_batch_size > 1 and _has_no_pad(config, special, whole):
         raise SourceError(
             f"the tokenizer in {str(folder)!r} ({name or 'of no named class'}) has no pad token, so texts cannot be "
             "batched; set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
         )
-    accepted = require_understood(doubts_of_tokenizer(folder, whole), terms.accept_unknown)
+    accepted = require_understood(doubts_of_tokenizer(folder, whole), requirements.accept_unknown)
     vocabulary = _largest_id(whole) if whole else _of_parts(folder)
     return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
 

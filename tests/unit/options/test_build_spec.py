@@ -57,7 +57,7 @@ def test_the_defaults():
     assert spec.sources.fetch_timeout == 600
     assert (spec.options, spec.max_length, spec.base_image, spec.slim_image) == ({}, None, None, None)
     assert spec.names == ServedNames()
-    assert spec.sources.terms.takes_labels
+    assert spec.sources.requirements.takes_labels
     assert not any((spec.no_image, spec.dry_run, spec.no_cache, spec.no_verify, spec.json))
 
 
@@ -289,15 +289,29 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     assert f"--config {str(file)!r} cannot be read" in refusal(["--config", str(file)])
 
 
-def test_the_terms_go_along_with_the_sources(yaml_file):
-    terms = parse_arguments([*THREE, "topics", "v1", "8", "--max-length", "64", "--allow-pickle"]).sources.terms
-    assert (terms.export_task, terms.max_batch_size, terms.max_length) == ("text-classification", 8, 64)
-    assert (terms.allow_pickle, terms.allow_duplicate_labels, terms.allow_placeholder_labels) == (True, False, False)
+def test_requirements_are_part_of_the_sources(yaml_file):
+    requirements = parse_arguments(
+        [*THREE, "topics", "v1", "8", "--max-length", "64", "--allow-pickle"]
+    ).sources.requirements
+    assert (requirements.export_task, requirements.max_batch_size, requirements.max_length) == (
+        "text-classification",
+        8,
+        64,
+    )
+    assert (requirements.allow_pickle, requirements.allow_duplicate_labels, requirements.allow_placeholder_labels) == (
+        True,
+        False,
+        False,
+    )
     file = yaml_file(
         "model: m\ntokenizer: t\nid2label: l\nallow-duplicate-labels: true\nallow_placeholder_labels: true"
     )
-    terms = parse_arguments(["--config", file]).sources.terms
-    assert (terms.allow_pickle, terms.allow_duplicate_labels, terms.allow_placeholder_labels) == (False, True, True)
+    requirements = parse_arguments(["--config", file]).sources.requirements
+    assert (requirements.allow_pickle, requirements.allow_duplicate_labels, requirements.allow_placeholder_labels) == (
+        False,
+        True,
+        True,
+    )
 
 
 def test_no_cache_reaches_the_storages(monkeypatch):
@@ -320,7 +334,7 @@ def bare(monkeypatch):
 @pytest.mark.usefixtures("bare")
 def test_a_task_without_labels_takes_none():
     spec = parse_arguments(["./model", "./tok", "-", "--task", "bare"])
-    assert (spec.task.name, spec.sources.labels, spec.sources.terms.takes_labels) == ("bare", None, False)
+    assert (spec.task.name, spec.sources.labels, spec.sources.requirements.takes_labels) == ("bare", None, False)
     assert refusal([*THREE, "--task", "bare"]) == "--task bare has no labels; give - as ID2LABEL"
 
 

@@ -18,8 +18,8 @@ from utils.sources.checkpoint import (
     weight_bytes,
 )
 from utils.sources.model_config import ModelConfig
+from utils.sources.requirements import SourceRequirements
 from utils.sources.supported_types import SUPPORTED
-from utils.sources.terms import Terms
 
 
 def config(model_type="bert", head_size=2, **changes):
@@ -85,7 +85,7 @@ def test_a_pickle_that_is_allowed_tells_nothing_of_itself(tmp_path):
     ],
 )
 def test_heads_that_are_there_or_may_be(tmp_path, model_type, shapes):
-    check_head(checkpoint(tmp_path, shapes), config(model_type), Terms())
+    check_head(checkpoint(tmp_path, shapes), config(model_type), SourceRequirements())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_heads_that_are_there_or_may_be(tmp_path, model_type, shapes):
 )
 def test_heads_that_are_not_there_or_others(tmp_path, model_type, shapes, said):
     with pytest.raises(SourceError) as refusal:
-        check_head(checkpoint(tmp_path, shapes), config(model_type), Terms())
+        check_head(checkpoint(tmp_path, shapes), config(model_type), SourceRequirements())
     assert said in str(refusal.value)
 
 
@@ -126,17 +126,17 @@ def test_a_head_of_another_task_by_the_same_name(export_task, architectures, ref
     """Both classes of BERT call theirs `classifier`."""
     said = "is of a Bert.* the task wants a class that ends in For.*Classification; .*another --task"
     with pytest.raises(SourceError, match=said) if refused else contextlib.nullcontext():
-        check_class(config(architectures=architectures), Terms(export_task=export_task))
+        check_class(config(architectures=architectures), SourceRequirements(export_task=export_task))
 
 
 def test_a_base_model_has_no_head_for_tokens(tmp_path):
     shapes = {"transformer.wte.weight": (8, 8), "score.weight": (2, 8)}
     with pytest.raises(SourceError, match="no tensor of 'classifier', where the head of a gpt2"):
-        check_head(checkpoint(tmp_path, shapes), config("gpt2"), Terms(export_task="token-classification"))
+        check_head(checkpoint(tmp_path, shapes), config("gpt2"), SourceRequirements(export_task="token-classification"))
 
 
 def test_another_task_has_another_head(tmp_path):
-    check_head(checkpoint(tmp_path, {}), config(), Terms(export_task="feature-extraction"))
+    check_head(checkpoint(tmp_path, {}), config(), SourceRequirements(export_task="feature-extraction"))
 
 
 @pytest.mark.parametrize("export_task", HEADS)

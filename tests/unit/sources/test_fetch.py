@@ -8,7 +8,8 @@ import pytest
 from tests.small_files import HEAD, TOKENIZER, write_safetensors
 from utils.host.errors import SourceError, UsageError
 from utils.sources.fetch import fetch_metadata, fetch_model, require_local
-from utils.sources.storage import FetchedArtifact, Sources, bounded, parse_reference
+from utils.sources.requirements import Sources
+from utils.sources.storage import FetchedArtifact, bounded, parse_reference
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 
 from utils.host.errors import SourceError
 from utils.sources.label_texts import check_texts
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements
 
-STRICT = Terms()
+STRICT = SourceRequirements()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from utils.host.errors import SourceError
 from utils.sources.labels import LABEL_FILES, labels_of_config, read_labels, require_count
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements
 
 AWKWARD = (
     'say "hi"',
@@ -67,17 +67,20 @@ def test_a_label_may_stand_twice_when_it_is_wanted(tmp_path):
     file = save(tmp_path / "l.json", ["x", "same", "y", "same"])
     with pytest.raises(SourceError, match=r"labels 1 and 3 are both 'same', .*; rename one.*--allow-duplicate-labels"):
         read_labels(file, head_size=4)
-    assert read_labels(file, head_size=4, terms=Terms(allow_duplicate_labels=True)).texts[1::2] == ("same", "same")
+    assert read_labels(file, head_size=4, requirements=SourceRequirements(allow_duplicate_labels=True)).texts[1::2] == (
+        "same",
+        "same",
+    )
 
 
 def test_placeholders_are_labels_when_they_are_wanted(tmp_path):
     file = save(tmp_path / "l.json", {"0": "LABEL_0", "1": "LABEL_1"})
     with pytest.raises(SourceError, match=r"label 0 is the placeholder 'LABEL_0', .*--allow-placeholder-labels"):
         read_labels(file, head_size=2)
-    wanted = Terms(allow_placeholder_labels=True)
-    assert read_labels(file, head_size=2, terms=wanted).texts == ("LABEL_0", "LABEL_1")
+    wanted = SourceRequirements(allow_placeholder_labels=True)
+    assert read_labels(file, head_size=2, requirements=wanted).texts == ("LABEL_0", "LABEL_1")
     config = save(tmp_path / "config.json", {"model_type": "bert"})
-    assert labels_of_config(config, head_size=2, terms=wanted).texts == ("LABEL_0", "LABEL_1")
+    assert labels_of_config(config, head_size=2, requirements=wanted).texts == ("LABEL_0", "LABEL_1")
 
 
 def test_label2id_is_told(tmp_path, capsys):

@@ -6,10 +6,10 @@ import pytest
 
 from tests.small_files import TOKENIZER
 from utils.host.errors import SourceError
-from utils.sources.terms import Terms
+from utils.sources.requirements import SourceRequirements
 from utils.sources.tokenizer_files import SLOW_ONLY, WITHOUT_PAD, read_tokenizer_files
 
-BATCHES = Terms(max_batch_size=4)
+BATCHES = SourceRequirements(max_batch_size=4)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_pad_tokens_that_are_certainly_not_there(folder, config):
     write(folder, "tokenizer_config.json", config)
     with pytest.raises(SourceError, match=r"has no pad token.*or build with MAX_BATCH_SIZE 1"):
         read_tokenizer_files(folder, BATCHES)
-    read_tokenizer_files(folder, Terms(max_batch_size=1))
+    read_tokenizer_files(folder, SourceRequirements(max_batch_size=1))
 
 
 def test_a_slow_class_with_a_whole_file_can_be_served(folder):

@@ -7,8 +7,8 @@ from utils.convert.reference_model import load_config
 from utils.convert.tokenization import load_tokenizer
 from utils.host.errors import SourceError
 from utils.sources.model_config import read_model_config
+from utils.sources.requirements import SourceRequirements
 from utils.sources.sentence_folder import read_sentence_folder
-from utils.sources.terms import Terms
 from utils.sources.tokenizer_files import read_tokenizer_files
 from utils.sources.whole_numbers import whole
 
@@ -81,7 +81,10 @@ def test_the_tokenizer_s_limit(folder, value):
 
 def test_a_limit_that_is_none_is_refused_by_name(folder):
     change(folder / "tokenizer_config.json", model_max_length=64.5)
-    for read in (lambda: read_tokenizer_files(folder, Terms()), lambda: load_tokenizer(folder, load_config(folder))):
+    for read in (
+        lambda: read_tokenizer_files(folder, SourceRequirements()),
+        lambda: load_tokenizer(folder, load_config(folder)),
+    ):
         with pytest.raises(SourceError, match=r"tokenizer_config\.json' has model_max_length 64\.5"):
             read()
 

@@ -30,7 +30,7 @@ def test_the_served_api():
 def test_both_graphs_get_their_own_names():
     spec = parse_arguments([*START, *SECOND])
     assert [model.name for model in spec.models] == ["text_detection", "text_recognition"]
-    assert spec.sources.terms.blank_label
+    assert spec.sources.requirements.blank_label
 
 
 def test_a_frozen_graph_has_its_ends_and_each_graph_its_own():

@@ -160,7 +160,7 @@ def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
     revision = bounded.resolve(reference, limit=limit)
     fetched = bounded.fetch(reference, revision, METADATA, folder / "labels", limit=limit)
     note(f"labels: {reference} is revision {revision}")
-    return read_labels(fetched.path, terms=spec.sources.terms), revision
+    return read_labels(fetched.path, requirements=spec.sources.requirements), revision
 
 
 def _digest(files: list[Path]) -> str:

@@ -5,13 +5,12 @@ docs/extending.md shows how to add one.
 
 import importlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol, cast
 
 from utils.host.errors import SourceError, UsageError
-from utils.sources.terms import Terms
 
 # What to take from a model or tokenizer folder. Weights come last and by themselves: everything that can be
 # refused from the small files is refused before a large one is asked for.
@@ -51,20 +50,6 @@ class FetchedArtifact:
 
     path: Path
     revision: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """What a build is made from, as asked for.
-
-    `tokenizer` None: the model goes without; `labels` None: those in the model's config, if its task has any.
-    """
-
-    model: StorageRef
-    tokenizer: StorageRef | None
-    labels: StorageRef | None
-    fetch_timeout: float
-    terms: Terms = field(default_factory=Terms)
 
 
 class Storage(Protocol):
@@ -117,7 +102,6 @@ __all__ = [
     "WEIGHTS",
     "FetchedArtifact",
     "SourceError",
-    "Sources",
     "Storage",
     "StorageRef",
     "matches",
