@@ -19,7 +19,7 @@ ARGUMENTS = {
 }
 DAMAGES = {
     "half a config": (lambda case: truncate(case, "config.json", 50), ["config.json", "not readable as JSON"]),
-    "half the weights": (lambda case: truncate(case, "model.safetensors", -1000), ["is cut short"]),
+    "half the weights": (lambda case: truncate(case, "model.safetensors", -1000), ["model.safetensors", "bytes"]),
     "pickled weights": (only_pickled, ["--allow-pickle"]),
     "no head": (
         lambda case: case.keep_tensors(lambda name: not name.startswith("classifier")),

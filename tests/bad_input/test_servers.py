@@ -115,7 +115,7 @@ REPOSITORIES = {
     "too small a vocabulary": (lambda case: case.edit("config.json", vocab_size=7), ["knows only 7 tokens"], True),
     "weights cut short": (
         lambda case: case.write("model.safetensors", case.file("model.safetensors").read_bytes()[:-9]),
-        ["is cut short"],
+        ["model.safetensors", "bytes"],
         False,
     ),
 }

@@ -169,6 +169,6 @@ def test_so_it_does_for_weights_that_come_later(model, remote, tmp_path):
     metadata = fetch_metadata(remote, tmp_path / "work")
     assert metadata.labels.source == "hf:user/name@v1/config.json"
     (model / "model.safetensors").write_bytes(b"cut")
-    with pytest.raises(SourceError, match=r"'hf:user/name@v1/model\.safetensors' is cut short") as refused:
+    with pytest.raises(SourceError, match=r"'hf:user/name@v1/model\.safetensors' is damaged") as refused:
         fetch_model(remote, metadata, tmp_path / "work")
     assert str(tmp_path) not in str(refused.value)
