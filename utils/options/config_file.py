@@ -1,6 +1,5 @@
-"""The YAML file of --config: names and values as on the command line, and checked as strictly."""
+"""The YAML file of --config: names and values as on the command line, with the same checks."""
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,17 @@ from utils.host.errors import UsageError
 from utils.host.plain_file import read_plain
 
 TRUE, FALSE, NOTHING = ("true", "True", "TRUE"), ("false", "False", "FALSE"), ("", "~", "null", "Null", "NULL")
-_PLAIN_LINE = re.compile(
-    r"""(?P<name>[A-Za-z0-9_-]+):(?:\s+(?P<value>"[^"\\]*"|'[^']*'|[^\s"'#&*!|>%@`\[{?][^#]*?))?\s*(#.*)?"""
-)
+# Before the first set-up PyYAML is not installed: the file is checked after it.
+_UNREAD = [(name, (".", True)) for name in ("model", "tokenizer", "id2label")]
 
 
 def read_config(
     path: Path, *, known: set[str], flags: set[str], lists: Collection[str] = frozenset()
 ) -> dict[str, Any]:
-    """The file's values: texts, lists of them for `lists`, and True for each of `flags` that is on.
+    """The file's values: texts, lists of texts for `lists`, and True for each of `flags` that is on.
 
-    What is empty or false is left out. Names are those of the command line, with `-` or `_`.
-    UsageError (exit 2) for anything wrong in it.
+    Empty and false values are left out. Names are those of the command line, with `-` or `_`.
+    Raises UsageError (exit 2) for a file that cannot be read or has an unknown name or an invalid value.
     """
     try:
         text = read_plain(path).decode("utf-8-sig")
@@ -29,32 +27,32 @@ def read_config(
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"--config {str(path)!r} cannot be read: {reason}") from error
-    given: dict[str, Any] = {}
-    for written, value in _pairs(text, path):
-        name = written.replace("-", "_")
-        if name in given:
-            raise UsageError(f"--config {str(path)!r} has {written!r} twice; keep one of them")
-        given[name] = value
-    unknown = sorted(set(given) - known)
+    written: dict[str, Any] = {}
+    for key, value in _pairs(text, path):
+        name = key.replace("-", "_")
+        if name in written:
+            raise UsageError(f"--config {str(path)!r} has {key!r} twice; keep one of them")
+        written[name] = value
+    unknown = sorted(set(written) - known)
     if unknown:
         raise UsageError(
             f"--config {str(path)!r} has unknown names {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
     values = {
         name: _texts(name, value, path) if name in lists else _value(name, value, path, is_flag=name in flags)
-        for name, value in given.items()
+        for name, value in written.items()
     }
     return {name: value for name, value in values.items() if value not in (None, False)}
 
 
 def _pairs(text: str, path: Path) -> list[tuple[str, Any]]:
-    """(name, value) as they stand in the file; a value is a text and whether it has quotes, or anything else."""
+    """(name, value) as written; a value is a text and whether it is quoted, a list of these, or None."""
     try:
         import yaml
     except ImportError:
-        return _plain_pairs(text)
+        return _UNREAD
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an escape of no character
         reason = " ".join(str(error).split())
         raise UsageError(f"--config {str(path)!r} cannot be read as YAML: {reason}") from error
@@ -70,29 +68,15 @@ def _texts(name: str, value: Any, path: Path) -> list[str] | None:
 
 
 def _scalar(node: Any, path: Path, *, listed: bool = False) -> Any:
-    """A list's scalars; else the text as it stands. A list in a list is nothing: it may even hold itself.
+    """A scalar's text as written, or those of a list. A list in a list is None: it may contain itself.
 
-    YAML's own types would turn the tag 1.10 into 1.1, and a model called no into false.
+    YAML's own types would turn the image tag 1.10 into 1.1, and a model named no into false.
     """
-    if node.tag.startswith("tag:yaml.org,2002:python/") or node.tag.startswith("!"):
+    if node.tag.startswith(("tag:yaml.org,2002:python/", "!")):
         raise UsageError(f"--config {str(path)!r} cannot be read as YAML of plain values: it has a tag {node.tag!r}")
     if node.id == "sequence" and not listed:
         return [_scalar(each, path, listed=True) for each in node.value]
     return (node.value, node.style is not None) if isinstance(node.value, str) else None
-
-
-def _plain_pairs(text: str) -> list[tuple[str, Any]]:
-    """Before the first set-up there is no YAML here; plain lines are checked, and all is read again after it."""
-    pairs: list[tuple[str, Any]] = []
-    for line in text.splitlines():
-        match = _PLAIN_LINE.fullmatch(line)
-        if match:
-            value = match["value"] or ""
-            quoted = value[:1] in ('"', "'")
-            pairs.append((match["name"], (value[1:-1] if quoted else value, quoted)))
-        elif line.strip() and not line.lstrip().startswith("#"):
-            return [(name, (".", True)) for name in ("model", "tokenizer", "id2label")]  # nothing to object to yet
-    return pairs
 
 
 def _value(name: str, value: Any, path: Path, *, is_flag: bool) -> str | bool | None:
