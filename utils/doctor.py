@@ -143,7 +143,7 @@ def _prove(options: Options, engine: Engine | None) -> list[ProofRow]:
     }
     command = [sys.executable, str(ROOT / "utils/launch.py"), "utils.host.environment", "utils.diagnosis.prove"]
     command += [part for option, value in given.items() if value for part in (f"--{option}", value)]
-    with children.clearing_up(command, stdout=subprocess.PIPE) as child:
+    with children.child_process(command, stdout=subprocess.PIPE) as child:
         said, _ = child.communicate()
     if child.returncode == 0:
         return [ProofRow(**row) for row in json.loads(said)]

@@ -25,7 +25,7 @@ from utils.options.release_choice import warn_of_doubts
 from utils.proof.golden import joined
 from utils.repository.context import Context, write_context
 from utils.sources.checkpoint import weight_bytes
-from utils.sources.fetch import require_here, require_local
+from utils.sources.fetch import require_existing, require_local
 from utils.sources.storage import StorageRef
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def parse_arguments(argv: Sequence[str]) -> BuildSpec:
     """What `argv` asks for, as far as it can be checked without any package installed."""
     spec = build_spec.parse_arguments(argv)
     require_local(spec.sources)
-    require_here({f"--add-model {model.name}:": model.reference for model in spec.models[1:]})
+    require_existing({f"--add-model {model.name}:": model.reference for model in spec.models[1:]})
     for file in (model.golden_inputs for model in spec.models if model.golden_inputs):
-        require_here({"--golden-inputs": StorageRef(scheme="local", locator=str(file))})
+        require_existing({"--golden-inputs": StorageRef(scheme="local", locator=str(file))})
     if spec.reduction.eval_file:
-        require_here({"--eval-file": StorageRef(scheme="local", locator=str(spec.reduction.eval_file))})
+        require_existing({"--eval-file": StorageRef(scheme="local", locator=str(spec.reduction.eval_file))})
     return spec
 
 

@@ -128,7 +128,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     try:
         options = parse_arguments(arguments)
     except UsageError as error:
-        entry.explain(error)
+        entry.print_error(error)
         sys.exit(error.exit_code)
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     entry.run(lambda: run(options))

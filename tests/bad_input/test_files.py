@@ -6,6 +6,8 @@ import zipfile
 
 import pytest
 
+from tests.small_files import write_safetensors
+
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 
 
@@ -69,8 +71,15 @@ def shards_of_two_models(case):
 
 
 def another_head(case):
+    shapes = case.shapes()
+    write_safetensors(
+        case.file("model.safetensors"), {**shapes, "classifier.weight": (2, shapes["classifier.weight"][1])}
+    )
+
+
+def contradicting_header(case):
     header, content = case.header()
-    header["classifier.weight"]["shape"][0] = 2
+    header[next(name for name in header if name != "__metadata__")]["shape"] = [1, 1]
     case.write_weights(header, content)
 
 
@@ -108,6 +117,7 @@ MODELS = {
     "empty weights": (lambda case: case.write("model.safetensors", ""), ["model.safetensors", "0 bytes"]),
     "half the weights": (lambda case: truncate(case, "model.safetensors", -1000), ["model.safetensors", "bytes"]),
     "half the header": (lambda case: truncate(case, "model.safetensors", 100), ["model.safetensors", "100 bytes"]),
+    "a header that contradicts itself": (contradicting_header, ["model.safetensors", "bytes"]),
     "weights with more": (with_more_bytes, ["model.safetensors", "bytes"]),
     "a pointer of Git LFS": (lambda case: case.write("model.safetensors", LFS), ["Git LFS pointer", "git lfs pull"]),
     "a web page as weights": (

@@ -10,7 +10,7 @@ from tests.known_keys.checkpoints import CONFIGS, TOKENIZERS
 from utils.convert.reference_model import load_config
 from utils.convert.tokenization import load_tokenizer
 from utils.sources.fetch import fetch_metadata, fetch_model
-from utils.sources.known_keys.folder import doubts_of_model, doubts_of_tokenizer
+from utils.sources.known_keys.folder import unread_in_model, unread_in_tokenizer
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.storage import parse_reference
 
@@ -44,7 +44,7 @@ def test_every_type_that_is_served_passes(model_type, tmp_path, capfd):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_leftovers_in_configs_of_public_checkpoints_pass(name, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIGS[name]))
-    assert [str(doubt) for doubt in doubts_of_model(tmp_path, sentences=True) if doubt.refused] == []
+    assert [str(doubt) for doubt in unread_in_model(tmp_path, sentences=True) if doubt.refused] == []
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -52,4 +52,4 @@ def test_leftovers_in_tokenizers_of_public_checkpoints_pass(name, tmp_path):
     version = "5.24.0" if "transformers 5" in name else "4.57.6"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "transformers_version": version}))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(TOKENIZERS[name]))
-    assert [str(doubt) for doubt in doubts_of_tokenizer(tmp_path, {}) if doubt.refused] == []
+    assert [str(doubt) for doubt in unread_in_tokenizer(tmp_path, {}) if doubt.refused] == []

@@ -7,7 +7,7 @@ import pytest
 from tests.small_files import TOKENIZER
 from utils.host.errors import SourceError
 from utils.sources.known_keys.check import require_understood
-from utils.sources.known_keys.folder import doubts_of_labels, doubts_of_model, doubts_of_tokenizer
+from utils.sources.known_keys.folder import unread_in_labels, unread_in_model, unread_in_tokenizer
 
 BERT = {"model_type": "bert", "transformers_version": "4.57.6", "hidden_size": 32}
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
@@ -89,9 +89,9 @@ def doubts(folder, planted=None):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content))
     return [
-        *doubts_of_model(folder, sentences=True),
-        *doubts_of_tokenizer(folder, files["tokenizer.json"]),
-        *doubts_of_labels(folder / "id2label.json", files["id2label.json"]),
+        *unread_in_model(folder, sentences=True),
+        *unread_in_tokenizer(folder, files["tokenizer.json"]),
+        *unread_in_labels(folder / "id2label.json", files["id2label.json"]),
     ]
 
 
@@ -125,8 +125,8 @@ def test_a_note_is_warned_of(tmp_path, capsys):
 
 def test_files_of_sentence_transformers_count_only_for_tasks_that_follow_them(tmp_path):
     doubts(tmp_path, {OWN: {"whitening": "pca"}})
-    assert list(doubts_of_model(tmp_path, sentences=False)) == []
-    assert len(list(doubts_of_model(tmp_path, sentences=True))) == 1
+    assert list(unread_in_model(tmp_path, sentences=False)) == []
+    assert len(list(unread_in_model(tmp_path, sentences=True))) == 1
 
 
 def test_the_old_folder_of_a_sentence_model_lies_below_its_modules(tmp_path):
@@ -134,5 +134,5 @@ def test_the_old_folder_of_a_sentence_model_lies_below_its_modules(tmp_path):
     inner = tmp_path / "0_Transformer"
     inner.mkdir()
     (inner / "sentence_bert_config.json").write_text('{"stemming": 1}')
-    named = [doubt.setting.file for doubt in doubts_of_model(inner, sentences=True)]
+    named = [doubt.setting.file for doubt in unread_in_model(inner, sentences=True)]
     assert named == ["MODEL's ../config_sentence_transformers.json", "MODEL's sentence_bert_config.json"]

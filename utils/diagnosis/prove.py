@@ -93,7 +93,7 @@ def _build(name: str, options: Options) -> ProofRow:
 def _run(command: Sequence[str]) -> tuple[int, str]:
     """The exit code and the error, if there was one; all that is said goes to stderr, but for ADVICE."""
     error: list[str] = []
-    with children.clearing_up(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+    with children.child_process(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         for line in child.stderr or ():
             if not line.strip().startswith(ADVICE):
                 sys.stderr.write(line)

@@ -10,7 +10,7 @@ from utils import ROOT
 from utils.host import build_tree, temporary
 from utils.host.build_tree import BuildTree
 from utils.host.errors import BootProofError, ImageError, RenderError
-from utils.host.exceptions import told_as
+from utils.host.exceptions import raised_as
 from utils.host.loopback import curl
 from utils.host.progress import note, stage, warn
 from utils.options.build_spec import BuildSpec
@@ -81,7 +81,7 @@ def prove_locally(context: Context, folder: Path) -> None:
 
 def _place(tree: BuildTree, destination: Path) -> Path:
     shutil.rmtree(tree.folder / temporary.FOLDER, ignore_errors=True)
-    with told_as(RenderError):
+    with raised_as(RenderError):
         return build_tree.move_into_place(tree.folder, destination)
 
 

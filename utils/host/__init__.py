@@ -1,1 +1,1 @@
-"""The machine a build runs on: errors and exit codes, files, child processes, environments, progress, disk."""
+"""The machine of the build: errors and exit codes, files, locks, child processes, environments, progress, disk."""

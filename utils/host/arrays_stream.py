@@ -1,4 +1,4 @@
-"""Named arrays through a pipe between two Pythons, whose numpy may differ."""
+"""Sends named arrays through a pipe between two Python processes, whose numpy versions may differ."""
 
 import io
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ LENGTH_BYTES = 8
 
 
 def write_arrays(stream: IO[bytes], arrays: Mapping[str, Any]) -> None:
-    """The length of an .npz file, and the file."""
+    """Writes the length of an .npz file, then the file."""
     content = io.BytesIO()
     np.savez(content, **arrays)
     stream.write(len(content.getbuffer()).to_bytes(LENGTH_BYTES, "little") + content.getvalue())
@@ -18,7 +18,7 @@ def write_arrays(stream: IO[bytes], arrays: Mapping[str, Any]) -> None:
 
 
 def read_arrays(stream: IO[bytes]) -> dict[str, Any]:
-    """What `write_arrays` wrote, in its order; nothing when the other side has ended."""
+    """The arrays of one `write_arrays` call, in order; empty when the other process has ended."""
     header = stream.read(LENGTH_BYTES)
     if len(header) < LENGTH_BYTES:
         return {}

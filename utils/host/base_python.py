@@ -1,6 +1,6 @@
-"""The Python inside an environment: whether it works, and which one the environment was made with.
+"""The Python inside an environment: whether it works, and which version the environment was made with.
 
-Standard library only. Its facts are recorded in the folder, so that a process runs only after one of its files changed.
+Standard library only. The facts are recorded in the folder: a process is started only after one of the files changed.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 RECORD = "python.json"
-# Every build uses these modules. A program that finds the standard library of another Python build lacks some of them.
+# Every build uses these modules. A program that finds another build's standard library lacks some.
 _FACTS = """
 import ctypes, json, os, subprocess, sys, sysconfig, zlib
 config = open(os.path.join(sys.prefix, "pyvenv.cfg"), encoding="utf-8")
@@ -31,8 +31,8 @@ print(json.dumps([sys.version, ["bin/python", "pyvenv.cfg", os.__file__, *librar
 class OwnPython:
     """`version`: sys.version when the environment was made; a patch release since then does not change it.
 
-    `files`: what the interpreter consists of, by path (relative to the environment, or absolute), each with its size in
-    bytes and its modification time in ns.
+    `files`: the interpreter's files by path (relative to the environment, or absolute), each with its size in bytes
+    and its modification time in ns.
     """
 
     version: str
@@ -40,15 +40,15 @@ class OwnPython:
 
 
 def find(folder: Path) -> OwnPython | None:
-    """The Python of the environment in `folder`; None when it does not run, or is not the version it was made with."""
+    """The Python of the environment in `folder`; None when it does not run, or has another version than at set-up."""
     known = _recorded(folder)
     if known and known.files == _states(folder, known.files):
         return known
-    version, files = _ask(folder / "bin" / "python")
+    version, files = _query(folder / "bin" / "python")
     if not files:
         return None
     found = OwnPython(version=known.version if known else version, files=_states(folder, files))
-    with contextlib.suppress(OSError):  # a folder that cannot be written to costs a process each time
+    with contextlib.suppress(OSError):  # without the record each call starts a process
         partial = folder / f"{RECORD}.{os.getpid()}"
         partial.write_text(json.dumps(asdict(found)), encoding="utf-8")
         partial.replace(folder / RECORD)
@@ -56,7 +56,7 @@ def find(folder: Path) -> OwnPython | None:
 
 
 def base_python() -> str:
-    """The interpreter below the running one, outside of any environment: it stays when an environment is cleared."""
+    """The interpreter that the running environment was made with; it remains when an environment is cleared."""
     program = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     return str(program) if program.is_file() else sys._base_executable  # type: ignore[attr-defined]
 
@@ -79,7 +79,7 @@ def _states(folder: Path, paths: Iterable[str]) -> dict[str, list[int]]:
     return states
 
 
-def _ask(python: Path) -> tuple[str, list[str]]:
+def _query(python: Path) -> tuple[str, list[str]]:
     """`sys.version` and the files; no files when the interpreter does not run."""
     try:
         done = subprocess.run([python, "-I", "-c", _FACTS], capture_output=True, text=True, timeout=60, check=True)

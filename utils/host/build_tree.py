@@ -1,8 +1,8 @@
-"""Where a build writes: a private folder below build/, moved to its place in one step when all is proven.
+"""Where a build writes: a private folder below build/, moved to its place in one step after all checks passed.
 
 build/<name>/<tag>/              the last good build
-build/.unfinished/<name>/<tag>/  a finished model repository whose image could not be built or proven
-build/.work/<random>/            builds that run now, and what dead ones left
+build/.unfinished/<name>/<tag>/  a finished model repository whose image could not be built or failed its proof
+build/.work/<random>/            running builds, and what killed builds left
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from utils.host.exchange import exchange, put_back
 BUILD = ROOT / "build"
 WORK = ".work"
 UNFINISHED = ".unfinished"
-# A folder without this file is not ours, and is never deleted. While a build runs, it holds a lock on it.
+# A folder without this file is never deleted. A running build holds a lock on it.
 SENTINEL = ".triton-image-factory"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildTree:
-    """A build's private folder and the place it will take."""
+    """A build's private folder and its final place."""
 
     folder: Path
     model_name: str
@@ -39,13 +39,13 @@ class BuildTree:
 
     @property
     def unfinished(self) -> Path:
-        """Where the tree waits when only the image is missing."""
+        """Where the tree is kept when only the image is missing."""
         return BUILD / UNFINISHED / self.model_name / self.tag
 
 
 @contextlib.contextmanager
 def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
-    """A private folder for one build; removed on the way out unless it was moved to its place."""
+    """A private folder for one build; removed at the end unless it was moved to its place."""
     try:
         (BUILD / WORK).mkdir(parents=True, exist_ok=True)
         with _whole_build_locked():
@@ -55,8 +55,8 @@ def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
             held = contextlib.ExitStack()
             held.enter_context(lock.exclusive(folder / SENTINEL))
     except OSError as error:
-        said = exceptions.sentence(error) or f"{error.strerror}; make it a writable folder"
-        raise UsageError(f"builds write to {str(BUILD)!r}, and that cannot be done: {said}") from error
+        reason = exceptions.machine_fault(error) or f"{error.strerror}; make it a writable folder"
+        raise UsageError(f"cannot write builds to {str(BUILD)!r}: {reason}") from error
     try:
         yield BuildTree(folder=folder, model_name=model_name, tag=tag)
     finally:
@@ -66,42 +66,42 @@ def open_build_tree(model_name: str, tag: str) -> Iterator[BuildTree]:
 
 
 def move_into_place(folder: Path, destination: Path) -> Path:
-    """Puts `folder` at `destination` in place of what this project had there; returns `destination`.
+    """Moves `folder` to `destination`, replacing a build tree there; returns `destination`.
 
-    Where the file system can, both change places in one step: a reader, or the next build after a power cut, finds the
-    old tree or the new one.
+    Where the file system allows, the exchange is one step: a reader, or the next build after a power cut, finds either
+    the old tree or the new one.
     """
     with _whole_build_locked():
         destination.parent.mkdir(parents=True, exist_ok=True)
         if not destination.exists():
             folder.rename(destination)
             return destination
-        require_ours(destination)
+        require_sentinel(destination)
         exchange(folder, destination, aside=BUILD / WORK)
     shutil.rmtree(folder, ignore_errors=True)
     return destination
 
 
 def place_of(folder: Path) -> Path | None:
-    """The place of a tree that waits in build/.unfinished; None for any other folder."""
+    """The final place of a tree in build/.unfinished; None for any other folder."""
     parts = folder.relative_to(BUILD / UNFINISHED).parts if folder.is_relative_to(BUILD / UNFINISHED) else ()
     return BUILD.joinpath(*parts) if len(parts) == 2 else None
 
 
-def require_ours(folder: Path) -> None:
-    """UsageError for a folder this project did not make."""
+def require_sentinel(folder: Path) -> None:
+    """UsageError for a folder that this project did not create."""
     if not (folder / SENTINEL).is_file():
-        raise UsageError(f"{str(folder)!r} holds no {SENTINEL}: this project did not make it and does not touch it")
+        raise UsageError(f"{str(folder)!r} has no {SENTINEL}: this project did not create it and leaves it as it is")
 
 
 def is_running(folder: Path) -> bool:
-    """True while the build that owns `folder` lives: the kernel drops its lock with the process."""
+    """True while the build that owns `folder` runs."""
     return lock.is_held(folder / SENTINEL)
 
 
 def remove(folder: Path) -> None:
-    """Deletes a tree of ours, and its parent folders below build/ when they are empty then."""
-    require_ours(folder)
+    """Deletes a build tree, then its parent folders below build/ that are empty."""
+    require_sentinel(folder)
     shutil.rmtree(folder)
     for parent in folder.parents:
         if parent == BUILD.parent or any(parent.iterdir()):
@@ -110,7 +110,7 @@ def remove(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Deletes a tree of ours that is out of date, if there is one and nobody uses it."""
+    """Deletes an outdated build tree, if it exists and no process uses it."""
     with _whole_build_locked():
         if (folder / SENTINEL).is_file() and not is_running(folder):
             with contextlib.suppress(OSError):
@@ -118,7 +118,7 @@ def discard(folder: Path) -> None:
 
 
 def _sweep() -> None:
-    """Clears what dead builds left. Called under the lock, so no folder is seen between its making and its locking."""
+    """Removes what killed builds left. Runs under the lock: every folder is either new and locked, or unused."""
     for folder in (BUILD / WORK).iterdir():
         if folder.is_symlink() or is_running(folder):
             continue
@@ -127,7 +127,7 @@ def _sweep() -> None:
         if (folder / SENTINEL).is_file():
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            with contextlib.suppress(OSError):  # killed before it was marked as ours: then it is empty
+            with contextlib.suppress(OSError):  # killed before it got its sentinel: it is empty
                 folder.rmdir()
 
 
@@ -140,9 +140,9 @@ def _whole_build_locked() -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Marks a finished tree as in use, as a build's own folder is. Raises UsageError when another process uses it.
+    """Marks a finished tree as in use. Raises UsageError when another process uses it.
 
-    One without a sentinel (a copy, say) is none that another build would touch.
+    A tree without a sentinel (a copy, say) needs no lock: no build touches it.
     """
     if not (folder / SENTINEL).is_file():
         yield

@@ -1,4 +1,4 @@
-"""The cache outside the checkout that all builds of a user share. Standard library only."""
+"""The cache outside the checkout, shared by all builds of a user. Standard library only."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ NAMES = ("wheels", "graphs")
 
 
 def cache_folder(name: str) -> Path:
-    """Where what is called `name` (one of NAMES) is kept between builds."""
+    """The folder of the cache `name`, one of NAMES."""
     root = os.environ.get("XDG_CACHE_HOME") or ""
     base = Path(root) if Path(root).is_absolute() else Path("~/.cache").expanduser()
     return base / "triton-image-factory" / name
@@ -21,7 +21,7 @@ def cache_folder(name: str) -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One build at a time: what is half-made then is a killed one's."""
+    """Holds the lock of a cache folder; partial entries in it are of killed builds and are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     with lock.exclusive(folder.parent / f".{folder.name}.lock"):
         for leftover in folder.glob(f"{PARTIAL}*"):
@@ -35,7 +35,7 @@ def size_of(folder: Path) -> int:
 
 
 def empty() -> int:
-    """Removes all that is kept; the bytes it took."""
+    """Empties all caches; returns the bytes freed."""
     freed = 0
     for folder in filter(Path.is_dir, map(cache_folder, NAMES)):
         with locked(folder):

@@ -1,4 +1,4 @@
-"""The edge every command shares: the stdout rule, signals, and errors turned into a line and an exit code."""
+"""What every command shares: the stdout rule, signals, and errors as one line and an exit code."""
 
 import argparse
 import atexit
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 LONGEST_MESSAGE = 8000
-# The real stdout, while `run` keeps it clean.
+# The real stdout, while `run` redirects file descriptor 1.
 _stdouts: list[int] = []
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are UsageErrors, one sentence and exit code 2 like all others."""
+    """An argument parser that raises UsageError (exit 2) instead of printing and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        """Called by argparse for anything wrong on the command line."""
+        """Called by argparse for any error on the command line."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
-        """Called by argparse for --help: an output that is not a result and yet belongs on stdout."""
+        """Called by argparse for --help, which belongs on stdout."""
         if file is None:
             write_stdout(self.format_help())
         else:
@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def write_stdout(text: str) -> None:
-    """Writes to the real stdout, also while `run` keeps it clean."""
+    """Writes to the real stdout, even while `run` redirects file descriptor 1."""
     if _stdouts:
         os.write(_stdouts[-1], text.encode())
     else:
@@ -46,43 +46,43 @@ def write_stdout(text: str) -> None:
 
 
 def run(command: Callable[[], str]) -> NoReturn:
-    """Runs `command` and exits; what it returns (if not empty) is all that reaches stdout.
+    """Runs `command`, prints its result (if not empty) to stdout, and exits.
 
-    Libraries print where they like; for the time of the command file descriptor 1 is a second stderr,
-    so that stdout carries the result and nothing else.
+    Libraries print to stdout, too: while the command runs, file descriptor 1 is stderr, so that only the result
+    reaches stdout.
     """
     result = ""
 
-    def keep_stdout_clean() -> None:
+    def with_clean_stdout() -> None:
         nonlocal result
-        with _stdout_kept_clean():
+        with _clean_stdout():
             result = command()
 
-    code = exit_code(keep_stdout_clean) or exit_code(lambda: _print(result))
-    atexit.register(gc.freeze)  # what ends is not searched for garbage: with torch in memory that takes a second
+    code = exit_code(with_clean_stdout) or exit_code(lambda: _print(result))
+    atexit.register(gc.freeze)  # with torch in memory, the last garbage collection takes a second
     sys.exit(code)
 
 
 def exit_code(command: Callable[[], object]) -> int:
-    """Runs `command`, tells what went wrong in one sentence on stderr, and returns the exit code."""
+    """Runs `command`, prints an error as one line on stderr, and returns the exit code."""
     signals.listen()
     loopback.keep_from_proxies()
     try:
         command()
     except FactoryError as error:
-        explain(error)
+        print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("interrupted")
+        _print_line("interrupted")
         return INTERRUPTED
     except Terminated as error:
-        _tell("terminated")
+        _print_line("terminated")
         return error.exit_code
     except BaseException as error:
         if not exceptions.is_fault(error):
             raise
-        fault = FactoryError(exceptions.said_of(error))
-        explain(fault, cause=error)
+        fault = FactoryError(exceptions.message_of(error))
+        print_error(fault, cause=error)
         return fault.exit_code
     return 0
 
@@ -93,41 +93,41 @@ def _print(result: str) -> None:
     try:
         print(result, flush=True)
     except OSError:
-        # Python would try once more at its end, and complain in its own words.
+        # Python would try again at exit and print its own error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise
 
 
-def _tell(text: str) -> None:
+def _print_line(text: str) -> None:
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr)
 
 
-def explain(error: FactoryError, cause: BaseException | None = None) -> None:
-    """The error on stderr as one line, below its traceback (or its `cause`'s) if `--debug` asked for it."""
+def print_error(error: FactoryError, cause: BaseException | None = None) -> None:
+    """Prints the error as one line on stderr; with `--debug`, its traceback (or that of `cause`) first."""
     with contextlib.suppress(OSError):
         if debugging():
             traceback.print_exception(cause or error, file=sys.stderr)
-        print(f"error: {_showable(error)}", file=sys.stderr)
+        print(f"error: {_printable(error)}", file=sys.stderr)
 
 
-def _showable(error: FactoryError) -> str:
-    """What a message quotes may be a stranger's: no further lines, no commands to the terminal, no megabytes."""
+def _printable(error: FactoryError) -> str:
+    """The message without control characters and further lines, cut to LONGEST_MESSAGE: it may quote foreign text."""
     text = str(error)
     if len(text) > LONGEST_MESSAGE:
         half = LONGEST_MESSAGE // 2
-        text = f"{text[:half]} ... {text[-half:]}"  # what to do stands at the end
-    kept = "\n" if isinstance(error, BootProofError) else ""  # it ends with lines of the server's log
+        text = f"{text[:half]} ... {text[-half:]}"  # the advice is at the end
+    kept = "\n" if isinstance(error, BootProofError) else ""  # it ends with lines of the server log
     return "".join(each if each.isprintable() or each in kept else repr(each)[1:-1] for each in text)
 
 
 def debugging() -> bool:
-    """True when `--debug` (or TRITON_FACTORY_DEBUG=1) asks for tracebacks."""
+    """True with `--debug` or TRITON_FACTORY_DEBUG=1: tracebacks are printed."""
     return os.environ.get("TRITON_FACTORY_DEBUG") == "1"
 
 
 @contextlib.contextmanager
-def _stdout_kept_clean() -> Iterator[None]:
+def _clean_stdout() -> Iterator[None]:
     with streams.redirected([1], 2) as [stdout]:
         _stdouts.append(stdout)
         try:

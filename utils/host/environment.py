@@ -1,6 +1,6 @@
-"""Makes the project's own virtual environments on first use and runs modules in them.
+"""Creates the project's virtual environments on first use and runs modules in them.
 
-Standard library only: it runs under whatever python3 is on PATH, before anything is installed.
+Standard library only: it runs under the python3 on PATH, before anything is installed.
 `python3 utils/launch.py utils.host.environment [--environment NAME] MODULE [ARG ...]` runs it in an environment.
 """
 
@@ -21,46 +21,48 @@ __all__ = ["DEV", "ENVIRONMENTS", "FACTORY", "SAMPLE", "SERVING", "SERVING_TORCH
 
 
 def ensure(environment: Environment) -> Path:
-    """The environment's interpreter, set up first if need be. Parallel callers wait for one another."""
+    """The environment's interpreter; sets the environment up if needed. Parallel callers wait for each other."""
     if environment.is_ready():
         return environment.python
     try:
         environment.folder.mkdir(exist_ok=True)
         with lock.exclusive(environment.folder / ".lock"):
-            _make(environment)
+            _update(environment)
     except OSError as error:
-        said = exceptions.sentence(error) or f"{error}; remove that folder and run the same command again"
-        raise UsageError(f"the environment {str(environment.folder)!r} cannot be made: {said}") from error
+        reason = exceptions.machine_fault(error) or f"{error}; remove that folder and run the same command again"
+        raise UsageError(f"the environment {str(environment.folder)!r} cannot be created: {reason}") from error
     return environment.python
 
 
-def _make(environment: Environment) -> None:
+def _update(environment: Environment) -> None:
     if environment.is_ready():
         return
     if environment.is_damaged() or not _can_be_updated(environment):
-        # What an interrupted installer left looks installed to the next one; only an empty folder is certain.
-        print(f"{environment.folder.name} is incomplete or its Python does not work: making it anew", file=sys.stderr)
+        # An installer takes the files of an interrupted one for installed packages: start from an empty folder.
+        print(f"{environment.folder.name} is incomplete or its Python does not run: creating it again", file=sys.stderr)
         _clear(environment)
     if environment.base:
-        _make(environment.base)
+        _update(environment.base)
     _set_up(environment)
 
 
 def _can_be_updated(environment: Environment) -> bool:
-    """Its own Python updates it, with uv or its own pip, which uv does not install. True for an empty folder."""
+    """True for an empty folder, or one with a working Python and an installer: uv, or its own pip."""
     if not environment.python.parent.exists():
         return True
     return base_python.find(environment.folder) is not None and bool(_uv() or "pip" in environment.packages())
 
 
 def _clear(environment: Environment) -> None:
-    """Empties the folder but for the lock, which others wait for, and the sign that it is not complete."""
-    kept = {".lock", environment.half_made.name}
+    """Empties the folder except for the lock and the mark that it is incomplete."""
+    kept = {".lock", environment.incomplete_mark.name}
     found = sorted(environment.folder.iterdir(), key=lambda path: path.suffix != ".sha256")  # stamps first
     names = {path.name for path in found}
-    if names - kept and not names & {"pyvenv.cfg", base_python.RECORD, environment.half_made.name}:
-        raise UsageError(f"{str(environment.folder)!r} is not a virtual environment; rename it, then run this again")
-    environment.half_made.touch()
+    if names - kept and not names & {"pyvenv.cfg", base_python.RECORD, environment.incomplete_mark.name}:
+        raise UsageError(
+            f"{str(environment.folder)!r} is not a virtual environment; rename it, then run the same command again"
+        )
+    environment.incomplete_mark.touch()
     for path in found:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -77,7 +79,7 @@ def _set_up(environment: Environment) -> None:
     if not base_python.find(environment.folder):
         _clear(environment)
         _create(environment)
-    environment.half_made.touch()
+    environment.incomplete_mark.touch()
     if uv := _uv():
         install = [uv, "pip", "install", "--quiet", "--python", str(environment.python), *_find_links()]
     else:
@@ -85,12 +87,12 @@ def _set_up(environment: Environment) -> None:
     files = [argument for path in environment.requirements for argument in ("-r", str(path))]
     _run([*install, *files] if environment.dependencies else [*install, "--no-deps", *files], environment)
     environment.contents.write_text("".join(f"{name}\n" for name in sorted(environment.packages())))
-    environment.half_made.unlink()
+    environment.incomplete_mark.unlink()
     environment.stamp.write_text(environment.digest())
 
 
 def _create(environment: Environment) -> None:
-    """An environment without packages, of the Python below the running one, which may itself lie in this folder."""
+    """Creates an empty environment from the base Python, because the running one may be in this folder."""
     base = base_python.base_python()
     if uv := _uv():
         command = [uv, "venv", "--quiet", "--allow-existing", "--python", base, str(environment.folder)]
@@ -99,8 +101,8 @@ def _create(environment: Environment) -> None:
     _run(command, environment, "on Debian and Ubuntu: apt-get install python3-venv;")
     if not base_python.find(environment.folder):
         raise UsageError(
-            f"{base} makes an environment whose Python does not run ({str(environment.python)!r}); put another python3 "
-            "first on PATH, then run the same command again"
+            f"{base} creates an environment whose Python does not run ({str(environment.python)!r}); put another "
+            "python3 first on PATH, then run the same command again"
         )
 
 
@@ -110,36 +112,36 @@ def _uv() -> str | None:
 
 
 def _find_links() -> list[str]:
-    """Uv does not read pip's PIP_FIND_LINKS; where a site keeps a CPU wheel of torch, it matters."""
+    """The --find-links arguments for PIP_FIND_LINKS, which uv does not read."""
     return [argument for place in os.environ.get("PIP_FIND_LINKS", "").split() for argument in ("--find-links", place)]
 
 
 def _run(command: list[str], environment: Environment, advice: str = "") -> None:
     done = subprocess.run(children.with_parent_death_signal(command), stdout=sys.stderr, check=False)
     if done.returncode != 0:
-        # An installer that ends by itself puts back what it had begun to change; one that is killed does not.
-        environment.half_made.unlink(missing_ok=True)
+        # An installer that fails restores what it changed; a killed one does not.
+        environment.incomplete_mark.unlink(missing_ok=True)
         raise UsageError(
-            f"setting up the environment failed ({' '.join(command[:4])} ... ended with {done.returncode}); "
-            f"see the lines above; {advice or 'check the package index and the room on the disk'} "
+            f"setting up the environment failed ({' '.join(command[:4])} ... exited with {done.returncode}); "
+            f"see the lines above; {advice or 'check the package index and the disk space'} "
             f"({gigabytes(free_bytes(environment.folder))} free), then run the same command again"
         )
 
 
 def main(arguments: list[str]) -> str:
-    """Makes the environment if need be and becomes MODULE inside it, its arguments checked first."""
+    """Checks MODULE's arguments, sets the environment up if needed, and becomes MODULE in it."""
     environment = FACTORY
     if arguments[0] == "--environment":
         environment = ENVIRONMENTS[arguments[1]]
         arguments = arguments[2:]
     module, *rest = arguments
     if not environment.is_ready() and module.startswith("utils."):
-        # A mistake on the command line must not cost a first-time user the minute of an installation.
+        # An error on the command line is reported before the minute of installation.
         importlib.import_module(module).parse_arguments(rest)
     python = ensure(environment)
     os.execv(python, [str(python), str(ROOT / "utils" / "launch.py"), module, *rest])
 
 
 if __name__ == "__main__":
-    # Not entry.run: exec replaces this process, and file descriptor 1 must be the real one by then.
+    # Not entry.run: exec replaces this process, which needs the real file descriptor 1.
     sys.exit(entry.exit_code(lambda: main(sys.argv[1:])))

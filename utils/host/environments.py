@@ -1,4 +1,4 @@
-"""The project's virtual environments: where each lies, what it is made from, and whether it is complete."""
+"""The project's virtual environments: folder, requirements, and whether each is complete."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +9,9 @@ from utils.host import base_python, digest
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A folder and the requirement files installed in it, on top of what another one put there.
+    """A folder and the requirement files installed in it, on top of those of `base`.
 
-    `dependencies` False: the files are complete as they stand and are installed with --no-deps.
+    `dependencies` False: the files list all packages and are installed with --no-deps.
     """
 
     name: str
@@ -27,21 +27,21 @@ class Environment:
 
     @property
     def stamp(self) -> Path:
-        """Written last: without it, or with another digest in it, the environment is not ready."""
+        """Written last: without it, or with another digest, the environment is not ready."""
         return self.folder / f"{self.name}.sha256"
 
     @property
     def contents(self) -> Path:
-        """The names found in site-packages at the end of the set-up, to see later whether any is gone."""
+        """The names in site-packages at the end of the set-up, to detect lost ones later."""
         return self.folder / f"{self.name}.contents"
 
     @property
-    def half_made(self) -> Path:
-        """Here while a set-up runs, and after one that was killed."""
+    def incomplete_mark(self) -> Path:
+        """Exists while a set-up runs, and after a killed one."""
         return self.folder / ".half-made"
 
     def digest(self) -> str:
-        """Changes whenever a requirement file does, and with the Python the environment was made with."""
+        """Changes with each requirement file and with the Python the environment was created with."""
         content = b"".join(path.read_bytes() for path in self.requirements)
         if self.base:
             below = self.base.digest()
@@ -51,20 +51,20 @@ class Environment:
         return digest.of_bytes(content + below.encode())
 
     def is_ready(self) -> bool:
-        """True when the last set-up of exactly these requirements ran to its end, whatever `python3` is on PATH."""
+        """True when the last set-up was of these requirements and completed, whichever `python3` is on PATH."""
         return self.stamp.is_file() and not self.is_damaged() and self.stamp.read_text() == self.digest()
 
     def is_damaged(self) -> bool:
-        """True when it must be made from an empty folder: set-up killed, Python not working or packages lost."""
-        if self.half_made.exists():
+        """True when it must be created again: the set-up was killed, its Python does not run, or packages are lost."""
+        if self.incomplete_mark.exists():
             return True
         if not self.stamp.exists():
-            return False  # nothing is made yet
+            return False  # not set up yet
         known = self.contents.read_text().splitlines() if self.contents.is_file() else []
         return bool(set(known) - self.packages()) or not base_python.find(self.folder)
 
     def packages(self) -> set[str]:
-        """The top-level names in site-packages; versions, which change with an update, left out."""
+        """The top-level names in site-packages, without versions."""
         found = self.folder.glob("lib/python*/site-packages/*")
         return {path.name for path in found if path.suffix not in (".dist-info", ".egg-info", ".pth")} - {"__pycache__"}
 
@@ -89,7 +89,7 @@ BENCHMARK = Environment(
     requirements=(ROOT / "requirements.txt", ROOT / "benchmarks/requirements.txt"),
     base=SAMPLE,
 )
-# Servers that the benchmark measures beside ours, with what they want of torch and transformers.
+# Other servers that the benchmark measures, with the torch and transformers they need.
 INFINITY = Environment(
     name="infinity", folder=ROOT / ".venv-infinity", requirements=(ROOT / "benchmarks/requirements-infinity.txt",)
 )
@@ -102,8 +102,8 @@ SERVING = Environment(
     requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
     dependencies=False,
 )
-# TorchScript needs torch, a gigabyte that no other repository is to wait for. Its own dependencies differ between the
-# CPU's wheel and the others.
+# TorchScript needs torch, a gigabyte that other repositories do not need. Its dependencies differ between the CPU wheel
+# and the others.
 SERVING_TORCH = Environment(
     name="serving-torch",
     folder=ROOT / ".venv-serving-torch",
@@ -113,12 +113,12 @@ SERVING_TORCH = Environment(
 TENSORFLOW = Environment(
     name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
 )
-# Only what differs from the factory's: torch is found there.
+# Only what differs from the factory environment, which provides torch.
 TRANSFORMERS5 = Environment(
     name="transformers5", folder=ROOT / ".venv-transformers5", requirements=(ROOT / "requirements-transformers5.txt",)
 )
-# The library that users of embeddings and of ranking models have: its own answers are the right ones. No torch and no
-# transformers of its own: a process of the factory adds its packages to those it has.
+# The reference for embeddings and ranking models. It has no torch and no transformers of its own: a process of the
+# factory environment adds these packages to its own.
 SENTENCES = Environment(
     name="sentence-transformers",
     folder=ROOT / ".venv-sentence-transformers",

@@ -1,4 +1,4 @@
-"""One error tree; every error carries the exit code of the stage that failed (the table is in the README)."""
+"""The error classes; each has the exit code of the stage that failed (the table is in the README)."""
 
 
 class FactoryError(Exception):
@@ -26,7 +26,7 @@ class ExportError(FactoryError):
 
 
 class ParityError(FactoryError):
-    """What was converted does not answer as the original does."""
+    """The converted model's answers differ from the reference model's."""
 
     exit_code = 5
 
@@ -44,12 +44,12 @@ class ImageError(FactoryError):
 
 
 class BootProofError(FactoryError):
-    """The built server does not start, or does not answer the golden texts as PyTorch does."""
+    """The built server does not start, or its golden answers differ from the reference model's."""
 
     exit_code = 8
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived. Derived from BaseException so that no `except Exception` on the way up swallows it."""
+    """SIGTERM arrived. A BaseException, so that no `except Exception` catches it."""
 
     exit_code = 143

@@ -1,4 +1,4 @@
-"""Every exception that is not a FactoryError, as one sentence: first the faults of the place a build runs in."""
+"""Turns any exception that is not a FactoryError into one sentence; faults of the machine have advice."""
 
 import contextlib
 import errno
@@ -19,34 +19,34 @@ ADVICE = {
     errno.EACCES: _ACCESS,
     errno.EPERM: _ACCESS,
     errno.EMFILE: "allow more open files (ulimit -n), then run the same command again",
-    errno.ENFILE: "the machine has too many open files: end what holds them, then run the same command again",
+    errno.ENFILE: "the machine has too many open files: close some, then run the same command again",
     errno.ENOMEM: "free memory, then run the same command again",
     errno.E2BIG: "a command line is too long: shorten the references and the environment, then build again",
-    errno.EIO: "the disk or its connection fails: look at the machine's log",
+    errno.EIO: "the disk or its connection fails: check the system log",
 }
-# What libraries make of ENOSPC when they wrap it in an error of their own.
+# The text of ENOSPC in errors of libraries that wrap it.
 _FULL = "No space left on device"
 
 
 @contextlib.contextmanager
-def told_as(error_type: type[FactoryError]) -> Iterator[None]:
-    """Any fault inside the block becomes an `error_type`, with the exit code of its stage."""
+def raised_as(error_type: type[FactoryError]) -> Iterator[None]:
+    """Raises any fault inside the block as an `error_type`, with the exit code of its stage."""
     try:
         yield
     except FactoryError as error:
-        # A stage that tells all its exporter's faults alike would send a user with a full disk the wrong way.
-        if (said := sentence(error)) and _ROOM in said and _ROOM not in str(error):
-            raise type(error)(said) from error
+        # A stage may report a full disk as a fault of the exporter.
+        if (reason := machine_fault(error)) and _ROOM in reason and _ROOM not in str(error):
+            raise type(error)(reason) from error
         raise
     except BaseException as error:
         if not is_fault(error):
             raise
-        raise error_type(said_of(error)) from error
+        raise error_type(message_of(error)) from error
 
 
 @contextlib.contextmanager
-def naming(references: Mapping[Path, str]) -> Iterator[None]:
-    """In errors, `as_written`. `references` can still grow inside the block."""
+def showing_references(references: Mapping[Path, str]) -> Iterator[None]:
+    """Applies `as_written` to errors inside the block; `references` can still grow there."""
     try:
         yield
     except FactoryError as error:
@@ -57,7 +57,7 @@ def naming(references: Mapping[Path, str]) -> Iterator[None]:
 
 
 def as_written(text: str, references: Mapping[Path, str]) -> str:
-    """`text` with the reference that the user wrote in place of the temporary folder or cache it was fetched to."""
+    """`text` with each folder of a fetched reference replaced by the reference as the user wrote it."""
     for folder, reference in references.items():
         text = text.replace(str(folder), reference)
     return text
@@ -65,7 +65,7 @@ def as_written(text: str, references: Mapping[Path, str]) -> str:
 
 @contextlib.contextmanager
 def panics_raised() -> Iterator[None]:
-    """A panic of a library in Rust becomes a RuntimeError, for code that tells all faults of a library alike."""
+    """Raises a panic of a Rust library as a RuntimeError, so that `except Exception` catches it."""
     try:
         yield
     except BaseException as error:
@@ -75,23 +75,23 @@ def panics_raised() -> Iterator[None]:
 
 
 def is_fault(error: BaseException) -> bool:
-    """False for a signal, an exit and the like. PyO3's PanicException cannot be imported, and is no Exception."""
+    """False for a signal or an exit. PyO3's PanicException cannot be imported and is no Exception."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
-def said_of(error: BaseException) -> str:
-    """What to tell of any fault: that of the place, else that it was not foreseen."""
-    if said := sentence(error):
-        return said
-    reason = " ".join(str(error).split())[:300]
-    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+def message_of(error: BaseException) -> str:
+    """The message for any fault: `machine_fault`, else that it was unexpected."""
+    if reason := machine_fault(error):
+        return reason
+    text = " ".join(str(error).split())[:300]
+    shown = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if isinstance(error, ImportError):
-        return f"a part of the environment is missing or broken ({said}); remove .venv and run the same command again"
-    return f"unexpected {said}; run again with --debug (or TRITON_FACTORY_DEBUG=1) to see where, and report it"
+        return f"a part of the environment is missing or broken ({shown}); remove .venv and run the same command again"
+    return f"unexpected {shown}; run again with --debug (or TRITON_FACTORY_DEBUG=1) for the traceback, and report it"
 
 
-def sentence(error: BaseException) -> str:
-    """What to tell of a fault of the place; empty for any other."""
+def machine_fault(error: BaseException) -> str:
+    """The sentence for a fault of the machine (disk, memory, permissions); empty for any other."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, MemoryError):
@@ -106,7 +106,7 @@ def sentence(error: BaseException) -> str:
 
 
 def _free(number: int) -> str:
-    """Writing to an open file tells no name: what is free where a build writes says which disk it is."""
+    """Free space where a build writes: an error of writing to an open file names no file."""
     if ADVICE[number] != _ROOM:
         return ""
     folders = dict.fromkeys([ROOT, Path(tempfile.gettempdir()), Path("~").expanduser()])

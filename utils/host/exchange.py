@@ -1,4 +1,4 @@
-"""Two folders change places, so that readers of the one find the old or the new, at any moment if possible."""
+"""Exchanges two folders, in one step if possible, so that readers find either the old or the new one."""
 
 import ctypes
 import errno
@@ -8,24 +8,24 @@ from pathlib import Path
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-# File systems that cannot (NFS, say), and kernels that do not know.
+# File systems (NFS, say) and kernels without RENAME_EXCHANGE.
 _CANNOT = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV)
-# In a folder that is being replaced: where it belongs.
+# In a folder that is being replaced: its place.
 _NOTE = ".belongs-to"
 
 
 def exchange(folder: Path, destination: Path, *, aside: Path) -> None:
-    """`folder` and `destination`, both existing and on one file system, change places.
+    """Exchanges `folder` and `destination`, which exist on one file system.
 
-    In one step, or, where the file system cannot, by way of a folder in `aside`, from where `put_back` saves what a
-    kill between the steps left.
+    In one step, or, where the file system cannot, through a folder in `aside`: after a kill between the steps,
+    `put_back` restores from there.
     """
     if not _in_one_step(folder, destination):
-        _by_way_of(Path(tempfile.mkdtemp(dir=aside)), folder, destination)
+        _through(Path(tempfile.mkdtemp(dir=aside)), folder, destination)
 
 
 def put_back(folder: Path) -> bool:
-    """True if `folder` was on its way in an exchange, and its place was empty: it stands there again."""
+    """Restores a `folder` left by an interrupted exchange; True if it was one and its place was empty."""
     try:
         place = Path((folder / _NOTE).read_text())
     except OSError:
@@ -38,7 +38,7 @@ def put_back(folder: Path) -> bool:
 
 
 def _in_one_step(folder: Path, destination: Path) -> bool:
-    """Linux's renameat2(2); a process that is killed leaves them exchanged or not."""
+    """Linux renameat2(2), which is atomic. False when it is not supported."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
@@ -51,7 +51,7 @@ def _in_one_step(folder: Path, destination: Path) -> bool:
     raise OSError(number, os.strerror(number), str(folder), None, str(destination))
 
 
-def _by_way_of(place: Path, folder: Path, destination: Path) -> None:
+def _through(place: Path, folder: Path, destination: Path) -> None:
     (destination / _NOTE).write_text(str(destination))
     destination.rename(place)
     try:

@@ -1,4 +1,4 @@
-"""Reads the small JSON files of a model or tokenizer, with a reason for each that cannot be read."""
+"""Reads the small JSON files of a model or tokenizer."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ GIT_LFS = b"version https://git-lfs"
 
 
 def read_json(file: Path, remedy: str) -> Any:
-    """The content of `file` (UTF-8, a byte order mark is no harm); SourceError ending in `remedy`."""
+    """The content of `file` (UTF-8, with or without a byte order mark); SourceError ending in `remedy`."""
     try:
         content = read_plain(file)
         if content.startswith(GIT_LFS):
@@ -21,25 +21,25 @@ def read_json(file: Path, remedy: str) -> Any:
         raise SourceError(f"{str(file)!r} is not UTF-8 (byte {error.start}); {remedy}") from error
     except OSError as error:
         raise SourceError(f"{str(file)!r} cannot be read ({error.strerror}); {remedy}") from error
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python converts
-        raise SourceError(f"{str(file)!r} is not readable as JSON ({error}); {remedy}") from error
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number with too many digits
+        raise SourceError(f"{str(file)!r} is not valid JSON ({error}); {remedy}") from error
 
 
 def read_json_object(file: Path, remedy: str) -> dict[str, Any]:
-    """As read_json, for a file that holds an object; one that is not there reads as empty."""
-    if not is_there(file):
+    """The JSON object in `file`, empty if there is no such file. Errors as in read_json."""
+    if not exists(file):
         return {}
     content = read_json(file, remedy)
     if not isinstance(content, dict):
-        raise SourceError(f"{str(file)!r} holds no JSON object; {remedy}")
+        raise SourceError(f"{str(file)!r} does not contain a JSON object; {remedy}")
     return content
 
 
-def is_there(file: Path) -> bool:
-    """Also true for a link to nowhere: that is a damaged folder, not one without the file."""
+def exists(file: Path) -> bool:
+    """Whether `file` exists; SourceError for a broken link, because the folder is damaged then."""
     if file.is_symlink() and not file.exists():
         raise SourceError(
             f"{str(file)!r} is a link to {str(file.readlink())!r}, which does not exist; copy the folder with "
-            "the files behind its links"
+            "the files that its links point to"
         )
     return file.exists()

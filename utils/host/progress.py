@@ -1,4 +1,4 @@
-"""Progress on stderr: one line a stage, with its seconds."""
+"""Progress on stderr: one line per stage, with its seconds."""
 
 import contextlib
 import sys
@@ -13,34 +13,34 @@ from utils.host.errors import FactoryError
 def stage(name: str, fails_as: type[FactoryError] = FactoryError) -> Iterator[None]:
     """Prints `name ...` on a terminal while the stage runs and `name  1.2 s` when it is done.
 
-    Any fault that is not a FactoryError becomes a `fails_as`, with its exit code.
+    Any fault that is not a FactoryError is raised as a `fails_as`, with its exit code.
     """
     interactive = sys.stderr.isatty()
     if interactive:
-        _say(f"\r{name} ...", end="")
+        _print(f"\r{name} ...", end="")
     started = time.monotonic()
     try:
-        with exceptions.told_as(fails_as):
+        with exceptions.raised_as(fails_as):
             yield
         signals.check()
     except BaseException:
-        _say(f"{_clear(interactive)}{name}  failed after {time.monotonic() - started:.1f} s")
+        _print(f"{_clear(interactive)}{name}  failed after {time.monotonic() - started:.1f} s")
         raise
-    _say(f"{_clear(interactive)}{name}  {time.monotonic() - started:.1f} s")
+    _print(f"{_clear(interactive)}{name}  {time.monotonic() - started:.1f} s")
 
 
 def note(text: str) -> None:
-    """One indented line below the running stage: a figure measured, a choice made."""
-    _say(f"{_clear(sys.stderr.isatty())}  {text}")
+    """Prints one indented line below the running stage: a measured value, a choice."""
+    _print(f"{_clear(sys.stderr.isatty())}  {text}")
 
 
 def warn(text: str) -> None:
-    """One line a user should not miss."""
-    _say(f"{_clear(sys.stderr.isatty())}warning: {text}")
+    """Prints a warning."""
+    _print(f"{_clear(sys.stderr.isatty())}warning: {text}")
 
 
-def _say(text: str, end: str = "\n") -> None:
-    with contextlib.suppress(OSError):  # a log on a full disk, a terminal that is gone: no reason to fail
+def _print(text: str, end: str = "\n") -> None:
+    with contextlib.suppress(OSError):  # a full disk or a closed terminal is no reason to fail
         print(text, end=end, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first one ends the command, the next ones do not disturb what it then clears up."""
+"""SIGINT and SIGTERM: the first one ends the command, later ones do not interrupt its clean-up."""
 
 import signal
 import time
@@ -7,12 +7,12 @@ from typing import NoReturn
 
 from utils.host.errors import Terminated
 
-# Clearing up takes seconds; when it takes longer than this, something hangs, and a further signal counts again.
+# Clean-up takes seconds. After this time something hangs, and a further signal counts again.
 PATIENCE_SECONDS = 30.0
 
 
 class _Stop:
-    """The signal that ended the command, and when."""
+    """The signal that ended the command, and its time."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -34,9 +34,9 @@ _stop = _Stop()
 
 
 def listen() -> None:
-    """From here on SIGINT raises KeyboardInterrupt and SIGTERM raises Terminated, once.
+    """From now on SIGINT raises KeyboardInterrupt and SIGTERM raises Terminated, once.
 
-    Also where SIGINT came ignored: a shell starts its background jobs so, and a build among them must be stoppable.
+    Also where SIGINT was ignored, as in background jobs of a shell.
     """
     _stop.number = 0
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -44,6 +44,6 @@ def listen() -> None:
 
 
 def check() -> None:
-    """Raises again what a library swallowed: a signal can arrive in a callback whose exceptions Python ignores."""
+    """Raises the signal's exception again: it may have been raised in a callback, where Python ignores it."""
     if _stop.number:
         _stop.throw()

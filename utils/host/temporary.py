@@ -1,4 +1,4 @@
-"""Where temporary files of a build go."""
+"""The folder for temporary files of a build."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ FOLDER = "tmp"
 
 @contextlib.contextmanager
 def temporary_files_in(tree: Path) -> Iterator[None]:
-    """Those of this process and of its children go below `tree`: a killed build leaves them nowhere else."""
+    """Temporary files of this process and its children go below `tree`, where clean-up finds them after a kill."""
     place = tree / FOLDER
     place.mkdir(exist_ok=True)
     variable, cached = os.environ.get("TMPDIR"), tempfile.tempdir

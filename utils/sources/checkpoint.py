@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.host.errors import SourceError
-from utils.host.json_file import is_there, read_json
+from utils.host.json_file import exists, read_json
 from utils.sources.model_config import ModelConfig
 from utils.sources.requirements import SourceRequirements
 from utils.sources.safetensors_header import read_header
@@ -79,13 +79,13 @@ def read_checkpoint(folder: Path, *, allow_pickle: bool) -> Checkpoint | None:
 
     SourceError (exit 3) when weights are missing, damaged or not allowed. The order is transformers' own.
     """
-    if is_there(folder / SAFE):
+    if exists(folder / SAFE):
         return Checkpoint(source=folder / SAFE, shapes=dict(read_header(folder / SAFE)))
-    if is_there(folder / SAFE_INDEX):
+    if exists(folder / SAFE_INDEX):
         named = read_index(folder / SAFE_INDEX)
         return Checkpoint(source=named.source, shapes=dict(_of_shards(folder, named.source)))
     for name in (PICKLED, PICKLED_INDEX):
-        if is_there(folder / name):
+        if exists(folder / name):
             _check_pickled(folder / name, allowed=allow_pickle)
             return None
     raise SourceError(_without_weights(folder, allow_pickle=allow_pickle))
@@ -110,7 +110,7 @@ def _weight_map(file: Path) -> dict[str, str]:
 def _of_shards(folder: Path, index: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     weight_map = _weight_map(index)
     for shard in sorted(set(weight_map.values())):
-        if not is_there(folder / shard):
+        if not exists(folder / shard):
             raise SourceError(f"the shard {shard!r} that {str(index)!r} names is missing; download or copy it, too")
         shapes = read_header(folder / shard)
         lacking = sorted(name for name, place in weight_map.items() if place == shard and name not in shapes)
@@ -131,7 +131,7 @@ def _check_pickled(file: Path, *, allowed: bool) -> None:
     shards = sorted(set(_weight_map(file).values())) if file.name == PICKLED_INDEX else [file.name]
     for shard in shards:
         place = file.parent / shard
-        if not is_there(place):
+        if not exists(place):
             raise SourceError(f"the shard {shard!r} that {str(file)!r} names is missing; download or copy it, too")
         if not (place.is_file() and zipfile.is_zipfile(place)):  # what torch.save() has written since 2020
             raise SourceError(f"{str(place)!r} is cut short or no PyTorch checkpoint; download or copy it again")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.host.errors import SourceError
-from utils.host.exceptions import as_written, naming
+from utils.host.exceptions import as_written, showing_references
 from utils.host.progress import note
 from utils.sources.checkpoint import (
     SAFE,
@@ -23,7 +23,7 @@ from utils.sources.checkpoint import (
     read_index,
 )
 from utils.sources.known_keys.check import require_understood
-from utils.sources.known_keys.folder import doubts_of_model
+from utils.sources.known_keys.folder import unread_in_model
 from utils.sources.labels import Labels, labels_of_config, read_labels, require_count
 from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
 from utils.sources.requirements import SourceRequirements, Sources
@@ -70,7 +70,7 @@ def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
     Errors are SourceErrors, and ExportError for a model type that cannot be exported.
     """
     fetcher = _Fetcher(spec, folder)
-    with naming(fetcher.fetched):
+    with showing_references(fetcher.fetched):
         return _checked(spec, fetcher)
 
 
@@ -84,7 +84,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
-            doubts = doubts_of_model(path, sentences=spec.requirements.sentences)
+            doubts = unread_in_model(path, sentences=spec.requirements.sentences)
             accepted.update(require_understood(doubts, spec.requirements.accept_unknown))
         elif name == "tokenizer":
             files = read_tokenizer_files(path, spec.requirements)
@@ -180,7 +180,7 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
         spec.model, metadata.revisions["model"], METADATA + weights, folder / "model", limit=spec.fetch_timeout
     )
     folder = transformer_folder(fetched.path)
-    with naming(metadata.fetched):
+    with showing_references(metadata.fetched):
         checkpoint = read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
         if spec.model.scheme != "local":  # a local one has been through this
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
@@ -190,10 +190,10 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
 
 def require_local(spec: Sources) -> None:
     """SourceError for a path that does not exist: told before anything is installed or asked for over a network."""
-    require_here({"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels})
+    require_existing({"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels})
 
 
-def require_here(named: Mapping[str, StorageRef | None]) -> None:
+def require_existing(named: Mapping[str, StorageRef | None]) -> None:
     """SourceError for a path among {argument: reference} that does not exist."""
     for argument, reference in named.items():
         if reference is not None and reference.scheme == "local":

@@ -9,7 +9,7 @@ from typing import Any
 from utils.host.errors import SourceError
 from utils.host.progress import note
 from utils.sources.known_keys.check import require_understood
-from utils.sources.known_keys.folder import doubts_of_labels
+from utils.sources.known_keys.folder import unread_in_labels
 from utils.sources.label_texts import check_texts
 from utils.sources.requirements import SourceRequirements
 
@@ -40,7 +40,7 @@ def read_labels(
     """
     file = _label_file(path) if path.is_dir() else path
     content = _read_json(file)
-    accepted = require_understood(doubts_of_labels(file, content), requirements.accept_unknown)
+    accepted = require_understood(unread_in_labels(file, content), requirements.accept_unknown)
     if file.name == "config.json":
         content = _config_labels(content, file)
     return replace(_made(_in_order(content, str(file)), str(file), requirements, head_size), accepted=accepted)

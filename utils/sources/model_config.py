@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.host.errors import SourceError
-from utils.host.json_file import is_there, read_json
+from utils.host.json_file import exists, read_json
 from utils.sources.whole_numbers import whole
 
 # How logits become scores, by what the head was trained for, for a head of several outputs. Source: transformers'
@@ -49,9 +49,9 @@ def read_model_config(folder: Path) -> ModelConfig:
     file = folder / "config.json"
     if not folder.is_dir():
         raise SourceError(f"MODEL {str(folder)!r} is not a folder; {SAVED}")
-    if is_there(folder / ADAPTER):
+    if exists(folder / ADAPTER):
         raise SourceError(_of_adapter(folder))
-    if not is_there(file):
+    if not exists(file):
         raise SourceError(f"MODEL {str(folder)!r} has no config.json; {SAVED}")
     content = read_json(file, "save the model again")
     if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
@@ -73,7 +73,7 @@ def read_model_config(folder: Path) -> ModelConfig:
 def _of_adapter(folder: Path) -> str:
     """With peft installed, transformers loads the adapter, beside whole weights too; without peft, the bare base."""
     what = "is the adapter of a PEFT fine-tuning"
-    if is_there(folder / "config.json"):
+    if exists(folder / "config.json"):
         what = f"holds the adapter of a PEFT fine-tuning ({ADAPTER}) beside the weights of a model"
     return (
         f"MODEL {str(folder)!r} {what}; merge it into its base (merge_and_unload()) and save the whole model to a "

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.host.errors import SourceError
-from utils.host.json_file import is_there, read_json, read_json_object
+from utils.host.json_file import exists, read_json, read_json_object
 from utils.sources.whole_numbers import whole
 
 MODULES = "modules.json"
@@ -44,7 +44,7 @@ def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> Sentenc
     SourceError (exit 3) for what this factory would serve otherwise than sentence-transformers.
     """
     root = root_of(folder)
-    if not is_there(root / MODULES):
+    if not exists(root / MODULES):
         return SentenceFolder(pooling=pooling)
     _require_type(root, "SentenceTransformer")
     modules = _modules(root / MODULES, (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]))
@@ -58,7 +58,7 @@ def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> Sentenc
 
 def read_ranking_folder(folder: Path) -> SentenceFolder:
     """What a CrossEncoder's folder says (version 6; earlier ones write config.json alone); SourceError as above."""
-    if not is_there(folder / MODULES):
+    if not exists(folder / MODULES):
         return SentenceFolder()
     _require_type(folder, "CrossEncoder")
     _modules(folder / MODULES, (["Transformer"],))
@@ -69,7 +69,7 @@ def read_ranking_folder(folder: Path) -> SentenceFolder:
 
 def root_of(folder: Path) -> Path:
     """The folder with modules.json of the model in `folder`: `folder` itself, but for the layout before 2.0."""
-    if not is_there(folder / MODULES) and is_there(folder.parent / MODULES):
+    if not exists(folder / MODULES) and exists(folder.parent / MODULES):
         return folder.parent if transformer_folder(folder.parent) == folder else folder
     return folder
 
@@ -79,7 +79,7 @@ def transformer_folder(folder: Path) -> Path:
 
     modules.json says so. `folder` for all others.
     """
-    if not is_there(folder / MODULES):
+    if not exists(folder / MODULES):
         return folder
     content = read_json(folder / MODULES, AGAIN)
     first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
@@ -124,7 +124,7 @@ def _modules(file: Path, served: Sequence[list[str]]) -> list[tuple[str, str]]:
 
 def _pooling(folder: Path) -> str:
     file = folder / "config.json"
-    if not is_there(file):
+    if not exists(file):
         raise SourceError(f"{str(file)!r}, which modules.json speaks of, is missing; {AGAIN}, or give --pooling")
     content = read_json_object(file, AGAIN)
     named = content.get("pooling_mode")

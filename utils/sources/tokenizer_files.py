@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from utils.host.errors import SourceError
-from utils.host.json_file import is_there, read_json, read_json_object
+from utils.host.json_file import exists, read_json, read_json_object
 from utils.host.plain_file import read_plain
 from utils.host.progress import warn
 from utils.sources import whole_numbers
 from utils.sources.known_keys.check import require_understood
-from utils.sources.known_keys.folder import doubts_of_tokenizer
+from utils.sources.known_keys.folder import unread_in_tokenizer
 from utils.sources.requirements import SourceRequirements
 
 SAVE_AGAIN = "save the tokenizer again with save_pretrained()"
@@ -64,7 +64,7 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
             f"the tokenizer in {str(folder)!r} needs code of its own (auto_map in tokenizer_config.json), and this "
             "factory runs no foreign code (no trust_remote_code); give one of a class that transformers has"
         )
-    if not any(is_there(file) for pattern in VOCABULARIES for file in folder.glob(pattern)):
+    if not any(exists(file) for pattern in VOCABULARIES for file in folder.glob(pattern)):
         raise SourceError(_without_vocabulary(folder, name))
     whole = _tokenizer_json(folder / "tokenizer.json")
     if not whole and name in SLOW_ONLY.split():
@@ -74,7 +74,7 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
             f"the tokenizer in {str(folder)!r} ({name or 'of no named class'}) has no pad token, so texts cannot be "
             "batched; set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
         )
-    accepted = require_understood(doubts_of_tokenizer(folder, whole), requirements.accept_unknown)
+    accepted = require_understood(unread_in_tokenizer(folder, whole), requirements.accept_unknown)
     vocabulary = _largest_id(whole) if whole else _of_parts(folder)
     return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
 
@@ -97,7 +97,7 @@ def _slow_only(name: str) -> str:
 
 def _tokenizer_json(file: Path) -> dict[str, Any]:
     """Its content, {} where there is none."""
-    if not is_there(file):
+    if not exists(file):
         return {}
     content = read_json(file, SAVE_AGAIN)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
@@ -129,9 +129,9 @@ def _of_parts(folder: Path) -> int | None:
     """The same for a slow tokenizer's text files."""
     added = read_json_object(folder / "added_tokens.json", SAVE_AGAIN)
     ids = [each for each in added.values() if isinstance(each, int)]
-    if is_there(folder / "vocab.json"):
+    if exists(folder / "vocab.json"):
         ids += [each for each in read_json_object(folder / "vocab.json", SAVE_AGAIN).values() if isinstance(each, int)]
-    elif is_there(folder / "vocab.txt"):
+    elif exists(folder / "vocab.txt"):
         ids.append(_lines(folder / "vocab.txt") - 1)
     else:
         return None  # a SentencePiece model

@@ -83,7 +83,7 @@ class TestEnvironment:
     def test_damaged(self, environment, harm):
         complete(environment)
         if harm == "half made":
-            environment.half_made.touch()
+            environment.incomplete_mark.touch()
         elif harm == "Python gone":
             environment.python.unlink()
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utils.host import build_tree
-from utils.host.build_tree import SENTINEL, move_into_place, open_build_tree, require_ours
+from utils.host.build_tree import SENTINEL, move_into_place, open_build_tree, require_sentinel
 from utils.host.errors import UsageError
 
 # A build in a process of its own: it says where its folder is and waits for a line (or for its end).
@@ -121,7 +121,7 @@ def test_what_this_project_did_not_make_is_not_replaced(build):
 def test_the_sentinel_must_be_a_file(tmp_path):
     (tmp_path / SENTINEL).mkdir()
     with pytest.raises(UsageError, match="did not make it"):
-        require_ours(tmp_path)
+        require_sentinel(tmp_path)
 
 
 def test_a_build_folder_that_cannot_be_made_is_named(build):

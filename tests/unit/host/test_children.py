@@ -76,7 +76,7 @@ time.sleep(60)
 """
     with (
         pytest.raises(KeyboardInterrupt),
-        children.clearing_up([sys.executable, "-c", code], stdout=subprocess.PIPE) as child,
+        children.child_process([sys.executable, "-c", code], stdout=subprocess.PIPE) as child,
     ):
         child.stdout.readline()
         raise KeyboardInterrupt

@@ -5,7 +5,7 @@ import pytest
 
 from tests.tiny_models import wordpiece
 from utils.host.errors import ExportError, ImageError
-from utils.host.exceptions import ADVICE, is_fault, naming, panics_raised, sentence, told_as
+from utils.host.exceptions import ADVICE, is_fault, machine_fault, panics_raised, raised_as, showing_references
 
 
 def fault(number, *name):
@@ -14,7 +14,7 @@ def fault(number, *name):
 
 @pytest.mark.parametrize("number", list(ADVICE))
 def test_a_fault_of_the_place_becomes_the_error_of_its_stage(number):
-    with pytest.raises(ImageError) as told, told_as(ImageError):
+    with pytest.raises(ImageError) as told, raised_as(ImageError):
         raise fault(number, "/the/place")
     assert os.strerror(number) in str(told.value)
     assert "'/the/place'" in str(told.value)
@@ -25,13 +25,13 @@ def test_a_fault_of_the_place_becomes_the_error_of_its_stage(number):
 def test_what_a_library_made_of_a_full_disk_is_recognised():
     wrapped = RuntimeError("writing failed")
     wrapped.__cause__ = fault(errno.ENOSPC)
-    assert "make room" in sentence(wrapped)
-    assert "make room" in sentence(RuntimeError("inline_container.cc: No space left on device"))
-    assert "memory ran out" in sentence(MemoryError())
+    assert "make room" in machine_fault(wrapped)
+    assert "make room" in machine_fault(RuntimeError("inline_container.cc: No space left on device"))
+    assert "memory ran out" in machine_fault(MemoryError())
 
 
 def test_a_full_disk_behind_a_stage_s_own_words_is_told_as_such():
-    with pytest.raises(ExportError, match="make room") as told, told_as(ImageError):
+    with pytest.raises(ExportError, match="make room") as told, raised_as(ImageError):
         try:
             raise fault(errno.ENOSPC)
         except OSError as error:
@@ -41,7 +41,7 @@ def test_a_full_disk_behind_a_stage_s_own_words_is_told_as_such():
 
 @pytest.mark.parametrize("error", [ExportError("as it is"), KeyboardInterrupt(), SystemExit(2), GeneratorExit()])
 def test_an_error_of_ours_and_what_is_no_fault_pass(error):
-    with pytest.raises(type(error)) as passed, told_as(ImageError):
+    with pytest.raises(type(error)) as passed, raised_as(ImageError):
         raise error
     assert passed.value is error
 
@@ -57,8 +57,8 @@ def test_a_panic_of_a_library_in_rust_can_be_told_like_its_other_errors():
 
 def test_an_error_names_the_reference_in_place_of_the_folder_it_was_fetched_to(tmp_path):
     references = {tmp_path / "downloads/model": "hf:user/name@v1"}
-    with pytest.raises(ExportError, match=r"^'hf:user/name@v1/config.json' is wrong$"), naming(references):
+    with pytest.raises(ExportError, match=r"^'hf:user/name@v1/config.json' is wrong$"), showing_references(references):
         raise ExportError(f"{str(tmp_path / 'downloads/model/config.json')!r} is wrong")
-    with pytest.raises(ExportError) as same, naming(references):
+    with pytest.raises(ExportError) as same, showing_references(references):
         raise (error := ExportError("no folder"))
     assert same.value is error

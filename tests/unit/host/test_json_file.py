@@ -1,7 +1,7 @@
 import pytest
 
 from utils.host.errors import SourceError
-from utils.host.json_file import is_there, read_json, read_json_object
+from utils.host.json_file import exists, read_json, read_json_object
 
 
 def test_a_byte_order_mark_is_no_harm(tmp_path):
@@ -39,9 +39,9 @@ def test_what_is_not_there_is_empty_and_what_is_no_object_is_not(tmp_path):
 
 
 def test_a_link_to_nowhere_is_not_the_same_as_nothing(tmp_path):
-    assert not is_there(tmp_path / "a")
+    assert not exists(tmp_path / "a")
     (tmp_path / "a").symlink_to("b")
     with pytest.raises(SourceError, match=r"is a link to 'b', which does not exist; copy the folder"):
-        is_there(tmp_path / "a")
+        exists(tmp_path / "a")
     (tmp_path / "b").touch()
-    assert is_there(tmp_path / "a")
+    assert exists(tmp_path / "a")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from utils.host.errors import ExportError, SourceError
-from utils.host.json_file import GIT_LFS, is_there
+from utils.host.json_file import GIT_LFS, exists
 from utils.repository.tensors import TRITON_DTYPES, TensorSpec
 from utils.targets.releases import Release, usable_releases
 
@@ -91,7 +91,7 @@ def read_onnx(file: Path) -> OnnxGraph:
 def _parsed(file: Path) -> Any:
     import onnx
 
-    if not is_there(file) or not file.is_file():
+    if not exists(file) or not file.is_file():
         raise SourceError(f"{str(file)!r} is no file; name an ONNX graph, such as model.onnx")
     try:
         with file.open("rb") as stream:
@@ -197,7 +197,7 @@ def _tensors_of_nodes(graph: Any) -> list[Any]:
 def require_external_files(graph: OnnxGraph) -> None:
     """SourceError when weights that the graph keeps in files of their own are not there."""
     for name in graph.external_files:
-        if not is_there(graph.file.parent / name):
+        if not exists(graph.file.parent / name):
             raise SourceError(
                 f"{graph.file.name} keeps weights in {name!r}, which is not beside it in {str(graph.file.parent)!r}; "
                 "copy that file, too"

@@ -9,7 +9,7 @@ from utils.convert.onnx.mapped_tables import with_mapped_tables
 from utils.convert.origins.origin import Converted, Origin
 from utils.convert.task import Settings
 from utils.factory.plan import resolve_settings
-from utils.host.exceptions import naming
+from utils.host.exceptions import showing_references
 from utils.host.progress import note
 from utils.options.build_spec import BuildSpec
 from utils.options.models import RequestedModel
@@ -93,7 +93,7 @@ class TransformersFolder:
             reduction=self.spec.reduction,
             engine=self.spec.engine.name,
         )
-        with naming(self.known.fetched):
+        with showing_references(self.known.fetched):
             conversion = answered(convert(source, self.known.tokenizer.path, destination, wanted), wanted)
         conversion = replace(conversion, graph=with_mapped_tables(conversion.graph))
         cache.keep(self._key, cached_conversion.files_of(conversion), cached_conversion.as_content(conversion))

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from utils.host.errors import SourceError
 from utils.host.progress import warn
-from utils.sources.known_keys.judge import Doubt
+from utils.sources.known_keys.judge import UnreadSetting
 
 MOST_SHOWN = 8
 
 
-def require_understood(doubts: Iterable[Doubt], accepted: Iterable[str]) -> tuple[str, ...]:
+def require_understood(doubts: Iterable[UnreadSetting], accepted: Iterable[str]) -> tuple[str, ...]:
     """The names in `accepted` (--accept-unknown) that were of use, each said in a warning.
 
     SourceError (exit 3) names every setting that nothing reads and that may change answers.
@@ -27,7 +27,7 @@ def require_understood(doubts: Iterable[Doubt], accepted: Iterable[str]) -> tupl
     return tuple(sorted(allowed))
 
 
-def _refusal(refused: list[Doubt]) -> str:
+def _refusal(refused: list[UnreadSetting]) -> str:
     options = " ".join(f"--accept-unknown {name}" for name in dict.fromkeys(doubt.setting.name for doubt in refused))
     return (
         f"this factory does not read {_listed(refused)}, and the model's own answers may depend on that; remove the "
@@ -35,7 +35,7 @@ def _refusal(refused: list[Doubt]) -> str:
     )
 
 
-def _listed(doubts: list[Doubt]) -> str:
+def _listed(doubts: list[UnreadSetting]) -> str:
     texts = [str(doubt) for doubt in doubts[:MOST_SHOWN]]
     more = len(doubts) - len(texts)
     return ", ".join(texts) + (f" and {more} more" if more else "")

@@ -7,9 +7,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from utils.host.json_file import is_there, read_json, read_json_object
+from utils.host.json_file import exists, read_json, read_json_object
 from utils.sources.known_keys import tables
-from utils.sources.known_keys.judge import Doubt, Known, Setting, doubt_of
+from utils.sources.known_keys.judge import Known, Setting, UnreadSetting, unread_setting
 
 REMEDY = "copy the folder again"
 SENTENCE_FILES = {
@@ -21,29 +21,29 @@ SENTENCE_FILES = {
 ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
 
 
-def doubts_of_model(folder: Path, *, sentences: bool) -> Iterator[Doubt]:
+def unread_in_model(folder: Path, *, sentences: bool) -> Iterator[UnreadSetting]:
     """Of config.json and what lies beside it; `sentences`: the task follows the files of sentence-transformers."""
     return _named("MODEL", folder, _of_model(folder, sentences))
 
 
-def doubts_of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
+def unread_in_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting]:
     """Of tokenizer_config.json, special_tokens_map.json and tokenizer.json, whose content is `whole` ({}: none)."""
     return _named("TOKENIZER", folder, _of_tokenizer(folder, whole))
 
 
-def doubts_of_labels(file: Path, content: Any) -> Iterator[Doubt]:
+def unread_in_labels(file: Path, content: Any) -> Iterator[UnreadSetting]:
     """Of a label file that holds more than the map itself. A config.json is a model's, and is not looked at here."""
     return _named("ID2LABEL", file.parent, _of_labels(file, content))
 
 
-def _named(argument: str, folder: Path, doubts: Iterator[Doubt]) -> Iterator[Doubt]:
+def _named(argument: str, folder: Path, doubts: Iterator[UnreadSetting]) -> Iterator[UnreadSetting]:
     """With what the user wrote in place of a folder that may be a download's."""
     for doubt in doubts:
         file = os.path.relpath(doubt.setting.file, folder)
         yield replace(doubt, setting=replace(doubt.setting, file=f"{argument}'s {file}"))
 
 
-def _of_model(folder: Path, sentences: bool) -> Iterator[Doubt]:
+def _of_model(folder: Path, sentences: bool) -> Iterator[UnreadSetting]:
     file = folder / "config.json"
     yield from _of_config(file, read_json_object(file, REMEDY))
     adapter = "adapter_config.json"  # its weights are not loaded
@@ -62,7 +62,7 @@ def _minor(version: str) -> tuple[int, ...]:
     return tuple(int(each) for each in version.split(".")[:2] if each.isdecimal() and len(each) < 10)
 
 
-def _of_config(file: Path, config: dict[str, Any]) -> Iterator[Doubt]:
+def _of_config(file: Path, config: dict[str, Any]) -> Iterator[UnreadSetting]:
     model_type, newer = str(config.get("model_type")), newer_writer(config)
     sections = (f"config.json: {model_type}", "config.json")
     elsewhere = tables.config_keys_elsewhere()
@@ -83,17 +83,17 @@ def _of_config(file: Path, config: dict[str, Any]) -> Iterator[Doubt]:
         )
 
 
-def _of_rope(file: Path, config: dict[str, Any], place: str = "") -> Iterator[Doubt]:
+def _of_rope(file: Path, config: dict[str, Any], place: str = "") -> Iterator[UnreadSetting]:
     scaling = config.get(ROPE)
     if isinstance(scaling, dict):
         known = Known(read=tables.rope_scaling_keys(), strict=True)
         yield from _of(file, "config.json", scaling, known, f"{place}{ROPE}.")
 
 
-def _of_sentences(folder: Path) -> Iterator[Doubt]:
+def _of_sentences(folder: Path) -> Iterator[UnreadSetting]:
     """Before version 2 the model lay in 0_Transformer, below modules.json."""
     root = folder.parent if fnmatch(folder.name, "[0-9]*_Transformer") else folder
-    if not is_there(root / "modules.json"):
+    if not exists(root / "modules.json"):
         return
     modules = read_json(root / "modules.json", REMEDY)
     for module in modules if isinstance(modules, list) else []:
@@ -105,7 +105,7 @@ def _of_sentences(folder: Path) -> Iterator[Doubt]:
             yield from _of_object(file, kind, Known(sections=(kind,), strict=True))
 
 
-def _of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
+def _of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting]:
     config = read_json_object(folder / "tokenizer_config.json", REMEDY)
     kind, extra = "tokenizer_config.json", config.get("extra_special_tokens")
     tokens = frozenset(extra) if isinstance(extra, dict) else frozenset()
@@ -122,7 +122,7 @@ def _of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
     yield from _of_tokenizer_json(folder / "tokenizer.json", whole)
 
 
-def _of_tokenizer_json(file: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
+def _of_tokenizer_json(file: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting]:
     if not whole:
         return
     yield from _of_part(file, {name: None if name in tables.PARTS else whole[name] for name in whole}, "file", "")
@@ -133,7 +133,7 @@ def _of_tokenizer_json(file: Path, whole: dict[str, Any]) -> Iterator[Doubt]:
                 yield from _of_part(file, part, place, f"{place}.")
 
 
-def _of_part(file: Path, part: dict[str, Any], place: str, prefix: str) -> Iterator[Doubt]:
+def _of_part(file: Path, part: dict[str, Any], place: str, prefix: str) -> Iterator[UnreadSetting]:
     known = Known(read=tables.part_keys(place, str(part.get("type"))), sections=("tokenizer.json",), strict=True)
     yield from _of(file, "tokenizer.json", part, known, prefix)
     if part.get("type") == "Sequence":
@@ -143,18 +143,18 @@ def _of_part(file: Path, part: dict[str, Any], place: str, prefix: str) -> Itera
                     yield from _of_part(file, member, place, prefix)
 
 
-def _of_labels(file: Path, content: Any) -> Iterator[Doubt]:
+def _of_labels(file: Path, content: Any) -> Iterator[UnreadSetting]:
     maps = [content.get(name) for name in ("id2label", "label2id")] if isinstance(content, dict) else []
     if file.name != "config.json" and any(isinstance(each, dict | list) for each in maps):
         yield from _of(file, "label file", content, Known(sections=("label file",)))
 
 
-def _of_object(file: Path, kind: str, known: Known) -> Iterator[Doubt]:
+def _of_object(file: Path, kind: str, known: Known) -> Iterator[UnreadSetting]:
     yield from _of(file, kind, read_json_object(file, REMEDY), known)
 
 
-def _of(file: Path, kind: str, content: dict[str, Any], known: Known, place: str = "") -> Iterator[Doubt]:
+def _of(file: Path, kind: str, content: dict[str, Any], known: Known, place: str = "") -> Iterator[UnreadSetting]:
     for key, value in content.items():
         setting = Setting(file=str(file), kind=kind, name=f"{place}{key}", value=value)
-        if (doubt := doubt_of(setting, known)) is not None:
+        if (doubt := unread_setting(setting, known)) is not None:
             yield doubt

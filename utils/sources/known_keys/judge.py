@@ -39,7 +39,7 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doubt:
+class UnreadSetting:
     """A setting that nothing here reads, whether it is refused, and why."""
 
     setting: Setting
@@ -56,23 +56,25 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def doubt_of(setting: Setting, known: Known) -> Doubt | None:
+def unread_setting(setting: Setting, known: Known) -> UnreadSetting | None:
     """None for a setting that is read or harmless."""
     if setting.key in known.read:
         return None
     row = _row_of(setting.key, (*known.sections, ANY_FILE))
     if row is not None and not (row.is_guess and _is_off(setting.value)):
-        return None if row.allows(setting.value) else Doubt(setting=setting, refused=True, why=row.text)
+        return None if row.allows(setting.value) else UnreadSetting(setting=setting, refused=True, why=row.text)
     why = f"no library here reads it in a {setting.kind}"
     if known.strict:
-        return None if is_empty(setting.value) else Doubt(setting=setting, refused=True, why=why)
+        return None if is_empty(setting.value) else UnreadSetting(setting=setting, refused=True, why=why)
     if known.newer:
         why = f"unknown to transformers {transformers_version()}; {known.newer} wrote the file"
-        return None if setting.value is None else Doubt(setting=setting, refused=True, why=why)
+        return None if setting.value is None else UnreadSetting(setting=setting, refused=True, why=why)
     if setting.key in known.elsewhere:
         why = "transformers reads it in files of other types only"
-        return None if _is_off(setting.value) else Doubt(setting=setting, refused=False, why=why)
-    return None if is_empty(setting.value) else Doubt(setting=setting, refused=_computes(setting.value), why=why)
+        return None if _is_off(setting.value) else UnreadSetting(setting=setting, refused=False, why=why)
+    return (
+        None if is_empty(setting.value) else UnreadSetting(setting=setting, refused=_computes(setting.value), why=why)
+    )
 
 
 def _is_off(value: Any) -> bool:

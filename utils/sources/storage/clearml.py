@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from utils.host.errors import SourceError
 from utils.host.link_or_copy import clone
 from utils.sources.storage.archive import unpack
-from utils.sources.storage.clearml_api import look_up
+from utils.sources.storage.clearml_api import find_model_uri
 from utils.sources.storage.quiet import silence
 from utils.sources.storage.scrub import scrub
 
@@ -26,7 +26,7 @@ def resolve(locator: str) -> str:
     """The model id itself: a model's file never changes under its id. Checks that the server knows it."""
     model_id = locator.strip()
     with silence():
-        look_up(model_id)
+        find_model_uri(model_id)
     return model_id
 
 
@@ -38,7 +38,7 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
         return Path(complete.read_text().splitlines()[1])
     shutil.rmtree(files, ignore_errors=True)
     with silence(), _private_cache(destination / "cache"):
-        uri = look_up(revision)
+        uri = find_model_uri(revision)
         copy = _download(revision, uri)
         # A server on the same disk may name a folder: then there is nothing to open.
         folder = copy if copy.is_dir() else _opened(copy, files, revision, uri)

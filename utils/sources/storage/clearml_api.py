@@ -26,7 +26,7 @@ class _Session(Protocol):
     def send_request(self, service: str, action: str, *, version: str, json: dict[str, str]) -> "requests.Response": ...
 
 
-def look_up(model_id: str) -> str:
+def find_model_uri(model_id: str) -> str:
     """The address of the model's file. Asked directly, because InputModel hides every reason for a failure."""
     host = _configured()
     import requests
