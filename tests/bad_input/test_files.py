@@ -96,14 +96,14 @@ def adapter(case):
 # what happens to the model, exit code, words
 MODELS = {
     "no config": (lambda case: case.remove("config.json"), ["has no config.json", "save_pretrained()"]),
-    "an empty config": (lambda case: case.write("config.json", ""), ["config.json", "not readable as JSON"]),
-    "half a config": (lambda case: truncate(case, "config.json", 50), ["not readable as JSON", "save the model"]),
+    "an empty config": (lambda case: case.write("config.json", ""), ["config.json", "not valid JSON"]),
+    "half a config": (lambda case: truncate(case, "config.json", 50), ["not valid JSON", "save the model"]),
     "a config of bytes": (lambda case: case.write("config.json", b"\xff\xfe"), ["config.json", "not UTF-8 (byte 0)"]),
     "a config that is a list": (lambda case: case.write("config.json", "[]"), ["names no model_type"]),
     "a config of no model": (lambda case: case.edit("config.json", model_type=None), ["names no model_type"]),
     "a config that is a folder": (lambda case: folder_instead(case, "config.json"), ["config.json", "cannot be read"]),
     "a config that leads nowhere": (lambda case: link_to_nowhere(case, "config.json"), ["is a link to", "gone"]),
-    "a web page as config": (lambda case: case.write("config.json", "<html>"), ["not readable as JSON"]),
+    "a web page as config": (lambda case: case.write("config.json", "<html>"), ["not valid JSON"]),
     "another problem": (lambda case: case.edit("config.json", problem_type="ranking"), ["'ranking'", "regression"]),
     "a problem that is a list": (lambda case: case.edit("config.json", problem_type=["regression"]), ["problem_type"]),
     "labels without number": (lambda case: case.edit("config.json", id2label=None, num_labels=0), ["num_labels 0"]),
@@ -146,7 +146,7 @@ MODELS = {
     "a shard cut short": (cut_shard, ["model-00002-of-00002.safetensors", "bytes"]),
     "shards without index": (shard_without_index, ["a shard without model.safetensors.index.json"]),
     "an index of nothing": (index_of_nothing, ["no weight_map"]),
-    "half an index": (half_an_index, ["model.safetensors.index.json", "not readable as JSON"]),
+    "half an index": (half_an_index, ["model.safetensors.index.json", "not valid JSON"]),
     "an index that climbs": (index_that_climbs, ["'../other/x'", "no file beside it"]),
     "shards of two models": (shards_of_two_models, ["lacks the tensor", "different models"]),
     "no head": (
@@ -194,17 +194,17 @@ def larger_vocabulary(case):
 
 TOKENIZERS = {
     "no tokenizer": (no_tokenizer, ["holds no tokenizer", "tokenizer.json", "save_pretrained()"]),
-    "half a tokenizer": (lambda case: truncate(case, "tokenizer.json", 200), ["tokenizer.json", "not readable"]),
-    "an empty tokenizer": (lambda case: case.write("tokenizer.json", ""), ["tokenizer.json", "not readable as JSON"]),
+    "half a tokenizer": (lambda case: truncate(case, "tokenizer.json", 200), ["tokenizer.json", "not valid JSON"]),
+    "an empty tokenizer": (lambda case: case.write("tokenizer.json", ""), ["tokenizer.json", "not valid JSON"]),
     "something else": (lambda case: case.write("tokenizer.json", '{"a": 1}'), ["is not a tokenizer file"]),
     "a list": (lambda case: case.write("tokenizer.json", "[]"), ["is not a tokenizer file"]),
     "a pointer of Git LFS": (lambda case: case.write("tokenizer.json", LFS), ["tokenizer.json", "git lfs pull"]),
     "leads nowhere": (lambda case: link_to_nowhere(case, "tokenizer.json"), ["is a link to", "copy the folder"]),
     "half a config": (
         lambda case: truncate(case, "tokenizer_config.json", 30),
-        ["tokenizer_config.json", "not readab"],
+        ["tokenizer_config.json", "not valid JSON"],
     ),
-    "a config that is a list": (lambda case: case.write("tokenizer_config.json", "[]"), ["holds no JSON object"]),
+    "a config that is a list": (lambda case: case.write("tokenizer_config.json", "[]"), ["JSON object"]),
     "half a map": (lambda case: truncate(case, "special_tokens_map.json", 10), ["special_tokens_map.json"]),
     "code of its own": (
         lambda case: case.edit("tokenizer_config.json", auto_map={"AutoTokenizer": ["tok.Tok", None]}),
@@ -236,7 +236,7 @@ TOKENIZERS = {
     ),
     "an empty vocabulary": (lambda case: slow_with(case, "vocab.txt", "\n"), ["vocab.txt", "is empty"]),
     "a vocabulary in Latin-1": (lambda case: slow_with(case, "vocab.txt", b"caf\xe9\n"), ["vocab.txt", "not UTF-8"]),
-    "half a vocabulary": (lambda case: slow_with(case, "vocab.json", '{"a": 0,'), ["vocab.json", "not readable"]),
+    "half a vocabulary": (lambda case: slow_with(case, "vocab.json", '{"a": 0,'), ["vocab.json", "not valid JSON"]),
 }
 
 

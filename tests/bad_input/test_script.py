@@ -18,7 +18,7 @@ ARGUMENTS = {
     "no such model": (["./nowhere", "{model}", "-", NAME], 3, ["MODEL './nowhere'"]),
 }
 DAMAGES = {
-    "half a config": (lambda case: truncate(case, "config.json", 50), ["config.json", "not readable as JSON"]),
+    "half a config": (lambda case: truncate(case, "config.json", 50), ["config.json", "not valid JSON"]),
     "half the weights": (lambda case: truncate(case, "model.safetensors", -1000), ["model.safetensors", "bytes"]),
     "pickled weights": (only_pickled, ["--allow-pickle"]),
     "no head": (

@@ -5,7 +5,7 @@ import numpy as np
 from utils.host.arrays_stream import read_arrays, write_arrays
 
 
-def test_what_is_written_is_read_in_its_order():
+def test_arrays_are_read_in_the_order_written():
     sent = [
         {"b": np.arange(6, dtype=np.int64).reshape(2, 3), "a": np.array([0.5], np.float32)},
         {"c": np.zeros((0, 2))},

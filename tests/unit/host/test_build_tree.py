@@ -1,4 +1,4 @@
-"""Build trees below a private build/, with real other processes that hold, leave and replace them."""
+"""Build trees below a private build/, with real processes that hold, leave and replace them."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ with build_tree.open_build_tree("topics", "v1") as tree:
     sys.stdin.readline()
 """
 
-# A build that writes two files of one content and takes its place, as often as asked.
+# Builds repeatedly: writes two files with one content and moves the tree into place.
 REPLACER = """
 import sys
 from pathlib import Path
@@ -53,14 +53,14 @@ def place(content, tag="v1"):
         return move_into_place(tree.folder, tree.final)
 
 
-def test_a_finished_tree_stands_below_its_name_and_tag(build):
+def test_a_finished_tree_is_below_its_name_and_tag(build):
     assert place("first") == build / "topics" / "v1"
     assert (build / "topics" / "v1" / "content").read_text() == "first"
     assert (build / "topics" / "v1" / SENTINEL).is_file()
     assert left(build) == []
 
 
-def test_a_new_tree_replaces_the_old_one_whole(build):
+def test_a_new_tree_replaces_the_whole_old_one(build):
     place("first")
     (build / "topics" / "v1" / "of the first only").touch()
     place("second")
@@ -69,17 +69,17 @@ def test_a_new_tree_replaces_the_old_one_whole(build):
     assert left(build) == []
 
 
-def test_other_tags_stay(build):
+def test_other_tags_are_kept(build):
     place("first", tag="v1")
     place("second", tag="v2")
     assert (build / "topics" / "v1" / "content").read_text() == "first"
 
 
-def test_any_user_may_enter_the_tree(build):
+def test_any_user_can_enter_the_tree(build):
     assert place("first").stat().st_mode & 0o777 == 0o755
 
 
-def test_a_build_that_fails_leaves_nothing_and_the_last_good_tree_stays(build):
+def test_a_failed_build_leaves_nothing_but_the_last_good_tree(build):
     place("good")
     with pytest.raises(RuntimeError, match="broken"), open_build_tree("topics", "v1") as tree:
         (tree.folder / "content").write_text("half")
@@ -88,7 +88,7 @@ def test_a_build_that_fails_leaves_nothing_and_the_last_good_tree_stays(build):
     assert (build / "topics" / "v1" / "content").read_text() == "good"
 
 
-def test_a_tree_without_its_image_waits_beside_the_good_one(build):
+def test_a_tree_without_its_image_is_kept_as_unfinished(build):
     place("good")
     with open_build_tree("topics", "v1") as tree:
         assert tree.unfinished == build / ".unfinished" / "topics" / "v1"
@@ -98,14 +98,14 @@ def test_a_tree_without_its_image_waits_beside_the_good_one(build):
     assert (build / ".unfinished" / "topics" / "v1" / "content").read_text() == "no image"
 
 
-def test_if_the_new_tree_cannot_be_moved_the_old_one_stands(build):
+def test_the_old_tree_remains_if_the_new_one_cannot_be_moved(build):
     place("good")
     with pytest.raises(OSError):
         move_into_place(build / ".work" / "is not there", build / "topics" / "v1")
     assert (build / "topics" / "v1" / "content").read_text() == "good"
 
 
-def test_what_this_project_did_not_make_is_not_replaced(build):
+def test_a_folder_without_sentinel_is_not_replaced(build):
     foreign = build / "topics" / "v1"
     foreign.mkdir(parents=True)
     (foreign / "thesis.txt").write_text("years of work")
@@ -120,11 +120,11 @@ def test_what_this_project_did_not_make_is_not_replaced(build):
 
 def test_the_sentinel_must_be_a_file(tmp_path):
     (tmp_path / SENTINEL).mkdir()
-    with pytest.raises(UsageError, match="did not make it"):
+    with pytest.raises(UsageError, match=SENTINEL):
         require_sentinel(tmp_path)
 
 
-def test_a_build_folder_that_cannot_be_made_is_named(build):
+def test_the_error_names_a_build_folder_that_cannot_be_created(build):
     build.write_text("a file")
     with pytest.raises(UsageError) as refusal, open_build_tree("topics", "v1"):
         pass
@@ -132,19 +132,19 @@ def test_a_build_folder_that_cannot_be_made_is_named(build):
     assert "writable" in str(refusal.value)
 
 
-def test_the_longest_names_make_a_folder(build):
+def test_the_longest_names_are_allowed(build):
     with open_build_tree("n" * 128, "t" * 128) as tree:
         assert tree.folder.is_dir()
 
 
 def held(child):
-    """The folder of a HOLDER, once it has one."""
+    """The folder of a HOLDER, once it exists."""
     line = child.stdout.readline().strip()
     assert line, child.stderr.read()
     return Path(line)
 
 
-def test_what_a_killed_build_left_is_swept_by_the_next_one(build, start_child):
+def test_the_next_build_removes_what_a_killed_one_left(build, start_child):
     child = start_child(HOLDER, build)
     folder = held(child)
     os.kill(child.pid, signal.SIGKILL)
@@ -155,7 +155,7 @@ def test_what_a_killed_build_left_is_swept_by_the_next_one(build, start_child):
     assert left(build) == []
 
 
-def test_a_running_build_keeps_its_folder_whoever_else_builds(build, start_child):
+def test_a_running_build_keeps_its_folder_while_others_build(build, start_child):
     child = start_child(HOLDER, build)
     folder = held(child)
     place("mine")
@@ -166,13 +166,13 @@ def test_a_running_build_keeps_its_folder_whoever_else_builds(build, start_child
     assert not folder.exists()
 
 
-def test_a_tree_that_no_build_holds_does_not_run(build, tmp_path):
+def test_a_tree_without_lock_is_not_running(build, tmp_path):
     assert not build_tree.is_running(place("mine"))
     assert not build_tree.is_running(tmp_path)
 
 
-def test_folders_of_others_are_not_swept(build):
-    """The sentinel decides, wherever the folder lies."""
+def test_folders_without_sentinel_are_not_removed(build):
+    """The sentinel decides, not the place of the folder."""
     places = [build / "foreign", build / "topics" / "foreign", build / ".work" / "foreign"]
     for foreign in places:
         foreign.mkdir(parents=True)
@@ -181,7 +181,7 @@ def test_folders_of_others_are_not_swept(build):
     assert [(foreign / "thesis.txt").is_file() for foreign in places] == [True, True, True]
 
 
-def test_a_link_among_the_leftovers_costs_nothing_behind_it(build, tmp_path):
+def test_the_target_of_a_link_among_the_leftovers_is_kept(build, tmp_path):
     behind = tmp_path / "behind"
     behind.mkdir()
     (behind / SENTINEL).touch()
@@ -192,7 +192,7 @@ def test_a_link_among_the_leftovers_costs_nothing_behind_it(build, tmp_path):
     assert (behind / "thesis.txt").is_file()
 
 
-def test_parallel_builds_of_one_name_and_tag_end_in_one_whole_tree(build, start_child):
+def test_parallel_builds_of_one_tag_leave_one_complete_tree(build, start_child):
     children = [start_child(REPLACER, build, name, 15) for name in ("red", "green", "blue")]
     for child in children:
         _, errors = child.communicate(timeout=60)

@@ -27,7 +27,7 @@ def lives(pid):
         return False
 
 
-def test_a_child_ends_with_a_parent_that_is_killed(start_child):
+def test_a_child_ends_when_its_parent_is_killed(start_child):
     parent = start_child(PARENT)
     pid, name = parent.stdout.readline().split()
     assert lives(int(pid))
@@ -41,7 +41,7 @@ def test_a_child_ends_with_a_parent_that_is_killed(start_child):
     assert children.is_dead(name)
 
 
-def test_arguments_output_and_code_are_the_program_s():
+def test_arguments_output_and_exit_code_pass_through():
     command = children.with_parent_death_signal(
         [sys.executable, "-c", "import sys; print(sys.argv[1:]); sys.exit(3)", "a b", ""]
     )
@@ -49,7 +49,7 @@ def test_arguments_output_and_code_are_the_program_s():
     assert (done.returncode, done.stdout) == (3, "['a b', '']\n")
 
 
-def test_a_process_that_ended_and_waits_to_be_reaped_is_dead():
+def test_a_zombie_process_is_dead():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     name = f"{children._machine()}-{child.pid}-{children._started(child.pid)}"
     assert not children.is_dead(name)
@@ -60,11 +60,11 @@ def test_a_process_that_ended_and_waits_to_be_reaped_is_dead():
 
 
 @pytest.mark.parametrize("name", ["", "x", "another-machine-1-2", "0-1-2-3"])
-def test_what_ran_elsewhere_counts_as_alive(name):
+def test_a_process_of_another_machine_counts_as_running(name):
     assert not children.is_dead(name)
 
 
-def test_a_child_clears_up_when_its_block_fails(tmp_path):
+def test_a_child_can_clean_up_when_its_block_fails(tmp_path):
     code = f"""
 import pathlib, signal, sys, time
 def clear(*_):

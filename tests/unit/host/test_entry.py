@@ -1,4 +1,4 @@
-"""The stdout rule and the exit codes, in real processes: what is under test is what a shell sees."""
+"""The stdout rule and the exit codes, in real processes: the tests check what a shell sees."""
 
 import signal
 
@@ -37,16 +37,16 @@ def test_only_the_result_reaches_stdout(start_child, noise):
     assert "noise" in err
 
 
-def test_noise_before_a_failure_stays_off_stdout_too(start_child):
+def test_output_before_a_failure_does_not_reach_stdout(start_child):
     code = f"{PRELUDE}\ndef command():\n    print('noise')\n    raise errors.ExportError('no')\nentry.run(command)"
     assert outcome(start_child(code)) == (4, "", "noise\nerror: no\n")
 
 
-def test_no_result_no_line(start_child):
+def test_an_empty_result_prints_nothing(start_child):
     assert outcome(start_child(f"{PRELUDE}\nentry.run(lambda: '')")) == (0, "", "")
 
 
-def test_a_result_in_any_script(start_child):
+def test_a_result_in_any_script_is_printed(start_child):
     returncode, out, _ = outcome(start_child(f"{PRELUDE}\nentry.run(lambda: 'помощь 👍🏽')"))
     assert (returncode, out) == (0, "помощь 👍🏽\n")
 
@@ -63,7 +63,7 @@ def test_a_result_in_any_script(start_child):
         ("BootProofError", 8),
     ],
 )
-def test_each_error_is_one_line_and_its_own_exit_code(capsys, name, exit_code):
+def test_each_error_is_one_line_with_its_exit_code(capsys, name, exit_code):
     def command():
         raise getattr(errors, name)("what happened, and what to do")
 
@@ -75,7 +75,7 @@ def test_each_error_is_one_line_and_its_own_exit_code(capsys, name, exit_code):
 
 
 @pytest.mark.parametrize(("value", "traceback"), [("1", True), ("0", False), ("", False)])
-def test_a_traceback_is_shown_to_those_who_ask(capsys, monkeypatch, value, traceback):
+def test_a_traceback_is_shown_with_the_debug_variable(capsys, monkeypatch, value, traceback):
     monkeypatch.setenv("TRITON_FACTORY_DEBUG", value)
 
     def command():
@@ -105,18 +105,18 @@ entry.run(command)
 
 
 @pytest.mark.parametrize(
-    ("number", "exit_code", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "exit_code", "expected"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
-def test_a_signal_ends_it_with_its_own_code_after_tidying_up(start_child, number, exit_code, said):
+def test_a_signal_exits_with_its_code_after_clean_up(start_child, number, exit_code, expected):
     child = start_child(WAITING)
     assert child.stderr.readline() == "ready\n"
     child.send_signal(number)
     returncode, out, err = outcome(child)
     assert (returncode, out) == (exit_code, "")
-    assert err == f"tidied up\n{said}\n"
+    assert err == f"tidied up\n{expected}\n"
 
 
-def test_an_unforeseen_fault_is_not_a_success(start_child):
+def test_an_unexpected_exception_exits_with_1(start_child):
     returncode, out, err = outcome(start_child(f"{PRELUDE}\nentry.run(lambda: 1 / 0)"))
     assert (returncode, out) == (1, "")
     assert "ZeroDivisionError" in err
@@ -132,8 +132,8 @@ entry.run(lambda: encoding.truncate(1, stride=5))
 """
 
 
-def test_a_panic_in_rust_is_one_sentence(start_child):
-    """It is no Exception."""
+def test_a_rust_panic_is_reported_in_one_line(start_child):
+    """PanicException is not an Exception."""
     child = start_child(PANIC)
     out, err = child.communicate(timeout=60)
     assert (child.returncode, out) == (1, "")
@@ -141,7 +141,7 @@ def test_a_panic_in_rust_is_one_sentence(start_child):
     assert "Traceback" not in err
 
 
-def test_help_is_what_was_asked_for_and_goes_to_stdout(start_child):
+def test_help_goes_to_stdout(start_child):
     code = f"{PRELUDE}\nentry.run(lambda: entry.Parser(prog='x.sh').parse_args(['--help']))"
     returncode, out, err = outcome(start_child(code))
     assert returncode == 0
@@ -149,6 +149,6 @@ def test_help_is_what_was_asked_for_and_goes_to_stdout(start_child):
     assert err == ""
 
 
-def test_a_complaint_of_the_parser_is_a_usage_error():
+def test_a_parser_error_is_a_usage_error():
     with pytest.raises(UsageError, match=r"unrecognized arguments: --nothing; see x\.sh --help"):
         entry.Parser(prog="x.sh").parse_args(["--nothing"])

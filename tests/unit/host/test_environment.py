@@ -43,7 +43,7 @@ def factory(tmp_path):
     return Environment(name="factory", folder=tmp_path / "venv", requirements=(requirements,))
 
 
-def test_the_first_use_sets_up_and_the_second_does_not(factory, uv_log, capfd):
+def test_only_the_first_use_sets_up(factory, uv_log, capfd):
     assert not factory.is_ready()
     assert ensure(factory) == factory.folder / "bin" / "python"
     assert [line.split()[0] for line in uv_log()] == ["venv", "pip"]
@@ -56,7 +56,7 @@ def test_the_first_use_sets_up_and_the_second_does_not(factory, uv_log, capfd):
     assert len(uv_log()) == 2
 
 
-def test_a_changed_requirement_sets_up_anew(factory, uv_log):
+def test_a_changed_requirement_starts_a_new_set_up(factory, uv_log):
     ensure(factory)
     factory.requirements[0].write_text("one==2\n")
     assert not factory.is_ready()
@@ -64,7 +64,7 @@ def test_a_changed_requirement_sets_up_anew(factory, uv_log):
     assert [line.split()[0] for line in uv_log()] == ["venv", "pip", "pip"]
 
 
-def test_a_lost_interpreter_sets_up_anew_in_an_empty_folder(factory, uv_log):
+def test_a_lost_interpreter_starts_a_set_up_in_an_empty_folder(factory, uv_log):
     ensure(factory)
     (factory.folder / "left over").touch()
     factory.python.unlink()
@@ -74,29 +74,29 @@ def test_a_lost_interpreter_sets_up_anew_in_an_empty_folder(factory, uv_log):
     assert not (factory.folder / "left over").exists()
 
 
-def test_another_python_on_path_changes_nothing(factory, uv_log, monkeypatch):
+def test_another_python_on_path_does_not_matter(factory, uv_log, monkeypatch):
     ensure(factory)
     monkeypatch.setattr(sys, "version", "3.99.0 (another)")
     assert factory.is_ready()
 
 
-def test_an_environment_without_a_record_of_its_python_stays_ready(factory, uv_log):
-    """Those made before there was one: the digest in their stamp is that of their own Python."""
+def test_an_environment_without_python_record_is_ready(factory, uv_log):
+    """Older environments: the digest in their stamp is that of their own Python."""
     ensure(factory)
     (factory.folder / "python.json").unlink()
     assert factory.is_ready()
 
 
-def test_an_environment_without_pip_is_made_anew_where_uv_is_gone(factory, uv_log, monkeypatch, capfd):
+def test_an_environment_without_pip_is_created_again_without_uv(factory, uv_log, monkeypatch, capfd):
     ensure(factory)
     factory.requirements[0].write_text("# nothing\n")
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     ensure(factory)
     assert factory.is_ready() and "pip" in factory.packages()
-    assert "making it anew" in capfd.readouterr().err
+    assert "creating it again" in capfd.readouterr().err
 
 
-def test_a_clearing_that_is_cut_off_is_begun_again(factory, uv_log, monkeypatch):
+def test_an_interrupted_clearing_starts_again(factory, uv_log, monkeypatch):
     ensure(factory)
     factory.python.unlink()
     with monkeypatch.context() as cut_off:
@@ -108,16 +108,16 @@ def test_a_clearing_that_is_cut_off_is_begun_again(factory, uv_log, monkeypatch)
     assert factory.is_ready()
 
 
-def test_a_folder_of_others_is_not_emptied(factory, uv_log):
+def test_a_folder_that_is_no_environment_is_not_emptied(factory, uv_log):
     (factory.folder / "bin").mkdir(parents=True)
     (factory.folder / "bin/python").write_text("of others")
-    with pytest.raises(UsageError, match="is not a virtual environment; rename it"):
+    with pytest.raises(UsageError, match="not a virtual environment"):
         ensure(factory)
     assert (factory.folder / "bin/python").read_text() == "of others"
     assert uv_log() == []
 
 
-def test_a_ready_environment_costs_no_process(factory, uv_log, monkeypatch):
+def test_a_ready_environment_starts_no_process(factory, uv_log, monkeypatch):
     ensure(factory)
     os.utime(factory.folder / "pyvenv.cfg", ns=(0, 0))
     assert factory.is_ready()  # runs it once
@@ -125,12 +125,12 @@ def test_a_ready_environment_costs_no_process(factory, uv_log, monkeypatch):
     assert factory.is_ready()
 
 
-def test_a_failed_set_up_says_what_to_do_and_is_not_taken_for_ready(factory, uv_log, monkeypatch):
+def test_a_failed_set_up_is_reported_and_not_ready(factory, uv_log, monkeypatch):
     monkeypatch.setenv("UV_PIP_EXIT", "7")
     with pytest.raises(UsageError) as refusal:
         ensure(factory)
     assert refusal.value.exit_code == 2
-    assert "ended with 7" in str(refusal.value)
+    assert "exited with 7" in str(refusal.value)
     assert "run the same command again" in str(refusal.value)
     assert not factory.is_ready()
     monkeypatch.setenv("UV_PIP_EXIT", "0")
@@ -138,8 +138,8 @@ def test_a_failed_set_up_says_what_to_do_and_is_not_taken_for_ready(factory, uv_
     assert factory.is_ready()
 
 
-def test_a_set_up_that_fails_over_an_older_one_takes_its_stamp_away(factory, uv_log, monkeypatch):
-    """Else, put back to what it was, the requirement file would call a half-changed environment ready."""
+def test_a_failed_update_removes_the_old_stamp(factory, uv_log, monkeypatch):
+    """Otherwise, with the requirement file restored, a half-changed environment would count as ready."""
     ensure(factory)
     before = factory.requirements[0].read_text()
     factory.requirements[0].write_text("one==2\n")
@@ -150,7 +150,7 @@ def test_a_set_up_that_fails_over_an_older_one_takes_its_stamp_away(factory, uv_
     assert not factory.is_ready()
 
 
-def test_a_base_is_set_up_first_and_its_change_counts(factory, uv_log, tmp_path):
+def test_a_base_is_set_up_first_and_its_changes_count(factory, uv_log, tmp_path):
     (tmp_path / "dev.txt").write_text("two==2\n")
     dev = Environment(
         name="dev", folder=factory.folder, requirements=(tmp_path / "dev.txt",), dependencies=False, base=factory
@@ -165,7 +165,7 @@ def test_a_base_is_set_up_first_and_its_change_counts(factory, uv_log, tmp_path)
     assert not dev.is_ready()
 
 
-def test_uv_is_told_where_pip_would_look(factory, uv_log, monkeypatch):
+def test_uv_gets_the_find_links_of_pip(factory, uv_log, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels /more")
     ensure(factory)
     assert "--find-links /wheels --find-links /more" in uv_log()[1]
@@ -180,7 +180,7 @@ def test_parallel_callers_set_up_once(factory, uv_log):
     assert len(uv_log()) == 2
 
 
-def test_without_uv_pip_does_it(factory, monkeypatch, capfd):
+def test_without_uv_pip_installs(factory, monkeypatch, capfd):
     run = []
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     monkeypatch.setattr(
@@ -194,7 +194,7 @@ def test_without_uv_pip_does_it(factory, monkeypatch, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_a_python_without_venv_is_a_sentence(factory, tmp_path, monkeypatch):
+def test_a_python_without_venv_is_reported(factory, tmp_path, monkeypatch):
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     (tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "python").chmod(0o755)
@@ -204,7 +204,7 @@ def test_a_python_without_venv_is_a_sentence(factory, tmp_path, monkeypatch):
 
 
 class Replaced(Exception):
-    """What the process would have become: it stands for execv, which does not return."""
+    """Records the arguments of execv, which is replaced because it does not return."""
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def exec_recorded(monkeypatch):
     monkeypatch.setattr(environment.os, "execv", execv)
 
 
-def test_a_module_is_run_by_the_interpreter_inside_with_its_arguments(factory, uv_log, exec_recorded, monkeypatch):
+def test_a_module_runs_in_the_environment_with_its_arguments(factory, uv_log, exec_recorded, monkeypatch):
     ensure(factory)
     monkeypatch.setattr(environment, "FACTORY", factory)
     with pytest.raises(Replaced) as replaced:
@@ -226,7 +226,7 @@ def test_a_module_is_run_by_the_interpreter_inside_with_its_arguments(factory, u
     assert any("some" in argument and "module" in argument for argument in arguments)
 
 
-def test_another_environment_can_be_named(factory, uv_log, exec_recorded, monkeypatch):
+def test_another_environment_can_be_selected(factory, uv_log, exec_recorded, monkeypatch):
     other = dataclasses.replace(factory, name="dev")
     monkeypatch.setitem(ENVIRONMENTS, "dev", other)
     with pytest.raises(Replaced):
@@ -235,21 +235,21 @@ def test_another_environment_can_be_named(factory, uv_log, exec_recorded, monkey
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "expected"),
     [
         (["utils.make_triton_image", "m", "t", "l", "Bad Name"], "MODEL_NAME"),
         (["utils.make_triton_image", "./nowhere", "t", "-"], "MODEL './nowhere' is no file or folder"),
         (["utils.process_template"], "see process_template.sh --help"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_installed(factory, uv_log, exec_recorded, monkeypatch, argv, said):
+def test_invalid_arguments_are_reported_before_a_set_up(factory, uv_log, exec_recorded, monkeypatch, argv, expected):
     monkeypatch.setattr(environment, "FACTORY", factory)
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(Exception, match=expected):
         environment.main(argv)
     assert uv_log() == []
     assert not factory.folder.exists()
 
 
-def test_the_files_that_environments_are_made_from_exist():
+def test_the_requirement_files_exist():
     assert all(path.is_file() for each in ENVIRONMENTS.values() for path in each.requirements)
     assert ENVIRONMENTS["serving"].folder != ENVIRONMENTS["factory"].folder

@@ -13,16 +13,16 @@ def fault(number, *name):
 
 
 @pytest.mark.parametrize("number", list(ADVICE))
-def test_a_fault_of_the_place_becomes_the_error_of_its_stage(number):
-    with pytest.raises(ImageError) as told, raised_as(ImageError):
+def test_a_fault_of_the_machine_is_raised_as_the_error_of_its_stage(number):
+    with pytest.raises(ImageError) as raised, raised_as(ImageError):
         raise fault(number, "/the/place")
-    assert os.strerror(number) in str(told.value)
-    assert "'/the/place'" in str(told.value)
-    assert ADVICE[number] in str(told.value)
-    assert "\n" not in str(told.value)
+    assert os.strerror(number) in str(raised.value)
+    assert "'/the/place'" in str(raised.value)
+    assert ADVICE[number] in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_what_a_library_made_of_a_full_disk_is_recognised():
+def test_a_wrapped_disk_full_error_is_recognised():
     wrapped = RuntimeError("writing failed")
     wrapped.__cause__ = fault(errno.ENOSPC)
     assert "make room" in machine_fault(wrapped)
@@ -30,24 +30,24 @@ def test_what_a_library_made_of_a_full_disk_is_recognised():
     assert "memory ran out" in machine_fault(MemoryError())
 
 
-def test_a_full_disk_behind_a_stage_s_own_words_is_told_as_such():
-    with pytest.raises(ExportError, match="make room") as told, raised_as(ImageError):
+def test_a_full_disk_is_reported_in_place_of_the_stage_s_own_error():
+    with pytest.raises(ExportError, match="make room") as raised, raised_as(ImageError):
         try:
             raise fault(errno.ENOSPC)
         except OSError as error:
             raise ExportError("the exporter failed") from error
-    assert "the exporter failed" not in str(told.value)
+    assert "the exporter failed" not in str(raised.value)
 
 
 @pytest.mark.parametrize("error", [ExportError("as it is"), KeyboardInterrupt(), SystemExit(2), GeneratorExit()])
-def test_an_error_of_ours_and_what_is_no_fault_pass(error):
+def test_factory_errors_and_signals_pass_unchanged(error):
     with pytest.raises(type(error)) as passed, raised_as(ImageError):
         raise error
     assert passed.value is error
 
 
-def test_a_panic_of_a_library_in_rust_can_be_told_like_its_other_errors():
-    """The panic is a real one, of tokenizers: a stride as long as what truncation leaves of a text."""
+def test_a_rust_panic_is_raised_as_a_runtime_error():
+    """A real panic of tokenizers: a stride as long as the truncated text."""
     tokenizer = wordpiece()
     tokenizer.enable_truncation(5, stride=1)
     with pytest.raises(RuntimeError, match="PanicException") as raised, panics_raised():
@@ -55,7 +55,7 @@ def test_a_panic_of_a_library_in_rust_can_be_told_like_its_other_errors():
     assert is_fault(raised.value.__cause__)
 
 
-def test_an_error_names_the_reference_in_place_of_the_folder_it_was_fetched_to(tmp_path):
+def test_an_error_names_the_reference_instead_of_its_download_folder(tmp_path):
     references = {tmp_path / "downloads/model": "hf:user/name@v1"}
     with pytest.raises(ExportError, match=r"^'hf:user/name@v1/config.json' is wrong$"), showing_references(references):
         raise ExportError(f"{str(tmp_path / 'downloads/model/config.json')!r} is wrong")

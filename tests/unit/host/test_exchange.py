@@ -17,21 +17,21 @@ def folders(request, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_two_folders_change_places(folders):
+def test_two_folders_are_exchanged(folders):
     exchange(folders / "new", folders / "old", aside=folders / "aside")
     assert (folders / "old" / "new").exists()
     assert (folders / "new" / "old").exists()
     assert list((folders / "aside").iterdir()) == []
 
 
-def test_if_it_fails_both_stand_where_they_stood(folders):
+def test_a_failed_exchange_changes_nothing(folders):
     with pytest.raises(OSError) as refusal:
         exchange(folders / "no such", folders / "old", aside=folders / "aside")
     assert refusal.value.errno == errno.ENOENT
     assert (folders / "old" / "old").exists()
 
 
-def test_what_was_left_on_the_way_is_put_back(tmp_path):
+def test_an_interrupted_exchange_is_restored(tmp_path):
     left, place = tmp_path / "left", tmp_path / "place"
     left.mkdir()
     (left / ".belongs-to").write_text(str(place))
@@ -39,7 +39,7 @@ def test_what_was_left_on_the_way_is_put_back(tmp_path):
     assert list(place.iterdir()) == []
 
 
-def test_what_has_been_replaced_stays_out(tmp_path):
+def test_a_replaced_folder_is_not_restored(tmp_path):
     left, place = tmp_path / "left", tmp_path / "place"
     left.mkdir()
     place.mkdir()

@@ -1,4 +1,4 @@
-"""Files in a second place. The file system of the tests decides whether blocks are shared; both ways are tried."""
+"""Links and clones of files. Both results of ioctl_ficlone are tested, whatever the file system of the tests."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from utils.host import link_or_copy
 
 @pytest.fixture(params=["as it is", "sharing blocks", "without hard links"])
 def file_system(request, monkeypatch):
-    """That of the tests; one whose clones succeed, and one without second names, as far as the calls tell."""
+    """The file system of the tests; with calls replaced, one that shares blocks and one without hard links."""
     if request.param == "sharing blocks":
 
         def ficlone(write, number, read):
@@ -40,7 +40,7 @@ def original(tmp_path):
     return file
 
 
-def test_a_clone_is_a_file_of_its_own(file_system, original, tmp_path):
+def test_a_clone_is_a_separate_file(file_system, original, tmp_path):
     link_or_copy.clone(original, tmp_path / "clone")
     clone = (tmp_path / "clone").stat()
     assert (tmp_path / "clone").read_bytes() == b"weights"

@@ -1,4 +1,4 @@
-"""Who takes which variable for what: each library is asked itself."""
+"""Each library is called itself: they differ in which proxy variables they read."""
 
 import urllib.request
 
@@ -21,7 +21,7 @@ PROXY = "http://127.0.0.1:9"
         ({"no_proxy": "*"}, "*"),
     ],
 )
-def test_the_loopback_is_added_to_what_is_there(before, after):
+def test_the_loopback_is_added_to_the_variables(before, after):
     environment = dict(before)
     keep_from_proxies(environment)
     assert environment == {"no_proxy": after, "NO_PROXY": after}
@@ -29,7 +29,7 @@ def test_the_loopback_is_added_to_what_is_there(before, after):
     assert environment["no_proxy"] == after
 
 
-def test_gRPC_reads_a_variable_of_its_own_first():
+def test_gRPC_reads_no_grpc_proxy_first():
     environment = {"no_grpc_proxy": "example.org"}
     keep_from_proxies(environment)
     assert environment["no_grpc_proxy"] == "example.org,localhost,127.0.0.1,::1"
@@ -37,7 +37,7 @@ def test_gRPC_reads_a_variable_of_its_own_first():
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
-def test_urllib_and_requests_go_there_directly(monkeypatch, host, variable):
+def test_urllib_and_requests_bypass_the_proxy(monkeypatch, host, variable):
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, PROXY)
@@ -58,8 +58,8 @@ def test_urllib_and_requests_go_there_directly(monkeypatch, host, variable):
         ("https_proxy", ["curl"]),
     ],
 )
-def test_the_curl_commands_that_are_shown_go_there_directly(monkeypatch, variable, command):
-    """curl reads http_proxy in small letters only."""
+def test_printed_curl_commands_bypass_the_proxy(monkeypatch, variable, command):
+    """curl reads http_proxy in lower case only."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, PROXY)

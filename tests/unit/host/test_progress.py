@@ -16,24 +16,24 @@ def test_a_stage_is_one_line_with_its_seconds(capsys):
     assert re.fullmatch(r"convert  \d+\.\d s", line)
 
 
-def test_a_stage_that_is_interrupted_says_so_and_lets_the_interrupt_pass(capsys):
+def test_an_interrupted_stage_is_reported_and_raises(capsys):
     with pytest.raises(KeyboardInterrupt), progress.stage("convert"):
         raise KeyboardInterrupt
     assert re.fullmatch(r"convert  failed after \d+\.\d s\n", capsys.readouterr().err)
 
 
 class PanicException(BaseException):
-    """As PyO3's, which no module exports."""
+    """As the class of PyO3, which cannot be imported."""
 
 
 @pytest.mark.parametrize(
     "fault", [RuntimeError("odd"), KeyError("odd"), PanicException("odd"), ModuleNotFoundError("odd")]
 )
-def test_any_fault_of_a_stage_has_the_exit_code_of_the_stage(fault):
-    with pytest.raises(ExportError, match="odd") as told, progress.stage("convert", ExportError):
+def test_any_fault_of_a_stage_has_its_exit_code(fault):
+    with pytest.raises(ExportError, match="odd") as raised, progress.stage("convert", ExportError):
         raise fault
-    assert told.value.exit_code == 4
-    assert told.value.__cause__ is fault
+    assert raised.value.exit_code == 4
+    assert raised.value.__cause__ is fault
 
 
 def test_a_warning_is_marked(capsys):
@@ -42,7 +42,7 @@ def test_a_warning_is_marked(capsys):
     assert (captured.out, captured.err) == ("", "warning: not proven\n")
 
 
-def test_on_a_terminal_the_running_stage_is_shown_and_then_overwritten(capsys, monkeypatch):
+def test_a_terminal_shows_the_running_stage(capsys, monkeypatch):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
     with progress.stage("convert"):
         shown = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""In processes of their own: what is under test is what a signal does to one."""
+"""Signals to real processes."""
 
 import signal
 
@@ -15,7 +15,7 @@ def outcome(child, timeout=30):
     return child.returncode, out, err
 
 
-def test_more_signals_do_not_disturb_what_the_first_one_set_off(start_child):
+def test_later_signals_do_not_interrupt_the_clean_up(start_child):
     code = f"""{PRELUDE}
 try:
     os.kill(os.getpid(), signal.SIGTERM)
@@ -27,7 +27,7 @@ except Terminated:
     assert outcome(start_child(code)) == (0, "cleared up\n", "")
 
 
-def test_a_clean_up_that_hangs_can_be_stopped_after_all(start_child):
+def test_a_hanging_clean_up_can_be_interrupted(start_child):
     code = f"""{PRELUDE}
 signals.PATIENCE_SECONDS = 0.1
 try:
@@ -42,7 +42,7 @@ except KeyboardInterrupt:
     assert outcome(start_child(code)) == (0, "stopped\n", "")
 
 
-def test_an_interrupt_that_a_library_swallowed_is_raised_again(start_child):
+def test_a_swallowed_interrupt_is_raised_again(start_child):
     code = f"""{PRELUDE}
 class Library:
     def __del__(self):
@@ -59,7 +59,7 @@ except KeyboardInterrupt:
     assert (returncode, out) == (0, "interrupted\n")
 
 
-def test_sigint_counts_where_a_shell_had_it_ignored(start_child):
+def test_an_ignored_sigint_is_handled(start_child):
     code = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{PRELUDE}\nprint(flush=True)\ntime.sleep(60)"
     child = start_child(code)
     child.stdout.readline()

@@ -7,7 +7,7 @@ from utils.host.temporary import temporary_files_in
 
 
 @pytest.mark.parametrize("set_before", [True, False])
-def test_temporary_files_lie_in_the_tree_and_go_with_the_block(tmp_path, monkeypatch, set_before):
+def test_temporary_files_are_below_the_tree_and_removed_afterwards(tmp_path, monkeypatch, set_before):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     if not set_before:
         monkeypatch.delenv("TMPDIR")

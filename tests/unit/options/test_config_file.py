@@ -44,7 +44,7 @@ def test_flags_that_are_none(tmp_path, line):
         read(tmp_path, f"no_image: {line}\n")
 
 
-def test_a_byte_order_mark_is_no_harm(tmp_path):
+def test_a_byte_order_mark_is_accepted(tmp_path):
     assert read(tmp_path, b"\xef\xbb\xbfmodel: m\n") == {"model": "m"}
 
 

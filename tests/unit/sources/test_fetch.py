@@ -152,7 +152,7 @@ def remote(model, monkeypatch):
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("config.json", "{", "'hf:user/name@v1/config.json' is not readable as JSON"),
+        ("config.json", "{", "'hf:user/name@v1/config.json' is not valid JSON"),
         ("config.json", '{"model_type": "bert"}', "'hf:user/name@v1/config.json' holds no id2label"),
         ("tokenizer.json", "[]", "'hf:user/name@v1/tokenizer.json' is not a tokenizer file"),
         ("config.json", '{"model_type": "bert", "vocab_size": "many"}', "'hf:user/name@v1/config.json' has vocab_size"),

@@ -48,8 +48,8 @@ def test_a_byte_order_mark_does_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", ["not readable as JSON", "save the model again"]),
-        ("[" * 100_000, ["not readable as JSON"]),
+        ("{", ["not valid JSON", "save the model again"]),
+        ("[" * 100_000, ["not valid JSON"]),
         ("[]", ["names no model_type", "save_pretrained()"]),
         ("null", ["names no model_type"]),
         ("{}", ["names no model_type"]),
