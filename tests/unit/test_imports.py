@@ -1,0 +1,104 @@
+"""The import rule: a package of `utils` imports only from packages below it, and modules form no import cycle.
+
+Imports inside functions and under TYPE_CHECKING count.
+"""
+
+import ast
+
+from utils import ROOT
+
+# From top to bottom; "" are the entries, the modules directly in utils/.
+ORDER = ("", "diagnosis", "factory", "options", "tasks", "ocr", "convert", "docker", "proof", "repository", "sources")
+ORDER += ("targets", "triton", "host")
+
+# Imports that still break the rule. Remove each line with its import; never add one.
+UPWARD = {
+    "convert.cached_conversion -> convert_to_onnx",
+    "convert.cached_conversion -> options.build_spec",
+    "convert.golden_answers -> convert_to_onnx",
+    "convert.golden_answers -> options.build_spec",
+    "convert.origins -> options.build_spec",
+    "convert.origins.graph_file -> options.build_spec",
+    "convert.origins.graph_file -> options.models",
+    "convert.origins.origin -> options.build_spec",
+    "convert.origins.origin -> options.models",
+    "convert.origins.transformers_folder -> convert_to_onnx",
+    "convert.origins.transformers_folder -> factory.plan",
+    "convert.origins.transformers_folder -> options.build_spec",
+    "convert.origins.transformers_folder -> options.models",
+    "convert.quantization -> convert_to_onnx",
+    "convert.task -> convert_to_onnx",
+    "host.disk -> sources.storage",
+    "host.link_or_copy -> targets.formats",
+    "sources.supported_types -> convert.exporter",
+    "targets.formats -> convert.reference_model",
+    "targets.formats -> convert.task",
+    "targets.formats -> repository.pipeline",
+    "targets.formats -> repository.tensors",
+    "targets.precisions -> convert.task",
+    "targets.precisions -> proof.golden",
+    "targets.tuning -> repository.pipeline",
+    "tasks.logits -> convert_to_onnx",
+}
+MODULES_IN_CYCLES = 40
+
+
+def modules():
+    """Every module of `utils` with its file, without the prefix `utils.`."""
+    files = {path.relative_to(ROOT / "utils"): path for path in (ROOT / "utils").rglob("*.py")}
+    names = {".".join(place.with_suffix("").parts).removesuffix(".__init__"): path for place, path in files.items()}
+    return {name: path for name, path in names.items() if name != "__init__"}
+
+
+MODULES = modules()
+
+
+def imported(path):
+    """The modules that a file imports, wherever in its code."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}, line {node.lineno}: relative import"
+            for alias in node.names:
+                member = f"{node.module}.{alias.name}"
+                names.add(member if member.removeprefix("utils.") in MODULES else node.module)
+    return {name.removeprefix("utils.") for name in names if name.startswith("utils.")}
+
+
+def package(name):
+    """The package that holds a module; "" for an entry."""
+    return name.partition(".")[0] if "." in name or MODULES[name].name == "__init__.py" else ""
+
+
+IMPORTS = {name: imported(path) - {name} for name, path in MODULES.items()}
+
+
+def needed_by(name):
+    """The modules that `name` imports, directly or through others."""
+    found, open_names = set(), [name]
+    while open_names:
+        new = IMPORTS[open_names.pop()] - found
+        found |= new
+        open_names += new
+    return found
+
+
+def test_every_package_has_its_place_in_the_order():
+    assert {package(name) for name in MODULES} == set(ORDER)
+
+
+def test_a_package_imports_only_from_those_below_it():
+    upward = {
+        f"{name} -> {target}"
+        for name, targets in IMPORTS.items()
+        for target in targets
+        if ORDER.index(package(target)) < ORDER.index(package(name))
+    }
+    assert sorted(upward - UPWARD) == []
+    assert sorted(UPWARD - upward) == [], "these imports are gone: remove their lines from UPWARD"
+
+
+def test_no_module_is_in_an_import_cycle():
+    assert len([name for name in IMPORTS if name in needed_by(name)]) == MODULES_IN_CYCLES
