@@ -1,0 +1,45 @@
+"""What the tests of the proof share: prove() with answers made here, and a port without a server."""
+
+import socket
+
+import pytest
+
+from tests.unit.proof.rankings import LABELS, NOWHERE, PROTOCOLS, SCORES, TEXTS, golden_of, ranked, stacked
+from utils.proof import verify
+from utils.proof.golden import write_golden
+from utils.proof.verify import prove
+
+
+@pytest.fixture
+def proof(monkeypatch, tmp_path, make_pipeline):
+    """`proof(served, ...)`: what prove() returns when every protocol answers as `served` ({text: answer}).
+
+    `on`: only that protocol does; the others give the right answers.
+    """
+
+    def run(served=None, *, requested=TEXTS, labels=LABELS, scores=SCORES, k=1, on=None, batch=2, seen=None):
+        right = {text: ranked(row, labels, k) for text, row in zip(requested, scores, strict=True)}
+        wrong = {**right, **(served or {})}
+        for function in PROTOCOLS:
+            answers = wrong if on in (None, function) else right
+
+            def ask(_address, model_name, inputs, answers=answers, function=function):
+                tensor = inputs["text_input"]
+                assert (tensor.datatype, tensor.shape) == ("BYTES", (len(tensor.data), 1))
+                if seen is not None:
+                    seen.append((function, model_name, tensor.data))
+                return stacked([answers[text] for text in tensor.data])
+
+            monkeypatch.setattr(verify, function, ask)
+        pipeline = make_pipeline(model_name="topics", max_batch_size=batch, labels=labels, top_k=k)
+        return prove(NOWHERE, write_golden(golden_of(requested, labels, scores), tmp_path), pipeline)
+
+    return run
+
+
+@pytest.fixture
+def closed_port():
+    """A port where nothing listens, and nothing can while the socket holds it."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
