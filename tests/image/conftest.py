@@ -136,17 +136,17 @@ def derive(engine):
         made.append(image)
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "Dockerfile").write_text(f"FROM {base}\n{instruction}\n")
-            done = engine.client.ask("build", "--quiet", "--network", "none", "--tag", image, folder, seconds=300)
+            done = engine.client.run("build", "--quiet", "--network", "none", "--tag", image, folder, seconds=300)
         assert done.returncode == 0, done.stderr
         return image
 
     yield make
     for image in made:
-        engine.client.ask("rmi", "--force", image)
+        engine.client.run("rmi", "--force", image)
 
 
 def dangling(engine):
-    return set(engine.client.ask("images", "--quiet", "--no-trunc", "--filter", "dangling=true").stdout.split())
+    return set(engine.client.run("images", "--quiet", "--no-trunc", "--filter", "dangling=true").stdout.split())
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def legacy(engine):
     """The engine with its legacy builder, which leaves every stage as an image: those are removed."""
     before = dangling(engine)
     yield Engine(client=DockerClient(program=engine.client.program, builder=LEGACY))
-    engine.client.ask("rmi", "--force", *(dangling(engine) - before))
+    engine.client.run("rmi", "--force", *(dangling(engine) - before))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +184,7 @@ def make_tree(engine, make_standin, tmp_path_factory):
 
     yield make
     for image in made:
-        engine.client.ask("rmi", "--force", image)
+        engine.client.run("rmi", "--force", image)
 
 
 def write_tree(folder, image, docker):

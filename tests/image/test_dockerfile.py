@@ -44,11 +44,11 @@ print(json.dumps({
 
 
 def inspect(engine, image, template):
-    return engine.client.ask("image", "inspect", "--format", template, image).stdout.strip()
+    return engine.client.run("image", "inspect", "--format", template, image).stdout.strip()
 
 
 def containers_of_ours(engine):
-    return engine.client.ask("ps", "--all", "--quiet", "--filter", "label=triton-image-factory").stdout.split()
+    return engine.client.run("ps", "--all", "--quiet", "--filter", "label=triton-image-factory").stdout.split()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_config_of_the_image(engine, slim):
 
 
 def test_contents_of_slim(engine, slim):
-    done = engine.client.ask("run", "--rm", "--network", "none", "--entrypoint", "python3", slim[1], "-c", LOOK)
+    done = engine.client.run("run", "--rm", "--network", "none", "--entrypoint", "python3", slim[1], "-c", LOOK)
     found = json.loads(done.stdout)
     assert found["user"] == [1000, 1000]
     assert found["modules"] == ["numpy", "tokenizers"]
@@ -100,20 +100,20 @@ def test_contents_of_slim(engine, slim):
 
 def test_runs_without_network_and_stops_in_time(engine, slim):
     command = ["run", "--detach", *HARDENED, "--network", "none", "--label", "triton-image-factory=test"]
-    container = engine.client.ask(*command, slim[1]).stdout.strip()
+    container = engine.client.run(*command, slim[1]).stdout.strip()
     try:
         deadline = time.monotonic() + 30
         check = ("exec", container, "python3", "-I", "-S", "/opt/serving/healthcheck.py")
-        while engine.client.ask(*check).returncode != 0:
-            assert time.monotonic() < deadline, engine.client.ask("logs", container, merged=True).stdout
+        while engine.client.run(*check).returncode != 0:
+            assert time.monotonic() < deadline, engine.client.run("logs", container, merged=True).stdout
             time.sleep(0.1)
         started = time.monotonic()
-        engine.client.ask("stop", "--time", "20", container)
+        engine.client.run("stop", "--time", "20", container)
         assert time.monotonic() - started < 10
-        assert engine.client.ask("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "0"
-        assert "начало" in engine.client.ask("logs", container, merged=True).stdout
+        assert engine.client.run("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "0"
+        assert "начало" in engine.client.run("logs", container, merged=True).stdout
     finally:
-        engine.client.ask("rm", "--force", container)
+        engine.client.run("rm", "--force", container)
 
 
 def test_another_model_changes_the_last_layer_only(engine, slim, make_tree):
@@ -140,7 +140,7 @@ def test_legacy_builder_builds_it(legacy, make_tree, runtime):
 
 def test_builds_by_hand(engine, make_tree):
     tree = make_tree("slim")
-    done = engine.client.ask("build", "--quiet", "--tag", tree.image, str(tree.folder), seconds=300)
+    done = engine.client.run("build", "--quiet", "--tag", tree.image, str(tree.folder), seconds=300)
     assert done.returncode == 0, done.stderr
 
 

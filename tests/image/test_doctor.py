@@ -87,6 +87,6 @@ def test_a_proof_that_is_ended_leaves_nothing(engine, bases):
 
 def assert_nothing_is_left(engine):
     """A container that still ran would keep its image."""
-    named = engine.client.ask("images", "--format", "{{.Repository}}").stdout.split()
+    named = engine.client.run("images", "--format", "{{.Repository}}").stdout.split()
     assert not [name for name in named if name.startswith("tritoned_doctor-")]
     assert not list(BUILD.glob("doctor-*")) and not list(BUILD.glob(".unfinished/doctor-*"))

@@ -30,23 +30,23 @@ def full(engine, make_tree):
 @contextlib.contextmanager
 def container(engine, *words):
     command = ["run", "--detach", *HARDENED, "--network", "none", "--label", "triton-image-factory=test", *words]
-    started = engine.client.ask(*command)
+    started = engine.client.run(*command)
     assert started.returncode == 0, started.stderr
     name = started.stdout.strip()
     try:
         yield name
     finally:
-        engine.client.ask("rm", "--force", name)
+        engine.client.run("rm", "--force", name)
 
 
 def log(engine, name):
-    return engine.client.ask("logs", name, merged=True).stdout
+    return engine.client.run("logs", name, merged=True).stdout
 
 
 def wait_until_ready(engine, name):
     deadline = time.monotonic() + READY_SECONDS
     while "supervisor: ready: golden answers are right" not in log(engine, name):
-        state = engine.client.ask("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
+        state = engine.client.run("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
         assert state == "true" and time.monotonic() < deadline, log(engine, name)
         time.sleep(0.1)
 
@@ -54,9 +54,9 @@ def wait_until_ready(engine, name):
 def assert_supervised(engine, name):
     """Ready and proven by the supervisor, then drained by SIGTERM."""
     wait_until_ready(engine, name)
-    assert engine.client.ask("exec", name, *HEALTH).returncode == 0
-    engine.client.ask("stop", "--time", "20", name)
-    assert engine.client.ask("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
+    assert engine.client.run("exec", name, *HEALTH).returncode == 0
+    engine.client.run("stop", "--time", "20", name)
+    assert engine.client.run("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
     assert "supervisor: drained" in log(engine, name)
 
 
@@ -98,20 +98,20 @@ def test_below_a_shell_that_stays_the_watch_is_the_same(engine, image):
             "import os; [os.kill(int(pid), 9) for pid in os.listdir('/proc') if pid.isdigit() and"
             " os.readlink(f'/proc/{pid}/exe') == '/opt/tritonserver/bin/tritonserver']"
         )
-        engine.client.ask("exec", name, "python3", "-c", kill)
-        engine.client.ask("wait", name, seconds=20)
+        engine.client.run("exec", name, "python3", "-c", kill)
+        engine.client.run("wait", name, seconds=20)
         assert "Triton was ended by signal 9" in log(engine, name) and "ended with 1" in log(engine, name)
 
 
 def test_another_command_runs_as_it_is(engine, image, full):
     """With what the base's entry script exports, if there is one."""
     for each, said in ((image, "hi none\n"), (full, "hi 1\n")):
-        done = engine.client.ask("run", "--rm", each, "bash", "-c", "echo hi ${STANDIN_ENTRY_SCRIPTS_RAN:-none}")
+        done = engine.client.run("run", "--rm", each, "bash", "-c", "echo hi ${STANDIN_ENTRY_SCRIPTS_RAN:-none}")
         assert (done.returncode, done.stdout) == (0, said), done.stderr
 
 
 def test_the_loader_of_a_full_image_does_not_search_the_current_folder(engine, full):
-    done = engine.client.ask("run", "--rm", full, "bash", "-c", "echo $LD_LIBRARY_PATH")
+    done = engine.client.run("run", "--rm", full, "bash", "-c", "echo $LD_LIBRARY_PATH")
     assert done.stdout == "/opt/hpcx/ucc/lib/:/opt/hpcx/ucx/lib/\n"
 
 
@@ -128,14 +128,14 @@ def test_nvidia_s_entry_script_writes_on_stderr_only(engine, full):
 
 
 def test_help_is_triton_s(engine, image):
-    done = engine.client.ask("run", "--rm", image, "--help")
+    done = engine.client.run("run", "--rm", image, "--help")
     assert "Usage: tritonserver [options]" in done.stdout + done.stderr
     assert "supervisor" not in done.stdout + done.stderr
 
 
 def test_a_repository_of_others_is_reported(engine, image, tmp_path):
     (tmp_path / "other").mkdir()
-    done = engine.client.ask(
+    done = engine.client.run(
         "run", "--rm", "--volume", f"{tmp_path}:/mnt/models:ro", image, "--model-store=/mnt/models"
     )
     assert done.returncode == 2
@@ -162,6 +162,6 @@ def test_the_image_s_python_checks_certificates(engine, image, tls):
 
 def test_a_key_that_the_image_s_user_cannot_read_is_reported(engine, image, tls):
     (tls[1] / "server.key").chmod(0o600)
-    done = engine.client.ask("run", "--rm", *tls[0], image)
+    done = engine.client.run("run", "--rm", *tls[0], image)
     assert done.returncode == 2
     assert "TRITON_GRPC_KEY_FILE names '/tls/server.key', which cannot be read" in done.stderr

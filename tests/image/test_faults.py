@@ -39,7 +39,7 @@ class Container:
     identity: str
 
     def inspect(self, template):
-        return self.engine.client.ask("inspect", "--format", template, self.identity).stdout.strip()
+        return self.engine.client.run("inspect", "--format", template, self.identity).stdout.strip()
 
     @property
     def address(self):
@@ -52,7 +52,7 @@ class Container:
         return int(self.inspect("{{.State.Pid}}"))
 
     def log(self):
-        return self.engine.client.ask("logs", self.identity, merged=True).stdout
+        return self.engine.client.run("logs", self.identity, merged=True).stdout
 
     def is_ready(self):
         return AnyTarget(address=self.address.http, model="").is_ready()
@@ -90,7 +90,7 @@ def image(engine, bases, tmp_path_factory):
 
     yield make
     for name in made:
-        engine.client.ask("rmi", "--force", f"tritoned_{name}:v1")
+        engine.client.run("rmi", "--force", f"tritoned_{name}:v1")
         shutil.rmtree(BUILD / name, ignore_errors=True)
 
 
@@ -103,9 +103,9 @@ def served(image):
 @pytest.fixture(scope="module")
 def network(engine):
     name = f"fire-{uuid.uuid4().hex[:8]}"
-    assert engine.client.ask("network", "create", "--internal", name).returncode == 0
+    assert engine.client.run("network", "create", "--internal", name).returncode == 0
     yield name
-    engine.client.ask("network", "rm", name)
+    engine.client.run("network", "rm", name)
 
 
 @pytest.fixture
@@ -115,14 +115,14 @@ def start(engine, served, network):
 
     def run(*options, image=served[1]):
         command = ("run", "--detach", *HARDENED_HERE, "--network", network, "--label", "triton-image-factory=test")
-        done = engine.client.ask(*command, *options, image)
+        done = engine.client.run(*command, *options, image)
         assert done.returncode == 0, done.stderr
         made.append(Container(engine, done.stdout.strip()))
         return made[-1]
 
     yield run
     for container in made:
-        engine.client.ask("rm", "--force", container.identity)
+        engine.client.run("rm", "--force", container.identity)
 
 
 def check_of(container):
@@ -150,7 +150,7 @@ def test_the_hardened_container_gives_every_answer_it_must(start, image, layout)
         assert reply.status == 200 or case.says_of(target.release) in reply.error
         assert not LEAK.search(reply.text), (case.name, reply.text[:300])
     target.assert_unharmed()
-    assert container.engine.client.ask(*check_of(container)).returncode == 0
+    assert container.engine.client.run(*check_of(container)).returncode == 0
     assert target.ask("/v2/repository/index", b"").status == 403
 
 
@@ -165,7 +165,7 @@ def test_texts_that_fill_the_shared_memory_end_nothing(start, served, guard, ful
         seen = set()
         while time.monotonic() < until:
             seen |= {reply.status for reply in pool.map(target.infer, bodies * 4)}
-            assert container.engine.client.ask(*check_of(container)).returncode == 0
+            assert container.engine.client.run(*check_of(container)).returncode == 0
     assert seen == {200, full}
     target.assert_unharmed()
 
@@ -207,7 +207,7 @@ def test_docker_stop_answers_what_is_in_flight(start, served):
         connection.request("POST", f"/v2/models/{served[0]}/infer", infer_body([f"{GOOD} {'again ' * 50}"] * 4))
     with ThreadPoolExecutor(101) as pool:
         started = time.monotonic()
-        stopping = pool.submit(container.engine.client.ask, "stop", container.identity)
+        stopping = pool.submit(container.engine.client.run, "stop", container.identity)
         statuses = list(pool.map(lambda each: each.getresponse().status, connections))
         stopping.result()
     assert statuses == [200] * 100
@@ -231,8 +231,8 @@ def test_an_image_with_other_weights_is_never_ready(start, served, tmp_path):
 
 def test_a_paused_container_goes_on(start):
     container = start().wait_until_ready()
-    container.engine.client.ask("pause", container.identity)
+    container.engine.client.run("pause", container.identity)
     time.sleep(12)
-    container.engine.client.ask("unpause", container.identity)
+    container.engine.client.run("unpause", container.identity)
     time.sleep(4)
     assert container.is_ready() and container.inspect("{{.State.Running}}") == "true", container.log()

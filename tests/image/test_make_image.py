@@ -32,7 +32,7 @@ def name(engine):
     """A model name of the test's own; its image and its builds are removed afterwards."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     yield name
-    engine.client.ask("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
+    engine.client.run("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
     shutil.rmtree(BUILD / name, ignore_errors=True)
     shutil.rmtree(BUILD / ".unfinished" / name, ignore_errors=True)
 
@@ -47,7 +47,7 @@ def built(engine, bases, model):
     """One build that several tests look at: its name, and what the script said."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     yield name, make(model, name, bases)
-    engine.client.ask("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
+    engine.client.run("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
     shutil.rmtree(BUILD / name, ignore_errors=True)
 
 
@@ -59,18 +59,18 @@ def make(model, name, bases, *options):
 @contextlib.contextmanager
 def container(engine, *arguments):
     """A detached container with port 8000 published; its HTTP address once it answers."""
-    started = engine.client.ask("run", "--detach", "-p", "127.0.0.1::8000", *arguments)
+    started = engine.client.run("run", "--detach", "-p", "127.0.0.1::8000", *arguments)
     identity = started.stdout.strip()
     try:
         assert started.returncode == 0, started.stderr
-        address = engine.client.ask("port", identity, "8000").stdout.split()[0]
+        address = engine.client.run("port", identity, "8000").stdout.split()[0]
         deadline = time.monotonic() + 60
         while not answers(f"http://{address}/v2/health/ready"):
-            assert time.monotonic() < deadline, engine.client.ask("logs", identity)
+            assert time.monotonic() < deadline, engine.client.run("logs", identity)
             time.sleep(0.2)
         yield address
     finally:
-        engine.client.ask("rm", "--force", identity)
+        engine.client.run("rm", "--force", identity)
 
 
 def answers(url):
@@ -98,7 +98,7 @@ def pytorch(model, text):
 
 
 def image_id(engine, reference):
-    return engine.client.ask("image", "inspect", "--format", "{{.Id}}", reference).stdout.strip()
+    return engine.client.run("image", "inspect", "--format", "{{.Id}}", reference).stdout.strip()
 
 
 def test_one_line_one_image_and_the_request_of_the_documentation(engine, bases, model, built):
@@ -114,7 +114,7 @@ def test_one_line_one_image_and_the_request_of_the_documentation(engine, bases, 
     assert answer["predicts"] == [label]
     assert answer["scores"] == pytest.approx([score], abs=1e-4)
     labels = json.loads(
-        engine.client.ask("inspect", "--format", "{{json .Config.Labels}}", f"tritoned_{name}:v1").stdout
+        engine.client.run("inspect", "--format", "{{json .Config.Labels}}", f"tritoned_{name}:v1").stdout
     )
     assert json.loads(labels["triton-image-factory.labels"]) == ["negative", "neutral", "positive"]
     assert labels["triton-image-factory.model.revision"].startswith("sha256:")
@@ -146,7 +146,7 @@ def test_a_planted_wrong_golden_answer_fails_and_moves_no_tag(engine, built, tmp
     assert done.stdout == ""
     assert image_id(engine, f"tritoned_{name}:v1") == before
     ours = ("images", "--quiet", "--no-trunc", "--filter", f"label=org.opencontainers.image.title={name}")
-    assert set(engine.client.ask(*ours).stdout.split()) == {before}, "the image that failed is gone"
+    assert set(engine.client.run(*ours).stdout.split()) == {before}, "the image that failed is gone"
 
 
 def test_a_base_image_alone_serves_whole_when_its_slim_one_is_not_to_be_had(engine, bases, model, name):
@@ -199,5 +199,5 @@ def test_demo_with_an_engine(engine, bases):
         assert [line.split()[0] for line in done.stdout.splitlines()] == ["sport", "cooking", "weather"]
         assert "built and proven: tritoned_topics:demo" in done.stderr
     finally:
-        engine.client.ask("rmi", "--force", "tritoned_topics:demo")
+        engine.client.run("rmi", "--force", "tritoned_topics:demo")
         shutil.rmtree(BUILD / "topics/demo", ignore_errors=True)

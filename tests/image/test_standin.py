@@ -40,7 +40,7 @@ def image(request, make_standin):
 @pytest.fixture(scope="module")
 def found(engine, image):
     """What a Python in the image sees; its entry point is left out."""
-    done = engine.client.ask("run", "--rm", "--entrypoint", "python3", image, "-c", LOOK, *LINKED)
+    done = engine.client.run("run", "--rm", "--entrypoint", "python3", image, "-c", LOOK, *LINKED)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -100,7 +100,7 @@ def test_python(found):
 
 
 def run(engine, image, *arguments):
-    done = engine.client.ask("run", "--rm", *arguments[:-1], image, *arguments[-1])
+    done = engine.client.run("run", "--rm", *arguments[:-1], image, *arguments[-1])
     assert done.returncode == 0, done.stderr
     return done
 
@@ -112,7 +112,7 @@ def test_entry_point_prints_on_stdout_and_becomes_the_command(engine, image):
 
 
 def test_entry_point_turns_a_command_into_arguments_for_vertex_ai(engine, image):
-    done = engine.client.ask("run", "--rm", "--env", "AIP_MODE=PREDICTION", image, "sh", "-c", "echo bypassed")
+    done = engine.client.run("run", "--rm", "--env", "AIP_MODE=PREDICTION", image, "sh", "-c", "echo bypassed")
     assert "Usage: tritonserver" in done.stdout + done.stderr
     assert "\nbypassed" not in done.stdout
 

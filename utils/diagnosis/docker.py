@@ -47,7 +47,7 @@ def _builder(client: DockerClient) -> Finding:
 
 
 def _engine(engine: Engine, base_image: str) -> list[Finding]:
-    answer = engine.client.ask("info", "--format", "{{json .}}", seconds=ANSWER_SECONDS).stdout
+    answer = engine.client.run("info", "--format", "{{json .}}", seconds=ANSWER_SECONDS).stdout
     try:
         facts: dict[str, Any] = json.loads(answer)
     except ValueError:

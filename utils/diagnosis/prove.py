@@ -64,7 +64,7 @@ def prove(options: Options) -> list[ProofRow]:
         rows = [] if build.status == FAULT else list(_rows(f"tritoned_{name}:{TAG}", name))
         return [build, *sorted(rows, key=lambda row: row.row)]
     finally:
-        connect().client.ask("rmi", "--force", f"tritoned_{name}:{TAG}", apart=True)
+        connect().client.run("rmi", "--force", f"tritoned_{name}:{TAG}")
         for tree in (build_tree.BUILD / name / TAG, build_tree.BUILD / build_tree.UNFINISHED / name / TAG):
             build_tree.discard(tree)
 
@@ -126,16 +126,16 @@ def _kill_stub(container: RunningContainer, target: Target) -> ProofRow:
     """Row 12, from inside the container: the engine may be on another machine."""
     client, name = container.client, container.name
     started = time.monotonic()
-    killed = client.ask("exec", name, "python3", "-I", "-S", "-c", KILL_STUB)
+    killed = client.run("exec", name, "python3", "-I", "-S", "-c", KILL_STUB)
     refused = ended = 0.0
     while time.monotonic() - started < END_SECONDS and not ended:
         if not refused and not target.is_ready():
             refused = time.monotonic() - started
-        if client.ask("inspect", "--format", "{{.State.Running}}", name).stdout.strip() == "false":
+        if client.run("inspect", "--format", "{{.State.Running}}", name).stdout.strip() == "false":
             ended = time.monotonic() - started
             refused = refused or ended
         time.sleep(0.1)
-    code = client.ask("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip()
+    code = client.run("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip()
     right = killed.returncode == 0 and 0 < refused <= NOT_READY_SECONDS and ended and code not in ("0", "")
     if killed.returncode != 0:
         seen = f"no stub could be killed ({' '.join(killed.stderr.split())[:120]})"

@@ -32,7 +32,7 @@ def connect() -> "Engine":
 def reach(client: DockerClient, seconds: float = 30) -> "Engine":
     """The engine behind `client`. Raises ImageError when it does not answer within `seconds`."""
     endpoint = _endpoint(client)
-    answer = client.ask("version", "--format", "{{.Server.Version}}", seconds=seconds)
+    answer = client.run("version", "--format", "{{.Server.Version}}", seconds=seconds)
     if answer.returncode != 0 or not answer.stdout.strip():
         raise ImageError(
             f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, name another in "
@@ -45,7 +45,7 @@ def reach(client: DockerClient, seconds: float = 30) -> "Engine":
 def _endpoint(client: DockerClient) -> str:
     if named := os.environ.get("DOCKER_HOST"):
         return named
-    answer = client.ask("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", seconds=30)
+    answer = client.run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", seconds=30)
     return answer.stdout.strip() or "unix:///var/run/docker.sock"
 
 
@@ -137,14 +137,14 @@ class Engine:
 
     def tag(self, image_id: str, reference: str) -> None:
         """Gives the image a name; ImageError when the engine refuses."""
-        answer = self.client.ask("tag", image_id, reference)
+        answer = self.client.run("tag", image_id, reference)
         if answer.returncode != 0:
             raise ImageError(f"the image {image_id} cannot be tagged {reference!r} ({last_line(answer.stderr)})")
 
     def remove(self, image_id: str) -> None:
         """Removes an image that has no name; one that has stays: by its id docker would remove the name as well."""
         if self._inspect(image_id, "{{len .RepoTags}}") == "0":
-            self.client.ask("rmi", image_id, apart=True)
+            self.client.run("rmi", image_id)
 
     def run(
         self, image_id: str, *, options: Sequence[str] = (), ready_within: float = READY_SECONDS
@@ -160,17 +160,17 @@ class Engine:
 
     def root_folder(self) -> Path | None:
         """Where an engine of this machine keeps its images; None for a remote one, or one that does not say."""
-        answer = self.client.ask("info", "--format", "{{.DockerRootDir}}").stdout.strip()
+        answer = self.client.run("info", "--format", "{{.DockerRootDir}}").stdout.strip()
         return Path(answer) if answer and not self.remote_host and Path(answer).is_dir() else None
 
     def _inspect(self, image: str, template: str) -> str:
-        answer = self.client.ask("image", "inspect", "--format", template, image) if image else None
+        answer = self.client.run("image", "inspect", "--format", template, image) if image else None
         return answer.stdout.strip() if answer and answer.returncode == 0 else ""
 
     def run_in(self, image: str, program: str, *arguments: str) -> str:
         """What the program in the image prints, else docker's reason."""
         command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=question", *owned()]
-        answer = self.client.ask(*command, "--entrypoint", program, image, *arguments, seconds=300)
+        answer = self.client.run(*command, "--entrypoint", program, image, *arguments, seconds=300)
         return answer.stdout.strip() if answer.returncode == 0 else last_line(answer.stderr)
 
 

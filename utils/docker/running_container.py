@@ -56,7 +56,7 @@ def _start(client: DockerClient, name: str, image_id: str, *, publish: str, opti
     ports = [part for port in (HTTP_PORT, GRPC_PORT) for part in ("--publish", f"{publish}::{port}")]
     labels = ["--label", "triton-image-factory=boot-proof", *owned()]
     command = ["run", "--detach", "--name", name, *labels, "--log-driver", "json-file", *HARDENED, *ports, *options]
-    answer = client.ask(*command, image_id, seconds=120)
+    answer = client.run(*command, image_id, seconds=120)
     if answer.returncode != 0:
         raise BootProofError(
             f"the built image cannot be started ({last_line(answer.stderr)}); if this machine lacks what it needs "
@@ -90,7 +90,7 @@ def _candidates(client: DockerClient, name: str, remote_host: str) -> list[Serve
     """Where the server may be reached, most likely first; none while the container has no ports (it died, say)."""
     ports = {}
     for port in (HTTP_PORT, GRPC_PORT):
-        answer = client.ask("port", name, f"{port}/tcp").stdout.split()
+        answer = client.run("port", name, f"{port}/tcp").stdout.split()
         if answer:
             ports[port] = answer[0].rpartition(":")[2]
     if len(ports) < 2:
@@ -99,7 +99,7 @@ def _candidates(client: DockerClient, name: str, remote_host: str) -> list[Serve
     places = [ServerAddress(http=_join(host, ports[HTTP_PORT]), grpc=_join(host, ports[GRPC_PORT]))]
     if not remote_host:
         # A build inside a container that was lent the engine's socket: the ports are on the machine around it.
-        inner = client.ask("inspect", "--format", _ADDRESSES, name).stdout.split()
+        inner = client.run("inspect", "--format", _ADDRESSES, name).stdout.split()
         places += [ServerAddress(http=_join(ip, HTTP_PORT), grpc=_join(ip, GRPC_PORT)) for ip in inner]
     return places
 
@@ -109,7 +109,7 @@ def _join(host: str, port: object) -> str:
 
 
 def _state(client: DockerClient, name: str) -> tuple[bool, str, bool]:
-    answer = client.ask("inspect", "--format", _STATE, name)
+    answer = client.run("inspect", "--format", _STATE, name)
     parts = answer.stdout.split()
     if len(parts) != 3:
         raise BootProofError(
@@ -119,7 +119,7 @@ def _state(client: DockerClient, name: str) -> tuple[bool, str, bool]:
 
 
 def _log(client: DockerClient, name: str) -> str:
-    return client.ask("logs", "--tail", "2000", name, merged=True).stdout
+    return client.run("logs", "--tail", "2000", name, merged=True).stdout
 
 
 def _reason(log: str) -> str:
@@ -135,7 +135,7 @@ def owned() -> list[str]:
 
 def remove_leftovers(client: DockerClient) -> None:
     """Removes the containers of builds that were killed on this machine; those of living ones and of others stay."""
-    listed = client.ask(
+    listed = client.run(
         "ps", "--all", "--filter", f"label={OWNER}", "--format", f'{{{{.ID}}}} {{{{.Label "{OWNER}"}}}}'
     )
     for line in listed.stdout.splitlines() if listed.returncode == 0 else ():
@@ -149,5 +149,5 @@ def _remove(client: DockerClient, name: str, *, attempts: int) -> None:
     for attempt in range(attempts):
         if attempt:
             time.sleep(0.5)
-        if client.ask("rm", "--force", "--volumes", name, apart=True).returncode == 0:
+        if client.run("rm", "--force", "--volumes", name).returncode == 0:
             return

@@ -1,4 +1,4 @@
-"""Which docker on PATH builds, and what of its output is quoted. The clients are stubs."""
+"""The choice of a docker client, its commands and the lines quoted from them. The clients are stub scripts."""
 
 import os
 import signal
@@ -26,8 +26,8 @@ def path(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_no_docker_is_a_sentence(path):
-    with pytest.raises(ImageError, match="none on PATH; install Docker, or use --no-image"):
+def test_no_docker_on_the_path_is_refused(path):
+    with pytest.raises(ImageError, match=r"none is on PATH.*--no-image"):
         find_client()
 
 
@@ -46,13 +46,13 @@ def test_docker_that_does_not_run_is_named(path):
         ("20.10.1", True, BUILDX),
     ],
 )
-def test_what_a_client_builds_with(path, version, buildx, builder):
+def test_builder_of_a_client(path, version, buildx, builder):
     program = stub(path / "a", version, buildx=buildx)
     assert find_client() == DockerClient(program=program, builder=builder)
 
 
-def test_an_engine_that_hangs_does_not_hide_the_client(path):
-    """As the real client does: it gives its own version after the engine's answer."""
+def test_hanging_engine_does_not_hide_the_client(path):
+    """The stub prints its version only after the engine answers, as the real client does."""
     program = stub(path / "a", "28.2.2", buildx=True)
     script = program.read_text().replace(
         "version)", 'version) [ "$DOCKER_HOST" = unix:///nowhere ] || exec /bin/sleep 60;'
@@ -63,7 +63,7 @@ def test_an_engine_that_hangs_does_not_hide_the_client(path):
     assert time.monotonic() - started < 10
 
 
-def test_first_that_builds_with_buildkit_is_preferred(path, capsys):
+def test_first_client_with_buildkit_is_preferred(path, capsys):
     stub(path / "a", "28.2.2")
     program = stub(path / "b", "20.10.24")
     stub(path / "c", "28.2.2", buildx=True)
@@ -71,14 +71,14 @@ def test_first_that_builds_with_buildkit_is_preferred(path, capsys):
     assert str(path / "a/docker") in capsys.readouterr().err
 
 
-def test_first_is_used_without_a_word_when_it_will_do(path, capsys):
+def test_first_client_is_used_without_a_note(path, capsys):
     program = stub(path / "a", "28.2.2", buildx=True)
     stub(path / "b", "20.10.24")
     assert find_client().program == program
     assert capsys.readouterr().err == ""
 
 
-def test_legacy_builder_is_told(path, capsys):
+def test_legacy_builder_is_reported(path, capsys):
     program = stub(path / "a", "28.2.2")
     stub(path / "b", "27.0.1")
     assert find_client() == DockerClient(program=program, builder=LEGACY)
@@ -86,15 +86,15 @@ def test_legacy_builder_is_told(path, capsys):
 
 
 @pytest.mark.parametrize(("builder", "value"), [(LEGACY, "0"), (BUILT_IN, "1")])
-def test_builder_is_chosen_whatever_the_environment_says(tmp_path, monkeypatch, builder, value):
+def test_builder_overrides_the_environment(tmp_path, monkeypatch, builder, value):
     monkeypatch.setenv("DOCKER_BUILDKIT", "maybe")
     program = stub(tmp_path / "a", "1", body="env) echo $DOCKER_BUILDKIT;;")
-    assert DockerClient(program=program, builder=builder).ask("env").stdout == f"{value}\n"
+    assert DockerClient(program=program, builder=builder).run("env").stdout == f"{value}\n"
 
 
-def test_engine_that_never_answers_is_given_up(tmp_path):
+def test_engine_that_does_not_answer_times_out(tmp_path):
     program = stub(tmp_path / "a", "1", body="wait) exec sleep 60;;")
-    answer = DockerClient(program=program, builder=BUILT_IN).ask("wait", seconds=0.2)
+    answer = DockerClient(program=program, builder=BUILT_IN).run("wait", seconds=0.2)
     assert (answer.returncode, answer.stderr) == (124, "no answer in 0.2 s")
 
 
@@ -106,7 +106,8 @@ def test_output_goes_to_stderr_only(tmp_path, capfd):
     assert captured.err == "out\nerr\n"
 
 
-def test_interrupt_ends_the_build(tmp_path):
+@pytest.mark.parametrize("method", ["run", "watch"])
+def test_interrupt_ends_the_child(tmp_path, method):
     program = stub(tmp_path / "a", "1", body=f"build) echo $$ > {tmp_path}/pid; exec sleep 60;;")
 
     def terminate(number, frame):
@@ -117,7 +118,7 @@ def test_interrupt_ends_the_build(tmp_path):
     started = time.monotonic()
     try:
         with pytest.raises(Terminated):
-            DockerClient(program=program, builder=BUILT_IN).watch("build")
+            getattr(DockerClient(program=program, builder=BUILT_IN), method)("build")
     finally:
         signal.signal(signal.SIGALRM, former)
     assert time.monotonic() - started < 5
@@ -132,14 +133,14 @@ def test_output_of_the_failed_step_is_quoted():
     legacy += ["The command '/bin/sh -c pip' returned a non-zero code: 1"]
     assert telling_line(new) == telling_line(old) == telling_line(legacy) == "ERROR: No matching"
     assert telling_line(["#1 0.1 fine", "failed to solve: no such image"]) == "failed to solve: no such image"
-    assert telling_line([]) == "docker says nothing"
+    assert telling_line([]) == "docker printed nothing"
 
 
-def test_the_line_of_the_step_that_failed_is_told_though_another_printed_after_it():
+def test_failed_step_is_quoted_although_another_printed_later():
     lines = ["#10 4.4 ERROR: no libarchive.so.13", "#10 ERROR: executor failed running [/bin/sh]: exit code: 1"]
     lines += ["#15 4.6 Successfully installed numpy", "#15 CANCELED", "------", " > [collected 3/3] RUN:", "------"]
     assert telling_line([*lines, "executor failed running [/bin/sh]: exit code: 1"]) == "ERROR: no libarchive.so.13"
 
 
-def test_last_line_leaves_out_the_pointer_to_the_help():
+def test_last_line_skips_the_reference_to_help():
     assert last_line("docker: no.\nSee 'docker run --help'.\n\n") == "docker: no."
