@@ -154,7 +154,7 @@ def test_wrong_answer_keeps_the_old_tag(engine, make_tree, capfd):
     assert inspect(engine, tree.image, "{{.Id}}") == old
     assert dangling(engine) == before
     assert containers_of_ours(engine) == []
-    assert "the server's log ends with" in capfd.readouterr().err
+    assert "last lines of the server's log" in capfd.readouterr().err
 
 
 def test_wrong_answer_of_an_unchanged_image_keeps_it(engine, make_tree):

@@ -1,1 +1,1 @@
-"""The Docker build: context, wheels, client, engine, image and the container under proof."""
+"""The Docker build: context, wheels, client, engine, image and the boot proof's container."""

@@ -1,4 +1,4 @@
-"""What a build tree needs beside its model repository to be a Docker build context: Dockerfile, scripts, wheels."""
+"""Completes a build tree as a Docker build context: Dockerfile, scripts and wheels."""
 
 import platform
 import re
@@ -12,7 +12,7 @@ from utils.repository.context import GOLDEN_FILE
 from utils.repository.names import check_image
 from utils.repository.version_files import place_again
 
-# What the Dockerfile copies, and with which mode, whatever the umask of the one who checked the project out.
+# The files that the Dockerfile copies, with their modes: those of the checkout depend on the user's umask.
 FILES = {
     "Dockerfile": 0o644,
     ".dockerignore": 0o644,
@@ -27,17 +27,17 @@ FILES = {
     "deploy/supervisor/bin/tritonserver": 0o755,
 }
 WHEELHOUSE = "wheelhouse"
-# Files of the model repository from this size on are a layer of their own.
+# Files of the model repository from this size in bytes on go into an image layer of their own.
 WEIGHTS, LARGE = "weights", 1 << 16
 SERVING_REQUIREMENTS = "requirements-serving.txt"
 
 
 def write(tree: Path, docker: Mapping[str, str], requirements: Collection[Path] = (), *, refresh: bool = False) -> None:
-    """Completes `tree` for the `docker` part of its context.json; afterwards `docker build TREE` works by hand as well.
+    """Completes `tree` according to `docker`, a part of context.json; then `docker build TREE` works by hand as well.
 
-    `docker` holds triton_image, slim_image, runtime, python and, for another machine than this one, machine
-    ("x86_64", "aarch64"). `requirements`: those of the steps' components (see Context).
-    Raises ImageError when a wheel cannot be had; all else is in place then.
+    `docker` holds triton_image, slim_image, runtime, python and, if it is not this machine's, machine ("x86_64" or
+    "aarch64"). `requirements` are those of the steps' components (see Context). Raises ImageError when a wheel is not
+    available; the rest of the tree is complete then.
     """
     write_context(tree, **{name: docker[name] for name in ("triton_image", "slim_image", "runtime")})
     _add_requirements(tree / SERVING_REQUIREMENTS, requirements)
@@ -51,14 +51,14 @@ def write(tree: Path, docker: Mapping[str, str], requirements: Collection[Path] 
 
 
 def _add_requirements(file: Path, requirements: Collection[Path]) -> None:
-    """What only some components import is in their folders, so that other images stay small."""
+    """Appends requirements of single components, which other images do not install."""
     found = [ROOT / "model_repository" / name for name in dict.fromkeys(requirements)]
     texts = [path.read_text(encoding="utf-8") for path in found if path.is_file()]
     file.write_text("\n".join([file.read_text(encoding="utf-8"), *texts]), encoding="utf-8")
 
 
 def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: str) -> None:
-    """Copies FILES into `tree`; its Dockerfile gets this build's values as defaults."""
+    """Copies FILES into `tree` and sets the defaults of its Dockerfile's arguments."""
     for name, mode in FILES.items():
         target = tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,18 +69,18 @@ def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: st
         (tree / folder).chmod(0o755)
     if (tree / GOLDEN_FILE).exists():
         (tree / GOLDEN_FILE).chmod(0o644)  # the canary reads it as uid 1000
-    _set_weights_apart(tree)
+    _separate_weights(tree)
     text = (tree / "Dockerfile").read_text(encoding="utf-8")
     for name, value in build_args(triton_image=triton_image, slim_image=slim_image, runtime=runtime).items():
         text = re.sub(rf"(?m)^ARG {name}=.*$", f"ARG {name}={value}", text, count=1)
     (tree / "Dockerfile").write_text(text, encoding="utf-8")
 
 
-def _set_weights_apart(tree: Path) -> None:
-    """Large files of the model repository lie below weights/, too; docker leaves the first ones out."""
+def _separate_weights(tree: Path) -> None:
+    """Links large files of the model repository below weights/ and excludes the originals by .dockerignore."""
     shutil.rmtree(tree / WEIGHTS, ignore_errors=True)
     (tree / WEIGHTS).mkdir()
-    left_out = []
+    excluded = []
     repository = tree / "model_repository"
     for file in sorted(repository.rglob("*")):
         if file.is_file() and file.stat().st_size >= LARGE:
@@ -88,17 +88,17 @@ def _set_weights_apart(tree: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             place_again(file, target, tree / "artifacts")
             target.chmod(0o644)
-            left_out.append(re.sub(r"([\\*?\[\]])", r"\\\1", file.relative_to(tree).as_posix()))
+            excluded.append(re.sub(r"([\\*?\[\]])", r"\\\1", file.relative_to(tree).as_posix()))
     for folder in [tree / WEIGHTS, *(path for path in (tree / WEIGHTS).rglob("*") if path.is_dir())]:
         folder.chmod(0o755)
     with (tree / ".dockerignore").open("a", encoding="utf-8") as ignored:
-        ignored.writelines(f"{line}\n" for line in left_out)
+        ignored.writelines(f"{line}\n" for line in excluded)
 
 
 def build_args(*, triton_image: str, slim_image: str, runtime: str) -> dict[str, str]:
-    """The Dockerfile's global ARGs. UsageError for an image reference that is none.
+    """The Dockerfile's global ARGs. UsageError for an invalid image reference.
 
-    The legacy builder builds the slim stage even for a full image: it gets a base image that is there in any case.
+    The legacy builder builds the slim stage even for a full image, so SLIM_IMAGE then names the image that is present.
     """
     return {
         "TRITON_IMAGE": check_image("--base-image", triton_image),

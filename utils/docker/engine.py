@@ -1,4 +1,4 @@
-"""The Docker engine a build uses: base images, builds, tags, containers under proof. Standard library only."""
+"""The Docker engine of a build: base images, builds, tags and the boot proof's container. Standard library only."""
 
 import contextlib
 import os
@@ -19,24 +19,24 @@ from utils.host.errors import ImageError
 READY_SECONDS = 120.0
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
-_ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
+_PRINT_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
 def connect() -> "Engine":
-    """The engine in reach. Raises ImageError when there is no docker client, or no engine answers it."""
+    """The engine of the docker client in use. Raises ImageError without a client or an engine that responds."""
     engine = reach(find_client())
     remove_leftovers(engine.client)
     return engine
 
 
 def reach(client: DockerClient, seconds: float = 30) -> "Engine":
-    """The engine behind `client`. Raises ImageError when it does not answer within `seconds`."""
+    """The engine of `client`. Raises ImageError when it does not respond within `seconds`."""
     endpoint = _endpoint(client)
     answer = client.run("version", "--format", "{{.Server.Version}}", seconds=seconds)
     if answer.returncode != 0 or not answer.stdout.strip():
         raise ImageError(
-            f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, name another in "
-            "DOCKER_HOST, or use --no-image to get the model repository only"
+            f"no Docker engine answers at {endpoint} ({last_line(answer.stderr)}); start it, set DOCKER_HOST to "
+            "another, or use --no-image to build the model repository only"
         )
     host = (urlsplit(endpoint).hostname or "") if endpoint.startswith(("tcp://", "ssh://")) else ""
     return Engine(client=client, remote_host="" if host in LOCAL_HOSTS else host)
@@ -51,7 +51,7 @@ def _endpoint(client: DockerClient) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """An engine that answers. `remote_host` is empty when containers publish their ports on this machine."""
+    """An engine that responds. `remote_host` is empty when containers publish their ports on this machine."""
 
     client: DockerClient
     remote_host: str = ""
@@ -61,7 +61,7 @@ class Engine:
         return bool(self._inspect(image, "{{.Id}}"))
 
     def pull_if_missing(self, image: str) -> None:
-        """Makes `image` present on the engine. Raises ImageError when it cannot be pulled."""
+        """Pulls `image` if the engine does not have it. Raises ImageError when that fails."""
         if self.has(image):
             return
         progress.note(f"pulling {image}")
@@ -69,53 +69,53 @@ class Engine:
         if code != 0:
             raise ImageError(
                 f"base image {image} is not on the Docker engine and cannot be pulled ({line}); check the name "
-                "(--release, --base-image, --slim-image) and the network, and `docker login` where its registry asks"
+                "(--release, --base-image, --slim-image) and the network, or run `docker login` for its registry"
             )
 
     def python_version(self, image: str) -> str:
-        """The version of the image's python3, like "3.12". Raises ImageError when it has none that runs."""
-        answer = self.run_in(image, "python3", "-c", _ASK_VERSION)
+        """The version of the image's python3, like "3.12". Raises ImageError when the image has no working python3."""
+        answer = self.run_in(image, "python3", "-c", _PRINT_VERSION)
         if not re.fullmatch(r"\d+\.\d+", answer):
             raise ImageError(
-                f"base image {image} has no python3 that runs here ({answer}); a base must be a full Triton image "
-                "(nvcr.io/nvidia/tritonserver:YY.MM-py3 or one made from it) for this engine's machine"
+                f"base image {image} has no python3 that runs here ({answer}); use a full Triton image "
+                "(nvcr.io/nvidia/tritonserver:YY.MM-py3 or one derived from it) for this engine's architecture"
             )
         return answer
 
     def triton_release(self, image: str) -> str:
-        """The release a Triton image says it is of, like "24.10"; empty where it does not say."""
+        """The release in the environment of a Triton image, like "24.10"; empty if it is not set."""
         variables = self._inspect(image, "{{range .Config.Env}}{{println .}}{{end}}").splitlines()
         found = (re.fullmatch(r"NVIDIA_TRITON_SERVER_VERSION=(\d\d\.\d\d)", variable) for variable in variables)
         return next((match[1] for match in found if match), "")
 
     def require_backend(self, image: str, backend: str) -> None:
-        """ImageError when the base image has no such backend, which not every build of Triton has."""
+        """Raises ImageError when the base image lacks `backend`. Not every build of Triton has all of them."""
         folder = f"/opt/tritonserver/backends/{backend}"
         if self.run_in(image, "ls", "-d", folder) != folder:
             raise ImageError(
-                f"base image {image} has no {folder}, which this build's --format needs; give a full Triton image "
-                "(nvcr.io/nvidia/tritonserver:YY.MM-py3), or leave --format out"
+                f"base image {image} has no {folder}, which --format needs; use a full Triton image "
+                "(nvcr.io/nvidia/tritonserver:YY.MM-py3), or omit --format"
             )
 
     def os_release(self, image: str) -> tuple[str, str]:
-        """ID and VERSION_ID of the image's distribution, like ("ubuntu", "24.04"); empty where it does not say."""
+        """ID and VERSION_ID of the image's distribution, like ("ubuntu", "24.04"); empty if not stated."""
         return parse_os_release(self.run_in(image, "cat", "/etc/os-release"))
 
     def machine(self, image: str) -> str:
-        """The image's machine as wheels name it, "x86_64" or "aarch64"; ImageError for another."""
+        """The image's architecture as wheels name it: "x86_64" or "aarch64". ImageError for any other."""
         architecture = self._inspect(image, "{{.Architecture}}")
         if architecture not in MACHINES:
             raise ImageError(
-                f"image {image} is for {architecture or 'no machine'}; Triton is made for {', '.join(MACHINES)}"
+                f"image {image} is for architecture {architecture or '(none)'}; Triton supports {', '.join(MACHINES)}"
             )
         return MACHINES[architecture]
 
     def image_size(self, image: str) -> int:
-        """Bytes, all layers together."""
+        """Bytes of all layers."""
         return int(self._inspect(image, "{{.Size}}") or 0)
 
     def build(self, tree: Path, *, build_args: Mapping[str, str], labels: Mapping[str, str], no_cache: bool) -> str:
-        """Builds the tree without a tag and without a network; the image's id. Raises ImageError."""
+        """Builds the tree without a tag and without network access. Returns the image's id. Raises ImageError."""
         buildx = self.client.builder == BUILDX
         command = ["buildx", "build", "--load"] if buildx else ["build"]
         command += ["--network", "none", *(["--no-cache"] if no_cache else [])]
@@ -127,39 +127,39 @@ class Engine:
             code, line = self.client.watch(*command, "--iidfile", str(iid_file), str(tree))
             image_id = iid_file.read_text().strip() if iid_file.exists() else ""
         if code != 0:
-            raise ImageError(f"docker build of {tree} failed ({line}); build it again by hand: docker build {tree}")
+            raise ImageError(f"docker build of {tree} failed ({line}); to reproduce it, run: docker build {tree}")
         if not self.has(image_id):
             raise ImageError(
-                f"docker build of {tree} ended well and the engine does not have its image {image_id!r}; "
-                "choose the engine's own builder: docker buildx use default"
+                f"docker build of {tree} succeeded, but the engine does not have its image {image_id!r}; "
+                "select the engine's own builder: docker buildx use default"
             )
         return image_id
 
     def tag(self, image_id: str, reference: str) -> None:
-        """Gives the image a name; ImageError when the engine refuses."""
+        """Tags the image; ImageError when the engine refuses."""
         answer = self.client.run("tag", image_id, reference)
         if answer.returncode != 0:
             raise ImageError(f"the image {image_id} cannot be tagged {reference!r} ({last_line(answer.stderr)})")
 
     def remove(self, image_id: str) -> None:
-        """Removes an image that has no name; one that has stays: by its id docker would remove the name as well."""
+        """Removes an untagged image. A tagged one stays, because docker would remove the tag with the id."""
         if self._inspect(image_id, "{{len .RepoTags}}") == "0":
             self.client.run("rmi", image_id)
 
     def run(
         self, image_id: str, *, options: Sequence[str] = (), ready_within: float = READY_SECONDS
     ) -> AbstractContextManager[RunningContainer]:
-        """A ready container of the image for the time of the block, hardened as one in production would be.
+        """Context manager: a ready container of the image, hardened as in production.
 
-        `options` go to `docker run` as they are. Raises BootProofError with the reason from the log when the server
-        ends or is not ready within `ready_within` seconds.
+        `options` are passed to `docker run`. Raises BootProofError with the reason from the log if the server exits or
+        is not ready within `ready_within` seconds.
         """
         if self.remote_host:
-            progress.note(f"the engine is remote: for the proof, ports are published on {self.remote_host}")
+            progress.note(f"remote engine: the boot proof publishes its ports on {self.remote_host}")
         return running(self.client, image_id, remote_host=self.remote_host, options=options, ready_within=ready_within)
 
     def root_folder(self) -> Path | None:
-        """Where an engine of this machine keeps its images; None for a remote one, or one that does not say."""
+        """The folder where a local engine stores its images; None for a remote engine or if unknown."""
         answer = self.client.run("info", "--format", "{{.DockerRootDir}}").stdout.strip()
         return Path(answer) if answer and not self.remote_host and Path(answer).is_dir() else None
 
@@ -168,14 +168,14 @@ class Engine:
         return answer.stdout.strip() if answer and answer.returncode == 0 else ""
 
     def run_in(self, image: str, program: str, *arguments: str) -> str:
-        """What the program in the image prints, else docker's reason."""
-        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=question", *owned()]
+        """The stdout of a program run in the image, or docker's error."""
+        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=query", *owned()]
         answer = self.client.run(*command, "--entrypoint", program, image, *arguments, seconds=300)
         return answer.stdout.strip() if answer.returncode == 0 else last_line(answer.stderr)
 
 
 def parse_os_release(text: str) -> tuple[str, str]:
-    """ID and VERSION_ID of an os-release file; empty where it does not say."""
+    """ID and VERSION_ID of an os-release file; empty if not stated."""
     pairs = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z_]+=", line))
     name, version = (" ".join(shlex.split(pairs.get(key, ""))) for key in ("ID", "VERSION_ID"))
     return name, version
@@ -183,7 +183,7 @@ def parse_os_release(text: str) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def untagged(engine: Engine, image_id: str) -> Iterator[None]:
-    """Removes the image again when the block fails."""
+    """Removes the image if the block fails."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""Stage 8: a build tree becomes a proven image. `python -m utils.docker.image BUILD_TREE` runs it alone."""
+"""Stage 8: builds the image of a build tree and proves it. `python -m utils.docker.image BUILD_TREE` runs it alone."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ NEEDED = (
     docker_context.WEIGHTS,
     *docker_context.FILES,
 )
-NEEDED_TO_GO_ON = (CONTEXT_FILE, GOLDEN_FILE, "model_repository")
+NEEDED_TO_RESUME = (CONTEXT_FILE, GOLDEN_FILE, "model_repository")
 LOG_LINES = 40
 
 Prove = Callable[[ServerAddress], object]
@@ -31,7 +31,7 @@ Prove = Callable[[ServerAddress], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line; `image` is empty when the tree's own name is to be used."""
+    """The command line. An empty `image` means the image name in context.json."""
 
     tree: Path
     no_cache: bool
@@ -48,10 +48,11 @@ def build_and_prove(
     prove: Prove | None = None,
     reference: str = "",
 ) -> str:
-    """Builds, proves in a container, and only then tags (as `reference`, else as context.json says). The image's id.
+    """Builds the image, proves it in a container, then tags it. Returns the image's id.
 
-    `prove` raises BootProofError for a wrong answer; without one the tree's golden texts are asked. After that, or an
-    ImageError, the new image is gone and a former one keeps the tag.
+    `reference` overrides the tag in context.json. `prove` raises BootProofError for a wrong answer; by default it sends
+    the golden requests of the tree. After a BootProofError or ImageError the new image is removed, and the tag stays on
+    the previous one.
     """
     context = read_tree(tree)
     bases = {name: context.docker[name] for name in ("triton_image", "slim_image", "runtime")}
@@ -70,11 +71,11 @@ def build_and_prove(
 
 
 def read_tree(tree: Path, needed: Sequence[str] = NEEDED) -> Context:
-    """The context of a build tree that has all a build takes; UsageError naming what it lacks."""
+    """The context of a complete build tree; UsageError naming the `needed` files it lacks."""
     missing = [name for name in needed if not (tree / name).exists()]
     if missing:
         raise UsageError(
-            f"BUILD_TREE {str(tree)!r} lacks {', '.join(missing)}; give build/<name>/<tag> of a finished build"
+            f"BUILD_TREE {str(tree)!r} lacks {', '.join(missing)}; name build/<name>/<tag> of a finished build"
         )
     return read_context(tree / CONTEXT_FILE)
 
@@ -85,38 +86,40 @@ def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) 
             proven = prove(container.address)
         except BootProofError:
             lines = container.log_text().splitlines()[-LOG_LINES:]
-            print("the server's log ends with:", *lines, sep="\n  ", file=sys.stderr)
+            print("last lines of the server's log:", *lines, sep="\n  ", file=sys.stderr)
             raise
         if proven:
             progress.note(str(proven))
 
 
 def _golden_proof(tree: Path, context: Context) -> Prove:
-    from utils.proof import verify  # with its clients, which only a proof needs
+    from utils.proof import verify  # imports the inference clients, which only a proof needs
 
     return lambda address: verify.prove(address, tree / GOLDEN_FILE, context.pipeline)
 
 
 def parse_arguments(arguments: Sequence[str]) -> Options:
-    """The options; UsageError for anything wrong in them."""
+    """The options; UsageError for an invalid one."""
     parser = entry.Parser(
         prog="python -m utils.docker.image",
-        description="Builds the image of a finished build tree, proves it in a container and prints its name.",
+        description="Builds the image of a finished build tree, verifies it in a container and prints its name.",
         epilog="example: python -m utils.docker.image build/topics/v2 --image registry.example.org/topics:v2",
         allow_abbrev=False,
     )
     parser.add_argument("tree", metavar="BUILD_TREE", type=Path, help="a build tree: build/<name>/<tag>")
-    parser.add_argument("--no-cache", action="store_true", help="build every layer anew")
-    parser.add_argument("--no-verify", action="store_true", help="do not start the image to prove it")
-    parser.add_argument("--image", metavar="REFERENCE", default="", help="the name to give it (default: the tree's)")
+    parser.add_argument("--no-cache", action="store_true", help="rebuild every layer")
+    parser.add_argument("--no-verify", action="store_true", help="skip the boot proof")
+    parser.add_argument(
+        "--image", metavar="REFERENCE", default="", help="image name (default: the one in context.json)"
+    )
     parsed = parser.parse_args(arguments)
     image = check_image("--image", parsed.image) if parsed.image else ""
     return Options(tree=parsed.tree.resolve(), no_cache=parsed.no_cache, verify=not parsed.no_verify, image=image)
 
 
 def run(options: Options) -> str:
-    """The whole stage; the image reference. A tree that waited in build/.unfinished takes its place afterwards."""
-    context = read_tree(options.tree, NEEDED_TO_GO_ON)
+    """Runs the stage and returns the image reference. A tree in build/.unfinished is moved into place afterwards."""
+    context = read_tree(options.tree, NEEDED_TO_RESUME)
     with build_tree.locked(options.tree):
         with temporary_files_in(options.tree):
             engine = connect()
@@ -130,12 +133,12 @@ def run(options: Options) -> str:
             )
         if place := build_tree.place_of(options.tree):
             build_tree.move_into_place(options.tree, place)
-            progress.note(f"the build tree is {place} now")
+            progress.note(f"build tree moved to {place}")
     return options.image or context.image
 
 
 def _complete(options: Options, context: Context) -> None:
-    """What a build that ended at its wheels had not yet written."""
+    """Writes the files that a build which failed at its wheels did not write."""
     if any(not (options.tree / name).exists() for name in NEEDED) or not list(options.tree.glob("wheelhouse/*.whl")):
         with progress.stage("serving wheels", ImageError):
             docker_context.write(options.tree, context.docker, context.requirements, refresh=options.no_cache)

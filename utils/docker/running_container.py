@@ -1,4 +1,4 @@
-"""A container of a built image, ready to be asked, and gone afterwards. Standard library only."""
+"""The boot proof's container: started, awaited, and always removed. Standard library only."""
 
 import contextlib
 import time
@@ -13,9 +13,9 @@ from utils.host.errors import BootProofError
 from utils.triton.address import ServerAddress
 
 HTTP_PORT, GRPC_PORT = 8000, 8001
-# On every container we start: the process it was started for.
+# Label of every container that we start; its value identifies the process that started it.
 OWNER = "triton-image-factory.owner"
-# As a careful user would run it: what passes the proof so passes anywhere.
+# The strictest usual settings: an image that passes the proof with them runs with looser ones.
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 _STATE = "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}"
 _ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
@@ -30,7 +30,7 @@ class RunningContainer:
     address: ServerAddress
 
     def log_text(self) -> str:
-        """What the server wrote, the last 2,000 lines of it."""
+        """The last 2,000 lines of the server's output."""
         return _log(self.client, self.name)
 
 
@@ -38,8 +38,8 @@ class RunningContainer:
 def running(
     client: DockerClient, image_id: str, *, remote_host: str, options: Sequence[str], ready_within: float
 ) -> Iterator[RunningContainer]:
-    """Starts, waits until ready, and always removes. Raises BootProofError."""
-    # The name is ours before the container exists, so that an interrupt at any moment knows what to remove.
+    """Starts a container, waits until it is ready, and always removes it. Raises BootProofError."""
+    # The name is chosen before the container exists, so that it can be removed after an interrupt at any moment.
     name = f"triton-image-factory-{uuid.uuid4().hex[:12]}"
     started = False
     try:
@@ -59,8 +59,8 @@ def _start(client: DockerClient, name: str, image_id: str, *, publish: str, opti
     answer = client.run(*command, image_id, seconds=120)
     if answer.returncode != 0:
         raise BootProofError(
-            f"the built image cannot be started ({last_line(answer.stderr)}); if this machine lacks what it needs "
-            "(a GPU, say), build with --no-verify and prove it where it will run"
+            f"the built image cannot be started ({last_line(answer.stderr)}); if this machine lacks a device it needs "
+            "(a GPU, for example), build with --no-verify and verify it on the target machine"
         )
 
 
@@ -73,21 +73,19 @@ def _wait_until_ready(client: DockerClient, name: str, remote_host: str, seconds
                 return address
         running_now, code, out_of_memory = _state(client, name)
         if not running_now:
-            reason = "was killed for its memory" if out_of_memory else f"ended with {code}"
-            raise BootProofError(
-                f"the server in the built image {reason}; its log says:\n{_reason(_log(client, name))}"
-            )
+            reason = "was killed for lack of memory" if out_of_memory else f"exited with code {code}"
+            raise BootProofError(f"the server in the built image {reason}; its log:\n{_reason(_log(client, name))}")
         if time.monotonic() > deadline:
             raise BootProofError(
                 f"the server in the built image was not ready at {candidates[0].http if candidates else 'any port'} "
-                f"in {seconds:g} s; its log says:\n{_reason(_log(client, name))}"
+                f"within {seconds:g} s; its log:\n{_reason(_log(client, name))}"
             )
         candidates = candidates or _candidates(client, name, remote_host)
         time.sleep(0.1)
 
 
 def _candidates(client: DockerClient, name: str, remote_host: str) -> list[ServerAddress]:
-    """Where the server may be reached, most likely first; none while the container has no ports (it died, say)."""
+    """Addresses to try, most likely first; none while the container has no ports, for example after it exited."""
     ports = {}
     for port in (HTTP_PORT, GRPC_PORT):
         answer = client.run("port", name, f"{port}/tcp").stdout.split()
@@ -98,7 +96,7 @@ def _candidates(client: DockerClient, name: str, remote_host: str) -> list[Serve
     host = remote_host or "127.0.0.1"
     places = [ServerAddress(http=_join(host, ports[HTTP_PORT]), grpc=_join(host, ports[GRPC_PORT]))]
     if not remote_host:
-        # A build inside a container that was lent the engine's socket: the ports are on the machine around it.
+        # If this build runs in a container with the engine's socket, the published ports are on the host.
         inner = client.run("inspect", "--format", _ADDRESSES, name).stdout.split()
         places += [ServerAddress(http=_join(ip, HTTP_PORT), grpc=_join(ip, GRPC_PORT)) for ip in inner]
     return places
@@ -113,7 +111,7 @@ def _state(client: DockerClient, name: str) -> tuple[bool, str, bool]:
     parts = answer.stdout.split()
     if len(parts) != 3:
         raise BootProofError(
-            f"the container under proof is gone ({last_line(answer.stderr)}); run the same command again"
+            f"the container of the boot proof is gone ({last_line(answer.stderr)}); run the same command again"
         )
     return parts[0] == "true", parts[1], parts[2] == "true"
 
@@ -123,18 +121,18 @@ def _log(client: DockerClient, name: str) -> str:
 
 
 def _reason(log: str) -> str:
-    """The lines on errors, else the last ones."""
+    """The last lines that report errors, or the last lines."""
     lines = [line.rstrip() for line in log.splitlines() if line.strip() and not any(noise in line for noise in NO_GPU)]
     return "\n".join([line for line in lines if TELLING.search(line)][-12:] or lines[-12:])
 
 
 def owned() -> list[str]:
-    """The options that let `remove_leftovers` find a container whose process is dead."""
+    """The options by which `remove_leftovers` finds a container whose process is dead."""
     return ["--label", f"{OWNER}={children.this_process()}"]
 
 
 def remove_leftovers(client: DockerClient) -> None:
-    """Removes the containers of builds that were killed on this machine; those of living ones and of others stay."""
+    """Removes the containers of builds that were killed on this machine, and no others."""
     listed = client.run(
         "ps", "--all", "--filter", f"label={OWNER}", "--format", f'{{{{.ID}}}} {{{{.Label "{OWNER}"}}}}'
     )
@@ -145,7 +143,7 @@ def remove_leftovers(client: DockerClient) -> None:
 
 
 def _remove(client: DockerClient, name: str, *, attempts: int) -> None:
-    """More than one attempt where the engine may still be at creating it when its client was interrupted."""
+    """Several attempts: the engine may still be creating the container when its client is interrupted."""
     for attempt in range(attempts):
         if attempt:
             time.sleep(0.5)

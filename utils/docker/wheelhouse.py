@@ -1,4 +1,4 @@
-"""Fetches what the served image installs, as wheels for the target's Python, so that the image builds offline."""
+"""Downloads the served image's packages as wheels for its Python, so that the image builds offline."""
 
 import importlib.util
 import os
@@ -14,10 +14,10 @@ from utils.host.cache_folder import PARTIAL, cache_folder, locked
 from utils.host.errors import ImageError
 from utils.host.link_or_copy import link
 
-# Runs from its wheel, as the base image may have none; this one runs on Python 3.8 to 3.13 (its own metadata says so).
+# Runs from its wheel, because the base image may have no pip. Its metadata allows Python 3.8 to 3.13.
 PIP = "pip==25.0.1"
-# The C library versions of Ubuntu 20.04 to 24.04, oldest first: pip prefers what runs on most. Whether a wheel fits the
-# base image is decided there, by the pip that installs it.
+# glibc versions up to Ubuntu 24.04's, oldest first: pip prefers the most portable wheel. The pip in the base image
+# decides whether a wheel fits.
 GLIBC_MINORS = range(17, 40)
 UNREACHABLE = re.compile(
     r"connection broken|connection error|failed to establish|max retries|timed? ?out|name resolution|getaddrinfo|"
@@ -27,27 +27,27 @@ UNREACHABLE = re.compile(
 
 
 def fill(destination: Path, *, requirements: Path, python: str, machine: str, refresh: bool = False) -> None:
-    """Makes `destination` hold exactly the wheels that `requirements` asks for on CPython `python`, and pip's.
+    """Fills `destination` with exactly the wheels of `requirements` for CPython `python`, and pip's.
 
-    `python` is like "3.12", `machine` "x86_64" or "aarch64". What was fetched before is taken from a cache outside the
-    checkout unless `refresh`. Raises ImageError when a requirement cannot be read or its wheel cannot be had.
+    `python` is like "3.12", `machine` "x86_64" or "aarch64". Wheels come from a cache outside of the checkout if they
+    are there, unless `refresh`. Raises ImageError for an invalid requirement or a wheel that is not available.
     """
-    wanted = [*applicable(requirements, python=python, machine=machine), PIP]
-    cache = _place_of(wanted, python, machine)
+    pins = [*applicable(requirements, python=python, machine=machine), PIP]
+    cache = _place_of(pins, python, machine)
     try:
-        with locked(cache.parent):  # eight builds at once download once
+        with locked(cache.parent):  # concurrent builds download once
             if refresh or not cache.is_dir():
-                _fetch(cache, wanted, python, machine)
+                _fetch(cache, pins, python, machine)
             _place(cache, destination)
     except OSError as error:
         raise ImageError(
-            f"the wheels cannot be stored: {error}; make room or access there "
+            f"the wheels cannot be stored: {error}; free disk space or correct the permissions "
             "(XDG_CACHE_HOME moves the cache), then run the same command again"
         ) from error
 
 
 def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
-    """The requirements whose markers hold on the target, without the markers: `pip download` asks the wrong Python."""
+    """The requirements whose markers hold on the target, without markers: pip evaluates them for its own Python."""
     from packaging.requirements import InvalidRequirement, Requirement  # of the factory's environment
 
     target = {
@@ -69,7 +69,7 @@ def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
             requirement = Requirement(text)
         except InvalidRequirement as error:
             raise ImageError(
-                f"{requirements} line {number}: {text!r} is not a requirement; write name==version"
+                f"{requirements} line {number}: {text!r} is not a requirement; use name==version"
             ) from error
         if requirement.marker is None or requirement.marker.evaluate(target):
             requirement.marker = None
@@ -77,19 +77,19 @@ def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
     return chosen
 
 
-def _place_of(wanted: list[str], python: str, machine: str) -> Path:
-    return cache_folder("wheels") / _digest(wanted, python, machine)
+def _place_of(pins: list[str], python: str, machine: str) -> Path:
+    return cache_folder("wheels") / _digest(pins, python, machine)
 
 
-def _digest(wanted: list[str], python: str, machine: str) -> str:
-    return digest.of_text("\n".join([*wanted, python, machine]))[:32]
+def _digest(pins: list[str], python: str, machine: str) -> str:
+    return digest.of_text("\n".join([*pins, python, machine]))[:32]
 
 
-def _fetch(cache: Path, wanted: list[str], python: str, machine: str) -> None:
-    """Into a folder beside `cache`, then one rename: an interrupted download is never taken for a whole one."""
+def _fetch(cache: Path, pins: list[str], python: str, machine: str) -> None:
+    """Downloads into a folder beside `cache`, then renames it: an interrupted download is never used."""
     with tempfile.TemporaryDirectory(dir=cache.parent, prefix=PARTIAL, ignore_cleanup_errors=True) as partial:
         fresh = Path(partial) / "wheels"
-        _download(fresh, wanted, python, machine)
+        _download(fresh, pins, python, machine)
         for wheel in fresh.iterdir():
             wheel.chmod(0o644)
         fresh.chmod(0o755)
@@ -98,30 +98,30 @@ def _fetch(cache: Path, wanted: list[str], python: str, machine: str) -> None:
         try:
             fresh.rename(cache)
         except OSError:
-            if not cache.is_dir():  # else another build was quicker, with the same wheels
+            if not cache.is_dir():  # otherwise another build has stored the same wheels
                 raise
 
 
-def _download(folder: Path, wanted: list[str], python: str, machine: str) -> None:
-    done = _ask_pip("download", wanted, python, machine, "--dest", str(folder))
+def _download(folder: Path, pins: list[str], python: str, machine: str) -> None:
+    done = _run_pip("download", pins, python, machine, "--dest", str(folder))
     if done.returncode != 0:
         raise ImageError(_reason(done.stdout + done.stderr, python, machine))
 
 
-def find_wheels(wanted: list[str], python: str, machine: str) -> str:
-    """Where `fill` would take these from: "the cache" or "the package index". ImageError when they cannot be had."""
-    if _place_of([*wanted, PIP], python, machine).is_dir():
+def find_wheels(pins: list[str], python: str, machine: str) -> str:
+    """The source that `fill` would use: "the cache" or "the package index". ImageError if they are not available."""
+    if _place_of([*pins, PIP], python, machine).is_dir():
         return "the cache"
     with tempfile.TemporaryDirectory() as folder:
         options = ("--dry-run", "--ignore-installed", "--target", folder)
-        done = _ask_pip("install", wanted, python, machine, *options)
+        done = _run_pip("install", pins, python, machine, *options)
     if done.returncode != 0:
         raise ImageError(_reason(done.stdout + done.stderr, python, machine))
     return "the package index"
 
 
-def _ask_pip(
-    verb: str, wanted: list[str], python: str, machine: str, *options: str
+def _run_pip(
+    verb: str, pins: list[str], python: str, machine: str, *options: str
 ) -> "subprocess.CompletedProcess[str]":
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
     platforms.insert(1, f"manylinux2014_{machine}")
@@ -129,7 +129,7 @@ def _ask_pip(
     command += ["--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", python]
     command += [argument for platform in platforms for argument in ("--platform", platform)]
     return subprocess.run(
-        children.with_parent_death_signal([*command, *options, *wanted]),
+        children.with_parent_death_signal([*command, *options, *pins]),
         env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -140,12 +140,12 @@ def _ask_pip(
 
 def _reason(output: str, python: str, machine: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["pip says nothing"]
+    errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["pip printed nothing"]
     last = errors[-1].removeprefix("ERROR:").strip()
     if UNREACHABLE.search(output):
         return (
             f"the package index cannot be reached for the serving wheels ({last}); check the network, PIP_INDEX_URL "
-            "and PIP_CERT, or put the wheels in a folder and name it in PIP_FIND_LINKS"
+            "and PIP_CERT, or set PIP_FIND_LINKS to a folder with the wheels"
         )
     return (
         f"there is no wheel of a serving requirement for Python {python} on {machine} ({last}); "
@@ -154,11 +154,11 @@ def _reason(output: str, python: str, machine: str) -> str:
 
 
 def find_pip() -> list[str]:
-    """A pip to download with: environments made by uv have none, so the interpreter below them is asked as well."""
+    """The command of a pip. Environments made by uv have none, so the base interpreter is tried as well."""
     for command in _pips():
         if subprocess.run([*command, "--version"], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0:
             return command
-    raise ImageError(f"no pip is found for {sys.executable}; install one there: python3 -m ensurepip")
+    raise ImageError(f"{sys.executable} has no pip; install it: python3 -m ensurepip")
 
 
 def _pips() -> Iterator[list[str]]:
@@ -172,7 +172,7 @@ def _pips() -> Iterator[list[str]]:
 
 
 def _place(cache: Path, destination: Path) -> None:
-    """Hard links where the file system can; wheels of an earlier build go."""
+    """Links the wheels into `destination`, or copies them, and removes those of an earlier build."""
     destination.mkdir(parents=True, exist_ok=True)
     destination.chmod(0o755)
     for former in destination.glob("*.whl"):

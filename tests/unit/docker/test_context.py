@@ -1,4 +1,4 @@
-"""A build tree becomes a build context."""
+"""The Docker build context written into a build tree."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def arguments_of(tree):
     return [line for line in lines if re.match("ARG .*=", line)]
 
 
-def test_dockerfile_carries_this_builds_values(tmp_path, filled):
+def test_dockerfile_holds_the_values_of_the_build(tmp_path, filled):
     context.write(tmp_path, DOCKER)
     assert arguments_of(tmp_path) == [
         "ARG TRITON_IMAGE=team/triton:1",
@@ -34,17 +34,17 @@ def test_dockerfile_carries_this_builds_values(tmp_path, filled):
 
 
 def test_full_image_needs_no_slim_base(tmp_path, filled):
-    context.write(tmp_path, DOCKER | {"runtime": "full", "slim_image": "not/to/be/had:1"})
+    context.write(tmp_path, DOCKER | {"runtime": "full", "slim_image": "no/such/image:1"})
     assert arguments_of(tmp_path)[1:] == ["ARG SLIM_IMAGE=team/triton:1", "ARG RUNTIME=full"]
 
 
 @pytest.mark.parametrize("name", ["triton_image", "slim_image"])
-def test_reference_that_is_none_is_refused(tmp_path, filled, name):
+def test_invalid_image_reference_is_refused(tmp_path, filled, name):
     with pytest.raises(UsageError, match="not an image reference"):
         context.write(tmp_path, DOCKER | {name: "x\nRUN evil"})
 
 
-def test_wheels_are_for_the_bases_python(tmp_path, filled):
+def test_wheels_are_for_the_python_of_the_base(tmp_path, filled):
     context.write(tmp_path, DOCKER | {"machine": "aarch64"}, refresh=True)
     ((destination, options),) = filled
     assert destination == tmp_path / "wheelhouse"
@@ -52,7 +52,7 @@ def test_wheels_are_for_the_bases_python(tmp_path, filled):
     assert options["requirements"] == tmp_path / "requirements-serving.txt"
 
 
-def test_files_can_be_read_by_all_whatever_the_umask(tmp_path, filled):
+def test_files_are_readable_by_all_with_any_umask(tmp_path, filled):
     former = os.umask(0o077)
     try:
         context.write(tmp_path, DOCKER)
@@ -63,28 +63,30 @@ def test_files_can_be_read_by_all_whatever_the_umask(tmp_path, filled):
     assert stat.S_IMODE((tmp_path / "deploy").stat().st_mode) == 0o755
 
 
-def test_a_second_time_does_not_matter(tmp_path, filled):
+def test_writing_twice_changes_nothing(tmp_path, filled):
     context.write(tmp_path, DOCKER)
     first = (tmp_path / "Dockerfile").read_text()
     context.write(tmp_path, DOCKER)
     assert (tmp_path / "Dockerfile").read_text() == first
 
 
-def test_everything_the_dockerfile_copies_is_sent():
+def test_dockerignore_allows_everything_that_the_dockerfile_copies():
     text = (context.ROOT / "Dockerfile").read_text()
-    sent = (context.ROOT / ".dockerignore").read_text().split()
+    allowed = (context.ROOT / ".dockerignore").read_text().split()
     copied = [
         word
         for line in text.splitlines()
         if line.startswith("COPY ") and "--from" not in line
         for word in line.split()[1:-1]
     ]
-    assert {word.split("/")[0] for word in copied} == {word.removeprefix("!") for word in sent if word.startswith("!")}
-    assert sent[0] == "*"
+    assert {word.split("/")[0] for word in copied} == {
+        word.removeprefix("!") for word in allowed if word.startswith("!")
+    }
+    assert allowed[0] == "*"
 
 
-def test_large_files_are_a_layer_of_their_own(tmp_path):
-    """Docker gets them below weights/, and not once more with what changes from tag to tag."""
+def test_large_files_are_in_a_layer_of_their_own(tmp_path):
+    """The build context has them below weights/ only, apart from the files that change with each tag."""
     large = tmp_path / "model_repository/model_onnx/1/model.onnx"
     odd = large.parent / "weights[0].bin"
     small = tmp_path / "model_repository/model_onnx/config.pbtxt"
@@ -92,7 +94,7 @@ def test_large_files_are_a_layer_of_their_own(tmp_path):
     large.write_bytes(b"x" * context.LARGE)
     odd.write_bytes(b"y" * context.LARGE)
     small.write_text("name: 'model_onnx'")
-    for _ in range(2):  # a tree may be completed again
+    for _ in range(2):  # writing twice is allowed
         context.write_context(tmp_path, triton_image="a:b", slim_image="c:d", runtime="slim")
     found = [path for path in (tmp_path / "weights").rglob("*") if path.is_file()]
     assert sorted(path.name for path in found) == ["model.onnx", "weights[0].bin"]
@@ -104,7 +106,7 @@ def test_large_files_are_a_layer_of_their_own(tmp_path):
     ]
 
 
-def test_every_file_of_the_supervisor_is_sent():
+def test_every_file_of_the_supervisor_is_in_the_context():
     folder = context.ROOT / "deploy/supervisor"
     files = {path.relative_to(context.ROOT).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {file for file in files if not file.endswith(".pyc")} == {

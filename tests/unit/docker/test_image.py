@@ -1,4 +1,4 @@
-"""Stage 8 on an engine that only remembers."""
+"""Stage 8 on a fake engine that records its calls; a real one is used in tests/image."""
 
 import contextlib
 from types import SimpleNamespace
@@ -15,15 +15,15 @@ from utils.triton.address import ServerAddress
 ADDRESS = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:2")
 
 
-class RememberingEngine:
+class RecordingEngine:
     def __init__(self):
-        self.did = []
+        self.calls = []
 
     def pull_if_missing(self, name):
-        self.did.append(("pull", name))
+        self.calls.append(("pull", name))
 
     def build(self, tree, *, build_args, labels, no_cache):
-        self.did.append(("build", build_args["RUNTIME"], labels, no_cache))
+        self.calls.append(("build", build_args["RUNTIME"], labels, no_cache))
         return "sha256:new"
 
     def image_size(self, name):
@@ -31,15 +31,15 @@ class RememberingEngine:
 
     @contextlib.contextmanager
     def run(self, image_id, *, options=()):
-        self.did.append(("run", image_id, tuple(options)))
+        self.calls.append(("run", image_id, tuple(options)))
         yield SimpleNamespace(address=ADDRESS, log_text=lambda: "first\nlast\n")
-        self.did.append(("stopped",))
+        self.calls.append(("stopped",))
 
     def tag(self, image_id, reference):
-        self.did.append(("tag", image_id, reference))
+        self.calls.append(("tag", image_id, reference))
 
     def remove(self, image_id):
-        self.did.append(("remove", image_id))
+        self.calls.append(("remove", image_id))
 
 
 def make_tree(folder, *, device="cpu", runtime="slim"):
@@ -67,10 +67,10 @@ def build(tree, engine, **options):
 
 
 def test_order_is_pull_build_prove_tag(tmp_path):
-    engine, asked = RememberingEngine(), []
-    assert build(make_tree(tmp_path), engine, prove=asked.append) == "sha256:new"
-    assert asked == [ADDRESS]
-    assert engine.did == [
+    engine, proven = RecordingEngine(), []
+    assert build(make_tree(tmp_path), engine, prove=proven.append) == "sha256:new"
+    assert proven == [ADDRESS]
+    assert engine.calls == [
         ("pull", "triton:1"),
         ("pull", "slim:1"),
         ("build", "slim", {"k": "v"}, False),
@@ -81,46 +81,46 @@ def test_order_is_pull_build_prove_tag(tmp_path):
 
 
 def test_gpu_image_is_proven_on_a_gpu(tmp_path):
-    engine = RememberingEngine()
+    engine = RecordingEngine()
     build(make_tree(tmp_path, device="gpu", runtime="full"), engine)
-    assert ("run", "sha256:new", ("--gpus", "all")) in engine.did
-    assert ("pull", "slim:1") not in engine.did
+    assert ("run", "sha256:new", ("--gpus", "all")) in engine.calls
+    assert ("pull", "slim:1") not in engine.calls
 
 
-def test_cpu_image_on_the_full_base_asks_for_no_gpu(tmp_path):
-    engine = RememberingEngine()
+def test_cpu_image_on_the_full_base_requests_no_gpu(tmp_path):
+    engine = RecordingEngine()
     build(make_tree(tmp_path, runtime="full"), engine)
-    assert ("run", "sha256:new", ()) in engine.did
+    assert ("run", "sha256:new", ()) in engine.calls
 
 
 def test_no_verify_starts_nothing(tmp_path):
-    engine = RememberingEngine()
+    engine = RecordingEngine()
     build(make_tree(tmp_path), engine, verify=False, no_cache=True, reference="other/name:2")
-    assert [step[0] for step in engine.did] == ["pull", "pull", "build", "tag"]
-    assert engine.did[-1] == ("tag", "sha256:new", "other/name:2")
+    assert [step[0] for step in engine.calls] == ["pull", "pull", "build", "tag"]
+    assert engine.calls[-1] == ("tag", "sha256:new", "other/name:2")
 
 
 def test_wrong_answer_is_not_tagged(tmp_path, capsys):
-    engine = RememberingEngine()
+    engine = RecordingEngine()
 
     def refuse(address):
         raise BootProofError("wrong label")
 
     with pytest.raises(BootProofError, match="wrong label"):
         build(make_tree(tmp_path), engine, prove=refuse)
-    assert engine.did[-1] == ("remove", "sha256:new")
-    assert "tag" not in [step[0] for step in engine.did]
-    assert "ends with:\n  first\n  last\n" in capsys.readouterr().err
+    assert engine.calls[-1] == ("remove", "sha256:new")
+    assert "tag" not in [step[0] for step in engine.calls]
+    assert ":\n  first\n  last\n" in capsys.readouterr().err
 
 
-def test_tree_that_is_not_whole_is_refused(tmp_path):
+def test_incomplete_tree_is_refused(tmp_path):
     (make_tree(tmp_path) / "Dockerfile").unlink()
-    with pytest.raises(UsageError, match="lacks Dockerfile; give build/"):
-        build(tmp_path, RememberingEngine())
+    with pytest.raises(UsageError, match="lacks Dockerfile;"):
+        build(tmp_path, RecordingEngine())
 
 
 @pytest.mark.parametrize("argv", [[], ["a", "b"], ["a", "--image", "Bad Name"], ["a", "--no-such"]])
-def test_command_line_that_is_wrong(argv):
+def test_invalid_command_line(argv):
     with pytest.raises(UsageError):
         image.parse_arguments(argv)
 
@@ -131,7 +131,7 @@ def test_command_line(tmp_path):
 
 
 def test_command_prints_the_reference(tmp_path, monkeypatch):
-    engine = RememberingEngine()
+    engine = RecordingEngine()
     monkeypatch.setattr(image, "connect", lambda: engine)
     monkeypatch.setattr(image, "_golden_proof", lambda tree, context: lambda address: "3 texts")
     assert image.run(image.parse_arguments([str(make_tree(tmp_path))])) == "topics:v1"

@@ -1,4 +1,4 @@
-"""Wheels for the target's Python: markers, cache, messages. pip is a stub that records how it was called."""
+"""Wheels for the target's Python: markers, cache, messages. pip is a stub that records its arguments."""
 
 import stat
 import sys
@@ -34,7 +34,7 @@ if os.environ.get("STUB_ERROR"):
 
 @pytest.fixture
 def pip(tmp_path, monkeypatch):
-    """The calls the stub got, one a line."""
+    """The recorded arguments, one line per call."""
     (tmp_path / "stub.py").write_text(STUB)
     record = tmp_path / "calls"
     record.touch()
@@ -64,24 +64,24 @@ def fill(folder, requirements, **options):
         ("3.8", "x86_64", ["numpy==1.24.4", "onnxruntime==1.0"]),
     ],
 )
-def test_markers_are_those_of_the_target(requirements, python, machine, expected):
+def test_markers_are_evaluated_for_the_target(requirements, python, machine, expected):
     assert wheelhouse.applicable(requirements, python=python, machine=machine) == expected
 
 
 @pytest.mark.parametrize("python", ["3.8", "3.10", "3.12"])
-def test_own_requirements_are_pinned_once_each(python):
+def test_serving_requirements_are_pinned_once_each(python):
     chosen = wheelhouse.applicable(ROOT / "requirements-serving.txt", python=python, machine="x86_64")
     names = [line.split("==")[0] for line in chosen]
     assert len(set(names)) == len(names) == sum("==" in line for line in chosen)
 
 
-def test_line_that_is_no_requirement_is_named(tmp_path):
+def test_invalid_requirement_is_named(tmp_path):
     (tmp_path / "bad.txt").write_text("numpy==1\n-r other.txt\n")
     with pytest.raises(ImageError, match=r"bad\.txt line 2: '-r other\.txt'"):
         wheelhouse.applicable(tmp_path / "bad.txt", python="3.12", machine="x86_64")
 
 
-def test_pip_is_asked_for_the_target(pip, requirements, tmp_path):
+def test_pip_downloads_for_the_target(pip, requirements, tmp_path):
     assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
     (call,) = pip()
     assert "--only-binary=:all: --no-deps --implementation cp --python-version 3.12" in call
@@ -90,7 +90,7 @@ def test_pip_is_asked_for_the_target(pip, requirements, tmp_path):
     assert call.endswith(f"numpy==1.26.4 onnxruntime==1.0 {wheelhouse.PIP}")
 
 
-def test_second_build_takes_the_cache(pip, requirements, tmp_path):
+def test_second_build_uses_the_cache(pip, requirements, tmp_path):
     fill(tmp_path / "one", requirements)
     fill(tmp_path / "two", requirements)
     assert len(pip()) == 1
@@ -100,13 +100,13 @@ def test_second_build_takes_the_cache(pip, requirements, tmp_path):
     assert len(pip()) == 3
 
 
-def test_wheels_of_an_earlier_build_go(pip, requirements, tmp_path):
+def test_wheels_of_an_earlier_build_are_removed(pip, requirements, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/numpy-1.0.whl").touch()
     assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
 
 
-def test_wheels_can_be_read_by_all(pip, requirements, tmp_path):
+def test_wheels_are_readable_by_all(pip, requirements, tmp_path):
     fill(tmp_path / "out", requirements)
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()} == {0o644}
 
@@ -123,7 +123,7 @@ def test_wheels_can_be_read_by_all(pip, requirements, tmp_path):
         ("WARNING: Temporary failure in name resolution\nERROR: none", "PIP_FIND_LINKS"),
     ],
 )
-def test_failed_download_is_one_sentence_and_no_cache(pip, requirements, tmp_path, monkeypatch, error, sentence):
+def test_failed_download_is_reported_and_not_cached(pip, requirements, tmp_path, monkeypatch, error, sentence):
     monkeypatch.setenv("STUB_ERROR", error)
     with pytest.raises(ImageError, match=sentence) as caught:
         fill(tmp_path / "out", requirements)
@@ -133,14 +133,14 @@ def test_failed_download_is_one_sentence_and_no_cache(pip, requirements, tmp_pat
     assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
 
 
-def test_cache_that_cannot_be_written_is_a_sentence(pip, requirements, tmp_path, monkeypatch):
+def test_cache_that_cannot_be_written_is_reported(pip, requirements, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(ImageError, match="XDG_CACHE_HOME"):
         fill(tmp_path / "out", requirements)
 
 
-def test_environment_without_pip_asks_the_interpreter_below(tmp_path, monkeypatch):
+def test_environment_without_pip_uses_the_base_interpreter(tmp_path, monkeypatch):
     bare = tmp_path / "python"
     bare.write_text("#!/bin/sh\nexit 1\n")
     bare.chmod(0o755)
@@ -152,9 +152,9 @@ def test_environment_without_pip_asks_the_interpreter_below(tmp_path, monkeypatc
     assert wheelhouse.find_pip() == [str(below), "-m", "pip"]
 
 
-def test_no_pip_anywhere_is_a_sentence(monkeypatch):
+def test_missing_pip_is_reported(monkeypatch):
     monkeypatch.setattr(wheelhouse, "_pips", lambda: iter([["false"]]))
-    with pytest.raises(ImageError, match="no pip is found"):
+    with pytest.raises(ImageError, match="has no pip"):
         wheelhouse.find_pip()
 
 
@@ -163,18 +163,18 @@ def test_bundled_pip_is_the_last_resort():
     assert last[-1].endswith(".whl/pip") or last[-2:] == ["-m", "pip"]
 
 
-def test_a_look_downloads_nothing_and_asks_nobody_for_what_is_kept(pip, requirements, tmp_path):
-    wanted = wheelhouse.applicable(requirements, python="3.12", machine="x86_64")
-    assert wheelhouse.find_wheels(wanted, "3.12", "x86_64") == "the package index"
+def test_find_wheels_downloads_nothing_and_prefers_the_cache(pip, requirements, tmp_path):
+    pins = wheelhouse.applicable(requirements, python="3.12", machine="x86_64")
+    assert wheelhouse.find_wheels(pins, "3.12", "x86_64") == "the package index"
     (call,) = pip()
     assert call.startswith("install ") and "--dry-run" in call and "--python-version 3.12" in call
     assert not (tmp_path / "cache").exists()
     fill(tmp_path / "out", requirements)
-    assert wheelhouse.find_wheels(wanted, "3.12", "x86_64") == "the cache"
+    assert wheelhouse.find_wheels(pins, "3.12", "x86_64") == "the cache"
     assert len(pip()) == 2
 
 
-def test_a_look_says_what_is_lacking(pip, monkeypatch):
+def test_find_wheels_names_a_missing_wheel(pip, monkeypatch):
     monkeypatch.setenv("STUB_ERROR", "ERROR: No matching distribution found for numpy==1.26.4")
     with pytest.raises(ImageError, match=r"no wheel .* Python 3\.12 on x86_64"):
         wheelhouse.find_wheels(["numpy==1.26.4"], "3.12", "x86_64")
