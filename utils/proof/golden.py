@@ -1,4 +1,4 @@
-"""Golden answers: what the original says to each golden request, kept beside the model repository."""
+"""Golden answers: the reference model's answer to each golden request, stored beside the model repository."""
 
 import base64
 import json
@@ -13,13 +13,13 @@ from utils.host.errors import BootProofError
 from utils.repository.context import GOLDEN_FILE
 
 FORMAT = 2
-# A server's numbers may differ from the original's by this: measured differences of FP32 graphs are below 1e-5.
+# Allowed difference of numbers between the server and the reference model; FP32 graphs differ by less than 1e-5.
 TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorValue:
-    """A tensor with its values, in Triton's words; `data` is flat. BYTES are texts, or bytes that are no UTF-8."""
+    """A tensor as in Triton's API, its `data` flat. Elements of BYTES are str, or bytes if they are not UTF-8."""
 
     datatype: str
     shape: tuple[int, ...]
@@ -28,9 +28,9 @@ class TensorValue:
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenRow:
-    """One request's row and its right answer; shapes leave the batch dimension out where the model is `batched`.
+    """One row of a request and its golden answer. If the model is `batched`, shapes omit the batch dimension.
 
-    `version` None: whichever the server answers with when it is asked for none.
+    `version` None: the version that the server selects for a request without one.
     """
 
     model: str
@@ -41,12 +41,12 @@ class GoldenRow:
 
     @property
     def path(self) -> str:
-        """The model and its version as they stand in a URL of Triton's."""
+        """The model and its version as in a URL of Triton's API."""
         return self.model if self.version is None else f"{self.model}/versions/{self.version}"
 
     @property
     def fits_json(self) -> bool:
-        """Can it be asked in JSON? Bytes that are no text have no form there, and Triton's JSON has none for FP16."""
+        """Whether JSON can carry the row. It cannot carry bytes that are not UTF-8, and Triton's JSON no FP16."""
         if any(isinstance(value, bytes) for tensor in self.inputs.values() for value in tensor.data):
             return False
         return not any(tensor.datatype == "FP16" for tensor in (*self.inputs.values(), *self.outputs.values()))
@@ -54,7 +54,7 @@ class GoldenRow:
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenAnswers:
-    """`comparison` names the rule by which an answer is the right one (deploy/supervisor/comparison.py)."""
+    """Golden rows and the rule by which answers are compared: a name in deploy/supervisor/comparison.py."""
 
     rows: tuple[GoldenRow, ...]
     comparison: str
@@ -62,27 +62,27 @@ class GoldenAnswers:
 
 
 def texts(values: Sequence[str | bytes], shape: Sequence[int] | None = None) -> TensorValue:
-    """BYTES of the given shape, by default one dimension."""
+    """A BYTES tensor of `shape`, by default one-dimensional."""
     return TensorValue(datatype="BYTES", shape=tuple(shape or [len(values)]), data=tuple(values))
 
 
 def numbers(datatype: str, array: Any) -> TensorValue:
-    """A numpy array, whatever its own dtype, as a tensor of `datatype`."""
+    """A numpy array of any dtype as a tensor of `datatype`."""
     return TensorValue(datatype=datatype, shape=tuple(array.shape), data=tuple(array.reshape(-1).tolist()))
 
 
 def joined(all_answers: Sequence[GoldenAnswers]) -> GoldenAnswers:
-    """The golden answers of several models of one repository: compared by one rule, within the widest tolerance."""
+    """The golden answers of several models of one repository, with their common rule and the largest tolerance."""
     rules = {each.comparison for each in all_answers}
     if len(rules) != 1:
-        raise ValueError(f"models whose answers are compared otherwise cannot be proven together: {sorted(rules)}")
+        raise ValueError(f"models with different comparisons cannot be proven together: {sorted(rules)}")
     rows = tuple(row for each in all_answers for row in each.rows)
     widest = max(each.tolerance for each in all_answers)
     return GoldenAnswers(rows=rows, comparison=all_answers[0].comparison, tolerance=widest)
 
 
 def write_golden(golden: GoldenAnswers, folder: Path, name: str = GOLDEN_FILE) -> Path:
-    """Writes `folder`/golden.json; a row says its version only where it has one."""
+    """Writes `folder`/golden.json; a row without a version has no such key."""
     path = folder / name
     content = {"format": FORMAT, **asdict(golden)}
     content["rows"] = [
@@ -99,7 +99,7 @@ def _as_base64(value: object) -> dict[str, str]:
 
 
 def read_golden(path: Path) -> GoldenAnswers:
-    """The answers in a golden.json; BootProofError when there are none: losing the file does not skip the proof."""
+    """The golden answers in a file; BootProofError if it is missing or invalid, so that the proof is never skipped."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         golden = GoldenAnswers(
@@ -108,11 +108,11 @@ def read_golden(path: Path) -> GoldenAnswers:
             tolerance=content["tolerance"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BootProofError(f"golden answers {str(path)!r} cannot be read ({error!r}); build the tree anew") from error
+        raise BootProofError(f"golden answers {str(path)!r} cannot be read ({error!r}); rebuild the tree") from error
     if content.get("format") != FORMAT or not _can_prove(golden):
         raise BootProofError(
             f"golden answers {str(path)!r} prove nothing: format {content.get('format')!r}, {len(golden.rows)} rows, "
-            f"comparison {golden.comparison!r}, tolerance {golden.tolerance!r}; build the tree anew"
+            f"comparison {golden.comparison!r}, tolerance {golden.tolerance!r}; rebuild the tree"
         )
     return golden
 
@@ -140,15 +140,15 @@ def _tensors(tensors: Mapping[str, Any]) -> Iterable[tuple[str, TensorValue]]:
 
 
 def _can_prove(golden: GoldenAnswers) -> bool:
-    """Requests with an answer each, that an answer can be held against: each row is right by its own rule."""
+    """Whether every row has inputs and a golden answer that equals itself by the comparison rule."""
     if not isinstance(golden.tolerance, float) or not 0 < golden.tolerance < 1:
         return False
-    if golden.comparison not in tuple(COMPARISONS):  # a tuple: what is read may have no hash
+    if golden.comparison not in tuple(COMPARISONS):  # a tuple, because the value read may be unhashable
         return False
-    return bool(golden.rows) and all(row.inputs and row.outputs and _is_right(row, golden) for row in golden.rows)
+    return bool(golden.rows) and all(row.inputs and row.outputs and _is_comparable(row, golden) for row in golden.rows)
 
 
-def _is_right(row: GoldenRow, golden: GoldenAnswers) -> bool:
+def _is_comparable(row: GoldenRow, golden: GoldenAnswers) -> bool:
     answer = as_plain(row.outputs)
     try:
         difference(answer, answer, comparison=golden.comparison, tolerance=golden.tolerance)
@@ -158,7 +158,7 @@ def _is_right(row: GoldenRow, golden: GoldenAnswers) -> bool:
 
 
 def json_request(row: GoldenRow) -> str:
-    """The body of a plain JSON inference request for one row; its inputs must be texts and numbers."""
+    """The body of a JSON inference request for one row, which must fit JSON (see GoldenRow.fits_json)."""
     tensors = [{"name": name, **tensor} for name, tensor in as_plain(row.inputs).items()]
     for tensor in tensors:
         tensor["shape"] = [1, *tensor["shape"]] if row.batched else list(tensor["shape"])
@@ -166,5 +166,5 @@ def json_request(row: GoldenRow) -> str:
 
 
 def as_plain(tensors: Mapping[str, TensorValue]) -> dict[str, dict[str, Any]]:
-    """The form deploy/supervisor/comparison.py takes: {name: {"datatype", "shape", "data"}}."""
+    """The form that deploy/supervisor/comparison.py takes: {name: {"datatype", "shape", "data"}}."""
     return {name: {"datatype": each.datatype, "shape": each.shape, "data": each.data} for name, each in tensors.items()}

@@ -1,4 +1,4 @@
-"""Stage 7: asks a running server the golden requests, over HTTP and gRPC; its answers must be the original's."""
+"""Stage 7: sends the golden requests to a running server, over HTTP and gRPC, and compares the answers."""
 
 import json
 import urllib.error
@@ -17,42 +17,42 @@ from utils.repository.tensors import TensorSpec
 from utils.triton.address import ServerAddress
 
 CLIENT_TIMEOUT = 60.0
-# Answers of any size (tritonclient's own default), and no proxy: a container's address is not always the loopback.
+# Messages of any size (tritonclient's default), and no proxy: a container's address need not be a loopback address.
 GRPC_OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
 ]
-# A request of the largest batch repeats so many of the shortest golden rows, and has no more rows than that.
-SHORT_ROWS, MOST_ROWS = 8, 64
+# A request of the largest batch repeats the SHORT_ROWS shortest golden rows and has at most MAX_ROWS rows.
+SHORT_ROWS, MAX_ROWS = 8, 64
 
-# A request for several rows of one model (a GoldenRow's path) -> {output name: tensor}, the batch dimension included.
-Ask = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
+# (path of a GoldenRow, {input name: tensor}) -> {output name: tensor}; shapes include the batch dimension.
+Infer = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
 
 
 def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> str:
-    """Every golden request alone and in batches, over each protocol; what was proven, in a few words.
+    """Sends every golden request alone and in batches, over each protocol. Returns a one-line summary.
 
-    Raises BootProofError (exit 8) with the first request whose answer differs from the original's.
+    Raises BootProofError (exit 8) with the first request whose answer differs from the reference model's.
     """
     golden = read_golden(golden_file)
-    protocols: dict[str, Ask] = {
-        "HTTP": lambda model, inputs: _ask_http(address.http, model, inputs),
-        "HTTP with JSON": lambda model, inputs: _ask_json(address.http, model, inputs),
-        "gRPC": lambda model, inputs: _ask_grpc(address.grpc, model, inputs),
+    protocols: dict[str, Infer] = {
+        "HTTP": lambda model, inputs: _infer_http(address.http, model, inputs),
+        "HTTP with JSON": lambda model, inputs: _infer_json(address.http, model, inputs),
+        "gRPC": lambda model, inputs: _infer_grpc(address.grpc, model, inputs),
     }
     if not all(row.fits_json for row in golden.rows):
         del protocols["HTTP with JSON"]
     largest = 0.0
-    for protocol, ask in protocols.items():
+    for protocol, infer in protocols.items():
         for rows in _batches(golden.rows, pipeline):
-            for row, answer in zip(rows, _answers(ask, rows, protocol), strict=True):
+            for row, answer in zip(rows, _answers(infer, rows, protocol), strict=True):
                 largest = max(largest, _compare(golden, row, answer, protocol, pipeline))
     return f"{len(golden.rows)} golden requests over HTTP and gRPC: answers equal, largest difference {largest:.1e}"
 
 
 def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[GoldenRow, ...]]:
-    """Each row alone, then those that can share a request in the largest batches: one model, equal shapes."""
+    """Each row alone, then batches of rows with one model and equal shapes, as large as allowed."""
     groups: dict[object, list[GoldenRow]] = {}
     for row in rows:
         yield (row,)
@@ -67,26 +67,26 @@ def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[Go
 
 
 def _other_sizes(group: Sequence[GoldenRow], size: int) -> Iterator[tuple[GoldenRow, ...]]:
-    """Two rows, three, and, where the group has fewer than `size`, as many short ones, repeated."""
+    """Batches of two and of three rows, and one of `size` rows, repeated if the group has fewer."""
     short = sorted(group, key=lambda row: sum(len(str(each.data)) for each in row.inputs.values()))[:SHORT_ROWS]
-    for count in sorted({2, 3, min(size, MOST_ROWS)}):
+    for count in sorted({2, 3, min(size, MAX_ROWS)}):
         if 1 < count <= size and (count <= 3 or count > len(group)):
             yield tuple(islice(cycle(short), count))
 
 
-def _answers(ask: Ask, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:
+def _answers(infer: Infer, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:
     inputs = {name: _stacked([row.inputs[name] for row in rows], rows[0].batched) for name in rows[0].inputs}
     try:
-        outputs = ask(rows[0].path, inputs)
-    except Exception as error:  # tritonclient, gevent, grpc and urllib each have their own
+        outputs = infer(rows[0].path, inputs)
+    except Exception as error:  # tritonclient, gevent, grpc and urllib raise different types
         reason = " ".join(str(error).split())[:300]
-        raise BootProofError(f"the server did not answer {_say(rows[0])} over {protocol}: {reason}") from error
+        raise BootProofError(f"the server did not answer {_describe(rows[0])} over {protocol}: {reason}") from error
     if not rows[0].batched:
         return [outputs]
     for name, output in outputs.items():
         if output.shape[:1] != (len(rows),):
-            raise BootProofError(f"the server gave {name} {list(output.shape)} to {len(rows)} rows over {protocol}")
-    return [{name: _row(output, place) for name, output in outputs.items()} for place in range(len(rows))]
+            raise BootProofError(f"output {name} has shape {list(output.shape)} for {len(rows)} rows over {protocol}")
+    return [{name: _row(output, index) for name, output in outputs.items()} for index in range(len(rows))]
 
 
 def _stacked(values: Sequence[TensorValue], batched: bool) -> TensorValue:
@@ -96,16 +96,16 @@ def _stacked(values: Sequence[TensorValue], batched: bool) -> TensorValue:
     return TensorValue(datatype=values[0].datatype, shape=(len(values), *values[0].shape), data=data)
 
 
-def _row(output: TensorValue, place: int) -> TensorValue:
+def _row(output: TensorValue, index: int) -> TensorValue:
     size = prod(output.shape[1:])
-    data = output.data[place * size : (place + 1) * size]
+    data = output.data[index * size : (index + 1) * size]
     return TensorValue(datatype=output.datatype, shape=output.shape[1:], data=data)
 
 
 def _compare(
     golden: GoldenAnswers, row: GoldenRow, answer: dict[str, TensorValue], protocol: str, pipeline: Pipeline
 ) -> float:
-    """The largest difference of one answer's numbers."""
+    """The largest difference between the numbers of one answer and its golden answer."""
     try:
         _check_shapes(answer, pipeline.outputs if row.model == pipeline.model_name else ())
         return difference(
@@ -113,44 +113,44 @@ def _compare(
         )
     except ValueError as error:
         raise BootProofError(
-            f"over {protocol} the server does not answer {_say(row)} as the original: {error}"
+            f"the server's answer to {_describe(row)} over {protocol} differs from the reference model's: {error}"
         ) from error
 
 
 def _check_shapes(answer: dict[str, TensorValue], outputs: Sequence[TensorSpec]) -> None:
-    """The right rule may hold for a part of an answer; the plan says how much of one is served."""
+    """Checks the shapes of the pipeline's outputs: the comparison rule may accept a part of an answer."""
     for spec in outputs:
         shape = answer[spec.name].shape if spec.name in answer else None
         if (
             shape is None
             or len(shape) != len(spec.dims)
-            or any(wanted not in (-1, given) for wanted, given in zip(spec.dims, shape, strict=True))
+            or any(dim not in (-1, size) for dim, size in zip(spec.dims, shape, strict=True))
         ):
-            raise ValueError(f"{spec.name} has shape {list(shape or ())} where {list(spec.dims)} is right")
+            raise ValueError(f"{spec.name} has shape {list(shape or ())}, expected {list(spec.dims)}")
 
 
-def _say(row: GoldenRow) -> str:
+def _describe(row: GoldenRow) -> str:
     values = [value for tensor in row.inputs.values() for value in tensor.data]
     return ", ".join(repr(value[:60] if isinstance(value, str | bytes) else value) for value in values[:3])
 
 
-def _ask_http(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
+def _infer_http(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
     import tritonclient.http as client
 
     with client.InferenceServerClient(
         address, connection_timeout=CLIENT_TIMEOUT, network_timeout=CLIENT_TIMEOUT
     ) as server:
-        return _infer(client, server, model, inputs)
+        return _infer_with(client, server, model, inputs)
 
 
-def _ask_grpc(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
+def _infer_grpc(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
     import tritonclient.grpc as client
 
     with client.InferenceServerClient(address, channel_args=GRPC_OPTIONS) as server:
-        return _infer(client, server, model, inputs, client_timeout=CLIENT_TIMEOUT)
+        return _infer_with(client, server, model, inputs, client_timeout=CLIENT_TIMEOUT)
 
 
-def _infer(
+def _infer_with(
     client: Any, server: Any, model: str, inputs: dict[str, TensorValue], **options: Any
 ) -> dict[str, TensorValue]:
     name, _, version = model.partition("/versions/")
@@ -168,7 +168,7 @@ def _infer(
 
 
 def infer_input(client: Any, name: str, value: TensorValue) -> Any:
-    """A tensor as tritonclient sends it; `client` is its module of a protocol."""
+    """The tensor as an InferInput of `client`, tritonclient's module for a protocol."""
     import numpy as np
     from tritonclient.utils import triton_to_np_dtype
 
@@ -183,17 +183,17 @@ def _decoded(value: Any) -> Any:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
 
 
-def _ask_json(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
-    """The request of the original documentation, plain JSON without a client library."""
+def _infer_json(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
+    """Sends a plain JSON request, as in the README, without a client library."""
     body = {"inputs": [{"name": name, **each} for name, each in as_plain(inputs).items()]}
     request = urllib.request.Request(f"http://{address}/v2/models/{model}/infer", data=json.dumps(body).encode("utf-8"))
     try:
-        # A proxy of the user's has no part in this: the server is this machine's.
+        # No proxy: the server runs on this machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=CLIENT_TIMEOUT) as response:
             outputs = json.load(response)["outputs"]
     except urllib.error.HTTPError as error:
-        raise OSError(f"it answered {error.code}: {error.read()[:300]!r}") from error
+        raise OSError(f"HTTP status {error.code}: {error.read()[:300]!r}") from error
     return {
         each["name"]: TensorValue(datatype=each["datatype"], shape=tuple(each["shape"]), data=tuple(each["data"]))
         for each in outputs

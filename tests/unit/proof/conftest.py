@@ -23,14 +23,14 @@ def proof(monkeypatch, tmp_path, make_pipeline):
         for function in PROTOCOLS:
             answers = wrong if on in (None, function) else right
 
-            def ask(_address, model_name, inputs, answers=answers, function=function):
+            def infer(_address, model_name, inputs, answers=answers, function=function):
                 tensor = inputs["text_input"]
                 assert (tensor.datatype, tensor.shape) == ("BYTES", (len(tensor.data), 1))
                 if seen is not None:
                     seen.append((function, model_name, tensor.data))
                 return stacked([answers[text] for text in tensor.data])
 
-            monkeypatch.setattr(verify, function, ask)
+            monkeypatch.setattr(verify, function, infer)
         pipeline = make_pipeline(model_name="topics", max_batch_size=batch, labels=labels, top_k=k)
         return prove(NOWHERE, write_golden(golden_of(requested, labels, scores), tmp_path), pipeline)
 

@@ -4,7 +4,7 @@ from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, texts
 from utils.triton.address import ServerAddress
 
 NOWHERE = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:1")
-PROTOCOLS = {"_ask_http": "HTTP", "_ask_json": "HTTP with JSON", "_ask_grpc": "gRPC"}
+PROTOCOLS = {"_infer_http": "HTTP", "_infer_json": "HTTP with JSON", "_infer_grpc": "gRPC"}
 TEXTS = ("first", "second", "third")
 LABELS = ("a", "b", "c")
 SCORES = ((0.7, 0.2, 0.1), (0.1, 0.3, 0.6), (0.2, 0.5, 0.3))

@@ -52,43 +52,43 @@ TENSORS = GoldenAnswers(
 
 
 @pytest.mark.parametrize("golden", [RANKED, TENSORS], ids=["ranking", "tensors"])
-def test_what_was_written_is_what_is_read(tmp_path, golden):
+def test_golden_answers_survive_writing_and_reading(tmp_path, golden):
     path = write_golden(golden, tmp_path)
     assert path == tmp_path / "golden.json"
     assert read_golden(path) == golden
 
 
-def test_texts_can_be_read_in_the_file_and_bytes_are_base64(tmp_path):
+def test_file_holds_texts_as_utf8_and_bytes_as_base64(tmp_path):
     assert "помогите" in write_golden(RANKED, tmp_path).read_text(encoding="utf-8")
     content = json.loads(write_golden(TENSORS, tmp_path).read_text(encoding="utf-8"))
     assert content["format"] == 2
     assert content["rows"][0]["inputs"]["file"]["data"] == [{"base64": "/9gASlBFRw=="}, "text", '{"base64": "eA=="}']
 
 
-def test_what_has_no_json_form_is_not_written(tmp_path):
+def test_value_without_json_form_is_not_written(tmp_path):
     broken = GoldenRow(model="m", batched=True, inputs={"x": texts([object()])}, outputs={"y": texts(["a"])})
     with pytest.raises(TypeError, match="no JSON form for object"):
         write_golden(GoldenAnswers(rows=(broken,), comparison="tensors"), tmp_path)
 
 
-def test_texts_have_one_dimension_or_the_shape_that_is_given():
+def test_texts_have_one_dimension_by_default():
     assert texts(["a", "b"]) == TensorValue(datatype="BYTES", shape=(2,), data=("a", "b"))
     assert texts(["a", "b"], [2, 1]).shape == (2, 1)
     assert texts([]) == TensorValue(datatype="BYTES", shape=(0,), data=())
 
 
-def test_numbers_are_flat_and_of_python():
+def test_numbers_are_flat_python_values():
     value = numbers("FP32", np.array([[1, 2], [3, 4]], dtype=np.float64))
     assert value == TensorValue(datatype="FP32", shape=(2, 2), data=(1.0, 2.0, 3.0, 4.0))
     assert all(type(each) is float for each in value.data)
     assert numbers("INT64", np.array(7)) == TensorValue(datatype="INT64", shape=(), data=(7,))
 
 
-def test_the_form_for_the_comparison():
+def test_plain_form_for_the_comparison():
     assert as_plain({"x": texts(["a"])}) == {"x": {"datatype": "BYTES", "shape": (1,), "data": ("a",)}}
 
 
-def test_the_request_of_a_row_has_a_batch_dimension_where_the_model_has_one():
+def test_request_of_a_row_has_the_batch_dimension_of_the_model():
     assert json.loads(json_request(row("помогите"))) == {
         "inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [1, 1], "data": ["помогите"]}]
     }
@@ -104,14 +104,14 @@ def refusal(path):
         read_golden(path)
     assert caught.value.exit_code == 8
     assert repr(str(path)) in str(caught.value)
-    assert "build the tree anew" in str(caught.value)
+    assert "rebuild the tree" in str(caught.value)
     return str(caught.value)
 
 
 @pytest.mark.parametrize(
     "content", [None, b"", b"{", b"\xff", b"[]", b"3", b"null", b'"text"', b"{}", b"[" * 100_000, b'{"rows": 3}']
 )
-def test_a_lost_or_broken_file_does_not_skip_the_proof(tmp_path, content):
+def test_missing_or_broken_file_does_not_skip_the_proof(tmp_path, content):
     path = tmp_path / "golden.json"
     if content is not None:
         path.write_bytes(content)
@@ -173,7 +173,7 @@ def output(name, **changes):
         output("scores", datatype="INT64"),
     ],
 )
-def test_content_that_cannot_prove_anything_is_refused(tmp_path, change):
+def test_content_that_proves_nothing_is_refused(tmp_path, change):
     path = write_golden(RANKED, tmp_path)
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
@@ -182,7 +182,7 @@ def test_content_that_cannot_prove_anything_is_refused(tmp_path, change):
 
 
 @pytest.mark.parametrize("data", [[math.nan] * 4, [1.0, "x", 1.0, 1.0], [None] * 4, [1.0]])
-def test_tensors_that_nothing_can_be_equal_to_are_refused(tmp_path, data):
+def test_tensors_that_equal_nothing_are_refused(tmp_path, data):
     path = write_golden(TENSORS, tmp_path)
     content = json.loads(path.read_text(encoding="utf-8"))
     content["rows"][0]["outputs"]["boxes"]["data"] = data
@@ -190,5 +190,5 @@ def test_tensors_that_nothing_can_be_equal_to_are_refused(tmp_path, data):
     assert "prove nothing" in refusal(path)
 
 
-def test_the_usual_tolerance():
+def test_default_tolerance():
     assert GoldenAnswers(rows=(), comparison="tensors").tolerance == TOLERANCE == 1e-3

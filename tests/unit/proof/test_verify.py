@@ -1,4 +1,4 @@
-"""The proof, against answers made here: right ones pass, and no wrong one does."""
+"""The proof of rankings: correct answers pass, every wrong one fails. The answers are made here, without a server."""
 
 import math
 from dataclasses import replace
@@ -20,13 +20,13 @@ def refusal(proof, *arguments, **options):
     return str(caught.value)
 
 
-def test_right_answers_pass_and_the_figure_is_told(proof):
+def test_correct_answers_pass_with_the_largest_difference(proof):
     assert "3 golden requests over HTTP and gRPC: answers equal" in proof()
     almost = {"second": answer(["c"], [0.6004])}
     assert "4.0e-04" in proof(almost)
 
 
-def test_every_text_is_asked_alone_and_in_batches_over_each_protocol(proof):
+def test_every_text_is_sent_alone_and_in_batches_over_each_protocol(proof):
     seen = []
     proof(seen=seen, batch=2)
     for function in PROTOCOLS:
@@ -35,13 +35,13 @@ def test_every_text_is_asked_alone_and_in_batches_over_each_protocol(proof):
 
 
 @pytest.mark.parametrize(("batch", "sizes"), [(1, [1] * 6), (3, [1, 1, 1, 3, 2, 3]), (8, [1, 1, 1, 3, 2, 3, 8])])
-def test_requests_have_one_two_three_and_as_many_rows_as_may_come(proof, batch, sizes):
+def test_requests_have_one_two_three_and_the_maximum_of_rows(proof, batch, sizes):
     seen = []
     proof(seen=seen, batch=batch)
-    assert [len(data) for name, _, data in seen if name == "_ask_http"] == sizes
+    assert [len(data) for name, _, data in seen if name == "_infer_http"] == sizes
 
 
-def test_no_batch_is_larger_than_the_server_takes(proof):
+def test_no_batch_is_larger_than_max_batch_size(proof):
     seen = []
     proof(seen=seen, batch=1)
     assert {len(data) for _, _, data in seen} == {1}
@@ -49,7 +49,7 @@ def test_no_batch_is_larger_than_the_server_takes(proof):
 
 @pytest.mark.parametrize("function", PROTOCOLS)
 @pytest.mark.parametrize(
-    ("given", "k"),
+    ("wrong", "k"),
     [
         (answer(("a",), (0.6,)), 1),
         (answer(("b",), (0.3,)), 1),
@@ -75,41 +75,41 @@ def test_no_batch_is_larger_than_the_server_takes(proof):
         ({"predicts": texts(["c"], [1, 1]), "scores": answer([], [0.6])["scores"]}, 1),
     ],
 )
-def test_a_wrong_answer_on_any_protocol_fails_the_proof(proof, function, given, k):
+def test_wrong_answer_over_any_protocol_fails(proof, function, wrong, k):
     # A response has one shape for all its rows, so the batches have one row here.
-    message = refusal(proof, {"second": given}, on=function, k=k, batch=1)
+    message = refusal(proof, {"second": wrong}, on=function, k=k, batch=1)
     assert f"over {PROTOCOLS[function]} " in message
     assert "'second'" in message
 
 
 @pytest.mark.parametrize("function", PROTOCOLS)
-def test_an_answer_that_is_wrong_in_a_batch_only_fails_the_proof(proof, monkeypatch, make_pipeline, tmp_path, function):
-    """Rows that change places when they share a request: each text alone is answered rightly."""
+def test_answer_that_is_wrong_only_in_a_batch_fails(proof, monkeypatch, make_pipeline, tmp_path, function):
+    """Rows swap places when they share a request; each text alone gets the correct answer."""
     proof()
     right = getattr(verify, function)
 
-    def ask(address, model, inputs):
+    def infer(address, model, inputs):
         outputs = right(address, model, inputs)
         return {name: replace(each, data=tuple(reversed(each.data))) for name, each in outputs.items()}
 
-    monkeypatch.setattr(verify, function, ask)
-    with pytest.raises(BootProofError, match=f"over {PROTOCOLS[function]} .*'first' as the original"):
+    monkeypatch.setattr(verify, function, infer)
+    with pytest.raises(BootProofError, match=f"'first' over {PROTOCOLS[function]} "):
         prove(NOWHERE, tmp_path / "golden.json", make_pipeline(model_name="topics", max_batch_size=2))
 
 
-def test_the_refusal_shows_both_sides(proof):
+def test_refusal_shows_both_answers(proof):
     message = refusal(proof, {"second": answer(("a",), (0.5,))})
-    assert "'a' 0.5 where 'c' 0.6 is right" in message
+    assert "'a' 0.5" in message and "'c' 0.6" in message
 
 
 @pytest.mark.parametrize("function", PROTOCOLS)
-def test_a_missing_row_fails_the_proof(proof, function):
+def test_missing_row_fails(proof, function):
     message = refusal(proof, {"second": None}, on=function)
-    assert "predicts [0, 0] to 1 rows" in message
+    assert "predicts has shape [0, 0] for 1 rows" in message
     assert PROTOCOLS[function] in message
 
 
-def test_labels_whose_scores_are_equal_within_the_tolerance_may_change_places(proof):
+def test_labels_with_equal_scores_may_change_places(proof):
     scores = ((0.4005, 0.3999, 0.1996),)
     swapped = answer(("b", "a"), (0.3999, 0.4005))
     assert proof({"first": swapped}, requested=("first",), scores=scores, k=2)
@@ -118,12 +118,12 @@ def test_labels_whose_scores_are_equal_within_the_tolerance_may_change_places(pr
     assert "'first'" in message
 
 
-def test_a_tie_does_not_let_one_label_be_given_twice(proof):
+def test_tie_does_not_allow_one_label_twice(proof):
     twice = answer(("a", "a"), (0.4, 0.4))
     assert "'first'" in refusal(proof, {"first": twice}, requested=("first",), scores=((0.4, 0.4, 0.2),), k=2)
 
 
-def test_a_label_that_stands_twice_in_the_head_may_be_given_twice(proof):
+def test_label_that_the_head_has_twice_may_be_served_twice(proof):
     labels, scores = ("same", "same", "other"), ((0.5, 0.3, 0.2),)
     assert proof(requested=("first",), labels=labels, scores=scores, k=2)
     thrice = {"first": answer(("same", "same", "same"), (0.5, 0.3, 0.2))}
@@ -131,28 +131,28 @@ def test_a_label_that_stands_twice_in_the_head_may_be_given_twice(proof):
 
 
 @pytest.mark.parametrize("function", PROTOCOLS)
-def test_whatever_a_client_library_raises_fails_the_proof(proof, monkeypatch, make_pipeline, tmp_path, function):
+def test_any_exception_of_a_client_library_fails(proof, monkeypatch, make_pipeline, tmp_path, function):
     proof()
 
-    def ask(*_):
+    def infer(*_):
         raise RuntimeError("no\nsuch  server")
 
-    monkeypatch.setattr(verify, function, ask)
+    monkeypatch.setattr(verify, function, infer)
     with pytest.raises(BootProofError, match=f"did not answer 'first' over {PROTOCOLS[function]}: no such server"):
         prove(NOWHERE, tmp_path / "golden.json", make_pipeline(model_name="topics"))
 
 
-def test_golden_answers_that_are_gone_fail_the_proof(make_pipeline, tmp_path):
+def test_missing_golden_answers_fail(make_pipeline, tmp_path):
     with pytest.raises(BootProofError, match=r"golden\.json"):
         prove(NOWHERE, tmp_path / "golden.json", make_pipeline())
 
 
 @pytest.mark.parametrize(
-    "ask", [verify._ask_http, verify._ask_json, verify._ask_grpc], ids=lambda function: function.__name__
+    "infer", [verify._infer_http, verify._infer_json, verify._infer_grpc], ids=lambda function: function.__name__
 )
-def test_a_server_that_is_not_there_fails_the_proof(monkeypatch, make_pipeline, tmp_path, closed_port, ask):
-    """The real clients; each is put first, so that it is the one that fails."""
-    monkeypatch.setattr(verify, "_ask_http", ask)
+def test_missing_server_fails(monkeypatch, make_pipeline, tmp_path, closed_port, infer):
+    """The real clients; each in turn is called first and fails."""
+    monkeypatch.setattr(verify, "_infer_http", infer)
     here = f"127.0.0.1:{closed_port}"
     with pytest.raises(BootProofError, match=r"did not answer 'first'"):
         prove(ServerAddress(http=here, grpc=here), write_golden(golden_of(), tmp_path), make_pipeline())

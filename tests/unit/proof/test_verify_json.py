@@ -62,9 +62,9 @@ def request_of(*lines):
     return {"text_input": texts(lines, [len(lines), 1])}
 
 
-def test_the_json_request_is_that_of_the_documentation(json_server):
+def test_json_request_is_that_of_the_documentation(json_server):
     address, requests = json_server(200, v2(["a", "b", "помощь", "a"], [0.7, 0.2, 0.6, 0.3], [2, 2]))
-    assert verify._ask_json(address, "topics", request_of("Hi", "помогите")) == {
+    assert verify._infer_json(address, "topics", request_of("Hi", "помогите")) == {
         "predicts": texts(("a", "b", "помощь", "a"), [2, 2]),
         "scores": TensorValue(datatype="FP32", shape=(2, 2), data=(0.7, 0.2, 0.6, 0.3)),
     }
@@ -73,18 +73,18 @@ def test_the_json_request_is_that_of_the_documentation(json_server):
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
-def test_a_proxy_of_the_users_has_no_part_in_it(json_server, monkeypatch, closed_port, variable):
+def test_proxy_of_the_user_is_not_used(json_server, monkeypatch, closed_port, variable):
     monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port}")
     address, _ = json_server(200, v2(["a"], [0.7], [1, 1]))
-    assert verify._ask_json(address, "topics", request_of("Hi"))["predicts"] == texts(("a",), [1, 1])
+    assert verify._infer_json(address, "topics", request_of("Hi"))["predicts"] == texts(("a",), [1, 1])
 
 
-def test_an_error_of_the_server_is_shown(json_server, proof, monkeypatch, make_pipeline, tmp_path):
-    ask_json = verify._ask_json
+def test_error_of_the_server_is_shown(json_server, proof, monkeypatch, make_pipeline, tmp_path):
+    infer_json = verify._infer_json
     proof()
-    monkeypatch.setattr(verify, "_ask_json", ask_json)
+    monkeypatch.setattr(verify, "_infer_json", infer_json)
     address, _ = json_server(400, b'{"error":"unexpected shape"}')
-    with pytest.raises(BootProofError, match=r"did not answer 'first' .*answered 400: .*unexpected shape"):
+    with pytest.raises(BootProofError, match=r"'first' .* 400: .*unexpected shape"):
         prove(ServerAddress(http=address, grpc=address), tmp_path / "golden.json", make_pipeline(model_name="topics"))
 
 
@@ -105,10 +105,10 @@ def test_an_error_of_the_server_is_shown(json_server, proof, monkeypatch, make_p
         v2(["a"], [0.7], [2, 1]),
     ],
 )
-def test_a_malformed_answer_fails_the_proof(json_server, proof, monkeypatch, make_pipeline, tmp_path, body):
-    ask_json = verify._ask_json
+def test_malformed_answer_fails(json_server, proof, monkeypatch, make_pipeline, tmp_path, body):
+    infer_json = verify._infer_json
     proof()
-    monkeypatch.setattr(verify, "_ask_json", ask_json)
+    monkeypatch.setattr(verify, "_infer_json", infer_json)
     address, _ = json_server(200, body)
-    with pytest.raises(BootProofError, match=r"'first'|to 1 rows"):
+    with pytest.raises(BootProofError, match=r"'first'|for 1 rows"):
         prove(ServerAddress(http=address, grpc=address), tmp_path / "golden.json", make_pipeline(model_name="topics"))

@@ -1,4 +1,4 @@
-"""The proof of any tensors, of more models than one: what shares a request, and no wrong tensor passes."""
+"""The proof of tensors of several models: which rows share a request, and that every wrong tensor fails."""
 
 import math
 from dataclasses import replace
@@ -13,13 +13,13 @@ from utils.proof.verify import prove
 from utils.triton.address import ServerAddress
 
 NOWHERE = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:1")
-PROTOCOLS = ("_ask_http", "_ask_json", "_ask_grpc")
+PROTOCOLS = ("_infer_http", "_infer_json", "_infer_grpc")
 IMAGE = numbers("UINT8", np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
 IDS = numbers("INT64", np.array([3, 1], dtype=np.int64))
 
 
 def rows_of_tensors():
-    """Rows of any tensors, right by the rule "tensors", for more models than the served one."""
+    """Golden rows for the comparison "tensors", of the served model and of others."""
     answers = {"vector": numbers("FP32", np.array([0.5, -2.0]))}
     batched = {"batched": True, "outputs": answers}
     return (
@@ -33,20 +33,20 @@ def rows_of_tensors():
 
 @pytest.fixture
 def prove_tensors(monkeypatch, tmp_path, make_pipeline):
-    """`prove_tensors(rows, vector)`: the requests that were sent; every protocol answers `vector` a row."""
+    """`prove_tensors(rows, vector)`: the requests that were sent; over every protocol each row's answer is `vector`."""
 
     def run(rows, vector=(0.5, -2.0), dims=(2,)):
         seen = {function: [] for function in PROTOCOLS}
 
         def answering(function):
-            def ask(_address, model, inputs):
+            def infer(_address, model, inputs):
                 seen[function].append((model, {name: each.shape for name, each in inputs.items()}))
                 if model == "whole":
                     return {"vector": TensorValue(datatype="FP32", shape=(len(vector),), data=vector)}
                 count = next(iter(inputs.values())).shape[0]
                 return {"vector": TensorValue(datatype="FP32", shape=(count, len(vector)), data=vector * count)}
 
-            return ask
+            return infer
 
         for function in PROTOCOLS:
             monkeypatch.setattr(verify, function, answering(function))
@@ -58,33 +58,33 @@ def prove_tensors(monkeypatch, tmp_path, make_pipeline):
     return run
 
 
-def test_rows_share_a_request_when_their_model_and_their_shapes_are_one(prove_tensors):
+def test_rows_of_one_model_and_equal_shapes_share_a_request(prove_tensors):
     alone = {"image": (1, 2, 2, 3), "ids": (1, 2)}
     shorter = {"image": (1, 2, 2, 3), "ids": (1, 1)}
-    for asked in prove_tensors(rows_of_tensors()).values():
-        assert asked[:5] == [
+    for requests in prove_tensors(rows_of_tensors()).values():
+        assert requests[:5] == [
             ("topics", alone), ("topics", shorter), ("topics", alone), ("whole", {"ids": (2,)}), ("other", alone),
         ]  # fmt: skip
-        assert [model for model, _ in asked].count("whole") == 1
+        assert [model for model, _ in requests].count("whole") == 1
         for model, width in (("topics", 2), ("topics", 1), ("other", 2)):
-            shapes = [shapes["ids"] for name, shapes in asked if name == model]
+            shapes = [shapes["ids"] for name, shapes in requests if name == model]
             assert {rows for rows, ids in shapes if ids == width} == {1, 2, 3, 8}
 
 
 @pytest.mark.parametrize("vector", [(0.5, -2.01), (0.5,), (0.5, -2.0, 0.0), (0.5, math.nan), (0.5, None), (0.5, "x")])
 @pytest.mark.parametrize("row", range(5))
-def test_a_wrong_tensor_of_any_row_fails_the_proof(prove_tensors, row, vector):
-    with pytest.raises(BootProofError, match="as the original: vector"):
+def test_wrong_tensor_of_any_row_fails(prove_tensors, row, vector):
+    with pytest.raises(BootProofError, match=r"reference model's: vector"):
         prove_tensors(rows_of_tensors()[row : row + 1], vector)
 
 
-def test_an_answer_must_have_the_shape_of_the_plan(prove_tensors):
+def test_answer_must_have_the_shape_of_the_pipeline(prove_tensors):
     prove_tensors(rows_of_tensors()[:1], dims=(-1,))
-    with pytest.raises(BootProofError, match=r"vector has shape \[2\] where \[3\] is right"):
+    with pytest.raises(BootProofError, match=r"vector has shape \[2\].* \[3\]"):
         prove_tensors(rows_of_tensors()[:1], dims=(3,))
 
 
-def test_bytes_that_are_no_text_are_not_sent_as_json(prove_tensors):
+def test_bytes_that_are_not_utf8_are_not_sent_as_json(prove_tensors):
     row = GoldenRow(
         model="topics",
         batched=True,
@@ -92,6 +92,6 @@ def test_bytes_that_are_no_text_are_not_sent_as_json(prove_tensors):
         outputs={"vector": numbers("FP32", np.array([0.5, -2.0]))},
     )
     seen = prove_tensors((row,))
-    assert seen["_ask_json"] == []
-    assert [each["image"][0] for _, each in seen["_ask_http"]] == [1, 1, 2, 3, 8]
-    assert seen["_ask_grpc"] == seen["_ask_http"]
+    assert seen["_infer_json"] == []
+    assert [each["image"][0] for _, each in seen["_infer_http"]] == [1, 1, 2, 3, 8]
+    assert seen["_infer_grpc"] == seen["_infer_http"]
