@@ -1,7 +1,6 @@
-"""12,000 labels: what a build of them costs, and what the canary of their image costs while it serves."""
+"""12,000 labels: they can be built, and the canary of their image costs little while it serves."""
 
 import os
-import resource
 import shutil
 import time
 from pathlib import Path
@@ -14,7 +13,6 @@ from tests.server.task_requests import build, post
 from utils.host.build_tree import BUILD
 
 LABELS, NAME = 12_000, "test-many-labels"
-BUILD_SECONDS = 60
 # Long enough for the canary to ask a few times.
 SERVED_SECONDS = 30
 
@@ -31,28 +29,21 @@ def cpu_seconds(pid):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """(build tree, processor seconds of the build): wall-clock time is of no use beside other tests."""
+    """The build tree. Work that is quadratic in the labels ends in build()'s time-out."""
     labels = tuple(f"concept {number:05d}" for number in range(LABELS))
     folder = tmp_path_factory.mktemp("models") / "bert"
     model = tiny_models.bert(folder, labels=labels, problem_type="multi_label_classification")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = build(model, model, "-", NAME, "v1", 8)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
     assert "answers equal" in done.stderr
-    yield BUILD / NAME / "v1", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    yield BUILD / NAME / "v1"
     shutil.rmtree(BUILD / NAME, ignore_errors=True)
-
-
-def test_the_build_is_linear_in_the_labels(built):
-    assert built[1] < BUILD_SECONDS
 
 
 def test_the_canary_takes_one_percent_of_a_processor_at_most(built, tmp_path):
     """It has a thread of its own in the supervisor: no thread but the main one, which watches processes, takes more."""
-    tree = built[0]
-    serving = lay_out_serving(tmp_path / "serving", tree / "golden.json")
-    with supervised(tree / "model_repository", serving, tmp_path) as server:
+    serving = lay_out_serving(tmp_path / "serving", built / "golden.json")
+    with supervised(built / "model_repository", serving, tmp_path) as server:
         server.wait_until_ready()
         status, answer = post(server.address, NAME, {"text_input": ([1, 1], ["a"])})
         assert (status, answer["outputs"][0]["shape"]) == (200, [1, LABELS])
