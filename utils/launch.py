@@ -12,6 +12,13 @@ import sys
 from pathlib import Path
 
 OLDEST = (3, 10)
+CONSOLE = {
+    "triton-image-factory": ("utils.host.environment", "utils.make_triton_image"),
+    "triton-image-factory-process-template": ("utils.host.environment", "utils.process_template"),
+    "triton-image-factory-serve": ("utils.serve",),
+    "triton-image-factory-cleanup": ("utils.cleanup",),
+    "triton-image-factory-doctor": ("utils.doctor",),
+}
 
 
 def newer_python() -> "Path | None":
@@ -24,6 +31,14 @@ def newer_python() -> "Path | None":
         except OSError:
             continue  # a program of another machine, or no program
     return None
+
+
+def console() -> None:
+    """A console script of the installed package: runs what the script of the same purpose runs in a checkout."""
+    here = Path(__file__).resolve()
+    os.environ.update(PYTHONPATH=str(here.parent.parent), ORT_DISABLE_TELEMETRY="1")
+    modules = CONSOLE[Path(sys.argv[0]).name]
+    os.execv(sys.executable, [sys.executable, str(here), *modules, *sys.argv[1:]])
 
 
 def main() -> int:

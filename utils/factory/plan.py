@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.convert.eval_file import read_labelled_texts
 from utils.convert.task import Settings
-from utils.host import digest
+from utils.host import digest, installed
 from utils.host.errors import ImageError, UsageError
 from utils.host.progress import note, warn
 from utils.options.build_spec import BuildSpec
@@ -158,6 +158,7 @@ def oci_labels(spec: BuildSpec, metadata: "Known") -> dict[str, str]:
         "org.opencontainers.image.version": spec.tag,
         "org.opencontainers.image.revision": metadata.revisions["model"],
         "org.opencontainers.image.base.name": spec.triton_image,
+        f"{ours}.version": installed.VERSION,
         f"{ours}.model": _public(spec.sources.model),
         **({f"{ours}.tokenizer": _public(spec.sources.tokenizer)} if spec.sources.tokenizer else {}),
         **{f"{ours}.beside.{each.name}": _public(each.reference) for each in spec.models[1:]},

@@ -11,6 +11,7 @@ from utils.host import build_tree, temporary
 from utils.host.build_tree import BuildTree
 from utils.host.errors import BootProofError, ImageError, RenderError
 from utils.host.exceptions import raised_as
+from utils.host.installed import COMMANDS, INSTALLED
 from utils.host.loopback import curl
 from utils.host.progress import note, stage, warn
 from utils.options.build_spec import BuildSpec
@@ -88,14 +89,17 @@ def _place(tree: BuildTree, destination: Path) -> Path:
 def command_to_go_on(spec: BuildSpec, kept: Path) -> str:
     """Builds and proves the image of a kept tree as this run would have; works from any folder."""
     options = [*(["--no-cache"] if spec.no_cache else []), *(["--no-verify"] if spec.no_verify else [])]
-    return shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.docker.image", str(kept), *options])
+    command = shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.docker.image", str(kept), *options])
+    # An installed package takes build/ of the current folder.
+    return f"{shlex.join(['cd', str(build_tree.BUILD.parent)])} && {command}" if INSTALLED else command
 
 
 def say_next_steps(spec: BuildSpec, place: Path) -> None:
     """How to serve what was built, and ask it something."""
     run = ["docker", "run", "--rm", *RUNTIMES[spec.device].run_options]
     run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
-    start = [str(ROOT / "serve.sh"), str(place / "model_repository")] if spec.no_image else [*run, spec.image]
+    serve = COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh")
+    start = [serve, str(place / "model_repository")] if spec.no_image else [*run, spec.image]
     lines = [shlex.join(start)]
     row = read_golden(place / GOLDEN_FILE).rows[0]
     if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:

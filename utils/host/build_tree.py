@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import ROOT
-from utils.host import exceptions, lock
+from utils.host import exceptions, installed, lock
 from utils.host.errors import UsageError
 from utils.host.exchange import exchange, put_back
 
-BUILD = ROOT / "build"
+BUILD = installed.build_folder()
 WORK = ".work"
 UNFINISHED = ".unfinished"
 # A folder without this file is never deleted. A running build holds a lock on it.

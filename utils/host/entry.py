@@ -8,9 +8,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from utils.host import exceptions, loopback, signals, streams
+from utils.host import exceptions, installed, loopback, signals, streams
 from utils.host.errors import BootProofError, FactoryError, Terminated, UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +22,27 @@ LONGEST_MESSAGE = 8000
 _stdouts: list[int] = []
 
 
+class _PrintVersion(argparse.Action):
+    """Like --help: prints and exits, whatever else is on the command line."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        write_stdout(f"triton-image-factory {installed.VERSION}\n")
+        parser.exit()
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises UsageError (exit 2) instead of printing and exiting."""
+    """An argument parser with --version that raises UsageError (exit 2) instead of printing and exiting."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        nowhere = argparse.SUPPRESS  # as argparse does for --help
+        self.add_argument(
+            "--version", action=_PrintVersion, nargs=0, dest=nowhere, default=nowhere, help="print the version and exit"
+        )
+
+    def format_help(self) -> str:
+        """The help, with the command names of an installed package."""
+        return installed.with_command_names(super().format_help())
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse for any error on the command line."""
@@ -113,7 +132,7 @@ def print_error(error: FactoryError, cause: BaseException | None = None) -> None
 
 def _printable(error: FactoryError) -> str:
     """The message without control characters and further lines, cut to LONGEST_MESSAGE: it may quote foreign text."""
-    text = str(error)
+    text = installed.with_command_names(str(error))
     if len(text) > LONGEST_MESSAGE:
         half = LONGEST_MESSAGE // 2
         text = f"{text[:half]} ... {text[-half:]}"  # the advice is at the end

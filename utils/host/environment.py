@@ -25,7 +25,7 @@ def ensure(environment: Environment) -> Path:
     if environment.is_ready():
         return environment.python
     try:
-        environment.folder.mkdir(exist_ok=True)
+        environment.folder.mkdir(parents=True, exist_ok=True)
         with lock.exclusive(environment.folder / ".lock"):
             _update(environment)
     except OSError as error:

@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils import ROOT
-from utils.host import base_python, digest
+from utils.host import base_python, digest, installed
+
+PLACE = installed.environments_folder()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ class Environment:
         return {path.name for path in found if path.suffix not in (".dist-info", ".egg-info", ".pth")} - {"__pycache__"}
 
 
-FACTORY = Environment(name="factory", folder=ROOT / ".venv", requirements=(ROOT / "requirements.txt",))
+FACTORY = Environment(name="factory", folder=PLACE / ".venv", requirements=(ROOT / "requirements.txt",))
 SAMPLE = Environment(
     name="sample",
     folder=FACTORY.folder,
@@ -91,14 +93,14 @@ BENCHMARK = Environment(
 )
 # Other servers that the benchmark measures, with the torch and transformers they need.
 INFINITY = Environment(
-    name="infinity", folder=ROOT / ".venv-infinity", requirements=(ROOT / "benchmarks/requirements-infinity.txt",)
+    name="infinity", folder=PLACE / ".venv-infinity", requirements=(ROOT / "benchmarks/requirements-infinity.txt",)
 )
 MLSERVER = Environment(
-    name="mlserver", folder=ROOT / ".venv-mlserver", requirements=(ROOT / "benchmarks/requirements-mlserver.txt",)
+    name="mlserver", folder=PLACE / ".venv-mlserver", requirements=(ROOT / "benchmarks/requirements-mlserver.txt",)
 )
 SERVING = Environment(
     name="serving",
-    folder=ROOT / ".venv-serving",
+    folder=PLACE / ".venv-serving",
     requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
     dependencies=False,
 )
@@ -106,28 +108,29 @@ SERVING = Environment(
 # and the others.
 SERVING_TORCH = Environment(
     name="serving-torch",
-    folder=ROOT / ".venv-serving-torch",
+    folder=PLACE / ".venv-serving-torch",
     requirements=(ROOT / "deploy/pypi_triton/requirements-torch.txt",),
-    base=replace(SERVING, folder=ROOT / ".venv-serving-torch"),
+    base=replace(SERVING, folder=PLACE / ".venv-serving-torch"),
 )
 TENSORFLOW = Environment(
-    name="tensorflow", folder=ROOT / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
+    name="tensorflow", folder=PLACE / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
 )
 # Only what differs from the factory environment, which provides torch.
 TRANSFORMERS5 = Environment(
-    name="transformers5", folder=ROOT / ".venv-transformers5", requirements=(ROOT / "requirements-transformers5.txt",)
+    name="transformers5", folder=PLACE / ".venv-transformers5", requirements=(ROOT / "requirements-transformers5.txt",)
 )
 # The reference for embeddings and ranking models. It has no torch and no transformers of its own: a process of the
 # factory environment adds these packages to its own.
 SENTENCES = Environment(
     name="sentence-transformers",
-    folder=ROOT / ".venv-sentence-transformers",
+    folder=PLACE / ".venv-sentence-transformers",
     requirements=(ROOT / "requirements-sentence-transformers.txt",),
     dependencies=False,
 )
 LOCUST = Environment(
-    name="locust", folder=ROOT / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
+    name="locust", folder=PLACE / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
 )
+DOCS = Environment(name="docs", folder=PLACE / ".venv-docs", requirements=(ROOT / "requirements-docs.txt",))
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
@@ -143,5 +146,6 @@ ENVIRONMENTS = {
         TRANSFORMERS5,
         SENTENCES,
         LOCUST,
+        DOCS,
     )
 }

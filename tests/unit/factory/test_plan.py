@@ -7,6 +7,7 @@ import pytest
 
 from utils.factory.plan import as_text, describe, docker_plan, oci_labels, resolve_settings, served_pipeline
 from utils.host.errors import ImageError, UsageError
+from utils.host.installed import VERSION
 from utils.options.build_spec import parse_arguments
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
@@ -129,6 +130,7 @@ def test_the_image_says_what_is_in_it_and_not_where_it_was_built(metadata):
     assert labels["org.opencontainers.image.title"] == "topics"
     assert labels["org.opencontainers.image.version"] == "v1"
     assert labels["org.opencontainers.image.revision"] == "sha256:" + "0" * 16
+    assert labels["triton-image-factory.version"] == VERSION
     assert labels["triton-image-factory.model"] == "local:model"
     assert labels["triton-image-factory.tokenizer"] == "hf:user/tok@v1"
     assert labels["triton-image-factory.tokenizer.revision"] == "t" * 40
