@@ -80,8 +80,8 @@ def test_no_expected_tree_is_without_its_case():
 
 
 WRONG = {
-    "another model": ({"model": "absent"}, "model 'served' calls 'absent', which is no model of the repository"),
-    "too many rows": ({"max_batch_size": 9}, "model 'served' calls 'graph' with 9 rows; it takes 8"),
+    "another model": ({"model": "absent"}, "model 'served' calls 'absent', which is not in the repository"),
+    "too many rows": ({"max_batch_size": 9}, "model 'served' calls 'graph' with 9 rows; its max_batch_size is 8"),
     "a tensor less": ({"inputs": {"input_ids": "TYPE_INT64"}}, "model 'served' calls 'graph' with inputs"),
     "another dtype": ({"outputs": {"logits": "TYPE_INT64"}}, "model 'served' calls 'graph' with outputs"),
 }

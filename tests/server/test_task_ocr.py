@@ -165,15 +165,15 @@ def graph_file(path, inputs, outputs):
 IMAGES = {"images": ["n", "h", "w", 3]}
 MAPS = {"scores": ["n", "h", "w", 1], "geometry": ["n", "h", "w", 5]}
 CROPS, LOGITS = {"crops": ["n", 1, 32, 100]}, {"logits": ["n", 25, 3]}
-# what is wrong -> the detector's tensors, the recognizer's, how many symbols the alphabet has, exit code, what is said
+# case -> tensors of the detector and of the recognizer, number of symbols, exit code, part of the message
 WRONG = {
-    "channels first": (({"images": ["n", 3, "h", "w"]}, MAPS), (CROPS, LOGITS), 3, 4, "text_detection takes images"),
-    "one size": (({"images": ["n", 64, 64, 3]}, MAPS), (CROPS, LOGITS), 3, 4, "text_detection takes images"),
-    "one map": ((IMAGES, {"scores": MAPS["scores"]}), (CROPS, LOGITS), 3, 4, "text_detection gives scores"),
-    "corners": ((IMAGES, {**MAPS, "geometry": ["n", "h", "w", 8]}), (CROPS, LOGITS), 3, 4, "text_detection gives"),
-    "colour": ((IMAGES, MAPS), ({"crops": ["n", 3, 32, 100]}, LOGITS), 3, 4, "text_recognition takes crops"),
-    "one crop": ((IMAGES, MAPS), ({"crops": [1, 1, 32, 100]}, LOGITS), 3, 4, "text_recognition takes crops"),
-    "no frames": ((IMAGES, MAPS), (CROPS, {"logits": ["n", 3]}), 3, 4, "text_recognition gives logits"),
+    "channels first": (({"images": ["n", 3, "h", "w"]}, MAPS), (CROPS, LOGITS), 3, 4, "detection has input images"),
+    "one size": (({"images": ["n", 64, 64, 3]}, MAPS), (CROPS, LOGITS), 3, 4, "detection has input images"),
+    "one map": ((IMAGES, {"scores": MAPS["scores"]}), (CROPS, LOGITS), 3, 4, "detection has outputs scores"),
+    "corners": ((IMAGES, {**MAPS, "geometry": ["n", "h", "w", 8]}), (CROPS, LOGITS), 3, 4, "detection has outputs"),
+    "colour": ((IMAGES, MAPS), ({"crops": ["n", 3, 32, 100]}, LOGITS), 3, 4, "recognition has input crops"),
+    "one crop": ((IMAGES, MAPS), ({"crops": [1, 1, 32, 100]}, LOGITS), 3, 4, "recognition has input crops"),
+    "no frames": ((IMAGES, MAPS), (CROPS, {"logits": ["n", 3]}), 3, 4, "recognition has output logits"),
     "alphabet": ((IMAGES, MAPS), (CROPS, LOGITS), 4, 3, "holds 4 labels but the model's head has 3 outputs"),
 }
 

@@ -221,7 +221,7 @@ class TestProcessTemplate:
 
     def test_it_does_not_overwrite(self, run, context_file, tmp_path):
         (tmp_path / "out" / "model_repository").mkdir(parents=True)
-        assert "exists already" in refused(run("process_template.sh", context_file, tmp_path / "out"), 6)
+        assert "already exists" in refused(run("process_template.sh", context_file, tmp_path / "out"), 6)
 
     @pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 1}', '{"format": 99}'])
     def test_a_bad_context_is_refused(self, run, tmp_path, content):

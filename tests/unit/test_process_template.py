@@ -25,7 +25,7 @@ def test_a_second_run_changes_nothing_and_is_refused(context_file, tmp_path):
     with pytest.raises(RenderError) as refusal:
         process([str(context_file), str(tmp_path / "out")])
     assert refusal.value.exit_code == 6
-    assert "exists already" in str(refusal.value)
+    assert "already exists" in str(refusal.value)
     assert (tmp_path / "out" / "model_repository" / "mine").read_text() == "mine"
 
 

@@ -136,7 +136,7 @@ def resolve_settings(spec: BuildSpec, metadata: Metadata) -> Settings:
     served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
     if spec.reduction.eval_file:
         require_labelled(spec, settings, metadata.label_texts)
-    spec.names.require_apart(served, {*load_shared("tokenization").TENSORS, *spec.task.graph_outputs})
+    spec.names.require_unique(served, {*load_shared("tokenization").TENSORS, *spec.task.graph_outputs})
     return settings
 
 

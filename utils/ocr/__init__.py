@@ -1,1 +1,1 @@
-"""What only OCR needs: contracts of its graphs, golden pictures, reading by any detector and recognizer."""
+"""Modules that only OCR needs: contracts of its graphs, golden pictures, and reading with a detector and recognizer."""

@@ -1,4 +1,4 @@
-"""Golden pictures for a detector and a recognizer: drawn here, so that it is known what they say."""
+"""Golden pictures for a text detector and a recognizer: drawn here, so that their words are known."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from utils.proof.golden import TensorValue, numbers, texts
 from utils.repository.pipeline import Graph
 
 WORDS = ("exit", "gate7", "open24", "harbour", "museum", "station", "room305", "coffee")
-# Of each picture: its format, ground, ink, the height of its letters in pixels, and how many lines of two words.
+# For each picture: format, background, text colour, font size in pixels, and number of lines of two words.
 DRAWN = (
     ("PNG", (255, 255, 255), (0, 0, 0), 32, 2),
     ("JPEG", (24, 40, 72), (250, 240, 210), 26, 1),
@@ -31,7 +31,7 @@ WIDTH, LINE, MARGIN = 420, 90, 24
 def answers(
     graphs: Mapping[str, Graph], settings: Mapping[str, Any], alphabet: tuple[str, ...]
 ) -> list[tuple[Tensors, Tensors]]:
-    """Each picture as BYTES, and its words, boxes and scores. ExportError when a graph does not answer as it must."""
+    """Each picture as BYTES, with its words, boxes and scores. ExportError when a graph's output is invalid."""
     reader = _reader(graphs, settings, alphabet)
     pairs: list[tuple[Tensors, Tensors]] = []
     drawn: list[str] = []
@@ -41,22 +41,22 @@ def answers(
         pairs.append(({"image": texts([content])}, _served(found)))
         drawn += words
         read += [word.text for word in found]
-    right = sum(word in read for word in drawn)
-    note(f"golden pictures: {len(read)} words found, {right} of the {len(drawn)} drawn ones read exactly")
+    exact = sum(word in read for word in drawn)
+    note(f"golden pictures: {len(read)} words found, {exact} of {len(drawn)} drawn words read exactly")
     if not read:
-        warn("the two graphs find no word in the golden pictures: the proof says little; try --score-threshold")
+        warn("the graphs find no word in the golden pictures, so the proof is weak; try another --score-threshold")
     return pairs
 
 
 def pictures(alphabet: Sequence[str]) -> list[tuple[bytes, list[str]]]:
-    """Encoded pictures with the words drawn in each, in reading order; the last has none. The same ones each time."""
+    """Encoded pictures, each with its words in reading order; the last has none. They are the same in every build."""
     words = cycle(known_words(alphabet))
     drawn = []
     for kind, ground, ink, size, lines in DRAWN:
         chosen = list(islice(words, 2 * lines))
         image = Image.new("RGB", (WIDTH, LINE * max(lines, 1)), ground)
-        for place, word in enumerate(chosen):
-            corner = (MARGIN + place % 2 * WIDTH // 2, MARGIN + place // 2 * LINE)
+        for index, word in enumerate(chosen):
+            corner = (MARGIN + index % 2 * WIDTH // 2, MARGIN + index // 2 * LINE)
             ImageDraw.Draw(image).text(corner, word, fill=ink, font=ImageFont.load_default(size))
         stream = io.BytesIO()
         image.save(stream, kind)
@@ -65,7 +65,7 @@ def pictures(alphabet: Sequence[str]) -> list[tuple[bytes, list[str]]]:
 
 
 def known_words(alphabet: Sequence[str]) -> list[str]:
-    """WORDS as far as there are letters for them, in small letters or capitals; else the symbols by fours."""
+    """WORDS that the alphabet can spell, in lower or upper case; if there are none, its symbols in groups of four."""
     symbols = [symbol for symbol in alphabet[1:] if symbol.strip()]
     forms = ((word, word.upper()) for word in WORDS)
     known = [next((form for form in each if set(form) <= set(symbols)), None) for each in forms]
@@ -93,21 +93,21 @@ def _reader(graphs: Mapping[str, Graph], settings: Mapping[str, Any], alphabet: 
     return Reader(detect=detect, recognize=recognize, alphabet=alphabet, settings=settings, size=(height, width))
 
 
-def _require(model: str, given: Array, answer: Array, shape: tuple[int, ...]) -> None:
-    if answer.shape != shape:
+def _require(model: str, images: Array, output: Array, shape: tuple[int, ...]) -> None:
+    if output.shape != shape:
         raise ExportError(
-            f"the graph for {model} answers {list(given.shape)} with {list(answer.shape)}, and --task ocr needs "
-            f"{list(shape)} of it; export it so, or serve it with --task onnx"
+            f"the graph for {model} maps input {list(images.shape)} to {list(output.shape)}, and --task ocr needs "
+            f"{list(shape)}; export it with that shape, or serve it with --task onnx"
         )
-    if not np.isfinite(answer).all():
-        raise ExportError(f"the graph for {model} answers a golden picture with numbers that are not finite")
+    if not np.isfinite(output).all():
+        raise ExportError(f"the output of the graph for {model} on a golden picture is not finite; check its weights")
 
 
 def _served(found: Sequence[Word]) -> dict[str, TensorValue]:
-    places = np.array([word.box for word in found], dtype=np.float32).reshape(-1, 4, 2)
+    boxes = np.array([word.box for word in found], dtype=np.float32).reshape(-1, 4, 2)
     scores = np.array([word.score for word in found], dtype=np.float32)
     return {
         "words": texts([word.text for word in found]),
-        "boxes": numbers("FP32", places),
+        "boxes": numbers("FP32", boxes),
         "scores": numbers("FP32", scores),
     }

@@ -1,4 +1,4 @@
-"""What a text detector and a text recognizer must take and give, for the steps around them. Standard library only."""
+"""The inputs and outputs that --task ocr requires of a text detector and a text recognizer. Standard library only."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,40 +8,39 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.labels import Labels, require_count
 
 DETECTION, RECOGNITION = "text_detection", "text_recognition"
-# A dimension of a graph that is no number: what it stands for, and the sizes it may have (-1 where it is free).
+# Named dimensions in the required shapes, and the sizes of a graph that they accept (-1: dynamic).
 SIZES: dict[str, Callable[[int], bool]] = {
-    "1 or any": lambda size: size in (-1, 1),
-    "any": lambda size: size == -1,
-    "known": lambda size: size > 0,
-    "some": lambda _: True,
+    "1 or dynamic": lambda size: size in (-1, 1),
+    "dynamic": lambda size: size == -1,
+    "fixed": lambda size: size > 0,
+    "any": lambda _: True,
 }
 
 
 def maps_of(detector: Graph) -> tuple[TensorSpec, ...]:
-    """Scores, then geometry, in whatever order the graph has them."""
+    """The detector's outputs: scores, then geometry, whatever their order in the graph."""
     return tuple(sorted(detector.outputs, key=lambda tensor: tensor.dims[-1]))
 
 
 def check(graphs: Mapping[str, Graph], labels: Labels) -> None:
-    """ExportError for graphs that are no detector or recognizer as the steps need them; SourceError for the labels.
+    """ExportError for graphs with other inputs or outputs; SourceError for a wrong number of labels.
 
-    Source of the shapes: EAST's one scale and its RBOX geometry of four distances and an angle; CTC's frames by class.
+    Source of the shapes: EAST (one score map; RBOX geometry of four distances and an angle) and CTC (frames by class).
     """
     detector, recognizer = graphs[DETECTION], graphs[RECOGNITION]
-    _require(DETECTION, "takes", detector.inputs, ("1 or any", "any", "any", 3))
-    _require(DETECTION, "gives", maps_of(detector), ("some", "some", "some", 1), ("some", "some", "some", 5))
-    _require(RECOGNITION, "takes", recognizer.inputs, ("any", 1, "known", "known"))
-    _require(RECOGNITION, "gives", recognizer.outputs, ("any", "some", "known"))
+    _require(DETECTION, "input", detector.inputs, ("1 or dynamic", "dynamic", "dynamic", 3))
+    _require(DETECTION, "outputs", maps_of(detector), ("any", "any", "any", 1), ("any", "any", "any", 5))
+    _require(RECOGNITION, "input", recognizer.inputs, ("dynamic", 1, "fixed", "fixed"))
+    _require(RECOGNITION, "output", recognizer.outputs, ("dynamic", "any", "fixed"))
     require_count(labels, recognizer.outputs[0].dims[-1])
 
 
-def _require(model: str, verb: str, tensors: Sequence[TensorSpec], *shapes: tuple[int | str, ...]) -> None:
-    fitting = len(tensors) == len(shapes) and all(map(_fits, tensors, shapes))
-    if not fitting:
-        wanted = " and ".join(f"FP32 [{', '.join(map(str, shape))}]" for shape in shapes)
+def _require(model: str, role: str, tensors: Sequence[TensorSpec], *shapes: tuple[int | str, ...]) -> None:
+    if len(tensors) != len(shapes) or not all(map(_fits, tensors, shapes)):
+        required = " and ".join(f"FP32 [{', '.join(map(str, shape))}]" for shape in shapes)
         raise ExportError(
-            f"the graph for {model} {verb} {' and '.join(map(str, tensors))} (-1: any size), and --task ocr is for one "
-            f"that {verb} {wanted}; export it so, or serve it with --task onnx"
+            f"the graph for {model} has {role} {' and '.join(map(str, tensors))} (-1: dynamic), and --task ocr needs "
+            f"{required}; export it with that shape, or serve it with --task onnx"
         )
 
 
@@ -49,6 +48,6 @@ def _fits(tensor: TensorSpec, shape: tuple[int | str, ...]) -> bool:
     if tensor.dtype != "FP32" or len(tensor.dims) != len(shape):
         return False
     return all(
-        SIZES[wanted](size) if isinstance(wanted, str) else size == wanted
-        for size, wanted in zip(tensor.dims, shape, strict=True)
+        SIZES[required](size) if isinstance(required, str) else size == required
+        for size, required in zip(tensor.dims, shape, strict=True)
     )

@@ -1,6 +1,6 @@
-"""Reads the words of a picture by any detector and recognizer, with the served components' own functions.
+"""Reads the words of a picture with a detector and a recognizer, by the functions of the served components.
 
-What they do is held against references of their own in tests/components; here they are put together, without a server.
+tests/components compares each function with an independent reference; this module combines them without a server.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Recognize = Callable[[Array], Array]
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """box: FP32 [4, 2], corners from the top left one on, clockwise, as x, y in pixels of the image."""
+    """A word. box: FP32 [4, 2], corners as x, y in pixels of the image, clockwise from the top left."""
 
     text: str
     box: Array
@@ -33,7 +33,7 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """`settings` are those of --task ocr; `size` is the height and width of what the recognizer reads.
+    """Reads pictures. `settings` are those of --task ocr; `size` is the height and width of the recognizer's input.
 
     detect: FP32 [1, H, W, 3] -> scores [1, H/4, W/4, 1] and geometry [1, H/4, W/4, 5];
     recognize: FP32 [N, 1, height, width] -> logits [N, T, len(alphabet)].
@@ -46,7 +46,7 @@ class Reader:
     size: tuple[int, int]
 
     def read(self, content: bytes) -> list[Word]:
-        """The words of an encoded picture in reading order; ValueError when it is none."""
+        """The words of an encoded picture in reading order; ValueError if it is not a picture."""
         settings = self.settings
         image = picture.read(content, settings["most_pixels"])
         maps = self.detect(picture.as_input(image, settings["longest_side"], settings["means"]))

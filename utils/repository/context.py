@@ -1,4 +1,4 @@
-"""context.json: the single hand-over between the stages that convert and those that render, prove and build."""
+"""context.json: the only file passed from the conversion to the stages that render, prove and build."""
 
 import json
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ GOLDEN_FILE = "golden.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What stages 6 to 8 need. File paths are absolute here, and relative to context.json in the file.
+    """The input of stages 6 to 8. File paths are absolute here, and relative to context.json in the file.
 
-    `docker` holds triton_image, slim_image and runtime; `oci_labels` go on the image as they are.
+    `docker` holds triton_image, slim_image, runtime and python; `oci_labels` are set on the image unchanged.
     """
 
     pipeline: Pipeline
@@ -31,7 +31,7 @@ class Context:
 
     @property
     def requirements(self) -> tuple[Path, ...]:
-        """The files, below model_repository/, that say what the steps import; not every component has one."""
+        """The steps' requirements files, relative to model_repository/. Not every component has one."""
         return tuple(Path(step.component, name) for step in self.pipeline.steps for name in step.requirements)
 
 
@@ -51,7 +51,7 @@ def _relative(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
 
 
 def read_context(path: Path) -> Context:
-    """The context in a file; RenderError (exit 6) when it is not one, naming everything that is missing or wrong."""
+    """The context in a file; RenderError (exit 6) with all missing fields, or with the first invalid one."""
     try:
         content = json.loads(read_plain(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, a number too long
@@ -62,18 +62,18 @@ def read_context(path: Path) -> Context:
     try:
         return _context(content, path.parent.resolve())
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise RenderError(f"context {str(path)!r} is not of this project's form ({error!r}); build it anew") from error
+        raise RenderError(f"context {str(path)!r} is not valid ({error!r}); rebuild the tree") from error
 
 
 def _check_keys(content: Any, path: Path) -> None:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise RenderError(f"context {str(path)!r} is not a context.json of format {FORMAT}; build it anew")
+        raise RenderError(f"context {str(path)!r} is not a context.json of format {FORMAT}; rebuild the tree")
     if not isinstance(content.get("pipeline", {}), dict):
-        raise RenderError(f"context {str(path)!r} holds no pipeline; build it anew")
-    needed = {"": Context, "pipeline": Pipeline}
-    missing = [f"{at}.{name}".lstrip(".") for at, kind in needed.items() for name in _absent(content, at, kind)]
+        raise RenderError(f"context {str(path)!r} has no pipeline; rebuild the tree")
+    required = {"": Context, "pipeline": Pipeline}
+    missing = [f"{at}.{name}".lstrip(".") for at, kind in required.items() for name in _absent(content, at, kind)]
     if missing:
-        raise RenderError(f"context {str(path)!r} lacks {', '.join(missing)}; build it anew")
+        raise RenderError(f"context {str(path)!r} lacks {', '.join(missing)}; rebuild the tree")
 
 
 def _absent(content: dict[str, Any], at: str, kind: type) -> list[str]:
@@ -91,7 +91,7 @@ def _context(content: dict[str, Any], folder: Path) -> Context:
 
 
 def _step(step: dict[str, Any], folder: Path) -> Step:
-    """A step as written by this version or one before: what it lacks has its default."""
+    """A step as written by this version or an earlier one, whose missing fields get their defaults."""
     changes: dict[str, Any] = {name: _tensors(step[name]) for name in ("inputs", "outputs")}
     earlier = {version: _absolute(files, folder) for version, files in step.get("earlier", {}).items()}
     gpus = tuple(map(int, step.get("gpus", ())))

@@ -1,6 +1,6 @@
-"""Texts that proofs are run on: several scripts, emoji, control characters, empty, very long."""
+"""Texts for proofs: several scripts, emoji, control characters, empty and very long texts."""
 
-# Asked of every built server; each answer is compared with PyTorch's.
+# Sent to every built server; each answer is compared with the reference model's.
 GOLDEN_TEXTS = (
     "The quick brown fox jumps over the lazy dog.",
     "I would like my money back, please.",
@@ -24,10 +24,10 @@ GOLDEN_TEXTS = (
     "word " * 700,
 )
 
-# Each of them with another: of one language and of two, with texts that are too long on either side, empty ones too.
+# Each text paired with another: of the same or another language, with empty and too long texts on either side.
 GOLDEN_PAIRS = tuple(zip(GOLDEN_TEXTS, (*GOLDEN_TEXTS[-3:], *GOLDEN_TEXTS[:-3]), strict=True))
 
-# Only held against AutoTokenizer, on top of the golden ones.
+# Tokenized only, and compared with AutoTokenizer; they include the golden texts.
 TOKENIZER_TEXTS = (
     *GOLDEN_TEXTS,
     "[CLS] [SEP] [MASK] [PAD] <s> </s> <unk> <|endoftext|>",
@@ -44,7 +44,7 @@ TOKENIZER_TEXTS = (
     "don't can't won't it's",
     "CamelCase snake_case kebab-case",
     "a" * 3000,
-    # Longer than what the served code tokenizes of a text at first: its bound must change no token.
+    # Longer than the prefix that the served code tokenizes first: that limit must change no token.
     "The price is 12,50 €, non-negotiable;  \nа потом 今日は! " * 800,
     "word" + " " * 20_000 + "word " * 4_000,
     "漢" * 1500,

@@ -1,4 +1,4 @@
-"""Stage 6, first half: `.template` files become config.pbtxt."""
+"""Stage 6, first half: renders `.template` files to config.pbtxt."""
 
 import json
 
@@ -15,12 +15,12 @@ GENERATED = "generated from context.json; change the template or the build's opt
 
 
 def render_ensemble(pipeline: Pipeline) -> str:
-    """The served model's config."""
+    """The config of the ensemble, which is the served model."""
     return _render(f"{pipeline.layout}/{TEMPLATE}", pipeline=pipeline)
 
 
 def render_step(pipeline: Pipeline, step: Step) -> str:
-    """One step's config, from the component's own template or, with only a model.py, the shared one.
+    """The config of a step, from its component's template or, if that has only a model.py, from the shared one.
 
     The version policy is appended here, because any component can have several versions.
     """
@@ -31,12 +31,12 @@ def render_step(pipeline: Pipeline, step: Step) -> str:
 
 
 def _render(*templates: str, **values: object) -> str:
-    """The first of `templates` that exists."""
+    """Renders the first of `templates` that exists."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(COMPONENTS_ROOT),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # pbtxt, not HTML: the pbtxt filter quotes what is text
+        autoescape=False,  # pbtxt, not HTML: the pbtxt filter quotes texts
     )
     environment.filters["pbtxt"] = lambda text: json.dumps(text, ensure_ascii=False)
     try:

@@ -1,4 +1,4 @@
-"""Code of the served components, loaded here so that the build checks the very code that will serve."""
+"""Loads code of the served components, so that the build runs the same code as the server."""
 
 import importlib.util
 from types import ModuleType

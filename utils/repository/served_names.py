@@ -1,4 +1,4 @@
-"""The names that a user gives to served tensors and to steps, in place of the usual ones."""
+"""Names of served tensors and steps that the user sets instead of the defaults."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,36 +9,36 @@ from utils.repository.tensors import TensorSpec
 
 @dataclass(frozen=True, kw_only=True)
 class ServedNames:
-    """What --input-name, --output-name and --step-name say: {usual name: given name}; "" stands for the only one."""
+    """The values of --input-name, --output-name and --step-name: {usual name: new name}; "" means the only tensor."""
 
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, str] = field(default_factory=dict)
 
     def of_inputs(self, tensors: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-        """The served inputs under their names; UsageError for a name that stands for none of them."""
+        """The served inputs, renamed; UsageError for a usual name that none of them has."""
         return _renamed("--input-name", self.inputs, tensors)
 
     def of_outputs(self, tensors: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-        """Likewise the outputs."""
+        """The served outputs, renamed; UsageError as for inputs."""
         return _renamed("--output-name", self.outputs, tensors)
 
-    def require_apart(self, served: Sequence[str], inside: Collection[str]) -> None:
-        """UsageError for a given name that two of the `served` tensors have, or one between the steps (`inside`)."""
+    def require_unique(self, served: Sequence[str], inside: Collection[str]) -> None:
+        """UsageError for a new name that another `served` tensor has, or a tensor between the steps (`inside`)."""
         for option, names in (("--input-name", self.inputs), ("--output-name", self.outputs)):
             for name in names.values():
                 if name in inside or served.count(name) > 1:
-                    raise UsageError(f"{option} {name!r} is the name of another tensor of the pipeline; choose another")
+                    raise UsageError(f"{option} {name!r} is the name of another tensor of the pipeline; use another")
 
 
 def parse_names(option: str, text: str | None) -> dict[str, str]:
-    """`NEW`, or `USUAL=NEW` joined by commas."""
+    """{usual name: new name} of `NEW`, or of several `USUAL=NEW` joined by commas."""
     names: dict[str, str] = {}
     for part in text.split(",") if text is not None else ():
-        usual, _, given = part.rpartition("=")
-        if not given or usual in names:
-            raise UsageError(f"{option} is {text!r}; write NAME, or USUAL=NAME,USUAL=NAME where there are several")
-        names[usual] = given
+        usual, _, new = part.rpartition("=")
+        if not new or usual in names:
+            raise UsageError(f"{option} is {text!r}; use NAME, or USUAL=NAME,USUAL=NAME for several tensors")
+        names[usual] = new
     return names
 
 
@@ -50,8 +50,8 @@ def _renamed(option: str, names: Mapping[str, str], tensors: Sequence[TensorSpec
     if unknown:
         known = ", ".join(usual) or "none: this task keeps the names of the graph"
         shown = ", ".join(unknown) if unknown != [""] else names[""]
-        raise UsageError(f"{option} {shown!r} says of no tensor what it is called; USUAL=NAME with one of: {known}")
+        raise UsageError(f"{option} {shown!r} does not name a served tensor; use USUAL=NAME with one of: {known}")
     renamed = tuple(replace(tensor, name=names.get(tensor.name, tensor.name)) for tensor in tensors)
     if len({tensor.name for tensor in renamed}) < len(renamed):
-        raise UsageError(f"{option} gives two tensors one name; give each its own")
+        raise UsageError(f"{option} gives two tensors the same name; use different names")
     return renamed

@@ -1,4 +1,4 @@
-"""Tensors in Triton's words: a name, a data type and dims."""
+"""Tensors as Triton describes them: name, data type and dims."""
 
 from dataclasses import dataclass
 
@@ -24,10 +24,10 @@ TRITON_DTYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class TensorSpec:
-    """One tensor as a model config names it.
+    """One tensor of a model config.
 
-    `dims` leave the batch dimension out; -1 stands for a length that varies from request to request. `reshape` is the
-    shape that the model itself has where that is another: Triton knows no empty dims, so a scalar is served as [1].
+    `dims` omit the batch dimension; -1 is a variable size. `reshape` is the model's own shape if it differs: Triton has
+    no empty dims, so a scalar is served as [1].
     """
 
     name: str
@@ -37,7 +37,7 @@ class TensorSpec:
 
     @property
     def config_dtype(self) -> str:
-        """The name config.pbtxt uses: `TYPE_INT64`; BYTES is `TYPE_STRING` there."""
+        """The name in config.pbtxt: `TYPE_INT64`; BYTES is `TYPE_STRING` there."""
         return "TYPE_STRING" if self.dtype == "BYTES" else f"TYPE_{self.dtype}"
 
     def __str__(self) -> str:

@@ -30,19 +30,19 @@ def listing(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_labels_come_out_as_they_went_in(make_pipeline, tmp_path):
+def test_labels_are_written_unchanged(make_pipeline, tmp_path):
     repository = assemble(make_pipeline(labels=AWKWARD), tmp_path / "model_repository")
     text = (repository / "post_processing/1/id2label.json").read_text(encoding="utf-8")
     assert json.loads(text) == {str(index): label for index, label in enumerate(AWKWARD)}
 
 
-def test_labels_stand_in_json_only(make_pipeline, tmp_path):
+def test_labels_are_in_json_only(make_pipeline, tmp_path):
     marked = assemble(make_pipeline(labels=("LABEL-MARK", "other")), tmp_path / "model_repository")
-    holding = [name for name, content in listing(marked).items() if b"LABEL-MARK" in content]
-    assert holding == ["post_processing/1/id2label.json"]
+    found = [name for name, content in listing(marked).items() if b"LABEL-MARK" in content]
+    assert found == ["post_processing/1/id2label.json"]
 
 
-def test_artifacts_arrive_byte_for_byte(make_pipeline, tmp_path):
+def test_artifacts_are_equal_byte_for_byte(make_pipeline, tmp_path):
     pipeline = make_pipeline(external_files=("model.onnx_data",))
     repository = assemble(pipeline, tmp_path / "model_repository")
     assert (repository / "model_onnx/1/model.onnx").read_bytes() == b"stands for model.onnx"
@@ -51,7 +51,7 @@ def test_artifacts_arrive_byte_for_byte(make_pipeline, tmp_path):
     assert (repository / "text_preprocessing/1/tokenizer.json").read_bytes() == b"stands for tokenizer.json"
 
 
-def test_the_repository_stands_by_itself(make_pipeline, tmp_path):
+def test_repository_is_self_contained(make_pipeline, tmp_path):
     repository = assemble(make_pipeline(), tmp_path / "model_repository")
     assert not [path for path in repository.rglob("*") if path.is_symlink()]
     assert not [path for path in repository.rglob("*") if path.suffix in (".template", ".pyc", ".jinja")]
@@ -61,7 +61,7 @@ def test_the_repository_stands_by_itself(make_pipeline, tmp_path):
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_any_user_may_read_it_whatever_the_umask(make_pipeline, tmp_path, umask):
+def test_repository_is_readable_for_all_with_any_umask(make_pipeline, tmp_path, umask):
     pipeline = make_pipeline()
     before = os.umask(umask)
     try:
@@ -73,14 +73,14 @@ def test_any_user_may_read_it_whatever_the_umask(make_pipeline, tmp_path, umask)
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o644}
 
 
-def test_the_components_are_left_as_they_are(make_pipeline, tmp_path):
+def test_components_are_not_changed(make_pipeline, tmp_path):
     before = {name: content for name, content in listing(COMPONENTS_ROOT).items() if "__pycache__" not in name}
     assemble(make_pipeline(), tmp_path / "model_repository")
     after = {name: content for name, content in listing(COMPONENTS_ROOT).items() if "__pycache__" not in name}
     assert after == before
 
 
-def test_another_file_system_gets_copies(make_pipeline, tmp_path, monkeypatch):
+def test_files_are_copied_to_another_file_system(make_pipeline, tmp_path, monkeypatch):
     def other_device(*_):
         raise OSError(18, "Invalid cross-device link")
 
@@ -90,7 +90,7 @@ def test_another_file_system_gets_copies(make_pipeline, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "full folder"])
-def test_what_exists_is_not_overwritten(make_pipeline, tmp_path, kind):
+def test_existing_destination_is_not_overwritten(make_pipeline, tmp_path, kind):
     destination = tmp_path / "model_repository"
     if kind == "file":
         destination.write_text("mine")
@@ -101,12 +101,12 @@ def test_what_exists_is_not_overwritten(make_pipeline, tmp_path, kind):
     with pytest.raises(RenderError) as refusal:
         assemble(make_pipeline(), destination)
     assert refusal.value.exit_code == 6
-    assert f"{str(destination)!r} exists already" in str(refusal.value)
+    assert f"{str(destination)!r} already exists" in str(refusal.value)
     if kind == "full folder":
         assert listing(destination) == {"mine": b"mine"}
 
 
-def test_a_missing_artifact_is_named_and_nothing_is_left(make_pipeline, tmp_path):
+def test_missing_artifact_is_named_and_nothing_is_left(make_pipeline, tmp_path):
     pipeline = make_pipeline()
     lost = pipeline.steps[1].files["model.onnx"]
     lost.unlink()
@@ -114,15 +114,15 @@ def test_a_missing_artifact_is_named_and_nothing_is_left(make_pipeline, tmp_path
     with pytest.raises(RenderError) as refusal:
         assemble(pipeline, out / "model_repository")
     assert repr(str(lost)) in str(refusal.value)
-    assert "build the tree anew" in str(refusal.value)
+    assert "rebuild the tree" in str(refusal.value)
     assert list(out.iterdir()) == []
 
 
-def test_a_repository_that_does_not_pass_the_check_does_not_appear(make_pipeline, tmp_path):
+def test_repository_that_fails_the_check_is_not_written(make_pipeline, tmp_path):
     pipeline = make_pipeline()
     first = replace(pipeline.steps[0], outputs=pipeline.steps[0].outputs[:1])
     out = tmp_path / "out"
-    with pytest.raises(RenderError, match="no earlier step gives this tensor"):
+    with pytest.raises(RenderError, match="no earlier step produces this tensor"):
         assemble(replace(pipeline, steps=(first, *pipeline.steps[1:])), out / "model_repository")
     assert list(out.iterdir()) == []
 
@@ -140,7 +140,7 @@ def test_nothing_is_written_outside_the_destination(make_pipeline, tmp_path, way
     assert not list(tmp_path.rglob("outside.txt"))
 
 
-def test_a_second_assembly_is_equal_to_the_first(make_pipeline, tmp_path):
+def test_second_assembly_equals_the_first(make_pipeline, tmp_path):
     pipeline = make_pipeline()
     first = listing(assemble(pipeline, tmp_path / "first" / "model_repository"))
     assert listing(assemble(pipeline, tmp_path / "second" / "model_repository")) == first

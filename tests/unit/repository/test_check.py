@@ -1,4 +1,4 @@
-"""Each way a repository can be wrong: made by hand from a right one, and named in the refusal."""
+"""Invalid repositories: each is a valid one with one change, and the refusal names it."""
 
 import shutil
 
@@ -37,17 +37,17 @@ def step(config, index):
     return config.ensemble_scheduling.step[index]
 
 
-def test_a_right_repository_passes(repository):
+def test_valid_repository_passes(repository):
     check_repository(repository, "topics")
 
 
-def test_a_right_repository_passes_after_being_written_by_the_protobuf_library(repository):
+def test_valid_repository_written_by_protobuf_passes(repository):
     for model in ("topics", "model_onnx", "text_preprocessing", "post_processing"):
         change(repository, model, lambda config: None)
     check_repository(repository, "topics")
 
 
-def test_tensors_may_have_other_names_inside_the_ensemble(repository):
+def test_ensemble_may_rename_tensors(repository):
     def edit(config):
         step(config, 0).output_map["input_ids"] = "ids"
         step(config, 1).input_map["input_ids"] = "ids"
@@ -109,20 +109,20 @@ def drop_last_step(config):
 
 
 @pytest.mark.parametrize(
-    ("model", "edit", "said"),
+    ("model", "edit", "parts"),
     [
-        ("topics", rename_step, ["'model_onxx'", "no model of the repository"]),
-        ("topics", swap_steps, ["'model_onnx'", "no earlier step gives this tensor"]),
+        ("topics", rename_step, ["'model_onxx'", "not in the repository"]),
+        ("topics", swap_steps, ["'model_onnx'", "no earlier step produces this tensor"]),
         ("topics", drop_last_step, ["output 'predicts'", "no earlier step"]),
-        ("topics", drop_input(1, "attention_mask"), ["'model_onnx'", "no attention_mask"]),
-        ("topics", map_input(1, "extra", "input_ids"), ["'extra'", "'model_onnx' does not take"]),
-        ("topics", map_input(1, "input_ids", "nothing"), ["'input_ids'", "no earlier step gives this tensor"]),
-        ("topics", map_output(0, "extra", "extra"), ["'extra'", "'text_preprocessing' does not give"]),
-        ("topics", map_output(1, "logits", "input_ids"), ["'input_ids' is given twice", "'model_onnx'"]),
-        ("topics", map_output(2, "scores", "predicts"), ["'predicts' is given twice", "'post_processing'"]),
-        ("topics", map_output(0, "input_ids", "text_input"), ["'text_input' is given twice", "'text_preprocessing'"]),
-        ("topics", set_field("max_batch_size", 8), ["'text_preprocessing'", "max_batch_size 4", "the ensemble 8"]),
-        ("model_onnx", set_field("max_batch_size", 2), ["'model_onnx'", "max_batch_size 2", "the ensemble 4"]),
+        ("topics", drop_input(1, "attention_mask"), ["'model_onnx'", "to attention_mask"]),
+        ("topics", map_input(1, "extra", "input_ids"), ["'extra'", "input of step 'model_onnx'"]),
+        ("topics", map_input(1, "input_ids", "nothing"), ["'input_ids'", "no earlier step produces this tensor"]),
+        ("topics", map_output(0, "extra", "extra"), ["'extra'", "output of step 'text_preprocessing'"]),
+        ("topics", map_output(1, "logits", "input_ids"), ["'input_ids' has two sources", "'model_onnx'"]),
+        ("topics", map_output(2, "scores", "predicts"), ["'predicts' has two sources", "'post_processing'"]),
+        ("topics", map_output(0, "input_ids", "text_input"), ["'text_input' has two sources", "'text_preprocessing'"]),
+        ("topics", set_field("max_batch_size", 8), ["'text_preprocessing'", "max_batch_size 4", "the ensemble has 8"]),
+        ("model_onnx", set_field("max_batch_size", 2), ["'model_onnx'", "max_batch_size 2", "the ensemble has 4"]),
         (
             "model_onnx",
             set_tensor("input", 1, "data_type", model_config_pb2.TYPE_INT32),
@@ -151,19 +151,19 @@ def drop_last_step(config):
         ("post_processing", set_field("name", "postprocessing"), ["post_processing/config.pbtxt", "'postprocessing'"]),
     ],
 )
-def test_a_wrong_config_is_found_and_named(repository, model, edit, said):
+def test_invalid_config_is_named(repository, model, edit, parts):
     change(repository, model, edit)
     message = refusal(repository)
-    assert all(words in message for words in said), message
+    assert all(part in message for part in parts), message
 
 
 @pytest.mark.parametrize("model", ["topics", "model_onnx", "text_preprocessing", "post_processing"])
-def test_a_missing_version_folder_is_named(repository, model):
+def test_missing_version_folder_is_named(repository, model):
     shutil.rmtree(repository / model / "1")
     assert f"model {model!r} has no version folder" in refusal(repository)
 
 
-def test_a_version_is_a_number_from_1_up(repository):
+def test_version_is_a_number_above_0(repository):
     for name in ("0", "v1", "1a"):
         shutil.copytree(repository / "model_onnx" / "1", repository / "model_onnx" / name)
     shutil.rmtree(repository / "model_onnx" / "1")
@@ -174,22 +174,22 @@ def test_a_version_is_a_number_from_1_up(repository):
     ("model", "file"),
     [("model_onnx", "model.onnx"), ("text_preprocessing", "model.py"), ("post_processing", "model.py")],
 )
-def test_a_missing_model_file_is_named(repository, model, file):
+def test_missing_model_file_is_named(repository, model, file):
     (repository / model / "1" / file).unlink()
     assert f"model {model!r}, version 1, lacks {file}" in refusal(repository)
 
 
-def test_every_version_needs_its_file(repository):
+def test_every_version_needs_the_model_file(repository):
     (repository / "model_onnx" / "2").mkdir()
     assert "model 'model_onnx', version 2, lacks model.onnx" in refusal(repository)
 
 
-def test_a_missing_model_is_named(repository):
+def test_missing_model_is_named(repository):
     shutil.rmtree(repository / "post_processing")
-    assert "'post_processing' is no model of the repository" in refusal(repository)
+    assert "'post_processing' is not in the repository" in refusal(repository)
 
 
-def test_a_missing_served_model_is_named(repository):
+def test_missing_served_model_is_named(repository):
     shutil.rmtree(repository / "topics")
     assert "model 'topics' has no config.pbtxt" in refusal(repository)
 
@@ -198,12 +198,12 @@ def test_a_missing_served_model_is_named(repository):
     "text",
     ["name: ", 'name: "model_onnx" colour: "red"', "name: model_onnx", "max_batch_size: many", "{", "instance_group ["],
 )
-def test_text_that_is_no_model_config_is_named(repository, text):
+def test_invalid_model_config_is_named(repository, text):
     (repository / "model_onnx" / "config.pbtxt").write_text(text, encoding="utf-8")
     assert "model_onnx/config.pbtxt is not a Triton model config" in refusal(repository)
 
 
-def test_a_parsed_config_holds_the_values(repository):
+def test_parsed_config_has_the_values(repository):
     config = parse_config(repository / "model_onnx" / "config.pbtxt")
     assert config.backend == "onnxruntime"
     assert [tensor.name for tensor in config.input] == list(TENSORS)

@@ -28,14 +28,14 @@ def tree(tmp_path):
     return tmp_path / "tree"
 
 
-def test_what_was_written_is_what_is_read(make_context, tree):
+def test_context_survives_writing_and_reading(make_context, tree):
     context = make_context(labels=AWKWARD, external_files=("model.onnx_data",), dtype="INT32", top_k=6)
     path = write_context(context, tree)
     assert path == tree / CONTEXT_FILE
     assert read_context(path) == context
 
 
-def test_the_tree_can_be_moved(make_context, tree, tmp_path):
+def test_tree_can_be_moved(make_context, tree, tmp_path):
     write_context(make_context(), tree)
     elsewhere = tmp_path / "else where" / "tree"
     elsewhere.parent.mkdir()
@@ -46,7 +46,7 @@ def test_the_tree_can_be_moved(make_context, tree, tmp_path):
     assert all(file.is_file() and file.is_relative_to(elsewhere) for file in files)
 
 
-def test_the_path_to_it_may_be_relative(make_context, tree, monkeypatch):
+def test_path_of_the_file_may_be_relative(make_context, tree, monkeypatch):
     write_context(make_context(), tree)
     monkeypatch.chdir(tree.parent)
     from pathlib import Path
@@ -55,11 +55,11 @@ def test_the_path_to_it_may_be_relative(make_context, tree, monkeypatch):
     assert steps[0].files["tokenizer.json"] == (tree / "artifacts/tokenizer.json").resolve()
 
 
-def test_no_path_of_this_machine_is_in_the_file(make_context, tree, tmp_path):
+def test_file_has_no_absolute_path(make_context, tree, tmp_path):
     assert str(tmp_path) not in write_context(make_context(), tree).read_text(encoding="utf-8")
 
 
-def test_labels_can_be_read_in_the_file(make_context, tree):
+def test_labels_are_readable_in_the_file(make_context, tree):
     assert "помощь" in write_context(make_context(labels=AWKWARD), tree).read_text(encoding="utf-8")
 
 
@@ -79,7 +79,7 @@ def refusal(path):
     return str(caught.value)
 
 
-def test_everything_that_is_missing_is_named_at_once(make_context, tree):
+def test_all_missing_fields_are_named(make_context, tree):
     def change(content):
         del content["image"], content["oci_labels"]
         del content["pipeline"]["steps"], content["pipeline"]["max_batch_size"]
@@ -88,7 +88,7 @@ def test_everything_that_is_missing_is_named_at_once(make_context, tree):
     for name in ("image", "oci_labels", "pipeline.steps", "pipeline.max_batch_size"):
         assert name in message
     assert "device" not in message
-    assert "build it anew" in message
+    assert "rebuild the tree" in message
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_everything_that_is_missing_is_named_at_once(make_context, tree):
         lambda content: {"format": 1},
     ],
 )
-def test_another_format_is_refused(make_context, tree, change):
-    assert "build it anew" in refusal(changed(make_context, tree, change))
+def test_other_format_is_refused(make_context, tree, change):
+    assert "rebuild the tree" in refusal(changed(make_context, tree, change))
 
 
 @pytest.mark.parametrize(
@@ -120,17 +120,17 @@ def test_another_format_is_refused(make_context, tree, change):
         lambda content: content["pipeline"]["steps"][0].update(outputs=[{"name": "x", "dtype": "INT64", "dims": 3}]),
     ],
 )
-def test_a_wrong_form_is_a_refusal_and_no_traceback(make_context, tree, change):
-    assert "build it anew" in refusal(changed(make_context, tree, change))
+def test_invalid_content_is_refused_without_a_traceback(make_context, tree, change):
+    assert "rebuild the tree" in refusal(changed(make_context, tree, change))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", None])
-def test_what_cannot_be_read_says_what_to_name(tmp_path, content):
+def test_unreadable_file_is_refused(tmp_path, content):
     path = tmp_path / CONTEXT_FILE
     if content is not None:
         path.write_bytes(content)
     assert "name the context.json of a build tree" in refusal(path)
 
 
-def test_a_folder_is_not_a_context(tmp_path):
+def test_folder_is_refused(tmp_path):
     assert "name the context.json of a build tree" in refusal(tmp_path)

@@ -7,11 +7,11 @@ from utils.tasks import TASKS
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-def test_each_layout_of_a_task_is_known(task):
+def test_layouts_of_a_task_exist(task):
     assert task.layouts and set(task.layouts) <= set(LAYOUTS)
 
 
-def test_an_ensemble_has_a_folder_with_a_template():
+def test_ensemble_has_a_template():
     assert (COMPONENTS_ROOT / "ensemble" / TEMPLATE).is_file()
 
 
@@ -20,7 +20,7 @@ def names(tensors):
 
 
 @pytest.mark.parametrize("inputs", [("input_ids", "attention_mask"), ("input_ids", "attention_mask", "token_type_ids")])
-def test_an_ensemble_hands_the_tensors_of_the_graph_from_step_to_step(make_pipeline, inputs):
+def test_ensemble_passes_the_tensors_of_the_graph_between_steps(make_pipeline, inputs):
     pipeline = make_pipeline(inputs=inputs, model_name="topics", max_batch_size=8, labels=("x", "y"))
     first, graph, last = pipeline.steps
     assert [step.model_name for step in pipeline.steps] == ["text_preprocessing", "model_onnx", "post_processing"]
@@ -34,14 +34,14 @@ def test_an_ensemble_hands_the_tensors_of_the_graph_from_step_to_step(make_pipel
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_an_answer_has_k_labels_and_k_scores(make_pipeline, k):
+def test_outputs_are_k_labels_and_k_scores(make_pipeline, k):
     assert make_pipeline(top_k=k).outputs == (
         TensorSpec(name="predicts", dtype="BYTES", dims=(k,)),
         TensorSpec(name="scores", dtype="FP32", dims=(k,)),
     )
 
 
-def test_an_ensemble_has_no_larger_batches_than_any_of_its_steps(make_ingredients):
+def test_ensemble_has_the_smallest_max_batch_size_of_its_steps(make_ingredients):
     from dataclasses import replace
 
     ingredients = make_ingredients(max_batch_size=8)
@@ -50,7 +50,7 @@ def test_an_ensemble_has_no_larger_batches_than_any_of_its_steps(make_ingredient
     assert pipeline.max_batch_size == 0
 
 
-def test_in_the_direct_layout_the_first_step_is_the_served_model(make_pipeline):
+def test_first_step_is_the_served_model_in_the_direct_layout(make_pipeline):
     pipeline = make_pipeline(layout="direct", model_name="topics", max_batch_size=8)
     assert [step.model_name for step in pipeline.steps] == ["topics", "model_onnx", "post_processing"]
     first = pipeline.steps[0]

@@ -1,4 +1,4 @@
-"""Rendered configs, read back as the protobuf message that Triton reads them as."""
+"""Rendered configs, parsed as the protobuf message that Triton uses."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def parse(text):
     return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
-def test_a_python_step(make_pipeline):
+def test_python_step(make_pipeline):
     pipeline = make_pipeline(max_batch_size=16, dtype="INT32")
     config = parse(render.render_step(pipeline, pipeline.steps[0]))
     assert (config.name, config.backend, config.max_batch_size) == ("text_preprocessing", "python", 16)
@@ -31,7 +31,7 @@ def test_a_python_step(make_pipeline):
 
 
 @pytest.mark.parametrize("kind", ["KIND_CPU", "KIND_GPU"])
-def test_the_graph_step(make_pipeline, kind):
+def test_graph_step(make_pipeline, kind):
     pipeline = make_pipeline(instance_kind=kind, labels=("a", "b", "c", "d"))
     config = parse(render.render_step(pipeline, pipeline.steps[1]))
     assert (config.name, config.backend, config.default_model_filename) == ("model_onnx", "onnxruntime", "model.onnx")
@@ -40,7 +40,7 @@ def test_the_graph_step(make_pipeline, kind):
     assert config.HasField("dynamic_batching")
 
 
-def test_the_served_model_maps_every_tensor_of_every_step(make_pipeline):
+def test_ensemble_maps_every_tensor_of_every_step(make_pipeline):
     pipeline = make_pipeline(model_name="topics", max_batch_size=8, top_k=3)
     config = parse(render.render_ensemble(pipeline))
     assert (config.name, config.platform, config.max_batch_size) == ("topics", "ensemble", 8)
@@ -60,7 +60,7 @@ def test_the_served_model_maps_every_tensor_of_every_step(make_pipeline):
 
 
 @pytest.mark.parametrize("name", AWKWARD_NAMES)
-def test_names_that_need_quoting_come_through(make_pipeline, name):
+def test_names_that_need_quoting_are_unchanged(make_pipeline, name):
     pipeline = make_pipeline()
     tensor = TensorSpec(name=name, dtype="FP32", dims=(3,))
     step = replace(pipeline.steps[2], inputs=(tensor,))
@@ -69,7 +69,7 @@ def test_names_that_need_quoting_come_through(make_pipeline, name):
     assert dict(ensemble.ensemble_scheduling.step[0].input_map) == {name: name}
 
 
-def test_the_first_line_says_that_the_file_is_generated(make_pipeline):
+def test_first_line_marks_the_file_as_generated(make_pipeline):
     pipeline = make_pipeline()
     for text in (render.render_ensemble(pipeline), render.render_step(pipeline, pipeline.steps[0])):
         assert text.splitlines()[0] == f"# {render.GENERATED}"
@@ -78,7 +78,7 @@ def test_the_first_line_says_that_the_file_is_generated(make_pipeline):
 
 @pytest.fixture
 def template(tmp_path, monkeypatch):
-    """`template(text)`: that text is the served model's template."""
+    """`template(text)` replaces the ensemble's template by `text`."""
 
     def write(text):
         (tmp_path / "ensemble").mkdir()
@@ -89,7 +89,7 @@ def template(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "fault"),
     [
         ("name: {{ nothing }}", "'nothing' is undefined"),
         ("name: {{ pipeline.modle_name }}", "modle_name"),
@@ -101,16 +101,16 @@ def template(tmp_path, monkeypatch):
         ("{% import '../../outside.jinja' as x %}", "outside.jinja"),
     ],
 )
-def test_a_faulty_template_is_named_with_its_fault(make_pipeline, template, text, said):
+def test_invalid_template_is_named_with_its_fault(make_pipeline, template, text, fault):
     template(text)
     with pytest.raises(RenderError) as refusal:
         render.render_ensemble(make_pipeline())
     assert refusal.value.exit_code == 6
     assert f"ensemble/{render.TEMPLATE}" in str(refusal.value)
-    assert said in str(refusal.value)
+    assert fault in str(refusal.value)
 
 
-def test_a_component_without_a_template_is_named(make_pipeline):
+def test_component_without_a_template_is_named(make_pipeline):
     pipeline = make_pipeline()
     with pytest.raises(RenderError, match=r"template nowhere/config\.pbtxt\.template cannot be rendered"):
         render.render_step(pipeline, replace(pipeline.steps[0], component="nowhere"))

@@ -17,11 +17,11 @@ def made_of(pipeline):
 
 
 @pytest.mark.parametrize("component", sorted({row.component for row in FORMATS.values()}))
-def test_each_graph_component_has_a_template(component):
+def test_graph_component_has_a_template(component):
     assert (COMPONENTS_ROOT / component / TEMPLATE).is_file()
 
 
-def test_a_component_with_only_a_model_py_gets_the_shared_template():
+def test_component_with_only_a_model_py_uses_the_shared_template():
     assert (COMPONENTS_ROOT / "text_preprocessing/1/model.py").is_file()
     assert (
         not (COMPONENTS_ROOT / "text_preprocessing" / TEMPLATE).exists()
@@ -29,7 +29,7 @@ def test_a_component_with_only_a_model_py_gets_the_shared_template():
     )
 
 
-def test_each_step_gets_what_it_needs_and_no_more(make_pipeline):
+def test_each_step_has_only_the_files_and_settings_it_needs(make_pipeline):
     pipeline = make_pipeline(labels=("x", "y"), score_function="sigmoid", top_k=2, external_files=("model.onnx_data",))
     first, graph, last = pipeline.steps
     assert set(first.files) == {"tokenizer.json"}
@@ -44,19 +44,18 @@ def test_each_step_gets_what_it_needs_and_no_more(make_pipeline):
     }
 
 
-def test_only_the_graph_goes_to_the_device(make_pipeline):
+def test_only_the_graph_runs_on_the_device(make_pipeline):
     kinds = {step.model_name: step.instance_kind for step in make_pipeline(instance_kind="KIND_GPU").steps}
     assert kinds == {"text_preprocessing": "KIND_CPU", "model_onnx": "KIND_GPU", "post_processing": "KIND_CPU"}
 
 
-def test_steps_have_the_names_they_are_given(make_pipeline):
-    given = {"text_preprocessing": "tokenizer", "model_onnx": "Graph-1"}
-    pipeline = make_pipeline(step_names=given)
+def test_steps_have_the_names_set_by_the_user(make_pipeline):
+    pipeline = make_pipeline(step_names={"text_preprocessing": "tokenizer", "model_onnx": "Graph-1"})
     assert [step.model_name for step in pipeline.steps] == ["tokenizer", "Graph-1", "post_processing"]
     assert [step.component for step in pipeline.steps] == ["text_preprocessing", "model_onnx", "post_processing"]
 
 
-def test_a_graph_without_a_batch_dimension_has_no_batches(make_ingredients):
+def test_graph_without_a_batch_dimension_has_no_batches(make_ingredients):
     ingredients = make_ingredients(max_batch_size=8)
     assert steps.graph_step(ingredients).max_batch_size == 8
     whole = replace(ingredients.graph, batched=False)
@@ -74,27 +73,27 @@ def test_a_graph_without_a_batch_dimension_has_no_batches(make_ingredients):
         ("INT64", "KIND_GPU", 0),
     ],
 )
-def test_requests_to_a_bare_graph_share_a_run_where_no_value_can_fail_it(make_ingredients, dtype, kind, delay):
+def test_bare_graph_has_dynamic_batching_if_no_value_can_fail_it(make_ingredients, dtype, kind, delay):
     ingredients = make_ingredients(dtype=dtype, instance_kind=kind)
     assert steps.bare_graph(ingredients).batch_delay == delay
-    assert steps.graph_step(ingredients).batch_delay == 0, "a tokenizer gives no id that the graph does not know"
+    assert steps.graph_step(ingredients).batch_delay == 0, "a tokenizer produces only ids that the graph has"
 
 
-def test_a_second_graph_gets_a_name_of_its_own(make_ingredients):
+def test_second_graph_has_its_own_name(make_ingredients):
     ingredients = make_ingredients(instance_kind="KIND_GPU")
     step = steps.step_of_graph(ingredients, ingredients.graph, "encoder")
     assert (step.model_name, step.component, step.instance_kind) == ("encoder", "model_onnx", "KIND_GPU")
     assert replace(step, model_name="model_onnx") == steps.graph_step(ingredients)
 
 
-def test_while_a_build_is_planned_there_is_no_tokenizer_to_place(make_ingredients):
+def test_planned_build_has_no_tokenizer_file(make_ingredients):
     ingredients = make_ingredients()
     assert steps.tokenizer_file(ingredients) == {"tokenizer.json": ingredients.tokenizer_file}
     assert steps.tokenizer_file(replace(ingredients, tokenizer_file=None)) == {}
     assert steps.text_preprocessing(replace(ingredients, tokenizer_file=None)).files == {}
 
 
-def test_two_texts_make_a_pair(make_ingredients):
+def test_pair_has_two_text_inputs(make_ingredients):
     ingredients = replace(make_ingredients(), inputs=(steps.text_input("query"), steps.text_input("document")))
     assert [str(each) for each in steps.text_preprocessing(ingredients).inputs] == [
         "query BYTES [1]",
@@ -102,17 +101,17 @@ def test_two_texts_make_a_pair(make_ingredients):
     ]
 
 
-def test_labels_as_the_post_processing_steps_read_them():
+def test_id2label_of_labels():
     assert steps.id2label(("помощь", "b")) == {"0": "помощь", "1": "b"}
     assert steps.id2label(()) == {}
 
 
-def test_a_text_is_one_of_a_row():
+def test_row_has_one_text():
     assert steps.text_input() == TensorSpec(name="text_input", dtype="BYTES", dims=(1,))
 
 
 def ingredients_of(task, make_ingredients):
-    """What the steps of a row are made of: settings of every task, and for a row of several graphs such graphs."""
+    """Ingredients for the steps of any task: settings of all of them, and several graphs if the task has them."""
     base = make_ingredients(
         settings={"score_function": "softmax", "top_k": 1, "pooling": "mean", "normalize": True, "activation": "none"}
     )
@@ -141,8 +140,8 @@ def ingredients_of(task, make_ingredients):
     sorted(MAKERS, key=lambda each: (each[0], each[1].__name__)),
     ids=lambda part: getattr(part, "__name__", part),
 )
-def test_what_a_step_is_made_of_lies_in_the_build(task, maker, make_ingredients, tmp_path):
-    """context.json names files relative to the tree."""
+def test_files_of_a_step_are_in_the_build_tree(task, maker, make_ingredients, tmp_path):
+    """context.json has paths relative to the tree."""
     step = maker(ingredients_of(TASKS[task], make_ingredients))
     assert all(Path(path).is_relative_to(tmp_path / "tree") for path in step.files.values())
     assert not set(step.files) & set(step.documents)
@@ -161,7 +160,7 @@ def test_buckets_end_with_the_limit(limit, lengths):
     assert steps.length_buckets(limit) == lengths
 
 
-def test_only_a_runtime_that_gains_by_it_pads_to_buckets(make_ingredients):
+def test_padding_to_buckets_depends_on_the_runtime(make_ingredients):
     settings = [
         steps.text_preprocessing(make_ingredients(pads_to_buckets=pads)).documents["settings.json"]["padding"]
         for pads in (False, True)

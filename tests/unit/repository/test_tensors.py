@@ -4,18 +4,18 @@ from tritonclient.grpc import model_config_pb2
 
 from utils.repository.tensors import TRITON_DTYPES, TensorSpec
 
-# Where Triton's name is not ONNX's own.
-OTHERWISE_NAMED = {"FLOAT": "FP32", "FLOAT16": "FP16", "DOUBLE": "FP64", "BFLOAT16": "BF16", "STRING": "BYTES"}
+# ONNX names that differ from Triton's.
+DIFFERENT_NAMES = {"FLOAT": "FP32", "FLOAT16": "FP16", "DOUBLE": "FP64", "BFLOAT16": "BF16", "STRING": "BYTES"}
 
 
 @pytest.mark.parametrize(("number", "dtype"), TRITON_DTYPES.items())
-def test_an_onnx_type_is_the_triton_type_of_its_name(number, dtype):
+def test_onnx_type_maps_to_the_triton_type_of_its_name(number, dtype):
     onnx_name = onnx.TensorProto.DataType.Name(number)
-    assert OTHERWISE_NAMED.get(onnx_name, onnx_name) == dtype
+    assert DIFFERENT_NAMES.get(onnx_name, onnx_name) == dtype
 
 
 @pytest.mark.parametrize("dtype", TRITON_DTYPES.values())
-def test_every_type_has_a_name_that_a_model_config_knows(dtype):
+def test_every_type_has_a_name_in_model_configs(dtype):
     name = TensorSpec(name="x", dtype=dtype, dims=(1,)).config_dtype
     assert model_config_pb2.DataType.Value(name) != model_config_pb2.TYPE_INVALID  # ValueError if unknown
 
@@ -25,7 +25,7 @@ def test_text_is_bytes_in_requests_and_string_in_configs():
 
 
 @pytest.mark.parametrize(
-    ("dims", "said"), [((-1,), "ids INT64 [-1]"), ((2, 3), "ids INT64 [2, 3]"), ((), "ids INT64 []")]
+    ("dims", "text"), [((-1,), "ids INT64 [-1]"), ((2, 3), "ids INT64 [2, 3]"), ((), "ids INT64 []")]
 )
-def test_the_plan_shows_name_type_and_dims(dims, said):
-    assert str(TensorSpec(name="ids", dtype="INT64", dims=dims)) == said
+def test_text_form_has_name_type_and_dims(dims, text):
+    assert str(TensorSpec(name="ids", dtype="INT64", dims=dims)) == text

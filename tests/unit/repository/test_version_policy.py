@@ -15,19 +15,19 @@ from utils.repository.version_policy import parse_policy
         ("specific:2", {2}, "specific { versions: [ 2 ] }"),
     ],
 )
-def test_a_policy_serves_what_triton_serves(text, served, written):
+def test_policy_selects_the_versions_that_triton_serves(text, served, written):
     policy = parse_policy(text)
     assert policy.served([7, 1, 2]) == served
     assert str(policy) == written
 
 
 @pytest.mark.parametrize("text", ["", "latest", "latest:0", "latest:-1", "latest:1.5", "specific:", "specific:1,"])
-def test_anything_else_is_refused(text):
+def test_other_values_are_refused(text):
     with pytest.raises(UsageError, match=r"--version-policy is .*all, latest:N .*specific:N,N"):
         parse_policy(text)
 
 
-def test_a_model_config_holds_it():
+def test_policy_parses_in_a_model_config():
     from google.protobuf import text_format
     from tritonclient.grpc import model_config_pb2
 

@@ -76,6 +76,6 @@ def inspect_models(spec: "BuildSpec", folder: Path) -> dict[str, "Origin"]:
         assert labels  # such a task has some
         outputs = spec.names.of_outputs(spec.task.outputs({}, next(iter(origins.values())).predict()))
         served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
-        spec.names.require_apart(served, spec.task.graphs.between)
+        spec.names.require_unique(served, spec.task.graphs.between)
         spec.task.graphs.check({name: origin.predict() for name, origin in origins.items()}, labels)
     return origins
