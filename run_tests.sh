@@ -35,7 +35,10 @@ main() {
   export PYTHONPATH="${root}" ORT_DISABLE_TELEMETRY=1
   python3 "${root}/utils/launch.py" utils.host.environment --environment dev ruff check .
   python3 "${root}/utils/launch.py" utils.host.environment --environment dev ruff format --check --quiet .
-  python3 "${root}/utils/launch.py" utils.host.environment --environment dev mypy
+  local version
+  for version in 3.10 3.12; do
+    python3 "${root}/utils/launch.py" utils.host.environment --environment dev mypy --python-version "${version}"
+  done
   python3 "${root}/utils/launch.py" utils.host.environment --environment dev pytest "${side_by_side[@]}" "$@"
 }
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmarks import repositories, servers
 from benchmarks.contestant import Start, Target, UnavailableError, target, why
+from benchmarks.environments import INFINITY, MLSERVER
 from benchmarks.loads import PROTOCOLS
 from utils.host import environment
-from utils.host.environments import INFINITY, MLSERVER
 from utils.host.errors import UsageError
 from utils.triton.ports import choose_ports
 

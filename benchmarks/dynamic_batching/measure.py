@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.environments import LOCUST
 from benchmarks.repositories import unbatched
-from utils.host.environments import LOCUST
 from utils.triton.server import serve
 
 HERE = Path(__file__).resolve().parent

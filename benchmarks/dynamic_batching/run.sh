@@ -16,10 +16,10 @@ main() {
   local task=(--task feature-extraction --layout ensemble --no-image)
   free="$("${root}/make_triton_image.sh" "${model}" "${model}" - benchmark free 16 "${task[@]}")"
   fixed="$("${root}/make_triton_image.sh" "${model}" "${model}" - benchmark fixed 16 "${task[@]}" --sequence-length 32)"
-  launch() { python3 "${root}/utils/launch.py" utils.host.environment --environment "$@"; }
-  launch locust locust --version >&2
-  launch factory benchmarks.dynamic_batching.measure "${results}" "free=${free}" "fixed=${fixed}" "$@"
-  launch locust benchmarks.dynamic_batching.plot "${results}" "${root}/docs/dynamic_batching.md" \
+  launch() { python3 "${root}/utils/launch.py" "$@"; }
+  launch benchmarks.environments locust locust --version >&2
+  launch utils.host.environment benchmarks.dynamic_batching.measure "${results}" "free=${free}" "fixed=${fixed}" "$@"
+  launch benchmarks.environments locust benchmarks.dynamic_batching.plot "${results}" "${root}/docs/dynamic_batching.md" \
     "Triton 24.10 from PyPI on $(nproc) cores of a CPU, with Locust on the same ones."
 }
 

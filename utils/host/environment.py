@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from utils import ROOT
 from utils.host import base_python, children, entry, exceptions, lock
@@ -138,8 +139,13 @@ def main(arguments: list[str]) -> str:
     if not environment.is_ready() and module.startswith("utils."):
         # An error on the command line is reported before the minute of installation.
         importlib.import_module(module).parse_arguments(rest)
+    become(environment, module, rest)
+
+
+def become(environment: Environment, module: str, arguments: list[str]) -> NoReturn:
+    """Sets the environment up if needed; then this process runs `module` in it."""
     python = ensure(environment)
-    os.execv(python, [str(python), str(ROOT / "utils" / "launch.py"), module, *rest])
+    os.execv(python, [str(python), str(ROOT / "utils" / "launch.py"), module, *arguments])
 
 
 if __name__ == "__main__":

@@ -85,19 +85,6 @@ DEV = Environment(
     requirements=(ROOT / "requirements.txt", ROOT / "requirements-dev.txt"),
     base=SAMPLE,
 )
-BENCHMARK = Environment(
-    name="benchmark",
-    folder=FACTORY.folder,
-    requirements=(ROOT / "requirements.txt", ROOT / "benchmarks/requirements.txt"),
-    base=SAMPLE,
-)
-# Other servers that the benchmark measures, with the torch and transformers they need.
-INFINITY = Environment(
-    name="infinity", folder=PLACE / ".venv-infinity", requirements=(ROOT / "benchmarks/requirements-infinity.txt",)
-)
-MLSERVER = Environment(
-    name="mlserver", folder=PLACE / ".venv-mlserver", requirements=(ROOT / "benchmarks/requirements-mlserver.txt",)
-)
 SERVING = Environment(
     name="serving",
     folder=PLACE / ".venv-serving",
@@ -127,9 +114,6 @@ SENTENCES = Environment(
     requirements=(ROOT / "requirements-sentence-transformers.txt",),
     dependencies=False,
 )
-LOCUST = Environment(
-    name="locust", folder=PLACE / ".venv-locust", requirements=(ROOT / "benchmarks/dynamic_batching/requirements.txt",)
-)
 DOCS = Environment(name="docs", folder=PLACE / ".venv-docs", requirements=(ROOT / "requirements-docs.txt",))
 ENVIRONMENTS = {
     environment.name: environment
@@ -137,15 +121,11 @@ ENVIRONMENTS = {
         FACTORY,
         SAMPLE,
         DEV,
-        BENCHMARK,
-        INFINITY,
-        MLSERVER,
         SERVING,
         SERVING_TORCH,
         TENSORFLOW,
         TRANSFORMERS5,
         SENTENCES,
-        LOCUST,
         DOCS,
     )
 }
