@@ -7,8 +7,9 @@ from utils.host.errors import UsageError
 from utils.repository.context import Context
 from utils.repository.served_code import load_shared
 from utils.repository.steps import TOKEN_BUDGET
+from utils.repository.tuned import SETTINGS, computing, takes_batches
 from utils.targets.formats import DEFAULT_FORMAT, FORMATS
-from utils.targets.tuning import KNOBS, SETTINGS, computing, takes_batches
+from utils.targets.tuning import KNOBS
 
 
 def start_of(context: Context) -> tuple[Setting, Setting]:

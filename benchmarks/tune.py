@@ -20,7 +20,8 @@ from utils.host.errors import UsageError
 from utils.host.progress import note
 from utils.repository.assemble import assemble
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
-from utils.targets.tuning import Tuning, tuned
+from utils.repository.tuned import tuned
+from utils.targets.tuning import Tuning
 from utils.triton.server import environment_for, serve
 
 

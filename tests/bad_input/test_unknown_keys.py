@@ -3,7 +3,7 @@
 import json
 
 from utils import make_triton_image as main
-from utils.factory.plan import oci_labels
+from utils.factory.report import oci_labels
 from utils.options.build_spec import parse_arguments
 from utils.sources.fetch import fetch_metadata
 
@@ -30,12 +30,12 @@ def test_the_plan_and_the_image_name_what_was_accepted(damaged, tmp_path, capfd)
     assert plan["model"]["unread"] == ["logit_temperature", "model.stemming"]
     assert "left unread, as --accept-unknown says: logit_temperature = 2.0" in capfd.readouterr().err
     spec = parse_arguments(argv)
-    labels = oci_labels(spec, fetch_metadata(spec.sources, tmp_path / "work"))
+    labels = oci_labels(spec, fetch_metadata(spec.source.sources, tmp_path / "work"))
     assert labels["triton-image-factory.unread"] == "logit_temperature model.stemming"
 
 
 def test_accepting_what_is_not_there_leaves_no_trace(damaged, tmp_path):
     spec = parse_arguments([*map(str, damaged.argv(*ACCEPT, "--no-image"))])
-    metadata = fetch_metadata(spec.sources, tmp_path / "work")
+    metadata = fetch_metadata(spec.source.sources, tmp_path / "work")
     assert metadata.accepted == () and "unread" not in metadata.facts["model"]
     assert "triton-image-factory.unread" not in oci_labels(spec, metadata)

@@ -8,7 +8,8 @@ from benchmarks import knobs
 from utils.host.errors import UsageError
 from utils.repository.context import Context
 from utils.repository.layouts import LAYOUTS
-from utils.targets.tuning import Tuning, tuned
+from utils.repository.tuned import tuned
+from utils.targets.tuning import Tuning
 from utils.tasks import TASKS
 
 

@@ -8,7 +8,8 @@ from utils.host import build_tree
 from utils.host.errors import UsageError
 from utils.options.build_spec import parse_arguments
 from utils.repository.context import Context, write_context
-from utils.targets.tuning import Tuning, tuned
+from utils.repository.tuned import tuned
+from utils.targets.tuning import Tuning
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def test_what_wins_is_written_as_the_build_reads_it(build, speeds, build_folder)
     out = tune.tune(["topics", "v1", "--only", "threads,batch_delay"])
     assert out == str(build_folder / "topics/v1.tuned.yaml")
     argv = ["./model", "./tokenizer", "-", "topics", "v1", "8", "--config", out]
-    assert parse_arguments(argv).tuning == Tuning(instances=2, batch_delay=5000)
+    assert parse_arguments(argv).target.tuning == Tuning(instances=2, batch_delay=5000)
 
 
 def test_a_default_that_wins_back_is_written_too(build, speeds, tmp_path):

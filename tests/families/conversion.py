@@ -1,29 +1,53 @@
 """What the tests of families share: one call to convert, and PyTorch's answers by transformers' own pipeline."""
 
+import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from utils.convert.conversion import convert, load_reference
 from utils.convert.onnx.exported_graph import onnx_session
-from utils.convert_to_onnx import Conversion, ConversionSpec, convert
+from utils.convert.spec import ConversionSpec
+from utils.convert.types import FrozenTokenizer, ReferenceModel
+from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
 from utils.targets.releases import default_release, find_release
+from utils.targets.target import Target
 from utils.tasks import TASKS
 
+# As the pipeline of transformers scores a model of several labels.
+SETTINGS = {"score_function": "softmax", "score_rule": "pipeline", "top_k": 1}
 
-def convert_folder(model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size=8) -> Conversion:
-    wanted = ConversionSpec(
-        task=TASKS["text-classification"], release=find_release(default_release()), max_batch_size=max_batch_size
+
+class Converted(NamedTuple):
+    """A conversion, and the reference model it was compared with."""
+
+    graph: Graph
+    tokenizer: FrozenTokenizer
+    reference: ReferenceModel
+
+
+def convert_folder(model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size=8) -> Converted:
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    spec = ConversionSpec(
+        task=TASKS["text-classification"],
+        target=Target(release=find_release(default_release())),
+        max_batch_size=max_batch_size,
+        labels=tuple(map(str, range(len(config.get("id2label", "01"))))),
+        settings=SETTINGS,
     )
-    return convert(model, tokenizer or model, destination, wanted)
+    conversion = convert(model, tokenizer or model, destination, spec)
+    reference, _, _ = load_reference(model, tokenizer or model, destination / "reference", spec)
+    return Converted(graph=conversion.graph, tokenizer=conversion.tokenizer, reference=reference)
 
 
-def golden_logits(conversion: Conversion) -> np.ndarray:
+def golden_logits(conversion: Converted) -> np.ndarray:
     """PyTorch's, [texts, labels]."""
-    return np.array([outputs["logits"] for outputs in conversion.original.outputs])
+    return np.array([outputs["logits"] for outputs in conversion.reference.outputs])
 
 
-def graph_logits(conversion: Conversion, texts) -> np.ndarray:
+def graph_logits(conversion: Converted, texts) -> np.ndarray:
     """The graph's by the served tokenization, [texts, labels], one text at a time."""
     served = load_shared("tokenization")
     fast = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)

@@ -29,7 +29,7 @@ def test_half_precision_is_served_as_fp32(tmp_path, model_type, dtype):
     model = save_again(build.make_model(model_type, tmp_path / "model"), dtype=dtype)
     assert json.loads((model / "config.json").read_text())["dtype"] == dtype
     conversion = convert_folder(model, tmp_path / "out")
-    expected = pipeline_logits(model, conversion.original.texts)
+    expected = pipeline_logits(model, conversion.reference.texts)
     assert np.abs(golden_logits(conversion) - expected).max() < 1e-5
 
 
@@ -59,7 +59,7 @@ def test_heads(tmp_path, model_type, labels, problem_type):
     model = build.make_model(model_type, tmp_path / "model", labels=labels, problem_type=problem_type)
     conversion = convert_folder(model, tmp_path / "out")
     assert conversion.graph.outputs[0].dims == (len(labels),)
-    assert np.abs(golden_logits(conversion) - pipeline_logits(model, conversion.original.texts)).max() < 1e-5
+    assert np.abs(golden_logits(conversion) - pipeline_logits(model, conversion.reference.texts)).max() < 1e-5
 
 
 def test_modernbert_takes_8192_tokens(tmp_path):
@@ -73,7 +73,7 @@ def test_modernbert_takes_8192_tokens(tmp_path):
     tokenizer.model_max_length = 8192
     tokenizer.save_pretrained(model)
     conversion = convert_folder(model, tmp_path / "out")
-    assert conversion.original.max_length == 8192
+    assert conversion.reference.max_length == 8192
     text = "the lazy dog jumps " * 180
     expected = pipeline_logits(model, [text], max_length=8192)
     answered = parity._answering(conversion.graph, conversion.tokenizer)([text])["logits"]

@@ -25,7 +25,7 @@ def save_tokenizer(folder, **changes):
 
 
 def assert_as_pipeline(model, conversion):
-    assert np.abs(golden_logits(conversion) - pipeline_logits(model, conversion.original.texts)).max() < 1e-5
+    assert np.abs(golden_logits(conversion) - pipeline_logits(model, conversion.reference.texts)).max() < 1e-5
 
 
 @pytest.mark.parametrize("model_type", DECODERS)
@@ -104,7 +104,7 @@ def test_type_ids_that_do_not_matter_are_left_out(tmp_path):
 
 def test_a_text_without_tokens_is_refused_by_input_and_row(tmp_path):
     conversion = convert_folder(build.make_model("gpt2", tmp_path / "model"), tmp_path / "out")
-    assert "" not in conversion.original.texts
+    assert "" not in conversion.reference.texts
     served = load_shared("tokenization")
     tokenizer = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)
     for texts, row in ([""], 0), (["one", "", "three"], 1):

@@ -13,13 +13,13 @@ from utils.repository.served_code import load_shared
 def test_rows_with_different_numbers_of_end_tokens(tmp_path, model_type):
     model = build.make_model(model_type, tmp_path / "model")
     conversion = convert_folder(model, tmp_path / "out")
-    end = conversion.original.tokenizer.eos_token
+    end = conversion.reference.tokenizer.eos_token
     texts = [f"rain {end} sun {end} and wind", "sun", f"a{end}b", "good news today"]
     served = load_shared("tokenization")
     fast = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)
     dtypes = {tensor.name: tensor.dtype.lower() for tensor in conversion.graph.inputs}
     arrays = served.encode(fast, texts, dtypes)
-    ends = (arrays["input_ids"] == conversion.original.tokenizer.eos_token_id).sum(axis=1)
+    ends = (arrays["input_ids"] == conversion.reference.tokenizer.eos_token_id).sum(axis=1)
     assert len(set(ends.tolist())) > 1
     (together,) = onnx_session(conversion.graph.path).run(["logits"], arrays)
     assert np.abs(together - pipeline_logits(model, texts)).max() < 1e-4

@@ -9,9 +9,8 @@ import pytest
 from tests.families import build, document
 from tests.families.conversion import convert_folder, golden_logits
 from tests.families.outcomes import OUTCOMES
-from utils import convert_to_onnx
-from utils.convert import exporter
-from utils.convert_to_onnx import predict
+from utils.convert import conversion, exporter
+from utils.convert.conversion import predict
 from utils.host.errors import ExportError, FactoryError
 from utils.sources.model_config import read_model_config
 from utils.sources.supported_types import SUPPORTED, UNSERVABLE
@@ -80,10 +79,10 @@ def test_longformers_graph_still_fails(tmp_path):
 
 def test_a_graph_that_takes_more_than_text_is_refused(tmp_path, monkeypatch):
     """Were a type missing in the table of names, its graph would tell."""
-    monkeypatch.setattr(convert_to_onnx, "require_supported", lambda *_: None)
+    monkeypatch.setattr(conversion, "require_supported", lambda *_: None)
     model = build.make_weightless("lilt", tmp_path / "model")
     with pytest.raises(ExportError, match=r"the graph takes bbox, which no text gives"):
-        convert_to_onnx.predict(read_model_config(model), TASKS["text-classification"], GraphForm())
+        conversion.predict(read_model_config(model), TASKS["text-classification"], GraphForm())
 
 
 def test_the_documents_tell_the_outcomes():

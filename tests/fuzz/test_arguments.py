@@ -62,9 +62,9 @@ def test_a_command_line_gives_a_spec_or_exit_2_or_3(argv, folder, monkeypatch):
     seen = outcome(lambda: parse_arguments(argv), codes={2, 3})
     if seen.code == 0:
         spec = seen.result
-        assert 1 <= spec.max_batch_size <= build_spec.LARGEST_BATCH
-        assert 1 <= spec.sources.fetch_timeout <= 1_000_000
-        numbers = (spec.options.get("top_k"), spec.max_length)
+        assert 1 <= spec.serving.max_batch_size <= build_spec.LARGEST_BATCH
+        assert 1 <= spec.source.sources.fetch_timeout <= 1_000_000
+        numbers = (spec.source.options.get("top_k"), spec.target.max_length)
         assert all(number is None or 1 <= number <= 1_000_000 for number in numbers)
 
 

@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-from utils import convert_to_onnx, make_triton_image
-from utils.convert import exporter
+from utils import make_triton_image
+from utils.convert import conversion, exporter
 from utils.convert.origins import transformers_folder
 from utils.docker import wheelhouse
 from utils.factory import prove_and_publish
@@ -42,7 +42,7 @@ def main() -> None:
     where, *arguments = sys.argv[1:]
     what, _, stage = where.partition(" at ")
     if folder := os.environ.get("CONVERSION"):
-        convert_to_onnx.convert = recorded(convert_to_onnx.convert, Path(folder))
+        conversion.convert = recorded(conversion.convert, Path(folder))
     if what == "no room":
         shutil.disk_usage = lambda _folder: SimpleNamespace(free=12_000_000)
     elif what != "-":
@@ -67,17 +67,17 @@ def fault(*_arguments, **_options):
 def recorded(convert, folder: Path):
     def play(model_folder, tokenizer_folder, destination, wanted):
         if not (folder / "conversion").is_file():
-            conversion = convert(model_folder, tokenizer_folder, destination, wanted)
+            made = convert(model_folder, tokenizer_folder, destination, wanted)
             shutil.copytree(destination, folder, dirs_exist_ok=True)
-            (folder / "conversion").write_bytes(pickle.dumps(conversion))
-            return conversion
-        conversion = pickle.loads((folder / "conversion").read_bytes())
+            (folder / "conversion").write_bytes(pickle.dumps(made))
+            return made
+        made = pickle.loads((folder / "conversion").read_bytes())
         shutil.copytree(folder, destination, ignore=shutil.ignore_patterns("conversion"))
         graph, tokenizer = (
-            replace(conversion.graph, path=destination / conversion.graph.path.name),
-            replace(conversion.tokenizer, file=destination / conversion.tokenizer.file.name),
+            replace(made.graph, path=destination / made.graph.path.name),
+            replace(made.tokenizer, file=destination / made.tokenizer.file.name),
         )
-        return replace(conversion, graph=graph, tokenizer=tokenizer)
+        return replace(made, graph=graph, tokenizer=tokenizer)
 
     return play
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.render.test_repository_trees import rendered_tree
+from utils.convert.conversion import with_form
 from utils.repository.assemble import assemble
 from utils.repository.check import check_repository
 from utils.repository.layouts import LAYOUTS
@@ -57,7 +58,7 @@ def repository(case, tmp_path):
         max_batch_size=8,
         inputs=names.of_inputs(TASK.inputs),
         outputs=names.of_outputs(TASK.outputs(settings, graph)),
-        graphs={"model": form.applied(graph)},
+        graphs={"model": with_form(graph, form)},
         graph_instance_kind="KIND_CPU",
         settings=settings,
         tokenizer_file=tmp_path / "tokenizer.json",

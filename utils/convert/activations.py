@@ -1,6 +1,7 @@
 """Which function makes scores of a classifier's or a cross-encoder's logits: --activation, or what the model says."""
 
-from utils.convert.task import Settings, TaskOption
+from utils.convert.task import TaskOption
+from utils.convert.types import Settings
 from utils.host.errors import SourceError, UsageError
 
 # The classes of torch that a model may name as its own -> the rule of model_repository/shared/scoring.py.

@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from utils.convert import cache
+from utils.convert.origins.origin import Source
+from utils.convert.task import ModelTask
+from utils.convert.types import Conversion, FrozenTokenizer
 from utils.host.environments import ENVIRONMENTS
 from utils.proof.golden import TensorValue
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
+from utils.sources.fetch import Metadata
 from utils.sources.storage import StorageRef
-
-if TYPE_CHECKING:
-    from utils.convert_to_onnx import Conversion
-    from utils.options.build_spec import BuildSpec
-    from utils.sources.fetch import Metadata
+from utils.targets.target import Target
 
 # utils/convert/parity.py checks no larger batches.
 MOST_CHECKED = 5
@@ -26,24 +26,24 @@ def checked_rows(max_batch_size: int) -> int:
     return min(max_batch_size, MOST_CHECKED)
 
 
-def key_of(spec: "BuildSpec", known: "Metadata", settings: Mapping[str, Any]) -> str:
+def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, settings: Mapping[str, Any]) -> str:
     """What enters a conversion and its answers. Not in it: names, tag, batch size, and labels where they come later."""
-    task = spec.task
+    sources = source.sources
     return cache.key_of(
         {
-            "model": _identity(spec.sources.model, known.revisions["model"]),
-            "tokenizer": _identity(spec.sources.tokenizer, known.revisions["tokenizer"]),
+            "model": _identity(sources.model, known.revisions["model"]),
+            "tokenizer": _identity(sources.tokenizer, known.revisions["tokenizer"]),
             "task": task.name,
             "library": ENVIRONMENTS[task.library].digest() if task.library else None,
             "settings": {name: value for name, value in settings.items() if name not in task.not_in_cache_key},
             "labels": None if task.relabelled else list(known.label_texts),
-            "form": asdict(spec.form),
-            "max_length": spec.max_length,
-            "opset": spec.release.opset,
-            "max_ir": spec.release.max_ir,
-            "precision": spec.reduction.precision.name,
-            "min_agreement": spec.reduction.min_agreement,
-            "allow_pickle": spec.sources.requirements.allow_pickle,
+            "form": asdict(target.form),
+            "max_length": target.max_length,
+            "opset": target.release.opset,
+            "max_ir": target.release.max_ir,
+            "precision": target.reduction.precision.name,
+            "min_agreement": target.reduction.min_agreement,
+            "allow_pickle": sources.requirements.allow_pickle,
         }
     )
 
@@ -53,8 +53,8 @@ def _identity(reference: StorageRef | None, revision: str) -> list[str]:
     return [revision] if reference is None or reference.scheme == "local" else [str(reference), revision]
 
 
-def as_content(conversion: "Conversion") -> dict[str, Any]:
-    """All of it but the original, in JSON values."""
+def as_content(conversion: Conversion) -> dict[str, Any]:
+    """All of it in JSON values."""
     graph = {**asdict(conversion.graph), "path": conversion.graph.path.name}
     return {
         "checked": conversion.checked,
@@ -66,24 +66,20 @@ def as_content(conversion: "Conversion") -> dict[str, Any]:
     }
 
 
-def files_of(conversion: "Conversion") -> list[Path]:
+def files_of(conversion: Conversion) -> list[Path]:
     """The graph, its external data, and the tokenizer."""
     graph = conversion.graph
     return [graph.path, *(graph.path.parent / name for name in graph.external_files), conversion.tokenizer.file]
 
 
-def from_content(content: Mapping[str, Any], folder: Path) -> "Conversion":
-    """The conversion whose files lie in `folder`; without the original, which nothing asks any more."""
-    from utils.convert.tokenization import FrozenTokenizer
-    from utils.convert_to_onnx import Conversion
-
+def from_content(content: Mapping[str, Any], folder: Path) -> Conversion:
+    """The conversion whose files lie in `folder`."""
     graph, tokenizer = dict(content["graph"]), content["tokenizer"]
     graph.update({name: tuple(map(_tensor, graph[name])) for name in ("inputs", "outputs")})
     graph.update(path=folder / graph["path"], external_files=tuple(graph["external_files"]))
     return Conversion(
         graph=Graph(**graph),
         tokenizer=FrozenTokenizer(file=folder / tokenizer["file"], settings=tokenizer["settings"]),
-        original=None,
         examples=tuple(content["examples"]),
         answers=tuple({name: _value(**value) for name, value in answer.items()} for answer in content["answers"]),
         tolerance=content["tolerance"],

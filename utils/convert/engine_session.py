@@ -9,12 +9,12 @@ from typing import IO, Any
 import numpy as np
 
 from utils import ROOT
+from utils.convert.types import Session
 from utils.host import children, environment
 from utils.host.arrays_stream import read_arrays, write_arrays
 from utils.host.environments import SERVING
 from utils.host.errors import ExportError
 from utils.repository.pipeline import Graph
-from utils.targets.formats import Session
 
 
 @contextlib.contextmanager

@@ -4,19 +4,16 @@ import logging
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from utils.convert.onnx.exported_graph import onnx_session, read_graph, take_int32
+from utils.convert.task import ModelTask
+from utils.convert.types import ReferenceModel, Session
 from utils.host.entry import debugging
 from utils.host.errors import ExportError
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
 from utils.targets.releases import Release
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
-    from utils.convert.task import Task
-    from utils.targets.formats import Session
 
 GRAPH_FILE = "model.onnx"
 
@@ -58,31 +55,31 @@ def predicted_tensors(
     return inputs, outputs
 
 
-def predict_graph(config: Any, *, task: "Task", head_size: int) -> Graph:
-    """See utils/targets/formats.py."""
+def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
+    """See exporters.py."""
     inputs, outputs = predicted_tensors(config, task.export_task, head_size)
     return Graph(path=Path(GRAPH_FILE), inputs=inputs, outputs=outputs)
 
 
 def export_graph(
-    original: "ReferenceModel",
+    reference: ReferenceModel,
     destination: Path,
     *,
-    task: "Task",
+    task: ModelTask,
     release: Release,
     type_ids: bool,
     input_dtype: str,
 ) -> Graph:
-    """See utils/targets/formats.py."""
-    path = export(original.model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
+    """See exporters.py."""
+    path = export(reference.model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
     if input_dtype == "INT32":
         take_int32(path)
     inputs, outputs, external = read_graph(path)
     return Graph(path=path, inputs=inputs, outputs=outputs, external_files=external)
 
 
-def open_session(graph: Graph) -> "Session":
-    """See utils/targets/formats.py."""
+def open_session(graph: Graph) -> Session:
+    """See exporters.py."""
     try:
         session = onnx_session(graph.path)
     except Exception as error:  # ONNX Runtime's own classes share no base

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.convert.task import Text
-from utils.convert.tokenization import FrozenTokenizer
+from utils.convert.exporters import open_exporter
+from utils.convert.types import FrozenTokenizer, Session, Text
 from utils.host.errors import ParityError
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
-from utils.targets.formats import FORMATS, Session
 
 # Exports measured so far differ by at most 3e-6; what is padded or masked wrongly differs by far more.
 TOLERANCE = 1e-3
@@ -87,7 +86,7 @@ def _answering(graph: Graph, frozen: FrozenTokenizer) -> Callable[[list[Text]], 
     def answer(texts: list[Text]) -> dict[str, np.ndarray]:
         nonlocal session
         try:
-            session = session or FORMATS[graph.format].open_exporter().open_session(graph)
+            session = session or open_exporter(graph.format).open_session(graph)
             outputs = session(served.encode(tokenizer, texts, dtypes))
         except Exception as error:  # ONNX Runtime's own classes share no base
             reason = " ".join(str(error).split())[:300]

@@ -4,7 +4,7 @@ import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,57 +12,59 @@ from utils.convert import reference_model
 from utils.convert.agreement import RULES, Agreement
 from utils.convert.engine_session import engine_session
 from utils.convert.eval_file import read_labelled_texts
+from utils.convert.exporters import open_exporter
 from utils.convert.onnx.quantize import reduced
-from utils.convert.reference_model import ReferenceModel
+from utils.convert.spec import ConversionSpec
+from utils.convert.types import ReferenceModel, Session
 from utils.host.errors import ExportError, ParityError
 from utils.host.progress import note, warn
 from utils.repository.pipeline import Graph
-from utils.targets.formats import FORMATS, Session
 from utils.targets.precisions import DEFAULT_PRECISION
 
-if TYPE_CHECKING:
-    from utils.convert_to_onnx import ConversionSpec
 
-
-def reduce(graph: Graph, asked: ReferenceModel, wanted: "ConversionSpec") -> tuple[Graph, ReferenceModel]:
+def reduce(graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> tuple[Graph, ReferenceModel]:
     """The graph in the precision wanted, and the original as it answers with that graph in PyTorch's place.
 
     So tokenizer and post-processing of the golden answers stay transformers' own, and the numbers between them are
     those of the very graph that is served, run by ONNX Runtime. Where the graph stays as it is and the engine computes
     in that precision, on CPUs that can, the golden answers stay PyTorch's. ParityError (5) below the least agreement.
     """
-    precision = wanted.reduction.precision
+    precision = spec.target.reduction.precision
     if precision.name == DEFAULT_PRECISION:
-        return graph, asked
+        return graph, reference
     if precision.reducer is None:
-        with engine_session(graph, wanted.engine, precision.name) as session:
+        with engine_session(graph, spec.target.engine.name, precision.name) as session:
             if session is None:
                 warn(
                     f"this machine's CPU does not compute in {precision.name}: how well it agrees was not measured; "
                     "a server measures it at its start, and computes in fp32 where it does not hold"
                 )
             else:
-                _guarded(graph, asked, session, wanted)
-        return graph, asked
-    graph = reduced(graph, precision.reducer, wanted.release)
-    return graph, _guarded(graph, asked, FORMATS[graph.format].open_exporter().open_session(graph), wanted)
+                _guarded(graph, reference, session, spec)
+        return graph, reference
+    graph = reduced(graph, precision.reducer, spec.target.release)
+    return graph, _guarded(graph, reference, open_exporter(graph.format).open_session(graph), spec)
 
 
-def _guarded(graph: Graph, asked: ReferenceModel, session: Session, wanted: "ConversionSpec") -> ReferenceModel:
+def _guarded(graph: Graph, reference: ReferenceModel, session: Session, spec: ConversionSpec) -> ReferenceModel:
     """The original as it answers with `session` in PyTorch's place; ParityError below the least agreement."""
-    precision = wanted.reduction.precision
-    model = standing_in(asked.model, graph, session)
-    answering = replace(asked, model=model, is_graph=True, outputs=_outputs(model, asked, asked.texts, wanted))
-    evaluated = _evaluated(asked, answering, wanted) if wanted.reduction.eval_file else (asked, answering)
-    agreement = _agreement(*evaluated, wanted)
+    precision = spec.target.reduction.precision
+    model = standing_in(reference.model, graph, session)
+    reduced_model = replace(
+        reference, model=model, is_graph=True, outputs=_outputs(model, reference, reference.texts, spec)
+    )
+    evaluated = (
+        _evaluated(reference, reduced_model, spec) if spec.target.reduction.eval_file else (reference, reduced_model)
+    )
+    agreement = _agreement(*evaluated, spec)
     note(f"{precision.name} against PyTorch on {len(evaluated[0].outputs)} texts: {agreement}")
-    if not agreement.share >= wanted.reduction.min_agreement:
+    if not agreement.share >= spec.target.reduction.min_agreement:
         raise ParityError(
             f"{precision.name} does not answer as PyTorch does: {agreement}, and --min-agreement is "
-            f"{wanted.reduction.min_agreement:g}; measure with texts of your own (--eval-file), allow less, or build "
-            "with --precision fp32; nothing was built"
+            f"{spec.target.reduction.min_agreement:g}; measure with texts of your own (--eval-file), allow less, or "
+            "build with --precision fp32; nothing was built"
         )
-    return answering
+    return reduced_model
 
 
 def standing_in(model: Any, graph: Graph, session: Session) -> Any:
@@ -96,36 +98,39 @@ def standing_in(model: Any, graph: Graph, session: Session) -> Any:
 
 
 def _outputs(
-    model: Any, asked: ReferenceModel, texts: Sequence[Any], wanted: "ConversionSpec"
+    model: Any, reference: ReferenceModel, texts: Sequence[Any], spec: ConversionSpec
 ) -> tuple[dict[str, Any], ...]:
-    names = wanted.task.graph_outputs
-    return tuple(reference_model.pytorch_outputs(model, asked.tokenizer, texts, asked.max_length, names=names))
+    names = spec.task.graph_outputs
+    return tuple(reference_model.pytorch_outputs(model, reference.tokenizer, texts, reference.max_length, names=names))
 
 
-def _agreement(asked: ReferenceModel, answering: ReferenceModel, wanted: "ConversionSpec") -> Agreement:
-    guard = wanted.task.guard
+def _agreement(reference: ReferenceModel, reduced_model: ReferenceModel, spec: ConversionSpec) -> Agreement:
+    guard = spec.task.guard
     assert guard  # --precision is for tasks with one
-    values = [guard.values(each, wanted.settings) for each in (asked, answering)]
+    values = [guard.values(each, spec.settings) for each in (reference, reduced_model)]
     if not all(np.isfinite(row).all() for row in values[1]):
-        raise ParityError(f"the {wanted.reduction.precision.name} graph gives numbers that are not finite; build fp32")
-    return RULES[guard.rule(wanted.settings)](*values)
+        raise ParityError(
+            f"the {spec.target.reduction.precision.name} graph gives numbers that are not finite; build fp32"
+        )
+    return RULES[guard.rule(spec.settings)](*values)
 
 
 def _evaluated(
-    asked: ReferenceModel, answering: ReferenceModel, wanted: "ConversionSpec"
+    reference: ReferenceModel, reduced_model: ReferenceModel, spec: ConversionSpec
 ) -> tuple[ReferenceModel, ReferenceModel]:
     """Both with the texts of --eval-file in place of the golden ones; says how many of each one's labels are right."""
-    assert wanted.reduction.eval_file
-    inputs = [tensor.name for tensor in wanted.task.inputs]
-    rows = read_labelled_texts(wanted.reduction.eval_file, inputs, wanted.labels)
+    assert spec.target.reduction.eval_file
+    inputs = [tensor.name for tensor in spec.task.inputs]
+    rows = read_labelled_texts(spec.target.reduction.eval_file, inputs, spec.labels)
     texts = tuple(row.text for row in rows)
     both = [
-        replace(each, texts=texts, outputs=_outputs(each.model, each, texts, wanted)) for each in (asked, answering)
+        replace(each, texts=texts, outputs=_outputs(each.model, each, texts, spec))
+        for each in (reference, reduced_model)
     ]
     labels = np.array([row.label for row in rows])
     right = [np.mean(np.array([each["logits"].argmax() for each in one.outputs]) == labels) for one in both]
     note(
         f"accuracy on {len(rows)} labelled texts: {right[0]:.2%} before (PyTorch), {right[1]:.2%} after "
-        f"({wanted.reduction.precision.name})"
+        f"({spec.target.reduction.precision.name})"
     )
     return both[0], both[1]

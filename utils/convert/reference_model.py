@@ -1,14 +1,15 @@
-"""The original, transformers on PyTorch: loading it, its limits, and its answers, the truth of every later stage."""
+"""The reference model, transformers on PyTorch: how it is loaded, its limits and its answers."""
 
 import copy
 import inspect
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from utils.convert.task import Task, Text
+from utils.convert.task import ModelTask
+from utils.convert.types import ReferenceModel, Text
 from utils.host.errors import FactoryError, ParityError, SourceError
 from utils.host.json_file import read_json_object
 from utils.sources.checkpoint import PICKLED, SAFE, Checkpoint, check_names
@@ -19,50 +20,6 @@ from utils.sources.whole_numbers import corrected
 UNLIMITED = 1_000_000
 # Parts that no text reaches; transformers 5 names their weights otherwise.
 OF_PICTURES = ("vision_tower",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Folders:
-    """Where a library of its own loads the original from. `max_length`: the limit that an option sets, in tokens."""
-
-    model: Path
-    tokenizer: Path
-    max_length: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReferenceModel:
-    """The model and its tokenizer as transformers loads them, and what the model said to `texts`, each alone.
-
-    `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`. `folders`: what they were
-    loaded from. `is_graph`: the model answers with a graph of reduced precision in place of its own layers.
-    """
-
-    model: Any
-    tokenizer: Any
-    max_length: int | None
-    labels: tuple[str, ...]
-    texts: tuple[Text, ...]
-    outputs: tuple[dict[str, Any], ...]
-    folders: Folders | None = None
-    is_graph: bool = False
-
-    def labelled_model(self) -> Any:
-        """The model as transformers' own pipelines take it, with the labels that are served."""
-        model = copy.copy(self.model)  # the weights are not copied
-        model.config = copy.deepcopy(model.config)
-        model.config.id2label = dict(enumerate(self.labels))
-        return model
-
-    def fitting_tokenizer(self) -> Any:
-        """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""
-        tokenizer = copy.deepcopy(self.tokenizer)
-        tokenizer.model_max_length = self.max_length or tokenizer.model_max_length
-        taken = set(inspect.signature(self.model.forward).parameters)
-        if getattr(self.model.config, "type_vocab_size", None) == 1:
-            taken.discard("token_type_ids")  # the later parts of a long context get type 1, which such a model lacks
-        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
-        return tokenizer
 
 
 def load_config(folder: Path) -> Any:
@@ -90,7 +47,7 @@ def load_config(folder: Path) -> Any:
     return config
 
 
-def load_model(folder: Path, config: Any, task: Task) -> Any:
+def load_model(folder: Path, config: Any, task: ModelTask) -> Any:
     """The original in FP32, evaluation mode; SourceError for a checkpoint without the head (it would be random)."""
     import torch
     import transformers
@@ -146,30 +103,39 @@ def set_pad_token(tokenizer: Any, config: Any) -> None:
         tokenizer.pad_token = token
 
 
-def set_pad_id(original: ReferenceModel, *, padded: bool) -> None:
-    """Decoders find a text's last token by the config's pad id: for the export it is the one texts are padded with.
+def with_pad_id(reference: ReferenceModel, *, padded: bool) -> ReferenceModel:
+    """The model to export: decoders find a text's last token by the config's pad id, so it is the one of the padding.
 
-    Called when the original has answered, so that nothing is set for it. Where no text is `padded`, a missing id is
+    The given model keeps its own config, and its weights are shared. Where no text is `padded`, a missing id becomes
     one that no token has: such a decoder takes the last token of all. ParityError (exit 5) where the id that padding
     needs changes the answer to a text that holds that token itself.
     """
-    config, tokenizer = original.model.config.get_text_config(), original.tokenizer
+    config, tokenizer = reference.model.config.get_text_config(), reference.tokenizer
     if not padded or tokenizer.pad_token is None:
-        config.pad_token_id = -1 if config.pad_token_id is None else config.pad_token_id
-        return
+        return reference if config.pad_token_id is not None else _with_config(reference, pad_token_id=-1)
     if config.pad_token_id == tokenizer.pad_token_id:
-        return
-    names, token = tuple(original.outputs[0]), tokenizer.pad_token
+        return reference
+    changed = _with_config(reference, pad_token_id=tokenizer.pad_token_id)
+    names, token = tuple(reference.outputs[0]), tokenizer.pad_token
     texts = tuple(text for text in (f"rain and sun {token}", f"{token} rain{token}") if has_tokens(tokenizer, [text]))
-    before = pytorch_outputs(original.model, tokenizer, texts, original.max_length, names=names)
-    former, config.pad_token_id = config.pad_token_id, tokenizer.pad_token_id
-    after = pytorch_outputs(original.model, tokenizer, texts, original.max_length, names=names)
+    before, after = (
+        pytorch_outputs(each.model, tokenizer, texts, reference.max_length, names=names)
+        for each in (reference, changed)
+    )
     if any((one[name] != other[name]).any() for one, other in zip(before, after, strict=True) for name in names):
         raise ParityError(
-            f"the model's config.json has pad_token_id {former}, texts would be padded with {token!r} "
+            f"the model's config.json has pad_token_id {config.pad_token_id}, texts would be padded with {token!r} "
             f"({tokenizer.pad_token_id}), and a text that ends with {token!r} would get another answer than from "
             "PyTorch: build with MAX_BATCH_SIZE 1, or save the model with the pad_token_id it was trained with"
         )
+    return changed
+
+
+def _with_config(reference: ReferenceModel, *, pad_token_id: int) -> ReferenceModel:
+    model = copy.copy(reference.model)  # the weights are not copied
+    model.config = copy.deepcopy(model.config)
+    model.config.get_text_config().pad_token_id = pad_token_id
+    return replace(reference, model=model)
 
 
 def token_limit(tokenizer: Any, model: Any, wanted: int | None) -> int | None:
@@ -252,12 +218,17 @@ def pytorch_outputs(
     return rows
 
 
-def uses_type_ids(original: ReferenceModel) -> bool:
+def uses_type_ids(reference: ReferenceModel) -> bool:
     """Do token_type_ids change the answer? GPT-2's kin, which have none, add the embedding of token 0 for them."""
-    names = tuple(original.outputs[0])
+    names = tuple(reference.outputs[0])
     with_ids, without = (
         pytorch_outputs(
-            original.model, original.tokenizer, original.texts[:2], original.max_length, names=names, without=left_out
+            reference.model,
+            reference.tokenizer,
+            reference.texts[:2],
+            reference.max_length,
+            names=names,
+            without=left_out,
         )
         for left_out in ((), ("token_type_ids",))
     )

@@ -11,26 +11,24 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from utils.convert.types import ReferenceModel
 from utils.host import environment
 from utils.host.environments import SENTENCES
 from utils.host.errors import SourceError
 from utils.sources.sentence_folder import root_of
 
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
-
 # The rule of model_repository/shared/scoring.py -> the class of torch.
 CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "ReLU"}
 
 
-def encode(original: "ReferenceModel", settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
+def encode(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
     """Of each text alone its embedding, FP32 [D]; SourceError where the library cannot load or answer.
 
     The folder's own modules and truncate_dim decide, but for --pooling and --normalize.
     """
-    with _loaded("SentenceTransformer", original) as model:
+    with _loaded("SentenceTransformer", reference) as model:
         _follow_options(model, settings)
         after_all = _normalizes_last(model, settings)
         return [
@@ -39,11 +37,11 @@ def encode(original: "ReferenceModel", settings: Mapping[str, Any], texts: Seque
         ]
 
 
-def predict(original: "ReferenceModel", settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
+def predict(reference: ReferenceModel, settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
     """Of each pair alone its score, FP32 [1], by the folder's own activation or --activation; SourceError as above."""
     import torch
 
-    with _loaded("CrossEncoder", original) as model:
+    with _loaded("CrossEncoder", reference) as model:
         by_option = settings.get("score_rule") == "option"
         function = getattr(torch.nn, CLASSES[settings["activation"]])() if by_option else None
         return [model.predict([pair], activation_fn=function, show_progress_bar=False) for pair in pairs]
@@ -63,22 +61,24 @@ def _normalizes_last(model: Any, settings: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _loaded(name: str, original: "ReferenceModel") -> Iterator[Any]:
+def _loaded(name: str, reference: ReferenceModel) -> Iterator[Any]:
     """The library's class `name` with the original's folder, on the CPU, with the limit of its texts."""
-    assert original.folders  # only of tests that need no library
+    assert reference.folders  # only of tests that need no library
     _open_library()
     with tempfile.TemporaryDirectory(prefix="sentence-") as place, _quiet():
         try:
-            folder = _merged(original, Path(place))
+            folder = _merged(reference, Path(place))
             library = importlib.import_module("sentence_transformers")
             model = getattr(library, name)(str(folder), device="cpu", local_files_only=True)
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
-            raise SourceError(f"sentence-transformers cannot load {str(original.folders.model)!r}: {reason}") from error
-        limit = original.folders.max_length or _least(original.max_length, model.max_seq_length)
+            raise SourceError(
+                f"sentence-transformers cannot load {str(reference.folders.model)!r}: {reason}"
+            ) from error
+        limit = reference.folders.max_length or _least(reference.max_length, model.max_seq_length)
         model.max_seq_length = limit
-        if original.is_graph:
-            model[0].model = original.model
+        if reference.is_graph:
+            model[0].model = reference.model
         yield model
 
 
@@ -86,15 +86,15 @@ def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _merged(original: "ReferenceModel", place: Path) -> Path:
+def _merged(reference: ReferenceModel, place: Path) -> Path:
     """The model's files with the tokenizer's in place of its own, as transformers loads and saves that.
 
     So a tokenizer of another folder is taken, and one whose class this version of transformers lacks.
     """
     from utils.convert.tokenization import load_tokenizer
 
-    assert original.folders
-    folder = original.folders.model
+    assert reference.folders
+    folder = reference.folders.model
     root = root_of(folder)
     inner = place / folder.relative_to(root)
     inner.mkdir(exist_ok=True)
@@ -102,7 +102,7 @@ def _merged(original: "ReferenceModel", place: Path) -> Path:
         for file in source.iterdir():
             if file != folder and "token" not in file.name and file.suffix not in (".txt", ".spm", ".md"):
                 (destination / file.name).symlink_to(file.absolute())
-    load_tokenizer(original.folders.tokenizer, original.model.config).save_pretrained(inner)
+    load_tokenizer(reference.folders.tokenizer, reference.model.config).save_pretrained(inner)
     return place
 
 

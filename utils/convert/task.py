@@ -1,28 +1,15 @@
-"""What a row of the table of tasks holds."""
+"""What a row of the table of tasks holds: a common record, and what is added for a model or for ready graphs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from utils.proof.golden import TensorValue
+from utils.convert.types import Conversion, Example, ReferenceModel, Settings, Tensors, Text
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.tensors import TensorSpec
+from utils.sources.labels import Labels
+from utils.sources.model_config import ModelConfig
 from utils.targets.formats import FORMATS
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
-    from utils.convert_to_onnx import Conversion
-    from utils.sources.labels import Labels
-    from utils.sources.model_config import ModelConfig
-
-# What a task's post-processing goes by: {name: JSON value}.
-Settings = Mapping[str, Any]
-# One row of a request: {input name: text, or a list of texts}.
-Example = Mapping[str, Any]
-# A request's or an answer's, by name.
-Tensors = Mapping[str, TensorValue]
-# What goes through the tokenizer at once.
-Text = str | tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,94 +26,121 @@ class TaskOption:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every row has.
+
+    inputs: the served API; () where the graph's own tensors are served. outputs: the answer's tensors, from the
+    settings and the graph. layouts: for each layout the makers of its steps, in the order in which a request passes
+    them; the first layout is the default. comparison: a rule of comparison.py. formats: the rows of
+    targets/formats.py that its steps can be served with. takes_labels: the build needs a label map. blank_label: the
+    first label stands for no symbol, and may be empty.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: Callable[[Settings, Graph], tuple[TensorSpec, ...]]
+    layouts: Mapping[str, tuple[Callable[[Ingredients], Step], ...]]
+    comparison: str = "tensors"
+    takes_labels: bool = True
+    blank_label: bool = False
+    formats: tuple[str, ...] = tuple(FORMATS)
+    options: tuple[TaskOption, ...] = ()
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """What MODEL may be: rows of origins/, the preferred one first."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """How to tell whether a graph of reduced precision answers well enough: a `rule` of agreement.py.
+
+    `values`: what the rule compares, one array a text. `labelled`: texts may have their right labels (--eval-file).
+    """
+
+    rule: Callable[[Settings], str]
+    values: Callable[[ReferenceModel, Settings], list[Any]] = lambda reference, _: [
+        each["logits"] for each in reference.outputs
+    ]
+    labelled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelTask(Task):
+    """A task of a transformers model.
+
+    export_task: the exporter's word for it. auto_class: the class of transformers that loads the model. graph_outputs:
+    the outputs of the graph that the next step reads. resolve_settings: the settings, from the model's config, its
+    labels and the options; raises UsageError or SourceError before anything slow runs. examples: golden requests.
+    probes: golden requests made of texts of the model's own (probes.py). texts: the texts of an example that the graph
+    reads. fits: whether the served model answers an example, given the tokenizer, the settings and the most tokens of a
+    row; others are no golden requests. answer: the reference model's right answers, one for each example, by
+    transformers' pipeline or sentence-transformers. requests: the golden requests' tensors, where they are not the
+    examples themselves. accepts_graph: MODEL may also be a ready graph. unneeded: modules of the model that no served
+    output comes from, so that a checkpoint may lack them. guard: None where no reduced precision is served.
+    relabelled: puts labels into an answer that holds their numbers; None where the answer depends on their texts.
+    not_in_cache_key: settings that neither the conversion nor the answers depend on. sentences: the task follows the
+    files of sentence-transformers in the folder. library: the environment (host/environments.py) whose library gives
+    the answers, beside transformers.
+
+    Two settings are also read by the conversion: `max_length`, the limit that --max-length overrides, and
+    `lower_case`, for texts that are lower-cased before all else.
+    """
+
+    export_task: str
+    auto_class: str
+    graph_outputs: tuple[str, ...]
+    resolve_settings: Callable[[ModelConfig, tuple[str, ...], Settings], Settings]
+    examples: tuple[Example, ...]
+    probes: Callable[[Sequence[str]], Sequence[Example]]
+    texts: Callable[[Settings, Example], Sequence[Text]]
+    answer: Callable[[ReferenceModel, Settings, Sequence[Example]], list[Tensors]]
+    fits: Callable[[Any, Settings, int | None, Example], bool] | None = None
+    requests: Callable[[Conversion, int], list[Tensors]] | None = None
+    accepts_graph: bool = False
+    unneeded: tuple[str, ...] = ()
+    guard: Guard | None = None
+    relabelled: Callable[[Tensors, tuple[str, ...]], Tensors] | None = None
+    not_in_cache_key: tuple[str, ...] = ()
+    sentences: bool = False
+    library: str | None = None
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """See Task."""
+        return ("graph", "transformers") if self.accepts_graph else ("transformers",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GraphPipeline:
-    """What a row has in place of an original when its steps go around several ready graphs.
+    """The steps around several ready graphs.
 
     names: the models that the graphs are served as: MODEL's, then those that --add-model must give. between: the
-    tensors that go from step to step. settings: what the steps go by, from the options. check: raises ExportError or
-    SourceError for graphs (by name, dims whole shapes) or labels that the steps are not for, before anything slow runs.
-    golden: requests to the whole and their right answers, in pairs, by the graphs (on disk by then) themselves.
+    tensors that go from step to step. settings: the steps' settings, from the options. check: raises ExportError or
+    SourceError for graphs (by name, dims whole shapes) or labels that the steps cannot use, before anything slow runs.
+    golden: requests to the whole and their right answers, in pairs, by the graphs on disk.
     """
 
     names: tuple[str, ...]
     between: tuple[str, ...]
     settings: Callable[[Settings], Settings]
-    check: Callable[[Mapping[str, Graph], "Labels"], None]
+    check: Callable[[Mapping[str, Graph], Labels], None]
     golden: Callable[[Mapping[str, Graph], Settings, tuple[str, ...]], Sequence[tuple[Tensors, Tensors]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guard:
-    """What says whether a graph of reduced precision answers well enough: a `rule` of utils/convert/agreement.py.
+class GraphTask(Task):
+    """A task of ready graphs: one that is served as it is, or several with a `pipeline` of steps around them."""
 
-    `values`: what it is applied to, one array a text. `labelled`: texts may come with their right labels (--eval-file).
-    """
+    pipeline: GraphPipeline | None = None
 
-    rule: Callable[[Settings], str]
-    values: Callable[["ReferenceModel", Settings], list[Any]] = lambda original, _: [
-        each["logits"] for each in original.outputs
-    ]
-    labelled: bool = False
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """See Task."""
+        return ("graph",)
 
 
-def no_answer(
-    _original: "ReferenceModel", _settings: Settings, _examples: Sequence[Example]
-) -> list[Mapping[str, TensorValue]]:
-    """Of a task that starts from no original."""
-    return []
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One row of the table.
-
-    origins: what MODEL may be, of origins/; what is no "transformers" model has no use for the fields that speak
-    of an original. export_task: the exporter's word for it. auto_class: the class of transformers that loads it.
-    graph_outputs: those outputs of the graph that are served on. inputs: the served API; `outputs` tells the answer's
-    tensors from the settings and the graph. layouts: for each layout the makers of its steps, in the order in which
-    a request passes them; the first layout is the default. settle: the settings, from the model's config, its labels
-    and the options given; raises UsageError or SourceError before anything slow runs. examples: golden requests.
-    texts: what of an example the graph gets. fits: does the served model answer an example, given the tokenizer, the
-    settings and the most tokens of a row? Others are no golden requests. answer: the original's right answers, one for
-    each example, from the original itself or transformers' own pipeline. comparison: a row of COMPARISONS.
-    requests: the golden requests' tensors, where they are not the examples themselves.
-    formats: the rows of targets/formats.py that its steps can be served with. unneeded: modules of the original that no
-    served output comes from, so that a checkpoint may lack them. graphs: of a task that starts from several ready
-    graphs. blank_label: the first label stands for no symbol, and may be empty. guard: None where no reduced precision
-    is served. relabelled: an answer given with numbers for labels, with the labels; None where the answer hangs on
-    their texts. sentences: it follows the files of sentence-transformers in the folder. not_in_cache_key: settings
-    that neither the conversion nor the original's answers depend on. probes: golden requests made of texts of the
-    model's own (probes.py). library: the environment (host/environments.py) whose library gives the original's answers,
-    beside transformers.
-
-    Two settings are also read by the conversion: `max_length`, the limit that --max-length stands above, and
-    `lower_case`, for texts that are lower-cased before all else.
-    """
-
-    name: str
-    export_task: str
-    auto_class: str
-    graph_outputs: tuple[str, ...]
-    inputs: tuple[TensorSpec, ...]
-    outputs: Callable[[Settings, Graph], tuple[TensorSpec, ...]]
-    layouts: Mapping[str, tuple[Callable[[Ingredients], Step], ...]]
-    resolve_settings: Callable[["ModelConfig", tuple[str, ...], Settings], Settings]
-    examples: tuple[Example, ...] = ()
-    texts: Callable[[Settings, Example], Sequence[Text]] = lambda _settings, _example: ()
-    fits: Callable[[Any, Settings, int | None, Example], bool] = lambda *_: True
-    answer: Callable[["ReferenceModel", Settings, Sequence[Example]], list[Mapping[str, TensorValue]]] = no_answer
-    requests: Callable[["Conversion", int], list[Mapping[str, TensorValue]]] | None = None
-    origins: tuple[str, ...] = ("transformers",)
-    comparison: str = "tensors"
-    takes_labels: bool = True
-    formats: tuple[str, ...] = tuple(FORMATS)
-    unneeded: tuple[str, ...] = ()
-    options: tuple[TaskOption, ...] = ()
-    graphs: GraphPipeline | None = None
-    blank_label: bool = False
-    guard: Guard | None = None
-    relabelled: Callable[[Mapping[str, TensorValue], tuple[str, ...]], Mapping[str, TensorValue]] | None = None
-    not_in_cache_key: tuple[str, ...] = ()
-    sentences: bool = False
-    library: str | None = None
-    probes: Callable[[Sequence[str]], Sequence[Example]] = lambda _: ()
+def pipeline_of(task: Task) -> GraphPipeline | None:
+    """The steps around the ready graphs of a task; None where there are none."""
+    return task.pipeline if isinstance(task, GraphTask) else None

@@ -1,27 +1,18 @@
 """Freezes a tokenizer into one tokenizer.json and the settings the served image applies to it."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from utils.convert.probes import UNKNOWN, first_difference, paired, probe_texts
 from utils.convert.reference_model import UNLIMITED, has_tokens, tokenizer_arrays
-from utils.convert.task import Text
+from utils.convert.types import FrozenTokenizer, Text
 from utils.host import exceptions
 from utils.host.errors import ParityError, SourceError
 from utils.repository.corpus import TOKENIZER_TEXTS
 from utils.repository.served_code import load_shared
 from utils.sources.whole_numbers import whole
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrozenTokenizer:
-    """tokenizer.json and its settings (their form: model_repository/shared/tokenization.py)."""
-
-    file: Path
-    settings: Mapping[str, Any]
 
 
 def load_tokenizer(folder: Path, model_config: Any) -> Any:

@@ -6,18 +6,15 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from utils.convert.reference_model import tokenizer_arrays
+from utils.convert.task import ModelTask
+from utils.convert.types import ReferenceModel, Session
 from utils.host.errors import ExportError
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
-    from utils.convert.task import Task
-    from utils.targets.formats import Session
-    from utils.targets.releases import Release
+from utils.targets.releases import Release
 
 GRAPH_FILE = "model.pt"
 # What models take of a tokenizer, in the order of the graph's inputs.
@@ -26,11 +23,11 @@ COPIED_AT_ONCE = 1 << 20
 
 
 def export_graph(
-    original: "ReferenceModel",
+    reference: ReferenceModel,
     destination: Path,
     *,
-    task: "Task",
-    release: "Release",
+    task: ModelTask,
+    release: Release,
     type_ids: bool,
     input_dtype: str,
 ) -> Graph:
@@ -41,11 +38,11 @@ def export_graph(
     """
     import torch
 
-    names = _inputs(original, type_ids)
-    samples = _samples(original, names, input_dtype)
+    names = _inputs(reference, type_ids)
+    samples = _samples(reference, names, input_dtype)
     try:
         with torch.no_grad():
-            wrapped = _wrapped(original.model, names, task.graph_outputs)
+            wrapped = _wrapped(reference.model, names, task.graph_outputs)
             module = torch.jit.trace(  # type: ignore[no-untyped-call]
                 wrapped, samples[0], strict=False, check_trace=False
             )
@@ -56,7 +53,7 @@ def export_graph(
     except Exception as error:  # torch raises whatever it likes
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ExportError(
-            f"{type(original.model).__name__} cannot be traced to TorchScript: {reason}; leave --format torchscript "
+            f"{type(reference.model).__name__} cannot be traced to TorchScript: {reason}; leave --format torchscript "
             "out, or see --debug for the traceback"
         ) from error
     inputs = tuple(TensorSpec(name=name, dtype=input_dtype, dims=(-1,)) for name in names)
@@ -78,13 +75,13 @@ def strip_debug_records(file: Path) -> None:
     kept.replace(file)
 
 
-def _inputs(original: "ReferenceModel", type_ids: bool) -> tuple[str, ...]:
-    given = tokenizer_arrays(original.tokenizer, original.texts[:1], original.max_length)
-    taken = set(inspect.signature(original.model.forward).parameters) & set(given)
+def _inputs(reference: ReferenceModel, type_ids: bool) -> tuple[str, ...]:
+    given = tokenizer_arrays(reference.tokenizer, reference.texts[:1], reference.max_length)
+    taken = set(inspect.signature(reference.model.forward).parameters) & set(given)
     return tuple(name for name in INPUTS if name in taken and (type_ids or name != "token_type_ids"))
 
 
-def _samples(original: "ReferenceModel", names: tuple[str, ...], dtype: str) -> list[tuple[Any, ...]]:
+def _samples(reference: ReferenceModel, names: tuple[str, ...], dtype: str) -> list[tuple[Any, ...]]:
     """Two batches, of different lengths.
 
     Each has a padded row where there is something to pad with: what a model does for one row, or without padding, must
@@ -92,8 +89,8 @@ def _samples(original: "ReferenceModel", names: tuple[str, ...], dtype: str) -> 
     """
     import torch
 
-    tokens, limit = original.tokenizer, original.max_length
-    ordered = sorted(original.texts, key=lambda text: tokenizer_arrays(tokens, [text], limit)["input_ids"].size)
+    tokens, limit = reference.tokenizer, reference.max_length
+    ordered = sorted(reference.texts, key=lambda text: tokenizer_arrays(tokens, [text], limit)["input_ids"].size)
     batches = [[ordered[0], ordered[place]] for place in (len(ordered) // 2, -1)]
     if tokens.pad_token is None:
         batches = [batch[1:] for batch in batches]
@@ -124,7 +121,7 @@ def _measured(names: tuple[str, ...], runs: list[Any]) -> Any:
         yield TensorSpec(name=name, dtype="FP32", dims=tuple(one if one == other else -1 for one, other in shapes))
 
 
-def predict_graph(config: Any, *, task: "Task", head_size: int) -> Graph:
+def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
     """The tensors, told without weights; whether a model heeds token_type_ids is taken from whether it knows two."""
     from utils.convert import exporter
 
@@ -134,7 +131,7 @@ def predict_graph(config: Any, *, task: "Task", head_size: int) -> Graph:
     return Graph(path=Path(GRAPH_FILE), inputs=inputs, outputs=graph.outputs, format="torchscript")
 
 
-def open_session(graph: Graph) -> "Session":
+def open_session(graph: Graph) -> Session:
     """The saved file itself, run as the served config has it run: without optimizations for the shapes seen so far."""
     import torch
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from utils import ROOT
 from utils.convert.probes import token_probes
-from utils.convert.reference_model import ReferenceModel, has_tokens, tokenizer_arrays
-from utils.convert.task import Task, Text
+from utils.convert.reference_model import has_tokens, tokenizer_arrays
+from utils.convert.task import ModelTask
+from utils.convert.types import ReferenceModel, Text
 from utils.host import children, environment
 from utils.host.environments import TRANSFORMERS5
 from utils.host.errors import ParityError, SourceError, UsageError
@@ -81,7 +82,9 @@ def _major(version: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def check(model: Path, tokenizer: Path, original: ReferenceModel, task: Task, *, lower_case: bool = False) -> None:
+def check(
+    model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTask, *, lower_case: bool = False
+) -> None:
     """Nothing for a checkpoint of version 4; else ids and outputs against the writer's major version.
 
     ParityError (exit 5) shows the first difference; SourceError (exit 3) when the writer itself cannot load or ask it.
@@ -90,31 +93,33 @@ def check(model: Path, tokenizer: Path, original: ReferenceModel, task: Task, *,
     if _major(written.newest) < NEWEST:
         return
     note(f"written by transformers {written.newest}: asking version {NEWEST} for its answers, too")
-    token_texts = _token_texts(original)
+    token_texts = _token_texts(reference)
     request = {
         "model": str(model.absolute()),
         "tokenizer": str(tokenizer.absolute()),
         "auto_class": task.auto_class,
         "names": list(task.graph_outputs),
-        "texts": original.texts,
+        "texts": reference.texts,
         "token_texts": token_texts,
-        "max_length": original.max_length,
+        "max_length": reference.max_length,
         "lower_case": lower_case,
     }
     version, arrays = _asked(request, written)
-    _compare_ids(original, token_texts, arrays, version)
-    difference = _compare_outputs(original, arrays, version, _unread(model))
+    _compare_ids(reference, token_texts, arrays, version)
+    difference = _compare_outputs(reference, arrays, version, _unread(model))
     note(
-        f"answers of transformers {version}: ids of {len(token_texts)} texts equal, outputs of {len(original.texts)} "
+        f"answers of transformers {version}: ids of {len(token_texts)} texts equal, outputs of {len(reference.texts)} "
         f"texts differ by {difference:.1e} at most"
     )
 
 
-def _token_texts(original: ReferenceModel) -> list[Text]:
+def _token_texts(reference: ReferenceModel) -> list[Text]:
     singles = [
-        text for text in (*TOKENIZER_TEXTS, *token_probes(original.tokenizer)) if has_tokens(original.tokenizer, [text])
+        text
+        for text in (*TOKENIZER_TEXTS, *token_probes(reference.tokenizer))
+        if has_tokens(reference.tokenizer, [text])
     ]
-    return [*singles, *(text for text in original.texts if not isinstance(text, str))]
+    return [*singles, *(text for text in reference.texts if not isinstance(text, str))]
 
 
 def _asked(request: dict[str, Any], written: Written) -> tuple[str, dict[str, np.ndarray]]:
@@ -161,10 +166,10 @@ def _answer(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 
 def _compare_ids(
-    original: ReferenceModel, texts: Sequence[Text], arrays: Mapping[str, np.ndarray], version: str
+    reference: ReferenceModel, texts: Sequence[Text], arrays: Mapping[str, np.ndarray], version: str
 ) -> None:
     for place, text in enumerate(texts):
-        mine = tokenizer_arrays(original.tokenizer, [text], original.max_length)["input_ids"][0]
+        mine = tokenizer_arrays(reference.tokenizer, [text], reference.max_length)["input_ids"][0]
         theirs = arrays[f"ids-{place}"]
         if len(mine) != len(theirs) or (mine != theirs).any():
             first = next((i for i, pair in enumerate(zip(mine, theirs, strict=False)) if pair[0] != pair[1]), None)
@@ -181,11 +186,11 @@ def _shown(ids: np.ndarray, at: int) -> str:
 
 
 def _compare_outputs(
-    original: ReferenceModel, arrays: Mapping[str, np.ndarray], version: str, unread: Sequence[str]
+    reference: ReferenceModel, arrays: Mapping[str, np.ndarray], version: str, unread: Sequence[str]
 ) -> float:
     """The largest difference; ParityError above the tolerance, which grows with the values."""
     largest = 0.0
-    for place, row in enumerate(original.outputs):
+    for place, row in enumerate(reference.outputs):
         for name, mine in row.items():
             theirs = arrays[f"{name}-{place}"]
             allowed = TOLERANCE * max(1.0, float(np.abs(theirs).max(initial=0)))
@@ -194,7 +199,7 @@ def _compare_outputs(
             if not difference <= allowed:
                 cause = f"; version 4 does not read {', '.join(unread)} in config.json" if unread else ""
                 raise ParityError(
-                    f"the model was written by transformers 5, and its {name} for {original.texts[place][:60]!r} "
+                    f"the model was written by transformers 5, and its {name} for {reference.texts[place][:60]!r} "
                     f"differ by {difference:.2g} between version {version} and version 4, which the exporter needs"
                     f"{cause}; give a model that was trained and saved with transformers 4; nothing was built"
                 )

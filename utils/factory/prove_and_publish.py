@@ -30,7 +30,7 @@ def prove_and_publish(
     spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree
 ) -> tuple[Path, str | None]:
     """Where the tree stands now, and the image's id. A tree that only lacks its image is kept to go on from."""
-    if spec.no_verify:
+    if spec.output.no_verify:
         warn("--no-verify: the built server was not asked anything; its answers are unproven")
     if engine is None:
         _finish_without_image(spec, context, tree)
@@ -54,7 +54,7 @@ def _finish_without_image(spec: BuildSpec, context: Context, tree: BuildTree) ->
             _write_docker_context(spec, context, tree)
     except ImageError as error:
         warn(f"{error}; the model repository is whole, but `docker build` on this tree will lack its wheels")
-    if not spec.no_verify:
+    if not spec.output.no_verify:
         with stage("boot proof", BootProofError):
             prove_locally(context, tree.folder)
 
@@ -62,13 +62,13 @@ def _finish_without_image(spec: BuildSpec, context: Context, tree: BuildTree) ->
 def _write_docker_context(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
     from utils.docker import context as docker_context
 
-    docker_context.write(tree.folder, context.docker, context.requirements, refresh=spec.no_cache)
+    docker_context.write(tree.folder, context.docker, context.requirements, refresh=spec.output.no_cache)
 
 
 def _build_image(spec: BuildSpec, engine: "Engine", tree: BuildTree) -> str:
     from utils.docker.image import build_and_prove
 
-    return build_and_prove(tree.folder, engine=engine, no_cache=spec.no_cache, verify=not spec.no_verify)
+    return build_and_prove(tree.folder, engine=engine, no_cache=spec.output.no_cache, verify=not spec.output.no_verify)
 
 
 def prove_locally(context: Context, folder: Path) -> None:
@@ -88,7 +88,7 @@ def _place(tree: BuildTree, destination: Path) -> Path:
 
 def command_to_go_on(spec: BuildSpec, kept: Path) -> str:
     """Builds and proves the image of a kept tree as this run would have; works from any folder."""
-    options = [*(["--no-cache"] if spec.no_cache else []), *(["--no-verify"] if spec.no_verify else [])]
+    options = [*(["--no-cache"] if spec.output.no_cache else []), *(["--no-verify"] if spec.output.no_verify else [])]
     command = shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.docker.image", str(kept), *options])
     # An installed package takes build/ of the current folder.
     return f"{shlex.join(['cd', str(build_tree.BUILD.parent)])} && {command}" if INSTALLED else command
@@ -96,10 +96,10 @@ def command_to_go_on(spec: BuildSpec, kept: Path) -> str:
 
 def say_next_steps(spec: BuildSpec, place: Path) -> None:
     """How to serve what was built, and ask it something."""
-    run = ["docker", "run", "--rm", *RUNTIMES[spec.device].run_options]
+    run = ["docker", "run", "--rm", *RUNTIMES[spec.target.device].run_options]
     run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
     serve = COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh")
-    start = [serve, str(place / "model_repository")] if spec.no_image else [*run, spec.image]
+    start = [serve, str(place / "model_repository")] if spec.output.no_image else [*run, spec.output.image]
     lines = [shlex.join(start)]
     row = read_golden(place / GOLDEN_FILE).rows[0]
     if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:

@@ -6,18 +6,15 @@ All versions of a model share its one config, so that each takes and gives the s
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.host import build_tree
 from utils.host.errors import RenderError, UsageError
+from utils.options.build_spec import BuildSpec
 from utils.proof.golden import GoldenAnswers, GoldenRow, read_golden, write_golden
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, read_context
 from utils.repository.pipeline import Pipeline, Step
 from utils.repository.version_files import is_graph, place_again
 from utils.repository.version_policy import VersionPolicy
-
-if TYPE_CHECKING:
-    from utils.options.build_spec import BuildSpec
 
 # Golden answers of versions that the policy does not serve now; another policy may serve them again.
 HIDDEN_FILE = "golden_hidden.json"
@@ -92,12 +89,12 @@ class Versions:
             write_golden(replace(golden, rows=tuple(hidden)), folder, HIDDEN_FILE)
 
 
-def inspect_versions(spec: "BuildSpec") -> Versions:
+def inspect_versions(spec: BuildSpec) -> Versions:
     """What stays beside the new version; UsageError when nothing can stand beside it."""
     wanted = Versions(
-        version=spec.model_version or 1,
-        former=_former(spec) if spec.model_version or spec.versions_of else None,
-        policy=spec.version_policy,
+        version=spec.serving.model_version or 1,
+        former=_former(spec) if spec.serving.model_version or spec.serving.versions_of else None,
+        policy=spec.serving.version_policy,
     )
     there = {*wanted.kept, wanted.version}
     if unknown := sorted(wanted.served - there):
@@ -112,25 +109,26 @@ def inspect_versions(spec: "BuildSpec") -> Versions:
     return wanted
 
 
-def _former(spec: "BuildSpec") -> Former | None:
-    folder = build_tree.BUILD / spec.model_name / (spec.versions_of or spec.tag)
+def _former(spec: BuildSpec) -> Former | None:
+    name, tag = spec.serving.model_name, spec.serving.versions_of
+    folder = build_tree.BUILD / name / (tag or spec.output.tag)
     if not (folder / CONTEXT_FILE).is_file():
-        if spec.versions_of:
+        if tag:
             raise UsageError(
-                f"--versions-of {spec.versions_of!r}: {str(folder)!r} is no build of {spec.model_name!r}; name the TAG "
-                "of one, or build that first"
+                f"--versions-of {tag!r}: {str(folder)!r} is no build of {name!r}; name the TAG of one, or build that "
+                "first"
             )
         return None
     pipeline = read_context(folder / CONTEXT_FILE).pipeline
     first, *rest = pipeline.steps
     if first.model_name != pipeline.model_name:
         raise UsageError(f"{str(folder)!r} serves an {pipeline.layout}, which has no versions; choose another TAG")
-    lost = sorted({step.model_name for step in rest} - {model.name for model in spec.models})
+    lost = sorted({step.model_name for step in rest} - set(spec.source.models.by_name))
     if lost:
         raise UsageError(f"{str(folder)!r} also serves {lost[0]!r}; give it again with --add-model {lost[0]}=FILE")
-    if first.max_batch_size not in (0, spec.max_batch_size):
+    if first.max_batch_size not in (0, spec.serving.max_batch_size):
         raise UsageError(
-            f"MAX_BATCH_SIZE is {spec.max_batch_size}, and the versions in {str(folder)!r} have "
+            f"MAX_BATCH_SIZE is {spec.serving.max_batch_size}, and the versions in {str(folder)!r} have "
             f"{first.max_batch_size}; versions share one config: give the same"
         )
     versions = (first.version, *map(int, first.earlier))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from utils.convert.onnx.exported_graph import onnx_session
-from utils.convert.task import Tensors
+from utils.convert.types import Tensors
 from utils.host.errors import ExportError
 from utils.host.progress import note, warn
 from utils.ocr.graphs import DETECTION, RECOGNITION, maps_of

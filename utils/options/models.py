@@ -1,34 +1,20 @@
 """The models that a build is asked for: the served one, and those that stand beside it. Standard library only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from utils.convert.origins import NONE, ORIGINS, find_origin, is_frozen
-from utils.convert.task import Task
+from utils.convert.origins.origin import Models, RequestedModel
+from utils.convert.task import Task, pipeline_of
 from utils.host.errors import UsageError
 from utils.repository import names
 from utils.sources.requirements import Sources
-from utils.sources.storage import StorageRef, parse_reference
+from utils.sources.storage import parse_reference
 from utils.tasks import TASKS
 
 # What can be said of a ready graph, [NAME=]VALUE each.
 OF_GRAPHS = ("golden_inputs", "inputs", "outputs")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RequestedModel:
-    """One model of the repository: what kind of thing it is (a row of utils/convert/origins) and where it comes from.
-
-    `inputs` and `outputs` name the tensors between which a frozen TensorFlow graph is taken.
-    """
-
-    name: str
-    reference: StorageRef
-    origin: str
-    golden_inputs: Path | None = None
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
 
 
 def origin_of(task: Task, sources: Sources) -> str:
@@ -49,36 +35,37 @@ def origin_of(task: Task, sources: Sources) -> str:
 
 
 def requested_models(
-    served: RequestedModel, task: Task, layout: str, given: Mapping[str, Sequence[str]]
-) -> tuple[RequestedModel, ...]:
-    """The served model and those of --add-model, each with what is said of it; UsageError for what cannot be.
+    name: str, served: RequestedModel, task: Task, layout: str, options: Mapping[str, Sequence[str]]
+) -> Models[RequestedModel]:
+    """The served model and those of --add-model; UsageError for options that do not fit.
 
-    `given`: the values of the repeatable options, by their names.
+    `options`: the values of the repeatable options, by their names.
     """
-    needed = task.graphs.names[1:] if task.graphs else ()
-    models = {served.name: served}
-    for text in given.get("add_model", ()):
-        model = _added(text, layout, needed)
-        if model.name in models:
-            raise UsageError(f"--add-model {model.name!r} names two models of one repository; choose another name")
-        models[model.name] = model
-    for name in needed:
-        if name not in models:
-            raise UsageError(f"--task {task.name} needs a second graph: give it with --add-model {name}=FILE")
+    pipeline = pipeline_of(task)
+    needed = pipeline.names[1:] if pipeline else ()
+    models = {name: served}
+    for text in options.get("add_model", ()):
+        added_name, model = _added(text, layout, needed)
+        if added_name in models:
+            raise UsageError(f"--add-model {added_name!r} names two models of one repository; choose another name")
+        models[added_name] = model
+    for each in needed:
+        if each not in models:
+            raise UsageError(f"--task {task.name} needs a second graph: give it with --add-model {each}=FILE")
     for option in OF_GRAPHS:
-        for text in given.get(option, ()):
-            name, value = _said_of(text, models, served.name)
-            models[name] = _with(models[name], option, value, text)
+        for text in options.get(option, ()):
+            model_name, value = _said_of(text, models, name)
+            models[model_name] = _with(model_name, models[model_name], option, value, text)
     for model in models.values():
         if is_frozen(model.reference) and not (model.inputs and model.outputs):
             raise UsageError(
                 f"{str(model.reference)!r} is a frozen TensorFlow graph and does not say where it begins and ends; "
                 "name its tensors with --inputs and --outputs, such as --inputs input_images:0"
             )
-    return tuple(models.values())
+    return Models(name=name, served=models.pop(name), added=models)
 
 
-def _added(text: str, layout: str, needed: tuple[str, ...]) -> RequestedModel:
+def _added(text: str, layout: str, needed: tuple[str, ...]) -> tuple[str, RequestedModel]:
     name, _, file = text.partition("=")
     if not file:
         raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
@@ -88,7 +75,7 @@ def _added(text: str, layout: str, needed: tuple[str, ...]) -> RequestedModel:
             f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
             f"{wanted}"
         )
-    return RequestedModel(name=names.check_added_name(name), reference=parse_reference(file), origin="graph")
+    return names.check_added_name(name), RequestedModel(reference=parse_reference(file), origin="graph")
 
 
 def _said_of(text: str, models: Mapping[str, RequestedModel], served: str) -> tuple[str, str]:
@@ -97,13 +84,13 @@ def _said_of(text: str, models: Mapping[str, RequestedModel], served: str) -> tu
     return (name, value) if equals and name in models else (served, text)
 
 
-def _with(model: RequestedModel, option: str, value: str, text: str) -> RequestedModel:
+def _with(name: str, model: RequestedModel, option: str, value: str, text: str) -> RequestedModel:
     """The model with one option more; UsageError for one that is not for it."""
     shown = f"--{option.replace('_', '-')} {text!r}"
     if model.origin != "graph":
-        raise UsageError(f"{shown}: the model {model.name!r} is no ready graph; leave it out")
+        raise UsageError(f"{shown}: the model {name!r} is no ready graph; leave it out")
     if getattr(model, option):
-        raise UsageError(f"{shown}: the model {model.name!r} has that already; give it once")
+        raise UsageError(f"{shown}: the model {name!r} has that already; give it once")
     if option == "golden_inputs":
         return replace(model, golden_inputs=Path(value).expanduser())
     if model.reference.scheme == "local" and not is_frozen(model.reference):

@@ -1,6 +1,7 @@
 """Which Triton release a build is for: the one named, or what the GPU and its driver can run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
@@ -10,8 +11,26 @@ from utils.targets.releases import Release, default_release, find_release, with_
 from utils.targets.runtimes import RUNTIMES
 
 
-def choose_release(texts: Mapping[str, str], device: str) -> tuple[Release, str]:
-    """The release with its opset, and why that one where a GPU has a say in it: the one named, or what runs here."""
+@dataclass(frozen=True, kw_only=True)
+class InstalledGpu:
+    """What nvidia-smi reports on this machine: the driver's version, and the lowest compute capability."""
+
+    driver: str | None = None
+    capability: str = ""
+
+
+def needs_installed_gpu(values: Mapping[str, object]) -> bool:
+    """Whether the release is chosen by the GPU that is installed here."""
+    return values.get("device") == "gpu" and "release" not in values
+
+
+def installed_gpu() -> InstalledGpu:
+    """Asks nvidia-smi; nothing where there is none."""
+    return InstalledGpu(driver=drivers.installed_driver(), capability=gpus.installed_capability())
+
+
+def choose_release(texts: Mapping[str, str], device: str, gpu: InstalledGpu) -> tuple[Release, str]:
+    """The release with its opset, and why that one where a GPU has a say in it: the one named, or what `gpu` runs."""
     named, driver, capability = (texts.get(name) for name in ("release", "driver", "compute_capability"))
     reason = ""
     if not RUNTIMES[device].needs_driver:
@@ -20,7 +39,7 @@ def choose_release(texts: Mapping[str, str], device: str) -> tuple[Release, str]
                 raise UsageError(f"{option} {value} chooses a release for a GPU; add --device gpu, or leave it out")
         release = find_release(named or default_release())
     else:
-        release, reason = _release_for_gpu(named, driver, capability)
+        release, reason = _release_for_gpu(named, driver, capability, gpu)
     if "opset" in texts:
         release = with_opset(release, whole_number("--opset", texts["opset"]))
     return release, reason
@@ -32,14 +51,16 @@ def warn_of_doubts(release: Release, device: str) -> None:
         warn(f"Triton {release.name}: {'; '.join(doubts)}; see docs/releases.md")
 
 
-def _release_for_gpu(named: str | None, driver: str | None, capability: str | None) -> tuple[Release, str]:
+def _release_for_gpu(
+    named: str | None, driver: str | None, capability: str | None, gpu: InstalledGpu
+) -> tuple[Release, str]:
     """What is named is held against what is told or found of the GPU; what is not named is chosen for it."""
-    capable = gpus.capable_releases(capability or ("" if named else gpus.installed_capability()))
+    capable = gpus.capable_releases(capability or ("" if named else gpu.capability))
     if named is not None:
         release = find_release(named)
         gpus.check_capability(capability, release)
         return release, drivers.check_driver(driver, release) if driver else ""
-    driver = driver or drivers.installed_driver()
+    driver = driver or gpu.driver
     if driver is not None:
         choice = drivers.choose_release(driver, capable)
         return choice.release, choice.reason

@@ -11,10 +11,9 @@ from typing import Any
 from deploy.supervisor.comparison import COMPARISONS, difference
 from utils.host.errors import BootProofError
 from utils.repository.context import GOLDEN_FILE
+from utils.targets.precisions import TOLERANCE
 
 FORMAT = 2
-# Allowed difference of numbers between the server and the reference model; FP32 graphs differ by less than 1e-5.
-TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)

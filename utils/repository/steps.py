@@ -76,18 +76,28 @@ def graph_call(ingredients: Ingredients) -> dict[str, Any]:
 def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> Step:
     """One exported model under a name of its own."""
     row = FORMATS[graph.format]
-    (inputs, meant), (outputs, given) = row.served("input", graph.inputs), row.served("output", graph.outputs)
+    inputs, input_names = _by_position("input", graph.inputs) if row.positional else (graph.inputs, {})
+    outputs, output_names = _by_position("output", graph.outputs) if row.positional else (graph.outputs, {})
     return Step(
         model_name=model_name,
         component=row.component,
         max_batch_size=ingredients.max_batch_size if graph.batched else 0,
         inputs=inputs,
         outputs=outputs,
-        stands_for={**meant, **given},
+        stands_for={**input_names, **output_names},
         instance_kind=ingredients.graph_instance_kind,
         gpus=ingredients.gpus,
         files=graph_files(graph),
     )
+
+
+def _by_position(word: str, tensors: tuple[TensorSpec, ...]) -> tuple[tuple[TensorSpec, ...], dict[str, str]]:
+    """The tensors under names of their position, and what each name stands for. `word`: "input" or "output".
+
+    Source of <name>__<index>: Triton's pytorch_backend, README.md, on the names of inputs and outputs.
+    """
+    named = tuple(replace(tensor, name=f"{word}__{position}") for position, tensor in enumerate(tensors))
+    return named, {new.name: usual.name for new, usual in zip(named, tensors, strict=True)}
 
 
 def bare_graph(ingredients: Ingredients) -> Step:

@@ -1,20 +1,10 @@
-"""What a served model can be tuned in: one row an option, and a plan with them applied. Standard library only."""
+"""What a served model can be tuned in: one row an option. Standard library only."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
-from utils.repository.pipeline import Pipeline, Step
-from utils.targets.formats import FORMATS
-
-# The components that run a graph.
-COMPUTING = ("fused", *(row.component for row in FORMATS.values()))
-SETTINGS = "settings.json"
-# Of a step that computes: what its config says, and what its own settings do, where it has any.
-IN_CONFIG = ("threads", "instances", "batch_delay")
-IN_SETTINGS = ("threads", "token_budget")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,38 +101,3 @@ def parse_tuning(texts: Mapping[str, str], *, max_batch_size: int, **built: str)
     return Tuning(
         **{row.name: whole_number(row.option, texts[row.name], least=row.least, most=row.most) for row in rows}
     )
-
-
-def tuned(pipeline: Pipeline, tuning: Tuning) -> Pipeline:
-    """The plan with every step that computes set so; what is not given stays as it is.
-
-    UsageError for a delay where no step takes batches: whether a ready graph does, only the graph tells.
-    """
-    if tuning.batch_delay is not None and not takes_batches(pipeline):
-        raise UsageError(
-            f"--batch-delay {tuning.batch_delay} has no effect: the graph takes one row at a time; leave it out"
-        )
-    return replace(pipeline, steps=tuple(_tuned(step, tuning.given) for step in pipeline.steps))
-
-
-def takes_batches(pipeline: Pipeline) -> bool:
-    """Does any step that computes take several rows in a run?"""
-    return any(step.max_batch_size > 1 for step in computing(pipeline))
-
-
-def computing(pipeline: Pipeline) -> tuple[Step, ...]:
-    """The steps that run a graph."""
-    return tuple(step for step in pipeline.steps if step.component in COMPUTING)
-
-
-def _tuned(step: Step, given: Mapping[str, int]) -> Step:
-    if step.component not in COMPUTING:
-        return step
-    documents: dict[str, Any] = dict(step.documents)
-    if SETTINGS in documents:
-        documents[SETTINGS] = {**documents[SETTINGS], **_named(given, IN_SETTINGS)}
-    return replace(step, documents=documents, **_named(given, IN_CONFIG))
-
-
-def _named(given: Mapping[str, int], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: given[name] for name in names if name in given}

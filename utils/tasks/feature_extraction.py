@@ -1,21 +1,19 @@
 """Feature extraction: a text in, its embedding out, as sentence-transformers gives it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from utils.convert.task import Example, Guard, Settings, Task, TaskOption
+from utils.convert.task import Guard, ModelTask, TaskOption
+from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import ExportError, UsageError
-from utils.proof.golden import TensorValue, numbers
+from utils.proof.golden import numbers
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import fused, graph_step, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import POOLINGS, read_sentence_folder
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
 
 
 def _pooling(text: str) -> str:
@@ -78,23 +76,21 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
     return settings
 
 
-def answer(
-    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
-) -> list[Mapping[str, TensorValue]]:
+def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """What sentence-transformers' own encode gives for each text."""
     from utils.convert.sentence_answers import encode
 
-    encoded = encode(original, settings, [example["text_input"] for example in examples])
+    encoded = encode(reference, settings, [example["text_input"] for example in examples])
     return [{"embedding": numbers("FP32", embedding)} for embedding in encoded]
 
 
-def embeddings(original: "ReferenceModel", settings: Settings) -> list[Any]:
+def embeddings(reference: ReferenceModel, settings: Settings) -> list[Any]:
     """Of each text, FP32, by torch, of its own tokens: without padding there is nothing to mask."""
     import torch
     from torch.nn.functional import normalize
 
     pooled_texts = []
-    for outputs in original.outputs:
+    for outputs in reference.outputs:
         states = torch.tensor(outputs["last_hidden_state"])
         pooled = {"mean": states.mean(dim=0), "cls": states[0], "max": states.amax(dim=0)}[settings["pooling"]]
         embedding = normalize(pooled, dim=0) if settings["normalize"] else pooled
@@ -111,7 +107,7 @@ def embedding(settings: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
     return (TensorSpec(name="embedding", dtype="FP32", dims=(size if kept is None else min(kept, size),)),)
 
 
-TASK = Task(
+TASK = ModelTask(
     name="feature-extraction",
     export_task="feature-extraction",
     auto_class="AutoModel",

@@ -1,20 +1,16 @@
 """A classifier without the steps around it: token arrays in, logits out, as the graph has them."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from utils.convert.task import Example, Settings, Task
-from utils.proof.golden import TensorValue, numbers
+from utils.convert.task import ModelTask
+from utils.convert.types import Conversion, Example, ReferenceModel, Settings, Tensors
+from utils.proof.golden import numbers
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.served_code import load_shared
 from utils.repository.steps import bare_graph
 
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
-    from utils.convert_to_onnx import Conversion
 
-
-def requests(conversion: "Conversion", max_batch_size: int) -> list[Mapping[str, TensorValue]]:
+def requests(conversion: Conversion, max_batch_size: int) -> list[Tensors]:
     """The texts' token arrays: every second one as it is, the others padded to one length, so that they share batches.
 
     Padding is as good as none only where parity was proven for it, in batches of more than one.
@@ -36,15 +32,15 @@ def requests(conversion: "Conversion", max_batch_size: int) -> list[Mapping[str,
     return [rows[text] for text in texts]
 
 
-def answer(original: "ReferenceModel", _: Settings, examples: Sequence[Example]) -> list[Mapping[str, TensorValue]]:
+def answer(reference: ReferenceModel, _: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """PyTorch's logits, each text alone."""
     del examples  # one text each, in the order of the outputs
-    return [{"logits": numbers("FP32", outputs["logits"])} for outputs in original.outputs]
+    return [{"logits": numbers("FP32", outputs["logits"])} for outputs in reference.outputs]
 
 
-TASK = Task(
+TASK = ModelTask(
     name="logits",
-    origins=("graph", "transformers"),
+    accepts_graph=True,
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
     graph_outputs=("logits",),

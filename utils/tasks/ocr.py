@@ -6,7 +6,8 @@ The detector gives EAST's maps (Zhou et al., 2017), the recognizer frames for CT
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from utils.convert.task import GraphPipeline, Settings, Task, TaskOption, Tensors
+from utils.convert.task import GraphPipeline, GraphTask, TaskOption
+from utils.convert.types import Settings, Tensors
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.ocr.graphs import DETECTION, RECOGNITION, check, maps_of
@@ -149,12 +150,8 @@ def golden(
     return answers(graphs, settings, alphabet)
 
 
-TASK = Task(
+TASK = GraphTask(
     name="ocr",
-    origins=("graph",),
-    export_task="",
-    auto_class="",
-    graph_outputs=(),
     inputs=(IMAGE,),
     outputs=lambda _settings, _graph: (WORDS, BOXES, SCORES),
     formats=("onnx",),
@@ -167,8 +164,7 @@ TASK = Task(
             text_recognition_postprocessing,
         )
     },
-    resolve_settings=lambda _config, _labels, _options: {},
-    graphs=GraphPipeline(
+    pipeline=GraphPipeline(
         names=(DETECTION, RECOGNITION),
         between=("images", "picture", "score_map", "geometry", "crops", "logits"),
         settings=lambda options: {**PREPROCESSING, **POSTPROCESSING, **options},

@@ -1,9 +1,10 @@
 """Extractive question answering: a question and a context in, the part of the context that answers it out."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from utils.convert.task import Example, Settings, Task, TaskOption
+from utils.convert.task import ModelTask, TaskOption
+from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import SourceError
 from utils.proof.golden import TensorValue, texts
 from utils.repository.pipeline import Graph, Ingredients, Step
@@ -11,9 +12,6 @@ from utils.repository.served_code import load_shared
 from utils.repository.steps import graph_call, graph_step, text_input, tokenizer_file
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
 
 # Of transformers' QuestionAnsweringPipeline: tokens of a row, of two rows' overlap, and of an answer, at most.
 LONGEST_ROW, LONGEST_OVERLAP, LONGEST_ANSWER = 384, 128, 15
@@ -81,19 +79,17 @@ def resolve_settings(_: ModelConfig, __: tuple[str, ...], options: Settings) -> 
     }
 
 
-def answer(
-    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
-) -> list[Mapping[str, TensorValue]]:
+def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """What transformers' own pipeline says to each."""
     from transformers import QuestionAnsweringPipeline
 
-    _require_question_first(original.tokenizer)
-    tokenizer = original.fitting_tokenizer()
-    pipeline = QuestionAnsweringPipeline(model=original.model, tokenizer=tokenizer, device=-1)
+    _require_question_first(reference.tokenizer)
+    tokenizer = reference.fitting_tokenizer()
+    pipeline = QuestionAnsweringPipeline(model=reference.model, tokenizer=tokenizer, device=-1)
     answers = []
     for example in examples:
-        sizes = row_sizes(original.max_length)
-        _, room = _tokens_and_room(tokenizer, original.max_length, example)
+        sizes = row_sizes(reference.max_length)
+        _, room = _tokens_and_room(tokenizer, reference.max_length, example)
         if room > 0:
             sizes["doc_stride"] = load_shared("context_rows").overlap(room, sizes["doc_stride"])
         answers.append(_tensors(pipeline(**example, **settings, **sizes)))
@@ -124,13 +120,13 @@ def _require_question_first(tokenizer: Any) -> None:
         )
 
 
-def _tensors(said: Mapping[str, Any]) -> Mapping[str, TensorValue]:
+def _tensors(said: Mapping[str, Any]) -> Tensors:
     numbers = {"score": "FP32", "start": "INT64", "end": "INT64"}
     values = {name: TensorValue(datatype=dtype, shape=(1,), data=(said[name],)) for name, dtype in numbers.items()}
     return {"answer": texts([said["answer"]]), **values}
 
 
-TASK = Task(
+TASK = ModelTask(
     name="question-answering",
     export_task="question-answering",
     auto_class="AutoModelForQuestionAnswering",

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from utils.convert.activations import ACTIVATION, OF_PIPELINE, chosen
-from utils.convert.task import Example, Guard, Settings, Task, TaskOption
+from utils.convert.task import Guard, ModelTask, TaskOption
+from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.host.progress import note
@@ -15,9 +16,6 @@ from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import fused, graph_step, id2label, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
 
 TOP_K = TaskOption(
     name="top_k",
@@ -87,9 +85,7 @@ def _of_pipeline(config: ModelConfig) -> str:
     return "sigmoid" if config.head_size == 1 and function == "softmax" else function
 
 
-def answer(
-    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
-) -> list[Mapping[str, TensorValue]]:
+def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """All labels, best first, with their scores, as transformers' own pipeline gives them.
 
     The served answer holds the first K of them. The pipeline chooses how logits become scores, unless the option does
@@ -99,7 +95,7 @@ def answer(
 
     function = {} if settings["score_rule"] == "pipeline" else {"function_to_apply": settings["score_function"]}
     pipeline = TextClassificationPipeline(
-        model=original.labelled_model(), tokenizer=original.fitting_tokenizer(), device=-1, top_k=None, **function
+        model=reference.labelled_model(), tokenizer=reference.fitting_tokenizer(), device=-1, top_k=None, **function
     )
     return [_ranking(pipeline(_of(example), truncation=True)) for example in examples]
 
@@ -110,7 +106,7 @@ def _of(example: Example) -> Mapping[str, str]:
     return {"text": example["text_input"], **pair}
 
 
-def _ranking(said: Sequence[Mapping[str, Any]]) -> Mapping[str, TensorValue]:
+def _ranking(said: Sequence[Mapping[str, Any]]) -> Tensors:
     scores = tuple(each["score"] for each in said)
     return {
         "predicts": texts([each["label"] for each in said]),
@@ -118,12 +114,12 @@ def _ranking(said: Sequence[Mapping[str, Any]]) -> Mapping[str, TensorValue]:
     }
 
 
-def relabelled(answer: Mapping[str, TensorValue], labels: tuple[str, ...]) -> Mapping[str, TensorValue]:
+def relabelled(answer: Tensors, labels: tuple[str, ...]) -> Tensors:
     """Numbers become the labels that stand there."""
     return {**answer, "predicts": texts([labels[int(number)] for number in answer["predicts"].data])}
 
 
-TASK = Task(
+TASK = ModelTask(
     name="text-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from utils.convert.task import Example, Settings, Text
+from utils.convert.types import Example, Settings, Text
 from utils.repository.corpus import GOLDEN_PAIRS
 from utils.repository.steps import text_input
 from utils.tasks import text_classification

@@ -1,23 +1,20 @@
 """Text ranking by a cross-encoder: a query and a text in, one score out; the higher, the better the text fits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from utils.convert.activations import ACTIVATION, OF_TORCH, chosen, of_torch
-from utils.convert.task import Example, Guard, Settings, Task, Text
+from utils.convert.task import Guard, ModelTask
+from utils.convert.types import Example, ReferenceModel, Settings, Tensors, Text
 from utils.host.errors import SourceError
 from utils.host.json_file import read_json
-from utils.proof.golden import TensorValue, numbers
+from utils.proof.golden import numbers
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import fused, graph_step, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import OWN_CONFIG, SentenceFolder, read_ranking_folder
 from utils.tasks import text_pair_classification
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
 
 
 def pair_preprocessing(ingredients: Ingredients) -> Step:
@@ -96,17 +93,15 @@ def pairs(_: Settings, example: Example) -> Sequence[Text]:
     return ((example["text_input"], example["text_pair"]),)
 
 
-def answer(
-    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
-) -> list[Mapping[str, TensorValue]]:
+def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """What sentence-transformers' own CrossEncoder.predict gives for each pair."""
     from utils.convert.sentence_answers import predict
 
     asked = [(example["text_input"], example["text_pair"]) for example in examples]
-    return [{"scores": numbers("FP32", each)} for each in predict(original, settings, asked)]
+    return [{"scores": numbers("FP32", each)} for each in predict(reference, settings, asked)]
 
 
-TASK = Task(
+TASK = ModelTask(
     name="text-ranking",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",

@@ -1,20 +1,17 @@
 """Token classification: a text in, the entities in it out, as transformers' own pipeline gives them."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from utils.convert.task import Example, Guard, Settings, Task, TaskOption
+from utils.convert.task import Guard, ModelTask, TaskOption
+from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import UsageError
-from utils.proof.golden import TensorValue, texts
+from utils.proof.golden import texts
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import graph_step, id2label, text_input, text_preprocessing, tokenizer_file
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
 
 # The pipeline's aggregation strategies.
 AGGREGATIONS = ("none", "simple", "first", "average", "max")
@@ -66,15 +63,13 @@ def resolve_settings(_: ModelConfig, __: tuple[str, ...], options: Settings) -> 
     return {"aggregation": options.get("aggregation", "simple")}
 
 
-def answer(
-    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
-) -> list[Mapping[str, TensorValue]]:
+def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """What transformers' own pipeline says to each, with the labels that are served."""
     from transformers import TokenClassificationPipeline
 
     pipeline = TokenClassificationPipeline(
-        model=original.labelled_model(),
-        tokenizer=original.fitting_tokenizer(),
+        model=reference.labelled_model(),
+        tokenizer=reference.fitting_tokenizer(),
         device=-1,
         aggregation_strategy=settings["aggregation"],
     )
@@ -82,7 +77,7 @@ def answer(
     return [{"entities": texts([json.dumps(each, ensure_ascii=False, default=float)])} for each in found]
 
 
-TASK = Task(
+TASK = ModelTask(
     name="token-classification",
     export_task="token-classification",
     auto_class="AutoModelForTokenClassification",

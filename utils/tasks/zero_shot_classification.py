@@ -1,18 +1,16 @@
 """Zero-shot classification: a text and any labels in, the labels by how well a model of inference says they suit."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from utils.convert.task import Example, Settings, Task, TaskOption
+from utils.convert.task import ModelTask, TaskOption
+from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import SourceError, UsageError
 from utils.proof.golden import TensorValue, texts
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import graph_call, graph_step, text_input, tokenizer_file
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
-
-if TYPE_CHECKING:
-    from utils.convert.reference_model import ReferenceModel
 
 DEFAULT_TEMPLATE = "This example is {}."
 LABELS = ("sports", "politics", "technology", "weather", "cooking")
@@ -107,15 +105,13 @@ def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example
     return all(len(ids) < room for ids in tokenizer(hypotheses, add_special_tokens=False)["input_ids"])
 
 
-def answer(
-    original: "ReferenceModel", settings: Settings, examples: Sequence[Example]
-) -> list[Mapping[str, TensorValue]]:
+def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """What transformers' own pipeline says to each, told the labels that this build goes by."""
     from transformers import ZeroShotClassificationPipeline
 
-    original.model.config.label2id = {label: index for index, label in enumerate(original.labels)}
-    pipeline = ZeroShotClassificationPipeline(model=original.model, tokenizer=original.fitting_tokenizer(), device=-1)
-    answers: list[Mapping[str, TensorValue]] = []
+    reference.model.config.label2id = {label: index for index, label in enumerate(reference.labels)}
+    pipeline = ZeroShotClassificationPipeline(model=reference.model, tokenizer=reference.fitting_tokenizer(), device=-1)
+    answers: list[Tensors] = []
     for example in examples:
         said = pipeline(
             example["text_input"],
@@ -133,7 +129,7 @@ def answer(
     return answers
 
 
-TASK = Task(
+TASK = ModelTask(
     name="zero-shot-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",

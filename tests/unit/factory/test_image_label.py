@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from utils.factory.plan import LONGEST_IMAGE_LABEL, image_label
+from utils.factory.report import LONGEST_IMAGE_LABEL, image_label
 
 # execve(2): the longest single argument, with its terminating zero.
 MAX_ARG_STRLEN = 131_072

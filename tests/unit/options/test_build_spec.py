@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from utils import make_triton_image
 from utils.convert.task import TaskOption
-from utils.host.errors import UsageError
+from utils.host.errors import SourceError, UsageError
 from utils.options.build_spec import parse_arguments
 from utils.repository.served_names import ServedNames
 from utils.sources.storage import StorageRef
@@ -40,25 +41,32 @@ def yaml_file(tmp_path):
 
 def test_the_positional_form_of_the_original():
     spec = parse_arguments([*THREE, "topics", "v1", "8"])
-    assert spec.sources.model == StorageRef(scheme="local", locator="./model")
-    assert spec.sources.tokenizer == StorageRef(scheme="hf", locator="user/tok@v1")
-    assert spec.sources.labels == StorageRef(scheme="local", locator="labels.json")
-    assert (spec.model_name, spec.tag, spec.max_batch_size) == ("topics", "v1", 8)
-    assert spec.image == "tritoned_topics:v1"
+    assert spec.source.sources.model == StorageRef(scheme="local", locator="./model")
+    assert spec.source.sources.tokenizer == StorageRef(scheme="hf", locator="user/tok@v1")
+    assert spec.source.sources.labels == StorageRef(scheme="local", locator="labels.json")
+    assert (spec.serving.model_name, spec.output.tag, spec.serving.max_batch_size) == ("topics", "v1", 8)
+    assert spec.output.image == "tritoned_topics:v1"
 
 
 def test_the_defaults():
     spec = parse_arguments(THREE)
-    assert (spec.model_name, spec.tag, spec.max_batch_size) == ("ensemble_model", "latest", 4)
-    assert spec.image == "tritoned_ensemble_model:latest"
-    assert spec.task.name == "text-classification"
-    assert spec.device == "cpu"
-    assert spec.release.name == default_release()
-    assert spec.sources.fetch_timeout == 600
-    assert (spec.options, spec.max_length, spec.base_image, spec.slim_image) == ({}, None, None, None)
-    assert spec.names == ServedNames()
-    assert spec.sources.requirements.takes_labels
-    assert not any((spec.no_image, spec.dry_run, spec.no_cache, spec.no_verify, spec.json))
+    assert (spec.serving.model_name, spec.output.tag, spec.serving.max_batch_size) == ("ensemble_model", "latest", 4)
+    assert spec.output.image == "tritoned_ensemble_model:latest"
+    assert spec.source.task.name == "text-classification"
+    assert spec.target.device == "cpu"
+    assert spec.target.release.name == default_release()
+    assert spec.source.sources.fetch_timeout == 600
+    assert (spec.source.options, spec.target.max_length, spec.target.base_image, spec.target.slim_image) == (
+        {},
+        None,
+        None,
+        None,
+    )
+    assert spec.serving.names == ServedNames()
+    assert spec.source.sources.requirements.takes_labels
+    assert not any(
+        (spec.output.no_image, spec.output.dry_run, spec.output.no_cache, spec.output.no_verify, spec.output.json)
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,11 +81,16 @@ def test_the_defaults():
 def test_options_may_stand_anywhere(argv):
     spec = parse_arguments(argv)
     assert spec == parse_arguments([*THREE, "topics", "v1", "8", "--top-k", "2", "--no-image"])
-    assert (spec.options, spec.no_image, spec.tag, spec.max_batch_size) == ({"top_k": 2}, True, "v1", 8)
+    assert (spec.source.options, spec.output.no_image, spec.output.tag, spec.serving.max_batch_size) == (
+        {"top_k": 2},
+        True,
+        "v1",
+        8,
+    )
 
 
 def test_a_dash_takes_the_labels_of_the_model():
-    assert parse_arguments(["./model", "./tok", "-"]).sources.labels is None
+    assert parse_arguments(["./model", "./tok", "-"]).source.sources.labels is None
 
 
 def test_every_option_arrives():
@@ -86,16 +99,31 @@ def test_every_option_arrives():
             "--fetch-timeout", "30", "--dry-run", "--no-cache", "--no-verify", "--json", "--input-name", "text",
             "--output-name", "scores=p", "--step-name", "model_onnx=graph"]  # fmt: skip
     spec = parse_arguments(argv)
-    assert (spec.device, spec.release.name, spec.options, spec.max_length) == ("gpu", "24.08", {"top_k": 3}, 256)
-    assert (spec.base_image, spec.slim_image, spec.triton_image) == ("tri:1", "slim:2", "tri:1")
-    assert spec.image == "registry:5000/team/topics:latest"
-    assert spec.sources.fetch_timeout == 30
-    assert spec.names == ServedNames(inputs={"": "text"}, outputs={"scores": "p"}, steps={"model_onnx": "graph"})
-    assert (spec.dry_run, spec.no_cache, spec.no_verify, spec.json, spec.no_image) == (True, True, True, True, False)
+    assert (spec.target.device, spec.target.release.name, spec.source.options, spec.target.max_length) == (
+        "gpu",
+        "24.08",
+        {"top_k": 3},
+        256,
+    )
+    assert (spec.target.base_image, spec.target.slim_image, spec.target.triton_image) == ("tri:1", "slim:2", "tri:1")
+    assert spec.output.image == "registry:5000/team/topics:latest"
+    assert spec.source.sources.fetch_timeout == 30
+    assert spec.serving.names == ServedNames(
+        inputs={"": "text"}, outputs={"scores": "p"}, steps={"model_onnx": "graph"}
+    )
+    assert (
+        spec.output.dry_run,
+        spec.output.no_cache,
+        spec.output.no_verify,
+        spec.output.json,
+        spec.output.no_image,
+    ) == (True, True, True, True, False)
 
 
 def test_without_a_base_image_triton_comes_from_the_release():
-    assert parse_arguments([*THREE, "--release", "24.08"]).triton_image == usable_releases()["24.08"].triton_image
+    assert (
+        parse_arguments([*THREE, "--release", "24.08"]).target.triton_image == usable_releases()["24.08"].triton_image
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,126 +201,33 @@ def test_help_names_every_argument_and_option(capsys):
     assert default_release() in one_line
 
 
-def test_debug_is_an_option_of_the_command_line_only(monkeypatch, yaml_file):
+def test_debug_is_an_option_of_the_command_line_only(yaml_file):
     assert "debug" in refusal(["--config", yaml_file("debug: true\nmodel: m\ntokenizer: t\nid2label: l\n")])
-    assert "TRITON_FACTORY_DEBUG" not in os.environ
-    monkeypatch.setenv("TRITON_FACTORY_DEBUG", "0")
-    parse_arguments([*THREE, "--debug"])
-    assert os.environ["TRITON_FACTORY_DEBUG"] == "1"
+    assert parse_arguments([*THREE, "--debug"]).output.debug
+    assert not parse_arguments(THREE).output.debug
 
 
-@pytest.mark.parametrize("joint", ["-", "_"])
-def test_a_yaml_file_says_all_that_the_command_line_says(yaml_file, joint):
-    text = """\
-    model: ./model
-    tokenizer: hf:user/tok@v1
-    id2label: labels.json
-    model_name: topics
-    tag: v1
-    max_batch_size: 8
-    top_k: 2
-    max_length: 256
-    input_name: text
-    output_name: predicts=label,scores=p
-    step_name: model_onnx=graph
-    fetch_timeout: 30
-    base_image: tri:1
-    slim_image: slim:2
-    image: team/topics
-    device: gpu
-    release: "24.08"
-    task: text-classification
-    no_image: true
-    no_verify: true
-    no_cache: true
-    dry_run: true
-    json: true
-    """
-    text = "\n".join(
-        line.strip().split(":", 1)[0].replace("_", joint) + ":" + line.split(":", 1)[1]
-        for line in text.splitlines()
-        if ":" in line
-    )
-    argv = [*THREE, "topics", "v1", "8", "--top-k=2", "--max-length=256", "--input-name=text",
-            "--output-name=predicts=label,scores=p", "--step-name=model_onnx=graph", "--fetch-timeout=30",
-            "--base-image=tri:1", "--slim-image=slim:2", "--image=team/topics", "--device=gpu", "--release=24.08",
-            "--no-image", "--no-verify", "--no-cache", "--dry-run", "--json"]  # fmt: skip
-    assert parse_arguments(["--config", yaml_file(text)]) == parse_arguments(argv)
+def test_parsing_has_no_effects(monkeypatch):
+    """The entry sets what child processes read, and asks nvidia-smi."""
+    before = dict(os.environ)
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started"))
+    parse_arguments([*THREE, "--debug", "--no-cache", "--device", "gpu"])
+    assert dict(os.environ) == before
 
 
-def test_the_command_line_wins_over_the_file(yaml_file):
-    file = yaml_file("model: m\ntokenizer: t\nid2label: l\nmodel_name: topics\ntag: v1\ntop_k: 1\ndevice: gpu\n")
-    spec = parse_arguments(["other", "--config", file, "--top-k", "3", "--device", "cpu"])
-    assert spec.sources.model.locator == "other"
-    assert spec.sources.tokenizer.locator == "t"
-    assert (spec.model_name, spec.tag, spec.options, spec.device) == ("topics", "v1", {"top_k": 3}, "cpu")
-
-
-def test_values_left_empty_or_false_in_the_file_count_as_not_given(yaml_file):
-    file = yaml_file('model: m\ntokenizer: t\nid2label: "-"\ntop_k:\ntag: null\nno_image: false\n')
-    spec = parse_arguments(["--config", file])
-    assert (spec.sources.labels, spec.options, spec.tag, spec.no_image) == (None, {}, "latest", False)
-
-
-@pytest.mark.parametrize(("line", "field", "value"), [("tag: 0", "tag", "0"), ("tag: 7", "tag", "7")])
-def test_a_number_in_the_file_is_what_its_digits_are_on_the_command_line(yaml_file, line, field, value):
-    spec = parse_arguments(["--config", yaml_file(f"model: m\ntokenizer: t\nid2label: l\n{line}\n")])
-    assert getattr(spec, field) == value
-
-
-@pytest.mark.parametrize(
-    ("line", "said"), [("max_batch_size: 0", "MAX_BATCH_SIZE is '0'"), ("top_k: 0", "--top-k is '0'")]
-)
-def test_a_zero_in_the_file_is_refused_as_on_the_command_line(yaml_file, line, said):
-    assert said in refusal(["--config", yaml_file(f"model: m\ntokenizer: t\nid2label: l\n{line}\n")])
-
-
-@pytest.mark.parametrize(("line", "value"), [("tag: 1.10", "1.10"), ("tag: 2026_11", "2026_11"), ("tag: 010", "010")])
-def test_yaml_does_not_reinterpret_a_tag(yaml_file, line, value):
-    """YAML reads 1.10 as the number 1.1; an image tagged so would silently be another one."""
-    try:
-        tag = parse_arguments(["--config", yaml_file(f"model: m\ntokenizer: t\nid2label: l\n{line}\n")]).tag
-    except UsageError as error:
-        assert "quote" in str(error)  # saying so is as good
-    else:
-        assert tag == value
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("model: m\nmodle: x\nbatch: 3\n", ["batch, modle", "max_batch_size", "fetch_timeout"]),
-        ("config: other.yaml\nmodel: m\n", ["unknown names config"]),
-        ("- model\n", ["must hold names and values", "`model: ./model`"]),
-        ("", ["must hold names and values"]),
-        ("model", ["must hold names and values"]),
-        ("model: [unclosed", ["cannot be read as YAML"]),
-        ("model: !!python/object/apply:os.getcwd []", ["--config"]),
-        ("model: m\ntokenizer: t\n", ["ID2LABEL is missing"]),
-        ("model: m\ntokenizer: t\nid2label: l\nno_image: sure\n", ["no_image", "'sure'", "true or false"]),
-        ("model: m\ntokenizer: t\nid2label: l\nno_image: 1\n", ["no_image", "1", "true or false"]),
-        ("model: m\ntokenizer: t\nid2label: l\ntag: [a, b]\n", ["tag"]),
-        ("model: {path: m}\ntokenizer: t\nid2label: l\n", ["model"]),
-    ],
-)
-def test_refusals_of_a_yaml_file(yaml_file, text, said):
-    message = refusal(["--config", yaml_file(text)])
-    assert all(words in message for words in said), message
-    assert "\n" not in message
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
-def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
-    file = tmp_path / "build.yaml"
-    if content is not None:
-        file.write_bytes(content)
-    assert f"--config {str(file)!r} cannot be read" in refusal(["--config", str(file)])
+@pytest.mark.parametrize(("option", "variable"), [("--debug", "DEBUG"), ("--no-cache", "NO_CACHE")])
+def test_child_processes_read_it_from_the_environment(monkeypatch, option, variable):
+    monkeypatch.setenv(f"TRITON_FACTORY_{variable}", "0")
+    for arguments, value in ((["./nowhere", "t", "-"], "0"), (["./nowhere", "t", "-", option], "1")):
+        with pytest.raises(SourceError):
+            make_triton_image.make_triton_image(arguments)
+        assert os.environ[f"TRITON_FACTORY_{variable}"] == value
 
 
 def test_requirements_are_part_of_the_sources(yaml_file):
     requirements = parse_arguments(
         [*THREE, "topics", "v1", "8", "--max-length", "64", "--allow-pickle"]
-    ).sources.requirements
+    ).source.sources.requirements
     assert (requirements.export_task, requirements.max_batch_size, requirements.max_length) == (
         "text-classification",
         8,
@@ -306,20 +241,12 @@ def test_requirements_are_part_of_the_sources(yaml_file):
     file = yaml_file(
         "model: m\ntokenizer: t\nid2label: l\nallow-duplicate-labels: true\nallow_placeholder_labels: true"
     )
-    requirements = parse_arguments(["--config", file]).sources.requirements
+    requirements = parse_arguments(["--config", file]).source.sources.requirements
     assert (requirements.allow_pickle, requirements.allow_duplicate_labels, requirements.allow_placeholder_labels) == (
         False,
         True,
         True,
     )
-
-
-def test_no_cache_reaches_the_storages(monkeypatch):
-    monkeypatch.setenv("TRITON_FACTORY_NO_CACHE", "0")
-    parse_arguments(["model", "tokenizer", "labels.json"])
-    assert os.environ["TRITON_FACTORY_NO_CACHE"] == "0"
-    parse_arguments(["model", "tokenizer", "labels.json", "--no-cache"])
-    assert os.environ["TRITON_FACTORY_NO_CACHE"] == "1"
 
 
 @pytest.fixture
@@ -334,7 +261,11 @@ def bare(monkeypatch):
 @pytest.mark.usefixtures("bare")
 def test_a_task_without_labels_takes_none():
     spec = parse_arguments(["./model", "./tok", "-", "--task", "bare"])
-    assert (spec.task.name, spec.sources.labels, spec.sources.requirements.takes_labels) == ("bare", None, False)
+    assert (spec.source.task.name, spec.source.sources.labels, spec.source.sources.requirements.takes_labels) == (
+        "bare",
+        None,
+        False,
+    )
     assert refusal([*THREE, "--task", "bare"]) == "--task bare has no labels; give - as ID2LABEL"
 
 
@@ -356,11 +287,11 @@ def test_an_option_of_another_task_is_refused_with_those_that_have_it(argv, said
 @pytest.mark.usefixtures("bare")
 def test_a_flag_of_a_task_is_true_or_not_given(yaml_file, capsys):
     three = ["./model", "./tok", "-", "--task", "flagged"]
-    assert parse_arguments([*three, "--shout"]).options == {"shout": True}
-    assert parse_arguments(three).options == {}
+    assert parse_arguments([*three, "--shout"]).source.options == {"shout": True}
+    assert parse_arguments(three).source.options == {}
     lines = "model: m\ntokenizer: t\nid2label: '-'\ntask: flagged\n"
-    assert parse_arguments(["--config", yaml_file(f"{lines}shout: true\n")]).options == {"shout": True}
-    assert parse_arguments(["--config", yaml_file(f"{lines}shout: false\n")]).options == {}
+    assert parse_arguments(["--config", yaml_file(f"{lines}shout: true\n")]).source.options == {"shout": True}
+    assert parse_arguments(["--config", yaml_file(f"{lines}shout: false\n")]).source.options == {}
     assert "shout" in refusal(["--config", yaml_file(f"{lines}shout: sure\n")])
     with pytest.raises(SystemExit):
         parse_arguments(["--help"])
@@ -369,5 +300,5 @@ def test_a_flag_of_a_task_is_true_or_not_given(yaml_file, capsys):
 
 def test_steps_may_change_names():
     names = "text_preprocessing=model_onnx,model_onnx=text_preprocessing"
-    steps = parse_arguments([*THREE, "--step-name", names]).names.steps
+    steps = parse_arguments([*THREE, "--step-name", names]).serving.names.steps
     assert steps == {"text_preprocessing": "model_onnx", "model_onnx": "text_preprocessing"}

@@ -8,7 +8,7 @@ FROZEN = ("./east.pb", "-", "-", "text_detection", "v1", "8", "--task", "onnx")
 
 
 def models(*options, arguments=GRAPH):
-    return parse_arguments([*arguments, *options]).models
+    return parse_arguments([*arguments, *options]).source.models
 
 
 def test_the_served_model_comes_first_and_each_has_what_was_said_of_it(tmp_path):
@@ -17,13 +17,14 @@ def test_the_served_model_comes_first_and_each_has_what_was_said_of_it(tmp_path)
         "--golden-inputs", "a=b.npz", "--golden-inputs", "reader=./r.npz",
         "--inputs", "Third_1=x:0,scope/y:0", "--outputs", "Third_1=z:0",
     )  # fmt: skip
-    assert [(each.name, str(each.reference), each.origin) for each in found] == [
+    assert [(name, str(each.reference), each.origin) for name, each in found.by_name.items()] == [
         ("text_detection", "./detection.onnx", "graph"),
         ("reader", "hf:user/reader@v2", "graph"),
         ("Third_1", "./third.pb", "graph"),
     ]
-    assert [str(each.golden_inputs) for each in found] == ["a=b.npz", "r.npz", "None"]
-    assert (found[2].inputs, found[2].outputs) == (("x:0", "scope/y:0"), ("z:0",))
+    assert [str(each.golden_inputs) for each in found.by_name.values()] == ["a=b.npz", "r.npz", "None"]
+    third = found.added["Third_1"]
+    assert (third.inputs, third.outputs) == (("x:0", "scope/y:0"), ("z:0",))
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,8 @@ def test_the_served_model_comes_first_and_each_has_what_was_said_of_it(tmp_path)
 )
 def test_what_model_is(arguments, origin, layout):
     spec = parse_arguments(list(arguments))
-    assert spec.models[0].origin == origin
-    assert layout in (None, spec.layout)
+    assert spec.source.models.served.origin == origin
+    assert layout in (None, spec.serving.layout)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,9 @@ def test_a_list_in_the_configuration_file(tmp_path):
         "add_model:\n  - a=./a.onnx\n  - b=./b.onnx\n"
         "golden-inputs: b=./b.npz\n"
     )
-    found = parse_arguments(["--config", str(file)]).models
-    assert [each.name for each in found] == ["ensemble_model", "a", "b"]
-    assert str(found[2].golden_inputs) == "b.npz"
+    found = parse_arguments(["--config", str(file)]).source.models.by_name
+    assert list(found) == ["ensemble_model", "a", "b"]
+    assert str(found["b"].golden_inputs) == "b.npz"
 
 
 @pytest.mark.parametrize("text", ["task: [onnx]", "add_model: {a: b}", "add_model: [[a=b]]"])

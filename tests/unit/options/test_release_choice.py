@@ -1,25 +1,14 @@
 import pytest
 
 from utils.host.errors import UsageError
-from utils.options.release_choice import choose_release
-from utils.targets import drivers, gpus
+from utils.options.release_choice import InstalledGpu, choose_release, needs_installed_gpu
 from utils.targets.releases import default_release
 
-
-@pytest.fixture(autouse=True)
-def machine(monkeypatch):
-    """A machine without a GPU; `machine(driver=..., capability=...)` puts one in."""
-
-    def put(driver=None, capability=""):
-        monkeypatch.setattr(drivers, "installed_driver", lambda: driver)
-        monkeypatch.setattr(gpus, "installed_capability", lambda: capability)
-
-    put()
-    return put
+NO_GPU = InstalledGpu()
 
 
-def chosen(device="gpu", **texts):
-    return choose_release(texts, device)
+def chosen(device="gpu", gpu=NO_GPU, **texts):
+    return choose_release(texts, device, gpu)
 
 
 def test_nothing_said_is_the_default():
@@ -43,12 +32,25 @@ def test_the_newest_release_that_driver_and_gpu_both_run(texts, name):
     assert chosen(**texts)[0].name == name
 
 
-def test_the_gpu_of_this_machine_counts_where_nothing_is_named(machine):
-    machine(driver="535.104.05", capability="6.1")
-    release, reason = chosen()
+def test_the_gpu_of_this_machine_counts_where_nothing_is_named():
+    gpu = InstalledGpu(driver="535.104.05", capability="6.1")
+    release, reason = chosen(gpu=gpu)
     assert release.name == "24.12" and "535.104.05" in reason
-    assert chosen(release="26.08")[0].name == "26.08"  # built here, for another machine
-    assert chosen("cpu")[0].name == default_release()
+    assert chosen(gpu=gpu, release="26.08")[0].name == "26.08"  # built here, for another machine
+    assert chosen("cpu", gpu=gpu)[0].name == default_release()
+
+
+@pytest.mark.parametrize(
+    ("values", "needed"),
+    [
+        ({"device": "gpu"}, True),
+        ({"device": "gpu", "release": "26.08"}, False),
+        ({"device": "cpu"}, False),
+        ({}, False),
+    ],
+)
+def test_the_gpu_is_looked_for_only_where_it_decides(values, needed):
+    assert needs_installed_gpu(values) == needed
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from utils.convert.task import pipeline_of
 from utils.repository import steps
 from utils.repository.render import COMPONENTS_ROOT, SHARED_TEMPLATE, TEMPLATE
 from utils.repository.tensors import TensorSpec
@@ -115,7 +116,8 @@ def ingredients_of(task, make_ingredients):
     base = make_ingredients(
         settings={"score_function": "softmax", "top_k": 1, "pooling": "mean", "normalize": True, "activation": "none"}
     )
-    if not task.graphs:
+    pipeline = pipeline_of(task)
+    if not pipeline:
         return base
     dims = {"text_detection": [(-1, -1, -1, 1), (-1, -1, -1, 5)], "text_recognition": [(-1, 25, 37)]}
     graphs = {
@@ -127,9 +129,9 @@ def ingredients_of(task, make_ingredients):
             ),
             batched=False,
         )
-        for name in task.graphs.names
+        for name in pipeline.names
     }
-    settings = task.graphs.settings({})
+    settings = pipeline.settings({})
     return replace(
         base, inputs=task.inputs, outputs=task.outputs(settings, base.graph), settings=settings, graphs=graphs
     )

@@ -2,6 +2,7 @@ import pytest
 
 from utils.host.errors import UsageError
 from utils.options.build_spec import parse_arguments
+from utils.options.release_choice import InstalledGpu
 from utils.targets import drivers
 from utils.targets.drivers import FORWARD, MINOR, NATIVE, check_driver, choose_release, compatibility, parse_driver
 from utils.targets.releases import SECURITY_FLOOR, find_release, list_releases, usable_releases
@@ -72,16 +73,14 @@ def test_forward_compatibility_is_for_those_who_name_the_release():
 POSITIONAL = ["model", "tokenizer", "labels.json"]
 
 
-def test_options(monkeypatch):
-    monkeypatch.setattr(drivers, "installed_driver", lambda: None)
-    assert parse_arguments([*POSITIONAL, "--device", "gpu", "--driver", "535.104"]).release.name == "25.07"
-    assert parse_arguments([*POSITIONAL, "--device", "gpu"]).release.name == list(usable_releases())[-1]
+def test_options():
+    assert parse_arguments([*POSITIONAL, "--device", "gpu", "--driver", "535.104"]).target.release.name == "25.07"
+    assert parse_arguments([*POSITIONAL, "--device", "gpu"]).target.release.name == list(usable_releases())[-1]
     with pytest.raises(UsageError, match="add --device gpu"):
         parse_arguments([*POSITIONAL, "--driver", "535.104"])
-    monkeypatch.setattr(drivers, "installed_driver", lambda: "580.95.05")
-    chosen = parse_arguments([*POSITIONAL, "--device", "gpu"])
+    chosen = parse_arguments([*POSITIONAL, "--device", "gpu"], InstalledGpu(driver="580.95.05")).target
     assert chosen.release.name == "26.08" and "driver 580.95.05" in chosen.release_reason
-    assert parse_arguments(POSITIONAL).release_reason == "", "a CPU image has no driver"
+    assert parse_arguments(POSITIONAL).target.release_reason == "", "a CPU image has no driver"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_the_default_is_found_without_a_name():
 @pytest.mark.parametrize("layout", [[], ["--layout", "fused"]])
 def test_an_engine_brings_a_layout_that_it_runs(layout):
     spec = parse_arguments([*ASKED, "--engine", "openvino", *layout])
-    assert (spec.engine.name, spec.layout) == ("openvino", "fused")
+    assert (spec.target.engine.name, spec.serving.layout) == ("openvino", "fused")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@ from pathlib import Path
 import pytest
 
 from utils import ROOT
+from utils.convert.conversion import with_form
+from utils.convert.exporters import open_exporter
 from utils.host.errors import UsageError
 from utils.options.build_spec import parse_arguments
 from utils.repository.check import MODEL_FILES
 from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Graph
+from utils.repository.steps import _by_position
 from utils.repository.tensors import TensorSpec
 from utils.targets.formats import FORMATS, GraphForm
 
@@ -24,24 +27,23 @@ def test_a_format_has_its_component_its_backend_and_its_file(row):
     assert MODEL_FILES[row.backend] == row.file
     assert set(row.layouts) <= set(LAYOUTS)
     for function in ("export_graph", "predict_graph", "open_session"):
-        assert callable(getattr(row.open_exporter(), function))
+        assert callable(getattr(open_exporter(row.name), function))
 
 
-def test_a_backend_that_knows_places_only_gets_names_of_places():
-    named, meant = FORMATS["torchscript"].served("input", (TOKENS, TOKENS))
+def test_a_backend_that_knows_positions_only_gets_names_of_positions():
+    named, meant = _by_position("input", (TOKENS, TOKENS))
     assert [str(tensor) for tensor in named] == ["input__0 INT64 [-1]", "input__1 INT64 [-1]"]
     assert meant == {"input__0": "input_ids", "input__1": "input_ids"}
-    assert FORMATS["onnx"].served("output", (STATES,)) == ((STATES,), {})
 
 
 def test_a_form_is_applied_to_the_inputs_and_leaves_the_outputs_as_the_graph_has_them():
     """The C++ backend compares outputs exactly: tests/server/test_sequence_length.py."""
-    applied = GraphForm(sequence_length=256, input_dtype="INT32").applied(GRAPH)
+    applied = with_form(GRAPH, GraphForm(sequence_length=256, input_dtype="INT32"))
     assert [str(tensor) for tensor in (*applied.inputs, *applied.outputs)] == [
         "input_ids INT32 [256]",
         "last_hidden_state FP32 [-1, 32]",
     ]
-    assert GraphForm().applied(GRAPH) == GRAPH
+    assert with_form(GRAPH, GraphForm()) == GRAPH
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Step
 from utils.repository.render import render_step
 from utils.repository.steps import bare_graph
-from utils.targets.tuning import KNOBS, Tuning, computing, parse_tuning, tuned
+from utils.repository.tuned import computing, tuned
+from utils.targets.tuning import KNOBS, Tuning, parse_tuning
 from utils.tasks import TASKS
 
 TASK = "text-classification"
@@ -42,15 +43,15 @@ def config_of(pipeline, step):
 
 def test_a_value_has_a_row_of_its_own():
     assert list(KNOBS) == list(asdict(Tuning()))
-    assert spec_of().tuning == Tuning()
+    assert spec_of().target.tuning == Tuning()
     assert Tuning().given == {}
 
 
 def test_every_option_arrives():
     options = [f"{KNOBS[name].option}={value}" for name, value in ALL.given.items()]
-    assert spec_of("--layout", "fused", *options).tuning == ALL
-    assert spec_of("--batch-delay", "0").tuning.given == {"batch_delay": 0}
-    assert spec_of("--device", "gpu", "--instances=4", "--batch-delay=500").tuning == Tuning(
+    assert spec_of("--layout", "fused", *options).target.tuning == ALL
+    assert spec_of("--batch-delay", "0").target.tuning.given == {"batch_delay": 0}
+    assert spec_of("--device", "gpu", "--instances=4", "--batch-delay=500").target.tuning == Tuning(
         instances=4, batch_delay=500
     )
 
@@ -58,7 +59,7 @@ def test_every_option_arrives():
 def test_a_yaml_file_says_the_same(tmp_path):
     file = tmp_path / "tuned.yaml"
     file.write_text("threads: 3\ninstances: 2\nbatch_delay: 0\n", encoding="utf-8")
-    assert spec_of("--config", str(file)).tuning == Tuning(threads=3, instances=2, batch_delay=0)
+    assert spec_of("--config", str(file)).target.tuning == Tuning(threads=3, instances=2, batch_delay=0)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_what_has_no_effect_is_refused(options, said):
 
 def test_the_layout_is_one_that_heeds_what_is_given():
     spec = spec_of("--token-budget", "512")
-    assert (spec.layout, spec.tuning) == ("fused", Tuning(token_budget=512))
+    assert (spec.serving.layout, spec.target.tuning) == ("fused", Tuning(token_budget=512))
 
 
 def test_texts_that_come_one_by_one_wait_for_nothing():

@@ -29,8 +29,8 @@ def test_the_served_api():
 
 def test_both_graphs_get_their_own_names():
     spec = parse_arguments([*START, *SECOND])
-    assert [model.name for model in spec.models] == ["text_detection", "text_recognition"]
-    assert spec.sources.requirements.blank_label
+    assert list(spec.source.models.by_name) == ["text_detection", "text_recognition"]
+    assert spec.source.sources.requirements.blank_label
 
 
 def test_a_frozen_graph_has_its_ends_and_each_graph_its_own():
@@ -38,10 +38,10 @@ def test_a_frozen_graph_has_its_ends_and_each_graph_its_own():
     spec = parse_arguments(
         ["east.pb", *START[1:], *ENDS, *recognition, "--outputs", "text_recognition=logits:0", "--means", "1,2,3"]
     )
-    detector, recognizer = spec.models
+    detector, recognizer = spec.source.models.by_name.values()
     assert (detector.inputs, detector.outputs) == (("images:0",), ("scores:0", "geometry:0"))
     assert (recognizer.inputs, recognizer.outputs) == (("crops:0",), ("logits:0",))
-    assert TASK.graphs.settings(spec.options)["means"] == [1, 2, 3]
+    assert TASK.pipeline.settings(spec.source.options)["means"] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

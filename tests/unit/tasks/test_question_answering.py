@@ -4,9 +4,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests import tiny_models
-from utils.convert_to_onnx import ConversionSpec, _golden_examples
+from utils.convert.conversion import _golden_examples
+from utils.convert.spec import ConversionSpec
 from utils.host.errors import SourceError
-from utils.targets.releases import default_release
+from utils.targets.releases import default_release, find_release
+from utils.targets.target import Target
 from utils.tasks import TASKS
 from utils.tasks.question_answering import EXAMPLES, row_sizes
 
@@ -48,7 +50,7 @@ def test_examples_are_asked_whose_question_leaves_room_and_whose_parts_are_not_t
 
 
 def test_a_limit_that_no_example_fits_into_is_told(tokenizer):
-    wanted = ConversionSpec(task=TASK, release=default_release(), max_batch_size=1)
+    wanted = ConversionSpec(task=TASK, target=Target(release=find_release(default_release())), max_batch_size=1)
     asked = [(each["question"], each["context"]) for each in _golden_examples(tokenizer, None, wanted)]
     assert asked[: len(EXAMPLES)] == list(EXAMPLES), "the probes of the tokenizer come behind them"
     with pytest.raises(SourceError, match="no golden request of question-answering fits into 4 tokens; give a larger"):

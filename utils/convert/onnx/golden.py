@@ -3,7 +3,7 @@
 Only a run can tell for certain what a batch is: rows asked together must get the answers they get alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,13 @@ from utils.convert.onnx.exported_graph import onnx_session
 from utils.convert.onnx.inputs import FILLS, SIZES, Arrays, has_free_sizes, made_up, read_inputs
 from utils.convert.onnx.output_shapes import as_run
 from utils.convert.onnx.ready_graph import GraphTensor, OnnxGraph
+from utils.convert.types import GoldenPair
 from utils.host.errors import ExportError
 from utils.host.progress import note
-from utils.proof.golden import TOLERANCE, TensorValue, as_plain
+from utils.proof.golden import TensorValue, as_plain
+from utils.targets.precisions import TOLERANCE
 
 GIVE_INPUTS = "give inputs it can take with --golden-inputs FILE.npz"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answered:
-    """One request's tensors and the right answer, as served: without batch dimension where the graph is `batched`."""
-
-    inputs: Mapping[str, TensorValue]
-    outputs: Mapping[str, TensorValue]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +30,7 @@ class Proven:
 
     graph: OnnxGraph
     batched: bool
-    answers: tuple[Answered, ...]
+    pairs: tuple[GoldenPair, ...]
 
 
 def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) -> Proven:
@@ -55,9 +49,9 @@ def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) ->
         if reason := _why_no_batch(session, graph, rows, answers):
             note(f"{graph.file.name}: {reason}; it is served without batching, its shapes as they are")
         else:
-            return Proven(graph=graph, batched=True, answers=answers)
+            return Proven(graph=graph, batched=True, pairs=answers)
     answers = tuple(_answered(session, graph, request, batched=False) for request in requests)
-    return Proven(graph=graph, batched=False, answers=answers)
+    return Proven(graph=graph, batched=False, pairs=answers)
 
 
 def _load(graph: OnnxGraph) -> Any:
@@ -115,12 +109,12 @@ def _rows(request: Arrays) -> list[Arrays]:
     return [{name: array[row : row + 1] for name, array in request.items()} for row in range(count)]
 
 
-def _answered(session: Any, graph: OnnxGraph, request: Arrays, *, batched: bool) -> Answered:
+def _answered(session: Any, graph: OnnxGraph, request: Arrays, *, batched: bool) -> GoldenPair:
     try:
         outputs = _run(session, graph, request)
     except Exception as error:
         raise ExportError(f"ONNX Runtime cannot run {graph.file.name} ({_reason(error)}); {GIVE_INPUTS}") from error
-    return Answered(
+    return GoldenPair(
         inputs={tensor.name: _served(tensor, request[tensor.name], batched=batched) for tensor in graph.inputs},
         outputs={tensor.name: _served(tensor, outputs[tensor.name], batched=batched) for tensor in graph.outputs},
     )
@@ -139,7 +133,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _why_no_batch(session: Any, graph: OnnxGraph, rows: Sequence[Arrays], answers: Sequence[Answered]) -> str | None:
+def _why_no_batch(session: Any, graph: OnnxGraph, rows: Sequence[Arrays], answers: Sequence[GoldenPair]) -> str | None:
     """Why rows cannot share a request; None when each gets, among others, the answer it gets alone."""
     together = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     together = {name: np.concatenate([array, array]) for name, array in together.items()}  # never one row only

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
+from utils.convert.task import GraphPipeline, pipeline_of
 from utils.sources.storage import StorageRef
 
 if TYPE_CHECKING:
-    from utils.convert.origins.origin import InspectModel, Origin
-    from utils.options.build_spec import BuildSpec
+    from utils.convert.origins.origin import InspectModel, Models, Origin, Request
 
 NONE = "-"
 FROZEN_SUFFIX = ".pb"
@@ -61,21 +61,28 @@ def find_origin(possible: tuple[str, ...], model: StorageRef, *, has_tokenizer: 
     return fitting[0] if fitting else None
 
 
-def inspect_models(spec: "BuildSpec", folder: Path) -> dict[str, "Origin"]:
-    """Every model of the build, looked at, the served one first; {model name: origin}.
+def inspect_models(request: "Request", folder: Path) -> "Models[Origin]":
+    """Every model of the build, inspected.
 
-    Those on this disk are looked at first: a mistake in one is told before any server is waited for.
+    Those on this disk are inspected first: a mistake in one is reported before any server is waited for.
     """
+    requested = request.source.models
     found: dict[str, Origin] = {}
-    for model in sorted(spec.models, key=lambda model: model.reference.scheme != "local"):
+    for name, model in sorted(requested.by_name.items(), key=lambda each: each[1].reference.scheme != "local"):
         inspect_model = cast("InspectModel", importlib.import_module(ORIGINS[model.origin].module).inspect_model)
-        found[model.name] = inspect_model(spec, model, folder / model.name)
-    origins = {model.name: found[model.name] for model in spec.models}
-    if spec.task.graphs:
-        labels = origins[spec.task.graphs.names[0]].known.labels
-        assert labels  # such a task has some
-        outputs = spec.names.of_outputs(spec.task.outputs({}, next(iter(origins.values())).predict()))
-        served = [tensor.name for tensor in (*spec.names.of_inputs(spec.task.inputs), *outputs)]
-        spec.names.require_unique(served, spec.task.graphs.between)
-        spec.task.graphs.check({name: origin.predict() for name, origin in origins.items()}, labels)
+        found[name] = inspect_model(request, name, folder / name)
+    origins = requested.each(lambda name, _: found[name])
+    if pipeline := pipeline_of(request.source.task):
+        _check_pipeline(request, pipeline, origins)
     return origins
+
+
+def _check_pipeline(request: "Request", pipeline: GraphPipeline, origins: "Models[Origin]") -> None:
+    """UsageError, SourceError or ExportError for names, labels or graphs that the steps around them cannot use."""
+    task, names = request.source.task, request.serving.names
+    labels = origins.served.known.labels
+    assert labels  # such a task has some
+    graphs = {name: origin.predict() for name, origin in origins.by_name.items()}
+    outputs = names.of_outputs(task.outputs({}, next(iter(graphs.values()))))
+    names.require_unique([tensor.name for tensor in (*names.of_inputs(task.inputs), *outputs)], pipeline.between)
+    pipeline.check(graphs, labels)

@@ -10,17 +10,16 @@ from utils.convert.onnx.output_shapes import declare_outputs
 from utils.convert.onnx.ready_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
 from utils.convert.onnx.scalars import serve_scalars
 from utils.convert.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES, frozen_graph
-from utils.convert.origins.origin import Converted, Origin
-from utils.convert.task import Settings
+from utils.convert.origins.origin import Origin, Request, RequestedModel
+from utils.convert.task import pipeline_of
+from utils.convert.types import ServedGraph, Settings
 from utils.host import digest
 from utils.host.errors import SourceError
 from utils.host.link_or_copy import clone
 from utils.host.progress import note
-from utils.options.build_spec import BuildSpec
-from utils.options.models import RequestedModel
-from utils.proof.golden import GoldenAnswers, GoldenRow
-from utils.repository.pipeline import Graph, Pipeline
+from utils.repository.pipeline import Graph
 from utils.sources.labels import Labels, read_labels
+from utils.sources.requirements import Sources
 from utils.sources.storage import METADATA, bounded, local
 
 # The newest opset that tf2onnx writes.
@@ -50,9 +49,9 @@ class KnownGraph:
 
 @dataclass(frozen=True, kw_only=True)
 class GraphFile:
-    """See utils/convert/origins/origin.py."""
+    """See origin.py."""
 
-    spec: BuildSpec
+    request: Request
     model: RequestedModel
     known: KnownGraph
     downloads: Path
@@ -60,12 +59,13 @@ class GraphFile:
     @property
     def settings(self) -> Settings:
         """Those of the steps around it; none where a graph is served as it is."""
-        return self.spec.task.graphs.settings(self.spec.options) if self.spec.task.graphs else {}
+        pipeline = pipeline_of(self.request.source.task)
+        return pipeline.settings(self.request.source.options) if pipeline else {}
 
     @property
     def batching(self) -> bool:
         """Steps around a graph give and take whole shapes."""
-        return self.spec.task.graphs is None
+        return pipeline_of(self.request.source.task) is None
 
     @property
     def weights(self) -> Path:
@@ -83,34 +83,26 @@ class GraphFile:
         if reference.scheme == "local" or not graph.external_files:
             return graph.file
         patterns = (*PATTERNS, *map(glob.escape, graph.external_files))
-        revision, limit = self.known.revisions["model"], self.spec.sources.fetch_timeout
+        revision, limit = self.known.revisions["model"], self.request.source.sources.fetch_timeout
         folder = bounded.fetch(reference, revision, patterns, self.downloads, limit=limit).path
         return folder / graph.file.name
 
-    def convert(self, source: Path, destination: Path) -> Converted:
+    def convert(self, source: Path | None, destination: Path) -> ServedGraph:
         """See Origin."""
-        from utils.convert.onnx.golden import Proven, ask_graph
+        from utils.convert.onnx.golden import ask_graph
 
+        assert source  # no graph is kept between builds
         read = read_onnx(source)
         require_external_files(read)
         destination.mkdir(parents=True, exist_ok=True)
         for name in read.external_files:
             clone(source.parent / name, destination / name)
         file = Path(shutil.copyfile(source, destination / GRAPH_FILE))  # edited below, whatever the mode of the source
-        proven: Proven = ask_graph(read, self.model.golden_inputs, batching=self.batching)
-        read = proven.graph
-        declare_outputs(read, file)
-        serve_scalars(read, file)
-        note(f"{source.name}: {len(proven.answers)} golden requests answered by ONNX Runtime itself")
-
-        def golden(_: Pipeline, name: str) -> GoldenAnswers:
-            rows = (
-                GoldenRow(model=name, batched=proven.batched, inputs=each.inputs, outputs=each.outputs)
-                for each in proven.answers
-            )
-            return GoldenAnswers(rows=tuple(rows), comparison="tensors")
-
-        return Converted(graph=served_graph(read, file, batched=proven.batched), golden=golden)
+        proven = ask_graph(read, self.model.golden_inputs, batching=self.batching)
+        declare_outputs(proven.graph, file)
+        serve_scalars(proven.graph, file)
+        note(f"{source.name}: {len(proven.pairs)} golden requests answered by ONNX Runtime itself")
+        return ServedGraph(graph=served_graph(proven.graph, file, batched=proven.batched), golden=proven.pairs)
 
 
 def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
@@ -124,43 +116,45 @@ def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
     )
 
 
-def inspect_model(spec: BuildSpec, model: RequestedModel, folder: Path) -> Origin:
+def inspect_model(request: Request, name: str, folder: Path) -> Origin:
     """Reads the graph, which must be one that the release's ONNX Runtime loads; a remote one is fetched for that."""
-    reference, limit = model.reference, spec.sources.fetch_timeout
+    source = request.source
+    model, limit = source.models.by_name[name], source.sources.fetch_timeout
+    reference = model.reference
     is_local = reference.scheme == "local"
     revision = "" if is_local else bounded.resolve(reference, limit=limit)
     fetched = bounded.fetch(reference, revision, PATTERNS, folder, limit=limit)
     file = _only_graph(fetched.path, str(reference))
     frozen = file.suffix.lower() == FROZEN_SUFFIX
-    graph = read_onnx(_converted(file, folder, spec, model) if frozen else file)
-    require_loadable(graph, spec.release)
+    graph = read_onnx(_converted(file, folder, request.target.release.opset, model) if frozen else file)
+    require_loadable(graph, request.target.release)
     if is_local:
         require_external_files(graph)
-        revision = _digest([file, *(file.parent / name for name in graph.external_files)])
-    note(f"{model.name}: {reference} is revision {revision}")
+        revision = _digest([file, *(file.parent / each for each in graph.external_files)])
+    note(f"{name}: {reference} is revision {revision}")
     revisions, labels = {"model": revision}, None
-    if spec.task.takes_labels and model is spec.models[0]:
-        labels, revisions["labels"] = _labels(spec, folder)
+    if source.task.takes_labels and name == source.models.name:
+        labels, revisions["labels"] = _labels(source.sources, folder)
     known = KnownGraph(graph=graph, revisions=revisions, labels=labels)
-    return GraphFile(spec=spec, model=model, known=known, downloads=folder)
+    return GraphFile(request=request, model=model, known=known, downloads=folder)
 
 
-def _converted(file: Path, folder: Path, spec: BuildSpec, model: RequestedModel) -> Path:
+def _converted(file: Path, folder: Path, opset: int, model: RequestedModel) -> Path:
     """A frozen TensorFlow graph as an ONNX graph; only that says what its tensors are."""
     folder.mkdir(parents=True, exist_ok=True)
     destination = folder / f"{file.stem}.onnx"
-    opset = min(spec.release.opset, FROZEN_OPSET)
+    opset = min(opset, FROZEN_OPSET)
     return frozen_graph.convert(file, destination, inputs=model.inputs, outputs=model.outputs, opset=opset)
 
 
-def _labels(spec: BuildSpec, folder: Path) -> tuple[Labels, str]:
+def _labels(sources: Sources, folder: Path) -> tuple[Labels, str]:
     """Those that the task's steps need, and which revision of them."""
-    reference, limit = spec.sources.labels, spec.sources.fetch_timeout
-    assert reference  # utils/options/build_spec.py
+    reference, limit = sources.labels, sources.fetch_timeout
+    assert reference  # options/build_spec.py requires it
     revision = bounded.resolve(reference, limit=limit)
     fetched = bounded.fetch(reference, revision, METADATA, folder / "labels", limit=limit)
     note(f"labels: {reference} is revision {revision}")
-    return read_labels(fetched.path, requirements=spec.sources.requirements), revision
+    return read_labels(fetched.path, requirements=sources.requirements), revision
 
 
 def _digest(files: list[Path]) -> str:

@@ -3,20 +3,76 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from utils.convert.task import Settings
-from utils.proof.golden import GoldenAnswers
-from utils.repository.pipeline import Graph, Pipeline
+from utils.convert.task import Task
+from utils.convert.types import ServedGraph, Settings
+from utils.repository.pipeline import Graph
+from utils.repository.serving import Serving
 from utils.sources.labels import Labels
+from utils.sources.requirements import Sources
+from utils.sources.storage import StorageRef
+from utils.targets.target import Target
 
-if TYPE_CHECKING:
-    from utils.options.build_spec import BuildSpec
-    from utils.options.models import RequestedModel
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models(Generic[T]):
+    """One value for each model of a repository: the served one, and those that --add-model puts beside it, by name."""
+
+    name: str
+    served: T
+    added: Mapping[str, T] = field(default_factory=dict)
+
+    @property
+    def by_name(self) -> dict[str, T]:
+        """All of them, the served one first."""
+        return {self.name: self.served, **self.added}
+
+    def each(self, function: Callable[[str, T], U]) -> "Models[U]":
+        """What `function` gives for each name and value."""
+        added = {name: function(name, value) for name, value in self.added.items()}
+        return Models(name=self.name, served=function(self.name, self.served), added=added)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestedModel:
+    """One model of the repository: what kind of thing it is (a row of ORIGINS) and where it comes from.
+
+    `inputs` and `outputs` name the tensors between which a frozen TensorFlow graph is taken.
+    """
+
+    reference: StorageRef
+    origin: str
+    golden_inputs: Path | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a build is made from, and which task it is for; `options` are the values of the task's own options."""
+
+    sources: Sources
+    models: Models[RequestedModel]
+    task: Task
+    options: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The part of a build that its origins read. `use_cache` False: convert anew."""
+
+    source: Source
+    target: Target
+    serving: Serving
+    use_cache: bool = True
 
 
 class Known(Protocol):
-    """What is known of a model before anything slow runs. `facts` are for the plan: {its part: {name: value}}."""
+    """What is known of a model before anything slow runs."""
 
     @property
     def revisions(self) -> Mapping[str, str]:
@@ -32,24 +88,11 @@ class Known(Protocol):
 
     @property
     def facts(self) -> Mapping[str, Mapping[str, Any]]:
-        """What a plan says of the model, by its part."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Converted:
-    """A graph on disk, and what it is asked and must answer once it is served.
-
-    `golden` makes the golden answers from the plan of the repository and the name of the model in it. `tokenizer`:
-    tokenizer_file and tokenization of the Ingredients, for a task that tokenizes.
-    """
-
-    graph: Graph
-    golden: Callable[[Pipeline, str], GoldenAnswers]
-    tokenizer: Mapping[str, Any] = field(default_factory=dict)
+        """What the report says of the model: {part: {name: value}}."""
 
 
 class Origin(Protocol):
-    """One model of a build, looked at: everything has been checked that can be without fetching what is large."""
+    """One model of a build, inspected: everything has been checked that can be without fetching what is large."""
 
     @property
     def known(self) -> Known:
@@ -57,7 +100,7 @@ class Origin(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """What the task's row settled on."""
+        """The settings of the task's steps."""
 
     @property
     def weights(self) -> Path:
@@ -66,12 +109,12 @@ class Origin(Protocol):
     def predict(self) -> Graph:
         """The tensors that `convert` will find, for --dry-run."""
 
-    def fetch(self) -> Path:
-        """The model, weights included: a folder or a file."""
+    def fetch(self) -> Path | None:
+        """The model, weights included: a folder or a file. None where a kept conversion makes them needless."""
 
-    def convert(self, source: Path, destination: Path) -> Converted:
+    def convert(self, source: Path | None, destination: Path) -> ServedGraph:
         """Writes the graph to the folder `destination`, checked. Raises SourceError, ExportError or ParityError."""
 
 
-# Looks at a model; what it fetches for that goes below the folder. Raises UsageError, SourceError or ExportError.
-InspectModel = Callable[["BuildSpec", "RequestedModel", Path], Origin]
+# Inspects a model; what it fetches for that goes below the folder. Raises UsageError, SourceError or ExportError.
+InspectModel = Callable[[Request, str, Path], Origin]

@@ -1,31 +1,28 @@
-"""A model as save_pretrained() wrote it: exported, and held against PyTorch."""
+"""A model as save_pretrained() wrote it: exported, and compared with PyTorch."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.convert import cache, cached_conversion
+from utils.convert.golden_pairs import golden_pairs
 from utils.convert.onnx.mapped_tables import with_mapped_tables
-from utils.convert.origins.origin import Converted, Origin
-from utils.convert.task import Settings
-from utils.factory.plan import resolve_settings
+from utils.convert.origins.origin import Origin, Request
+from utils.convert.settings import resolve_settings
+from utils.convert.spec import ConversionSpec
+from utils.convert.task import ModelTask
+from utils.convert.types import Conversion, ServedGraph, Settings
 from utils.host.exceptions import showing_references
 from utils.host.progress import note
-from utils.options.build_spec import BuildSpec
-from utils.options.models import RequestedModel
-from utils.proof.golden import GoldenAnswers
-from utils.repository.pipeline import Graph, Pipeline
+from utils.repository.pipeline import Graph
 from utils.sources.fetch import Metadata, fetch_metadata, fetch_model
-
-if TYPE_CHECKING:
-    from utils.convert_to_onnx import Conversion
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformersFolder:
-    """See utils/convert/origins/origin.py."""
+    """See origin.py."""
 
-    spec: BuildSpec
+    request: Request
+    task: ModelTask
     known: Metadata
     settings: Settings
     downloads: Path
@@ -37,76 +34,70 @@ class TransformersFolder:
 
     def predict(self) -> Graph:
         """The graph as it will be served."""
-        from utils.convert_to_onnx import predict
+        from utils.convert.conversion import predict
 
-        return predict(self.known.config, self.spec.task, self.spec.form)
+        return predict(self.known.config, self.task, self.request.target.form)
 
-    def fetch(self) -> Path:
-        """The model's folder, weights included."""
-        if cache.find(self._key, checked=self._checked) and self._may_be_kept:
-            return self.weights  # nothing of them is needed
-        return fetch_model(self.spec.sources, self.known, self.downloads)
+    def fetch(self) -> Path | None:
+        """The model's folder, weights included; None where a kept conversion of it is there."""
+        if self._may_be_kept and cache.find(self._key, checked=self._checked):
+            return None
+        return fetch_model(self.request.source.sources, self.known, self.downloads)
 
-    def convert(self, source: Path, destination: Path) -> Converted:
-        """See Origin. A kept conversion of the same model is taken as it is."""
+    def convert(self, source: Path | None, destination: Path) -> ServedGraph:
+        """See Origin. A kept conversion of the same model is used as it is."""
         conversion = self._kept(destination) or self._converted(source, destination)
-        frozen = conversion.tokenizer
-        return Converted(
+        return ServedGraph(
             graph=conversion.graph,
-            tokenizer={"tokenizer_file": frozen.file, "tokenization": frozen.settings},
-            golden=lambda pipeline, _: self._golden(conversion, pipeline),
+            golden=golden_pairs(self.task, conversion, self.request.serving.max_batch_size, self.known.label_texts),
+            tolerance=conversion.tolerance,
+            tokenizer=conversion.tokenizer,
         )
 
     @property
     def _key(self) -> str:
-        return cached_conversion.key_of(self.spec, self.known, self.settings)
+        return cached_conversion.key_of(self.request.source, self.task, self.request.target, self.known, self.settings)
 
     @property
     def _checked(self) -> int:
-        return cached_conversion.checked_rows(self.spec.max_batch_size)
+        return cached_conversion.checked_rows(self.request.serving.max_batch_size)
 
     @property
     def _may_be_kept(self) -> bool:
-        """What --eval-file asks for is to be measured and said."""
-        return not self.spec.no_cache and self.spec.reduction.eval_file is None
+        """The accuracy on an --eval-file is measured and printed by each build."""
+        return self.request.use_cache and self.request.target.reduction.eval_file is None
 
-    def _kept(self, destination: Path) -> "Conversion | None":
+    def _kept(self, destination: Path) -> Conversion | None:
         content = cache.take(self._key, destination, checked=self._checked) if self._may_be_kept else None
         if content is None:
             return None
         note("taken from the cache of conversions, checked when it was made; --no-cache converts anew")
         return cached_conversion.from_content(content, destination)
 
-    def _converted(self, source: Path, destination: Path) -> "Conversion":
-        from utils.convert_to_onnx import ConversionSpec, answered, convert
+    def _converted(self, source: Path | None, destination: Path) -> Conversion:
+        from utils.convert.conversion import convert
 
-        if source == self.weights:  # a kept one was counted on, and is damaged
-            source = fetch_model(self.spec.sources, self.known, self.downloads)
-        wanted = ConversionSpec(
-            task=self.spec.task,
-            release=self.spec.release,
-            max_batch_size=self.spec.max_batch_size,
-            max_length=self.spec.max_length,
-            form=self.spec.form,
+        if source is None:  # the kept conversion was damaged
+            source = fetch_model(self.request.source.sources, self.known, self.downloads)
+        spec = ConversionSpec(
+            task=self.task,
+            target=self.request.target,
+            max_batch_size=self.request.serving.max_batch_size,
             labels=self.known.label_texts,
             settings=self.settings,
-            reduction=self.spec.reduction,
-            engine=self.spec.engine.name,
         )
         with showing_references(self.known.fetched):
-            conversion = answered(convert(source, self.known.tokenizer.path, destination, wanted), wanted)
+            conversion = convert(source, self.known.tokenizer.path, destination, spec)
         conversion = replace(conversion, graph=with_mapped_tables(conversion.graph))
         cache.keep(self._key, cached_conversion.files_of(conversion), cached_conversion.as_content(conversion))
         return conversion
 
-    def _golden(self, conversion: "Conversion", pipeline: Pipeline) -> GoldenAnswers:
-        from utils.convert.golden_answers import golden_answers
 
-        return golden_answers(self.spec, self.settings, conversion, pipeline, self.known.label_texts)
-
-
-def inspect_model(spec: BuildSpec, model: RequestedModel, folder: Path) -> Origin:
+def inspect_model(request: Request, name: str, folder: Path) -> Origin:
     """Fetches the small files of the model and its tokenizer, and checks them."""
-    del model  # the spec's own sources: only the served model is of this kind
-    known = fetch_metadata(spec.sources, folder)
-    return TransformersFolder(spec=spec, known=known, settings=resolve_settings(spec, known), downloads=folder)
+    del name  # only the served model is of this kind
+    task = request.source.task
+    assert isinstance(task, ModelTask)  # the origins of its row say so
+    known = fetch_metadata(request.source.sources, folder)
+    settings = resolve_settings(request, task, known)
+    return TransformersFolder(request=request, task=task, known=known, settings=settings, downloads=folder)

@@ -36,7 +36,7 @@ def test_answers_are_those_of_onnx_runtime(make, batched, file):
     assert proven.batched is batched
     graph = read_onnx(file)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    for each in proven.answers:
+    for each in proven.pairs:
         feed = {tensor.name: as_graph(tensor, each.inputs[tensor.name], batched) for tensor in graph.inputs}
         for tensor, wanted in zip(graph.outputs, session.run(None, feed), strict=True):
             np.testing.assert_array_equal(as_graph(tensor, each.outputs[tensor.name], batched), wanted)
@@ -53,18 +53,18 @@ def as_graph(tensor, value, batched):
 def test_the_same_requests_each_time(file):
     small_graphs.detection(file)
     assert asked(file) == asked(file)
-    first, second, *_ = asked(file).answers
+    first, second, *_ = asked(file).pairs
     assert first.inputs != second.inputs
 
 
 def test_sizes_are_found_that_the_graph_takes(file):
     """Four pixels are too few for five halvings."""
-    (first, *_) = asked(small_graphs.detection(file)).answers
+    (first, *_) = asked(small_graphs.detection(file)).pairs
     assert first.inputs[small_graphs.IMAGES].shape == (32, 32, 3)
 
 
 def test_integers_are_zeros_and_ones(file):
-    rows = asked(small_graphs.kinds(file)).answers
+    rows = asked(small_graphs.kinds(file)).pairs
     assert {value for row in rows for value in row.inputs["number"].data} <= {0, 1}
     assert all(isinstance(value, bool) for row in rows for value in row.inputs["flag"].data)
     assert all(isinstance(value, str) for row in rows for value in row.inputs["text"].data)
@@ -72,12 +72,12 @@ def test_integers_are_zeros_and_ones(file):
 
 def test_what_is_not_finite_is_asked_otherwise(file):
     """The logarithm of a negative number is none."""
-    rows = asked(small_graphs.undefined(file)).answers
+    rows = asked(small_graphs.undefined(file)).pairs
     assert all(np.isfinite(row.outputs["y"].data).all() for row in rows)
 
 
 def test_a_number_is_written_shortly_and_is_the_same_one(file):
-    (row, *_) = asked(small_graphs.doubling(file)).answers
+    (row, *_) = asked(small_graphs.doubling(file)).pairs
     assert all(len(str(value)) <= 6 for value in row.inputs["x"].data)
     assert np.float32(row.outputs["y"].data[0]) == np.float32(row.inputs["x"].data[0]) * 2
 
@@ -97,9 +97,9 @@ def test_inputs_of_ones_own(file, tmp_path):
     x = np.arange(2 * 77, dtype="float32").reshape(2, 77)
     np.savez(given, x=x)
     proven = asked(small_graphs.picky(file), given)
-    assert proven.batched and len(proven.answers) == 2
-    assert proven.answers[1].inputs["x"].data == tuple(x[1])
-    assert proven.answers[1].outputs["y"].shape == (7, 11)
+    assert proven.batched and len(proven.pairs) == 2
+    assert proven.pairs[1].inputs["x"].data == tuple(x[1])
+    assert proven.pairs[1].outputs["y"].shape == (7, 11)
 
 
 @pytest.mark.parametrize(

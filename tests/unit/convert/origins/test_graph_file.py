@@ -3,9 +3,9 @@ import pytest
 from tests import small_graphs
 from utils.convert.onnx.ready_graph import read_onnx
 from utils.convert.origins import frozen_graph, inspect_models
+from utils.convert.types import GoldenPair
 from utils.host.errors import ExportError, SourceError
 from utils.options.build_spec import parse_arguments
-from utils.proof.golden import GoldenRow
 
 
 def spec_of(model, *options):
@@ -13,7 +13,7 @@ def spec_of(model, *options):
 
 
 def looked_at(model, folder, *options):
-    return inspect_models(spec_of(model, *options), folder)
+    return inspect_models(spec_of(model, *options).request, folder).by_name
 
 
 def test_a_folder_with_one_graph_is_that_graph(tmp_path):
@@ -55,13 +55,12 @@ def test_what_a_dry_run_tells_is_what_a_conversion_finds(tmp_path):
         assert predicted.batched == converted.batched
 
 
-def test_the_golden_rows_are_those_of_the_model_of_that_name(tmp_path):
+def test_a_graph_comes_with_its_golden_requests(tmp_path):
     file = small_graphs.external(tmp_path / "some.onnx")
     origin = looked_at(file, tmp_path / "work")["some-model"]
     converted = origin.convert(origin.fetch(), tmp_path / "artifacts")
-    golden = converted.golden(None, "some-model")
-    assert golden.comparison == "tensors" and len(golden.rows) == 4
-    assert all(isinstance(row, GoldenRow) and row.batched and row.model == "some-model" for row in golden.rows)
+    assert converted.graph.batched and len(converted.golden) == 4
+    assert all(isinstance(pair, GoldenPair) for pair in converted.golden)
     assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == ["model.onnx", "some.onnx.data"]
 
 

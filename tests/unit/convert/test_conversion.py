@@ -9,25 +9,28 @@ import onnx
 import pytest
 
 from tests import tiny_models
-from utils import ROOT, convert_to_onnx
-from utils.convert import exporter
-from utils.convert_to_onnx import ConversionSpec, convert
+from utils import ROOT
+from utils.convert import exporter, tokenization
+from utils.convert.conversion import convert, load_reference
+from utils.convert.spec import ConversionSpec
 from utils.host.errors import ExportError, ParityError, SourceError
 from utils.targets.releases import default_release, find_release
+from utils.targets.target import Target
 from utils.tasks import TASKS
 
 TASK = TASKS["text-classification"]
+SETTINGS = {"score_function": "softmax", "score_rule": "pipeline", "top_k": 1}
 
 
-def convert_folder(model, destination, *, tokenizer=None, release=None, max_batch_size=8, max_length=None):
-    wanted = ConversionSpec(
-        task=TASK,
-        release=find_release(release or default_release()),
-        max_batch_size=max_batch_size,
-        max_length=max_length,
-        labels=tiny_models.LABELS,
+def spec_of(release=None, max_batch_size=8, max_length=None):
+    target = Target(release=find_release(release or default_release()), max_length=max_length)
+    return ConversionSpec(
+        task=TASK, target=target, max_batch_size=max_batch_size, labels=tiny_models.LABELS, settings=SETTINGS
     )
-    return convert(model, tokenizer or model, destination, wanted)
+
+
+def convert_folder(model, destination, *, tokenizer=None, **spec):
+    return convert(model, tokenizer or model, destination, spec_of(**spec))
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +52,13 @@ def test_families_keep_their_tensors_limit_and_answers(tmp_path, capfd, family, 
     conversion = convert_folder(model, tmp_path / "out")
     assert [tensor.name for tensor in conversion.graph.inputs] == inputs
     assert conversion.graph.outputs[0].dims == (3,)
-    assert conversion.original.max_length == conversion.tokenizer.settings["max_length"] == limit
-    logits = np.array([outputs["logits"] for outputs in conversion.original.outputs])
+    reference, _, examples = load_reference(model, model, tmp_path / "reference", spec_of())
+    assert reference.max_length == conversion.tokenizer.settings["max_length"] == limit
+    logits = np.array([outputs["logits"] for outputs in reference.outputs])
     assert np.ptp(logits, axis=0).min() > 0.05, "golden texts must get different answers"
-    assert [example["text_input"] for example in conversion.examples] == list(conversion.original.texts)
-    assert conversion.original.labels == tiny_models.LABELS
+    assert conversion.examples == examples
+    assert [example["text_input"] for example in examples] == list(reference.texts)
+    assert reference.labels == tiny_models.LABELS
     progress = capfd.readouterr().err
     assert "max abs diff" in progress and "same choice 100.0%" in progress
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.onnx", "tokenizer.json"]
@@ -136,7 +141,7 @@ def test_a_graph_that_answers_otherwise_is_fatal(tmp_path, bert, monkeypatch):
 
 def test_a_tokenizer_frozen_wrongly_is_fatal(tmp_path, bert, monkeypatch):
     """A tokenizer.json that lost its lower-casing: plausible ids, other ids."""
-    freeze = convert_to_onnx.tokenization.freeze
+    freeze = tokenization.freeze
 
     def lose_the_normalizer(tokenizer, destination, **limits):
         frozen = freeze(tokenizer, destination, **limits)
@@ -145,7 +150,7 @@ def test_a_tokenizer_frozen_wrongly_is_fatal(tmp_path, bert, monkeypatch):
         frozen.file.write_text(json.dumps(content), encoding="utf-8")
         return frozen
 
-    monkeypatch.setattr(convert_to_onnx.tokenization, "freeze", lose_the_normalizer)
+    monkeypatch.setattr(tokenization, "freeze", lose_the_normalizer)
     with pytest.raises(ParityError, match="the frozen tokenizer gives other input_ids than"):
         convert_folder(bert, tmp_path)
 

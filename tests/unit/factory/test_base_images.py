@@ -1,0 +1,140 @@
+import platform
+
+import pytest
+
+from utils.factory.base_images import docker_plan
+from utils.host.errors import ImageError
+from utils.options.build_spec import parse_arguments
+from utils.targets.releases import SECURITY_FLOOR, find_release
+
+
+def target_of(*options):
+    return parse_arguments(["./some/model", "hf:user/tok@v1", "-", "topics", "v1", "8", *options]).target
+
+
+class RecordingEngine:
+    """Stands for Docker: knows some images, tells what is in them, and keeps what it was asked."""
+
+    def __init__(self, missing=(), python="3.12", release=("ubuntu", "24.04"), triton=""):
+        self.missing, self.python, self.release, self.triton = missing, python, release, triton
+        self.pulled = []
+
+    def pull_if_missing(self, image):
+        self.pulled.append(image)
+        if image in self.missing:
+            raise ImageError(f"no image {image}")
+
+    def python_version(self, image):
+        assert image in self.pulled
+        return self.python
+
+    def triton_release(self, image):
+        assert image in self.pulled
+        return self.triton
+
+    def machine(self, image):
+        assert image in self.pulled
+        return "aarch64"
+
+    def require_backend(self, image, backend):
+        assert image in self.pulled
+        self.backend = backend
+
+    def os_release(self, image):
+        assert image in self.pulled
+        return self.release
+
+
+def test_without_an_engine_the_release_table_answers():
+    release = find_release("24.08")
+    assert docker_plan(target_of("--release", "24.08"), None) == {
+        "triton_image": release.triton_image,
+        "slim_image": release.slim_image,
+        "runtime": "slim",
+        "python": "3.10",
+        "machine": platform.machine(),
+    }
+
+
+def test_the_gpu_image_needs_no_slim_base():
+    engine = RecordingEngine(python="3.12")
+    plan = docker_plan(target_of("--device", "gpu"), engine)
+    assert plan["runtime"] == "full"
+    assert engine.pulled == [plan["triton_image"]]
+
+
+def test_the_engine_pulls_both_images_and_tells_the_python():
+    engine = RecordingEngine(python="3.13")
+    plan = docker_plan(target_of(), engine)
+    assert (plan["python"], plan["machine"], plan["runtime"]) == ("3.13", "aarch64", "slim")
+    assert engine.pulled == [plan["triton_image"], plan["slim_image"]]
+
+
+@pytest.mark.parametrize(
+    ("release", "slim"),
+    [(("ubuntu", "22.04"), "ubuntu:22.04"), (("debian", "12"), "debian:12-slim")],
+)
+def test_a_base_image_of_ones_own_gets_the_slim_base_of_its_distribution(release, slim):
+    engine = RecordingEngine(release=release)
+    plan = docker_plan(target_of("--base-image", "mine:1"), engine)
+    assert (plan["triton_image"], plan["slim_image"], plan["runtime"]) == ("mine:1", slim, "slim")
+    assert engine.pulled == ["mine:1", slim]
+
+
+def test_a_slim_base_that_is_not_to_be_had_makes_a_larger_image(capsys):
+    engine = RecordingEngine(missing=["debian:12-slim"], release=("debian", "12"))
+    assert docker_plan(target_of("--base-image", "mine:1"), engine)["runtime"] == "full"
+    assert "warning: no image debian:12-slim" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--slim-image", "slim:1"], ["--slim-image", "slim:1", "--base-image", "mine:1"]])
+def test_a_slim_base_that_was_asked_for_must_be_there(options):
+    with pytest.raises(ImageError, match="no image slim:1"):
+        docker_plan(target_of(*options), RecordingEngine(missing=["slim:1"]))
+
+
+def test_a_triton_that_is_not_to_be_had_is_told():
+    with pytest.raises(ImageError, match="no image mine:1"):
+        docker_plan(target_of("--base-image", "mine:1"), RecordingEngine(missing=["mine:1"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        (["--release", "24.08"], True),
+        (["--release", SECURITY_FLOOR], False),
+        (["--release", "24.08", "--base-image", "mine:1"], True),
+        (["--base-image", "mine:1"], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("engine", [None, RecordingEngine()], ids=["no engine", "engine"])
+def test_an_old_release_is_warned_of(capsys, options, warned, engine):
+    docker_plan(target_of(*options), engine)
+    err = capsys.readouterr().err
+    assert ("lacks security fixes" in err) == warned
+    assert not warned or ("24.08" in err and f"--release {SECURITY_FLOOR}" in err and "up to August 2026" in err)
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "old", "older"),
+    [
+        ("24.08", SECURITY_FLOOR, True, True),
+        ("24.08", "24.08", True, False),
+        (SECURITY_FLOOR, "24.08", False, False),
+        ("99.01", SECURITY_FLOOR, False, False),
+    ],
+)
+def test_what_a_base_image_says_it_is_counts(capsys, found, asked, old, older):
+    docker_plan(target_of("--base-image", "mine:1", "--release", asked), RecordingEngine(triton=found))
+    err = capsys.readouterr().err
+    assert ("lacks security fixes" in err, f"base image mine:1 is Triton {found}" in err) == (old, older)
+    assert not older or f"give --release {found}" in err
+
+
+@pytest.mark.parametrize("engine", [None, RecordingEngine(missing=["ubuntu:24.04"])])
+def test_torchscript_is_built_on_the_whole_base_image_whatever_the_device(engine):
+    plan = docker_plan(target_of("--format", "torchscript"), engine)
+    assert plan["runtime"] == "full"
+    if engine:
+        assert (engine.backend, engine.pulled) == ("pytorch", [plan["triton_image"]])

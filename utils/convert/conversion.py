@@ -1,0 +1,171 @@
+"""Stage 4: a PyTorch model and its tokenizer become a graph and a frozen tokenizer, compared with the originals."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from utils.convert import exporter, parity, quantization, reference_model, tokenization, version_5
+from utils.convert.cached_conversion import checked_rows
+from utils.convert.end_pooling import pooled_by_row
+from utils.convert.exporters import open_exporter
+from utils.convert.probes import model_texts
+from utils.convert.spec import ConversionSpec
+from utils.convert.task import ModelTask
+from utils.convert.types import Conversion, Example, Folders, FrozenTokenizer, ReferenceModel
+from utils.host import environment
+from utils.host.environments import ENVIRONMENTS
+from utils.host.errors import ExportError, SourceError
+from utils.host.progress import note
+from utils.repository.pipeline import Graph
+from utils.repository.served_code import load_shared
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import ModelConfig
+from utils.sources.supported_types import require_supported
+from utils.targets.formats import GraphForm
+
+
+def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec) -> Conversion:
+    """Writes the graph and tokenizer.json to `destination`, compares both with the originals, answers golden requests.
+
+    The loaded model ends with this call. Raises SourceError (3), ExportError (4) or ParityError (5).
+    """
+    exporter.quieten()
+    task, target = spec.task, spec.target
+    if task.library:
+        environment.ensure(ENVIRONMENTS[task.library])
+    reference, frozen, examples = load_reference(model_folder, tokenizer_folder, destination, spec)
+    version_5.check(model_folder, tokenizer_folder, reference, task, lower_case=bool(spec.settings.get("lower_case")))
+    graph = _export(reference, destination, spec)
+    _check(graph, frozen, reference, spec)
+    graph, answering = quantization.reduce(graph, reference, spec)
+    if task.relabelled:
+        answering = replace(answering, labels=tuple(map(str, range(len(spec.labels)))))
+    return Conversion(
+        graph=graph,
+        tokenizer=frozen,
+        examples=examples,
+        answers=tuple(task.answer(answering, spec.settings, examples)),
+        tolerance=target.reduction.precision.tolerance,
+        checked=checked_rows(spec.max_batch_size),
+    )
+
+
+def load_reference(
+    model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec
+) -> tuple[ReferenceModel, FrozenTokenizer, tuple[Example, ...]]:
+    """The reference model with its outputs for the golden texts, the frozen tokenizer and the golden requests."""
+    task, settings, target = spec.task, spec.settings, spec.target
+    config = reference_model.load_config(model_folder)
+    require_supported(config.model_type, task.export_task)
+    tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
+    length = target.form.sequence_length
+    reference_model.prepare_padding(tokenizer, spec.max_batch_size, length)
+    reference_model.set_pad_token(tokenizer, config)
+    if settings.get("lower_case"):
+        tokenization.lower_case(tokenizer)
+    model = reference_model.load_model(model_folder, config, task)
+    limit = reference_model.token_limit(tokenizer, model, length or target.max_length or settings.get("max_length"))
+    frozen = tokenization.freeze(tokenizer, destination, max_length=limit, length=length)
+    examples = _golden_examples(tokenizer, limit, spec)
+    texts = tuple(text for example in examples for text in task.texts(settings, example))
+    outputs = reference_model.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
+    reference = ReferenceModel(
+        model=model,
+        tokenizer=tokenizer,
+        max_length=limit,
+        labels=spec.labels,
+        texts=texts,
+        outputs=tuple(outputs),
+        folders=Folders(model=model_folder, tokenizer=tokenizer_folder, max_length=length or target.max_length),
+    )
+    return reference, frozen, examples
+
+
+def _golden_examples(tokenizer: Any, limit: int | None, spec: ConversionSpec) -> tuple[Example, ...]:
+    """The task's examples and this model's probes that the served model answers; SourceError if there are none."""
+    task, settings = spec.task, spec.settings
+    requested = (*task.examples, *task.probes(model_texts(tokenizer, limit)))
+    examples = [each for each in requested if reference_model.has_tokens(tokenizer, task.texts(settings, each))]
+    if not examples:
+        raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")
+    fitting = tuple(each for each in examples if task.fits is None or task.fits(tokenizer, settings, limit, each))
+    if not fitting:
+        raise SourceError(
+            f"no golden request of {task.name} fits into {limit} tokens; give a larger --max-length or "
+            "--sequence-length"
+        )
+    return fitting
+
+
+def _export(reference: ReferenceModel, destination: Path, spec: ConversionSpec) -> Graph:
+    form, task = spec.target.form, spec.task
+    type_ids = reference_model.uses_type_ids(reference)
+    padded = spec.max_batch_size > 1 or form.sequence_length is not None
+    exported = reference_model.with_pad_id(reference, padded=padded)
+    with pooled_by_row(exported.model):
+        graph = open_exporter(form.format).export_graph(
+            exported,
+            destination,
+            task=task,
+            release=spec.target.release,
+            type_ids=type_ids,
+            input_dtype=form.input_dtype,
+        )
+    return with_form(_served_part(graph, task), form)
+
+
+def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec) -> None:
+    """ParityError (5) where the frozen tokenizer or the graph answers otherwise than the originals."""
+    names, texts = tuple(tensor.name for tensor in graph.inputs), reference.texts
+    count = tokenization.check_parity(frozen, reference.tokenizer, names, pairs=not isinstance(texts[0], str))
+    note(f"tokenizer: {count} texts, all ids as {type(reference.tokenizer).__name__} gives them")
+    result = parity.check_outputs(graph, frozen, texts, reference.outputs, max_batch_size=spec.max_batch_size)
+    note(
+        f"{', '.join(spec.task.graph_outputs)} against PyTorch on {result.texts} rows of ragged batches: "
+        f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
+    )
+
+
+def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:
+    """The tensors a conversion will have, told without weights. Raises what `convert` would for the same config."""
+    exporter.quieten()
+    loaded = reference_model.load_config(config.file.parent)
+    require_supported(config.model_type, task.export_task)
+    graph = open_exporter(form.format).predict_graph(loaded, task=task, head_size=config.head_size)
+    return with_form(_served_part(graph, task), form)
+
+
+def with_form(graph: Graph, form: GraphForm) -> Graph:
+    """`graph` with the form's types and dims on its inputs.
+
+    Outputs stay as the graph has them: the ONNX Runtime backend loads no config that fixes an output's dimension
+    which the graph leaves free, while it lets a config fix one of an input. Source: CompareDimsSupported in
+    src/onnxruntime_utils.cc of onnxruntime_backend.
+    """
+    length = form.sequence_length or -1
+    inputs = (
+        replace(each, dtype=form.input_dtype, dims=tuple(length if dim == -1 else dim for dim in each.dims))
+        for each in graph.inputs
+    )
+    return replace(graph, inputs=tuple(inputs))
+
+
+def _served_part(graph: Graph, task: ModelTask) -> Graph:
+    _require_from_text(graph.inputs)
+    return replace(graph, outputs=_only(graph.outputs, task.graph_outputs))
+
+
+def _require_from_text(inputs: tuple[TensorSpec, ...]) -> None:
+    """ExportError when a graph takes what cannot be told from a text."""
+    known = load_shared("tokenization").TENSORS
+    others = [tensor.name for tensor in inputs if tensor.name not in known]
+    if others:
+        raise ExportError(f"the graph takes {', '.join(others)}, which no text gives; it may take {', '.join(known)}")
+
+
+def _only(outputs: tuple[TensorSpec, ...], names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
+    found = {tensor.name: tensor for tensor in outputs}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ExportError(f"the graph has no output {', '.join(missing)}, only {', '.join(found)}")
+    return tuple(found[name] for name in names)

@@ -1,0 +1,113 @@
+"""The values that the parts of a conversion hand to each other."""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.proof.golden import TensorValue
+from utils.repository.pipeline import Graph
+from utils.targets.precisions import TOLERANCE
+
+# What a task's post-processing goes by: {name: JSON value}.
+Settings = Mapping[str, Any]
+# One row of a request: {input name: text, or a list of texts}.
+Example = Mapping[str, Any]
+# The tensors of a request or an answer, by name.
+Tensors = Mapping[str, TensorValue]
+# What goes through the tokenizer at once.
+Text = str | tuple[str, str]
+# Runs a graph: arrays by tensor name -> its outputs, in order.
+Session = Callable[[Mapping[str, Any]], Sequence[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folders:
+    """Where a library of its own loads the original from. `max_length`: the limit that an option sets, in tokens."""
+
+    model: Path
+    tokenizer: Path
+    max_length: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceModel:
+    """The model and its tokenizer as transformers loads them, and what the model said to `texts`, each alone.
+
+    `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`. `folders`: what they were
+    loaded from. `is_graph`: the model answers with a graph of reduced precision in place of its own layers.
+    """
+
+    model: Any
+    tokenizer: Any
+    max_length: int | None
+    labels: tuple[str, ...]
+    texts: tuple[Text, ...]
+    outputs: tuple[dict[str, Any], ...]
+    folders: Folders | None = None
+    is_graph: bool = False
+
+    def labelled_model(self) -> Any:
+        """The model as transformers' own pipelines take it, with the labels that are served."""
+        model = copy.copy(self.model)  # the weights are not copied
+        model.config = copy.deepcopy(model.config)
+        model.config.id2label = dict(enumerate(self.labels))
+        return model
+
+    def fitting_tokenizer(self) -> Any:
+        """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""
+        tokenizer = copy.deepcopy(self.tokenizer)
+        tokenizer.model_max_length = self.max_length or tokenizer.model_max_length
+        taken = set(inspect.signature(self.model.forward).parameters)
+        if getattr(self.model.config, "type_vocab_size", None) == 1:
+            taken.discard("token_type_ids")  # the later parts of a long context get type 1, which such a model lacks
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
+        return tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenTokenizer:
+    """tokenizer.json and its settings (their form: model_repository/shared/tokenization.py)."""
+
+    file: Path
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What a conversion leaves, as it is kept between builds: values only, no model.
+
+    `examples` are the golden requests; `answers` are the reference model's answers to them, with numbers in the place
+    of labels where the task puts these in later. `checked`: the largest batch that was compared with PyTorch.
+    `tolerance`: how far a server's numbers may be from `answers`.
+    """
+
+    graph: Graph
+    tokenizer: FrozenTokenizer
+    examples: tuple[Example, ...]
+    answers: tuple[Tensors, ...]
+    tolerance: float
+    checked: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldenPair:
+    """One golden request and its right answer: tensors by name, without batch dimension where the graph is batched."""
+
+    inputs: Tensors
+    outputs: Tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedGraph:
+    """What an origin gives: a graph, its golden requests with their answers, and the tokenizer of a task that has one.
+
+    `golden` has the names of the task's row, or, where a graph itself is served, those of the graph.
+    """
+
+    graph: Graph
+    golden: tuple[GoldenPair, ...]
+    tolerance: float = TOLERANCE
+    tokenizer: FrozenTokenizer | None = None

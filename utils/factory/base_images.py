@@ -1,0 +1,79 @@
+"""The base images of a build: pulled and asked for their Python before anything slow runs."""
+
+import platform
+from typing import TYPE_CHECKING
+
+from utils.host.errors import ImageError
+from utils.host.progress import note, warn
+from utils.targets.formats import FORMATS
+from utils.targets.releases import SECURITY_FLOOR, slim_image_of
+from utils.targets.runtimes import RUNTIMES
+from utils.targets.target import Target
+
+if TYPE_CHECKING:
+    from utils.docker.engine import Engine
+
+
+def docker_plan(target: Target, engine: "Engine | None") -> dict[str, str]:
+    """The `docker` part of context.json: triton_image, slim_image, runtime; python and machine, for the wheels.
+
+    With an engine the images are pulled, so that a missing one is told before anything slow runs, and asked
+    for their Python and their release; without one the release table answers. An old release is warned of.
+    """
+    plan = {
+        "triton_image": target.triton_image,
+        "slim_image": target.slim_image or target.release.slim_image,
+        "runtime": FORMATS[target.form.format].stage or RUNTIMES[target.device].stage,
+        "python": target.release.python,
+        "machine": platform.machine(),
+    }
+    if engine is None:
+        warn_of_old_release(target.release.name)
+        return plan
+    engine.pull_if_missing(target.triton_image)
+    _check_release(target, engine)
+    plan["python"] = engine.python_version(target.triton_image)
+    plan["machine"] = engine.machine(target.triton_image)
+    if FORMATS[target.form.format].stage:
+        engine.require_backend(target.triton_image, FORMATS[target.form.format].backend)
+    if plan["runtime"] == "slim":
+        plan.update(_slim_base(target, engine))
+    note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")
+    return plan
+
+
+def _check_release(target: Target, engine: "Engine") -> None:
+    """Warns of a base image of an old release, and of one older than the release that models are converted for."""
+    image, release = target.triton_image, target.release.name
+    found = engine.triton_release(image) or release
+    warn_of_old_release(found)
+    if found < release:
+        warn(
+            f"base image {image} is Triton {found}, and the model is converted for {release}, which it may not load; "
+            f"give --release {found}, or a base image of {release}"
+        )
+
+
+def _slim_base(target: Target, engine: "Engine") -> dict[str, str]:
+    """The slim base, or, behind a --base-image whose distribution's is not to be had, none: the full image serves."""
+    if target.slim_image or not target.base_image:
+        slim = target.slim_image or target.release.slim_image
+        engine.pull_if_missing(slim)
+        return {"slim_image": slim}
+    name, number = engine.os_release(target.base_image)
+    slim = slim_image_of(name, number) or target.release.slim_image
+    try:
+        engine.pull_if_missing(slim)
+    except ImageError as error:
+        warn(f"{error}; building on the whole of {target.base_image} instead: a larger image, the same answers")
+        return {"runtime": "full"}
+    return {"slim_image": slim}
+
+
+def warn_of_old_release(name: str) -> None:
+    """Says so when the release ("YY.MM") lacks published security fixes."""
+    if name < SECURITY_FLOOR:
+        warn(
+            f"Triton {name} lacks security fixes of {SECURITY_FLOOR} (bulletins up to August 2026); "
+            f"build with --release {SECURITY_FLOOR} or newer unless the GPU's driver forbids it"
+        )

@@ -1,0 +1,66 @@
+"""--precision, --min-agreement and --eval-file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from utils.convert.task import ModelTask, Task
+from utils.host.errors import UsageError
+from utils.targets.engines import ENGINES, Engine
+from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, OPTIONS, PRECISIONS, Reduction
+
+
+def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_name: str, engine: Engine) -> Reduction:
+    """The options OPTIONS; UsageError for what the task, the device, the format or the engine does not allow."""
+    name = texts.get("precision", DEFAULT_PRECISION)
+    if name not in PRECISIONS:
+        raise UsageError(f"--precision {name!r} is not known; choose one of: {', '.join(PRECISIONS)}")
+    row = PRECISIONS[name]
+    if device not in row.devices:
+        fitting = ", ".join(other.name for other in PRECISIONS.values() if device in other.devices)
+        raise UsageError(
+            f"--precision {name} is not for --device {device}: {row.elsewhere}; choose {fitting}, "
+            f"or build with --device {row.devices[0]}"
+        )
+    if format_name not in row.formats:
+        raise UsageError(f"--precision {name} is not for --format {format_name}; choose {', '.join(row.formats)}")
+    if name not in engine.precisions:
+        having = [other.name for other in ENGINES.values() if name in other.precisions]
+        raise UsageError(
+            f"--precision {name} is not for --engine {engine.name}, which computes in {', '.join(engine.precisions)}; "
+            f"choose one of these, or --engine {' or '.join(having)}"
+        )
+    if name == DEFAULT_PRECISION:
+        given = [option for option in OPTIONS[1:] if option in texts]
+        if given:
+            raise UsageError(
+                f"--{given[0].replace('_', '-')} measures a reduced precision, and {name} is the model's own; "
+                "give --precision, too, or leave it out"
+            )
+        return Reduction(precision=row)
+    _check_task(task, name, has_eval_file="eval_file" in texts)
+    return Reduction(
+        precision=row,
+        min_agreement=_share(texts.get("min_agreement", str(MIN_AGREEMENT))),
+        eval_file=Path(texts["eval_file"]).expanduser() if "eval_file" in texts else None,
+    )
+
+
+def _check_task(task: Task, name: str, *, has_eval_file: bool) -> None:
+    guard = task.guard if isinstance(task, ModelTask) else None
+    if guard is None:
+        raise UsageError(
+            f"--precision {name} is not for --task {task.name}, as nothing says when its answers are good enough; "
+            f"build it with {DEFAULT_PRECISION}"
+        )
+    if has_eval_file and not guard.labelled:
+        raise UsageError(f"--eval-file holds a label for each text, and --task {task.name} gives none; leave it out")
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"--min-agreement {text!r} is no share of answers; give a number from 0 to 1, such as 0.99")
+    return share

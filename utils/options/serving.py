@@ -1,0 +1,71 @@
+"""The options that say how the model is served: names and versions."""
+
+from utils.convert.task import Task
+from utils.host.errors import UsageError
+from utils.host.numbers import whole_number
+from utils.repository import names
+from utils.repository.served_names import ServedNames, parse_names
+from utils.repository.serving import Serving
+from utils.repository.version_policy import VersionPolicy, parse_policy
+
+
+def parse_serving(
+    texts: dict[str, str], task: Task, layout: str, model_name: str, max_batch_size: int, served_names: ServedNames
+) -> Serving:
+    """--model-version, --versions-of and --version-policy beside the names; UsageError for what does not go together."""
+    version, versions_of, policy = _versions(texts, task, layout)
+    return Serving(
+        model_name=model_name,
+        layout=layout,
+        max_batch_size=max_batch_size,
+        names=served_names,
+        model_version=version,
+        versions_of=versions_of,
+        version_policy=policy,
+    )
+
+
+def _versions(texts: dict[str, str], task: Task, layout: str) -> tuple[int | None, str | None, VersionPolicy | None]:
+    """--model-version, --versions-of and --version-policy; UsageError where the served model can have no versions."""
+    number, tag, policy = (texts.get(name) for name in ("model_version", "versions_of", "version_policy"))
+    if (number or tag or policy) and (layout == "ensemble" or len(task.layouts[layout]) > 1):
+        raise UsageError(
+            f"--model-version, --versions-of and --version-policy are for a served model that is one step, and that of "
+            f"--task {task.name} in layout {layout} is made of several, which an older version would share with the "
+            "new one; build it under a TAG or MODEL_NAME of its own"
+        )
+    if tag and not number:
+        raise UsageError(f"--versions-of {tag}: say with --model-version N which version joins them")
+    return (
+        _optional_number("--model-version", number),
+        names.check_tag(tag) if tag else None,
+        parse_policy(policy) if policy else None,
+    )
+
+
+def parse_served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedNames:
+    """--input-name, --output-name and --step-name; UsageError for a name that nothing has, or two have."""
+    served = ServedNames(
+        inputs=parse_names("--input-name", texts.get("input_name")),
+        outputs=parse_names("--output-name", texts.get("output_name")),
+        steps=parse_names("--step-name", texts.get("step_name")),
+    )
+    served.of_inputs(task.inputs)
+    if not task.inputs:  # then the graph's own tensors are served, under their own names
+        served.of_outputs(())
+    steps = sorted(names.internal_model_names())
+    for step, name in served.steps.items():
+        if step not in steps:
+            raise UsageError(
+                f"--step-name {step or name!r} names no step; write STEP=NAME with one of: {', '.join(steps)}"
+            )
+        names.check_step_name(name)
+    models = [model_name, *(served.steps.get(step, step) for step in steps)]
+    for name in served.steps.values():
+        if models.count(name) > 1:
+            raise UsageError(f"--step-name {name!r} would name two models, MODEL_NAME counted; choose another")
+    return served
+
+
+def _optional_number(name: str, text: str | None) -> int | None:
+    return None if text is None else whole_number(name, text)

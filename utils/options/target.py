@@ -1,0 +1,92 @@
+"""The options that say what a build is made for: device, release, engine, form of the graph, tuning."""
+
+from typing import Any
+
+from utils.convert.origins.origin import RequestedModel
+from utils.convert.task import Task
+from utils.host.errors import UsageError
+from utils.host.numbers import whole_number
+from utils.options.precision import parse_reduction
+from utils.options.release_choice import InstalledGpu, choose_release
+from utils.repository import names
+from utils.repository.serving import Serving
+from utils.targets import gpus, precisions
+from utils.targets.engines import Engine
+from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
+from utils.targets.runtimes import RUNTIMES
+from utils.targets.target import Target
+from utils.targets.tuning import parse_tuning
+
+# A pair of texts has up to four special tokens; each text needs some room beside them.
+FEWEST_TOKENS = 8
+OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
+
+
+def parse_target(
+    texts: dict[str, str],
+    task: Task,
+    device: str,
+    engine: Engine,
+    serving: Serving,
+    served: RequestedModel,
+    gpu: InstalledGpu,
+) -> Target:
+    """All of the target; UsageError for options that do not go together."""
+    release, reason = choose_release(texts, device, gpu)
+    _require_export(texts, served)
+    form = _form(texts, task)
+    return Target(
+        release=release,
+        release_reason=reason,
+        device=device,
+        engine=engine,
+        form=form,
+        max_length=parse_tokens(texts, "max_length"),
+        reduction=parse_reduction(texts, task, device, form.format, engine),
+        tuning=parse_tuning(
+            texts, max_batch_size=serving.max_batch_size, layout=serving.layout, device=device, format=form.format
+        ),
+        gpus=gpus.parse_gpus(texts.get("gpus"), device),
+        base_image=_optional_image("--base-image", texts.get("base_image")),
+        slim_image=_optional_image("--slim-image", texts.get("slim_image")),
+    )
+
+
+def _require_export(texts: dict[str, str], served: RequestedModel) -> None:
+    """UsageError for an option that says how to export a MODEL that is a graph already."""
+    for name in OF_EXPORTS:
+        if name in texts and served.origin == "graph":
+            raise UsageError(
+                f"--{name.replace('_', '-')} {texts[name]} is for models that are exported, and MODEL is a graph "
+                "already; leave it out"
+            )
+
+
+def _form(texts: dict[str, str], task: Task) -> GraphForm:
+    """What the graph is to be; UsageError for what the task does not allow."""
+    length, max_length = parse_tokens(texts, "sequence_length"), parse_tokens(texts, "max_length")
+    form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
+    if form.format not in task.formats:
+        raise UsageError(f"--format {form.format} is not for --task {task.name}; choose {', '.join(task.formats)}")
+    if length is not None and max_length not in (None, length):
+        raise UsageError(
+            f"--sequence-length {length} truncates to exactly that, --max-length to {max_length}; leave one of them out"
+        )
+    return form
+
+
+def parse_tokens(texts: dict[str, Any], name: str) -> int | None:
+    """A number of tokens; None where the option is not there."""
+    text = texts.get(name)
+    return None if text is None else whole_number(f"--{name.replace('_', '-')}", text, least=FEWEST_TOKENS)
+
+
+def _optional_image(name: str, text: str | None) -> str | None:
+    return None if text is None else names.check_image(name, text)
+
+
+def parse_device(text: str) -> str:
+    """--device; UsageError for one that is not known."""
+    if text not in RUNTIMES:
+        raise UsageError(f"--device {text!r} is not known; choose one of: {', '.join(RUNTIMES)}")
+    return text
