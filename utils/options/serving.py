@@ -12,7 +12,7 @@ from utils.repository.version_policy import VersionPolicy, parse_policy
 def parse_serving(
     texts: dict[str, str], task: Task, layout: str, model_name: str, max_batch_size: int, served_names: ServedNames
 ) -> Serving:
-    """--model-version, --versions-of and --version-policy beside the names; UsageError for what does not go together."""
+    """--model-version, --versions-of and --version-policy beside the names; UsageError for a contradiction."""
     version, versions_of, policy = _versions(texts, task, layout)
     return Serving(
         model_name=model_name,

@@ -1,7 +1,5 @@
 """The values of a --config file: as on the command line, which overrides them."""
 
-"""The command line and the YAML file with the same names."""
-
 from operator import attrgetter
 
 import pytest
@@ -10,11 +8,6 @@ from utils.host.errors import UsageError
 from utils.options.build_spec import parse_arguments
 
 THREE = ["./model", "hf:user/tok@v1", "labels.json"]
-
-
-@pytest.fixture(autouse=True)
-def _no_debug(monkeypatch):
-    monkeypatch.delenv("TRITON_FACTORY_DEBUG", raising=False)
 
 
 def refusal(argv):
