@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from utils.host.errors import SourceError
 from utils.host.json_file import GIT_LFS
 from utils.host.plain_file import open_plain
@@ -13,6 +11,9 @@ Shapes = dict[str, tuple[int, ...]]
 
 def read_header(file: Path) -> Shapes:
     """The shape of every tensor in `file`; SourceError for a file that is damaged, empty or of another format."""
+    # Arguments are checked before any package is installed.
+    from safetensors import SafetensorError, safe_open
+
     try:
         with open_plain(file) as stream:
             if stream.read(len(GIT_LFS)) == GIT_LFS:

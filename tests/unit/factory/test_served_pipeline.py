@@ -55,7 +55,7 @@ def test_the_pipeline_has_the_names_that_were_given(known, graph):
     [
         (["--output-name", "label"], ["--output-name 'label'", "predicts, scores"]),
         (["--output-name", "logits=x"], ["--output-name 'logits'", "predicts, scores"]),
-        (["--output-name", "predicts=scores"], ["two tensors one name"]),
+        (["--output-name", "predicts=scores"], ["--output-name", "two tensors"]),
         (["--input-name", "scores"], ["'scores'", "--input-name"]),
         (["--output-name", "scores=text_input"], ["'text_input'", "--output-name"]),
         (["--output-name", "scores=logits"], ["'logits'", "--output-name"]),

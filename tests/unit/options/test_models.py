@@ -50,7 +50,7 @@ def test_what_model_is(arguments, origin, layout):
         (["--add-model", "reader"], "write NAME=FILE"),
         (["--add-model", "reader="], "write NAME=FILE"),
         (["--add-model", "../x=f.onnx"], "cannot name a Triton model"),
-        (["--add-model", "model_onnx=f.onnx"], "none of the names that steps have"),
+        (["--add-model", "model_onnx=f.onnx"], "--add-model 'model_onnx'"),
         (["--add-model", "text_detection=f.onnx"], "names two models"),
         (["--add-model", "a=f.onnx", "--add-model", "a=g.onnx"], "names two models"),
         (["--golden-inputs", "a.npz", "--golden-inputs", "b.npz"], "has that already"),
