@@ -1,10 +1,11 @@
 """An ONNX graph on disk: its tensors, the types of its inputs, and the order of its nodes."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from utils.convert.onnx.walk import bodies_of, rename_values
 from utils.host.errors import ExportError
 from utils.repository.tensors import TRITON_DTYPES, TensorSpec
 
@@ -56,22 +57,12 @@ def take_int32(file: Path) -> None:
         if value.type.tensor_type.elem_type == TensorProto.INT64:
             value.type.tensor_type.elem_type = TensorProto.INT32
             casts[value.name] = f"{value.name}_as_int64"
-    for node in nodes_of(model.graph.node):
-        for place, name in enumerate(node.input):
-            node.input[place] = casts.get(name, name)
+    rename_values(model.graph.node, casts)
     made = [helper.make_node("Cast", [name], [cast], to=TensorProto.INT64) for name, cast in casts.items()]
     nodes = [*made, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     file.write_bytes(model.SerializeToString())
-
-
-def nodes_of(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Those of the graphs inside If and Loop, too: they see the inputs of the graph around them."""
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            yield from nodes_of(attribute.g.node)
 
 
 def sort_nodes(graph: Any) -> None:
@@ -100,21 +91,14 @@ def sort_nodes(graph: Any) -> None:
         raise ExportError("the graph's nodes need each other in a cycle, so it cannot run; nothing was built")
     del graph.node[:]
     graph.node.extend(nodes[place] for place in order)
-    for inner in (inner for node in graph.node for inner in _graphs(node)):
+    for inner in (inner for node in graph.node for inner in bodies_of(node)):
         sort_nodes(inner)
-
-
-def _graphs(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        yield from attribute.graphs
-        if attribute.HasField("g"):  # to change one that is not there would make it
-            yield attribute.g
 
 
 def _used(node: Any) -> Iterator[str]:
     """The values a node takes, and those of the graph around it that the graphs inside it use."""
     yield from node.input
-    for inner in _graphs(node):
+    for inner in bodies_of(node):
         yield from (value.name for value in inner.output)
         for each in inner.node:
             yield from _used(each)

@@ -7,7 +7,7 @@ Dynamic quantization takes the range of a whole tensor: beside other texts, or p
 from collections.abc import Mapping
 from typing import Any
 
-from utils.convert.onnx.exported_graph import nodes_of
+from utils.convert.onnx.walk import rename_values
 
 # The text tensors of a graph are told apart from what is made here by this.
 PREFIX = "one_row/"
@@ -27,17 +27,10 @@ def answer_rows_apart(model: Any) -> None:
     outputs = {value.name: value.type.tensor_type for value in graph.output}
     renamed = {name: PREFIX + name for name in (*inputs, *outputs)}
     nodes = list(graph.node)
-    _rename(nodes, renamed)
+    rename_values(nodes, renamed)
     body = _body(nodes, inputs, outputs, renamed)
     del graph.node[:], graph.value_info[:]
     graph.node.extend(_loop(body, inputs[0], list(outputs)))
-
-
-def _rename(nodes: list[Any], renamed: Mapping[str, str]) -> None:
-    for node in nodes_of(nodes):
-        for names in (node.input, node.output):
-            for place, name in enumerate(names):
-                names[place] = renamed.get(name, name)
 
 
 def _body(nodes: list[Any], inputs: list[str], outputs: Mapping[str, Any], renamed: Mapping[str, str]) -> Any:

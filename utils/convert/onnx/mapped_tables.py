@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from utils.convert.onnx.exported_graph import nodes_of
+from utils.convert.onnx.walk import nodes_of
 from utils.repository.pipeline import Graph
 
 LEAST_BYTES = 1 << 20

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from utils.convert.onnx.walk import graphs_of, nodes_of
 from utils.host.errors import ExportError, SourceError
 from utils.host.json_file import GIT_LFS, exists
 from utils.repository.tensors import TRITON_DTYPES, TensorSpec
@@ -172,7 +173,7 @@ def _external_files(model: Any, file: Path) -> tuple[str, ...]:
     """The names of the files that hold weights; SourceError for one that does not lie right beside the graph."""
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-    tensors = [*model.graph.initializer, *_tensors_of_nodes(model.graph)]
+    tensors = _tensors_of(model.graph)
     names = sorted({ExternalDataInfo(each).location for each in tensors if uses_external_data(each)})
     for name in names:
         if PurePosixPath(name).name != name or name == GRAPH_FILE:
@@ -183,14 +184,11 @@ def _external_files(model: Any, file: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _tensors_of_nodes(graph: Any) -> list[Any]:
-    """Constants of the nodes, those in the bodies of loops and branches included."""
-    found = []
-    for node in graph.node:
-        for attribute in node.attribute:
-            found += [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]
-            for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
-                found += [*body.initializer, *_tensors_of_nodes(body)]
+def _tensors_of(graph: Any) -> list[Any]:
+    """Initializers and constants of nodes, in the bodies of loops and branches too."""
+    found = [tensor for body in graphs_of(graph) for tensor in body.initializer]
+    for attribute in (attribute for node in nodes_of(graph.node) for attribute in node.attribute):
+        found += [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]
     return found
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.convert.onnx.ready_graph import OnnxGraph
+from utils.convert.onnx.walk import graphs_of, rename_values
 
 INSIDE = "/scalar"
 
@@ -40,12 +41,7 @@ def serve_scalars(graph: OnnxGraph, file: Path) -> None:
 
 def _rename(graph: Any, names: dict[str, str]) -> None:
     """Everywhere, bodies of loops and branches included."""
-    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        value.name = names.get(value.name, value.name)
-    for node in graph.node:
-        for field in (node.input, node.output):
-            for place, name in enumerate(field):
-                field[place] = names.get(name, name)
-        for attribute in node.attribute:
-            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                _rename(body, names)
+    for body in graphs_of(graph):
+        for value in (*body.input, *body.output, *body.value_info, *body.initializer):
+            value.name = names.get(value.name, value.name)
+    rename_values(graph.node, names)
