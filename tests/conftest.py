@@ -1,20 +1,22 @@
-"""What several kinds of tests share: pipelines without a model behind them, and the smallest real model."""
+"""Shared by several kinds of tests: pipelines without a model, and the smallest real model."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import tiny_models
 from utils.host import loopback
 from utils.repository.layouts import LAYOUTS
-from utils.repository.pipeline import Graph, Ingredients
+from utils.repository.pipeline import Graph, Ingredients, Pipeline
 from utils.repository.tensors import TensorSpec
 from utils.tasks import TASKS
 
-# Tests build what is to be seen being built; those of the cache have one of their own.
+# Without the cache every test converts its own model. The tests of the cache have a cache of their own.
 os.environ["TRITON_FACTORY_CACHE_GB"] = "0"
 loopback.keep_from_proxies()
 TINY_LABELS = ("a", "b", "c")
@@ -24,16 +26,15 @@ SETTINGS = {
     "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
 }
 
-
-# Their files share what is dear to make: they go to one worker, and first, for they take longest.
+# The files of each folder share expensive fixtures: one worker runs them, and runs them first.
 TOGETHER = ("tests/server/faults/", "tests/image/")
 LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
 
 
-def pytest_collection_modifyitems(items):
-    """What takes longest comes first, so that no worker is left with it at the end."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no worker has them left at the end."""
 
-    def rank(item):
+    def rank(item: pytest.Item) -> int:
         place = item.nodeid
         return next((rank for rank, folder in enumerate(LONG) if place.startswith(folder)), len(LONG))
 
@@ -41,39 +42,39 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """With several workers (run_tests.sh) a file is one worker's, so that its fixtures are made once."""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker runs all tests of a file (or of a folder in TOGETHER), so that its fixtures are made once."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
             return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
     return ByFile(config, log)
 
 
 @pytest.fixture
-def make_ingredients(tmp_path):
-    """`make_ingredients(**changes)`: what steps are made of; the graph and the tokenizer are files of any content."""
+def make_ingredients(tmp_path: Path) -> Callable[..., Ingredients]:
+    """`make_ingredients(**changes)`: the input of steps. The files of graph and tokenizer hold neither."""
 
     def make(
         *,
         folder: Path = tmp_path / "tree",
-        inputs=("input_ids", "attention_mask", "token_type_ids"),
-        dtype="INT64",
-        labels=TINY_LABELS,
-        model_name="ensemble_model",
-        max_batch_size=4,
-        instance_kind="KIND_CPU",
-        pads_to_buckets=False,
-        score_function="softmax",
-        top_k=1,
-        external_files=(),
-        step_names=(),
-        task="text-classification",
-        settings=None,
-        logits=None,
-    ):
+        inputs: Sequence[str] = ("input_ids", "attention_mask", "token_type_ids"),
+        dtype: str = "INT64",
+        labels: Sequence[str] = TINY_LABELS,
+        model_name: str = "ensemble_model",
+        max_batch_size: int = 4,
+        instance_kind: str = "KIND_CPU",
+        pads_to_buckets: bool = False,
+        score_function: str = "softmax",
+        top_k: int = 1,
+        external_files: Sequence[str] = (),
+        step_names: Iterable[tuple[str, str]] = (),
+        task: str = "text-classification",
+        settings: dict[str, Any] | None = None,
+        logits: tuple[int, ...] | None = None,
+    ) -> Ingredients:
         artifacts = folder / "artifacts"
         artifacts.mkdir(parents=True, exist_ok=True)
         for name in ("model.onnx", "tokenizer.json", *external_files):
@@ -104,10 +105,10 @@ def make_ingredients(tmp_path):
 
 
 @pytest.fixture
-def make_pipeline(make_ingredients):
-    """`make_pipeline(**changes)`: a planned repository of such ingredients, by default for text classification."""
+def make_pipeline(make_ingredients: Callable[..., Ingredients]) -> Callable[..., Pipeline]:
+    """`make_pipeline(**changes)`: a planned repository of these ingredients, by default for text classification."""
 
-    def make(*, layout="ensemble", task="text-classification", **changes):
+    def make(*, layout: str = "ensemble", task: str = "text-classification", **changes: Any) -> Pipeline:
         ingredients = make_ingredients(task=task, **changes)
         return LAYOUTS[layout](ingredients, tuple(step(ingredients) for step in TASKS[task].layouts["ensemble"]))
 
@@ -115,23 +116,23 @@ def make_pipeline(make_ingredients):
 
 
 @pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory):
-    """A folder as save_pretrained() writes it: a random BERT of two layers with labels a, b and c, its tokenizer."""
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder written by save_pretrained(): a random BERT of two layers with labels a, b and c, and its tokenizer."""
     return tiny_models.bert(tmp_path_factory.mktemp("tiny bert") / "model", labels=TINY_LABELS)
 
 
 @pytest.fixture
-def start_child(tmp_path):
-    """`start_child(code, *arguments)`: a Python child that can import utils; whatever still lives at the end is killed.
+def start_child(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """`start_child(code, *arguments)`: a Python child that can import utils. Children are killed after the test.
 
     Its stdin, stdout and stderr are pipes, in text mode.
     """
     root = Path(__file__).resolve().parent.parent
-    # Unbuffered, Python lets the C library write through as well, and hides what its buffer would do.
+    # PYTHONUNBUFFERED would hide faults in the order of buffered output.
     rest = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    children = []
+    children: list[subprocess.Popen[str]] = []
 
-    def start(code, *arguments):
+    def start(code: str, *arguments: object) -> "subprocess.Popen[str]":
         child = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
             env={**rest, "PYTHONPATH": str(root), "ORT_DISABLE_TELEMETRY": "1"},

@@ -1,4 +1,4 @@
-"""Checkpoints and tokenizers as files: the right form and hardly any content, for tests that never load them."""
+"""The smallest checkpoint and tokenizer files of the right format, for tests that never load them."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ TOKENIZER = {"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "[UNK]": 1, "a
 
 
 def write_safetensors(file: Path, shapes: dict[str, tuple[int, ...]]) -> Path:
-    """Zeros in FP32, in the format's own layout."""
+    """Zeros in FP32 in the safetensors format."""
     header, end = {}, 0
     for name, shape in shapes.items():
         size = 4

@@ -1,9 +1,11 @@
-"""Tiny models of real architectures with random weights, and tokenizers trained on a few sentences, saved as users do.
+"""Tiny models of real architectures with random weights, and tokenizers trained on a few sentences.
 
-Weights are large enough for different texts to get clearly different logits.
+The weights are large enough for different texts to have clearly different logits.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 SENTENCES = [
     "The quick brown fox jumps over the lazy dog.",
@@ -14,10 +16,11 @@ SENTENCES = [
 ] * 8
 LABELS = ("negative", "neutral", "positive")
 ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC")
+Family = Callable[..., Path]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-def bert(folder: Path, *, positions: int = 128, **config) -> Path:
+def bert(folder: Path, *, positions: int = 128, **config: Any) -> Path:
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
     tokenizer = BertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=positions)
@@ -25,7 +28,7 @@ def bert(folder: Path, *, positions: int = 128, **config) -> Path:
     return save(BertForSequenceClassification(settings), tokenizer, folder)
 
 
-def distilbert(folder: Path, **config) -> Path:
+def distilbert(folder: Path, **config: Any) -> Path:
     from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertTokenizerFast
 
     tokenizer = DistilBertTokenizerFast(tokenizer_object=wordpiece(), model_max_length=128)
@@ -41,8 +44,8 @@ def distilbert(folder: Path, **config) -> Path:
     return save(DistilBertForSequenceClassification(settings), tokenizer, folder)
 
 
-def roberta(folder: Path, **config) -> Path:
-    """514 positions, of which padding takes two: 512 tokens."""
+def roberta(folder: Path, **config: Any) -> Path:
+    """514 positions for 512 tokens: two are offsets for padding."""
     from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaTokenizerFast
 
     folder.mkdir(parents=True)
@@ -53,7 +56,7 @@ def roberta(folder: Path, **config) -> Path:
     return save(RobertaForSequenceClassification(_roberta_like(RobertaConfig, tokenizer, config)), tokenizer, folder)
 
 
-def xlm_roberta(folder: Path, **config) -> Path:
+def xlm_roberta(folder: Path, **config: Any) -> Path:
     from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForSequenceClassification
 
     tokenizer = PreTrainedTokenizerFast(
@@ -64,8 +67,8 @@ def xlm_roberta(folder: Path, **config) -> Path:
     return save(XLMRobertaForSequenceClassification(settings), tokenizer, folder)
 
 
-def deberta(folder: Path, *, version: int = 3, **config) -> Path:
-    """Its relative attention exports as If nodes, whose graphs take values of the graph around them."""
+def deberta(folder: Path, *, version: int = 3, **config: Any) -> Path:
+    """Relative attention is exported as If nodes, whose subgraphs read values of the outer graph."""
     from transformers import AutoModelForSequenceClassification, DebertaConfig, DebertaV2Config, PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast(
@@ -81,8 +84,8 @@ def deberta(folder: Path, *, version: int = 3, **config) -> Path:
     return save(AutoModelForSequenceClassification.from_config(settings), tokenizer, folder)
 
 
-def as_question_answering(folder: Path, family, **config) -> Path:
-    """A model of one of FAMILIES' functions with a head that finds answers instead."""
+def as_question_answering(folder: Path, family: Family, **config: Any) -> Path:
+    """The encoder of `family` (a function of this module) with a question-answering head."""
     from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
     family(folder, labels=("unused", "either"), **config)
@@ -90,8 +93,8 @@ def as_question_answering(folder: Path, family, **config) -> Path:
     return save(AutoModelForQuestionAnswering.from_config(settings), tokenizer, folder)
 
 
-def as_token_classification(folder: Path, family, labels=ENTITY_LABELS) -> Path:
-    """A model of one of FAMILIES' functions with a head for each token instead."""
+def as_token_classification(folder: Path, family: Family, labels: Iterable[str] = ENTITY_LABELS) -> Path:
+    """The encoder of `family` (a function of this module) with a token-classification head."""
     from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
     family(folder, labels=labels)
@@ -102,12 +105,12 @@ def as_token_classification(folder: Path, family, labels=ENTITY_LABELS) -> Path:
 FAMILIES = {"bert": bert, "distilbert": distilbert, "roberta": roberta, "xlm-roberta": xlm_roberta}
 
 
-def _head(config: dict) -> dict:
+def _head(config: dict[str, Any]) -> dict[str, Any]:
     labels = config.pop("labels", LABELS)
     return {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}, **config}
 
 
-def _roberta_like(config_class, tokenizer, config):
+def _roberta_like(config_class: Callable[..., Any], tokenizer: Any, config: dict[str, Any]) -> Any:
     return config_class(
         vocab_size=len(tokenizer),
         max_position_embeddings=514,
@@ -118,8 +121,8 @@ def _roberta_like(config_class, tokenizer, config):
     )
 
 
-def initialised(model):
-    """The same weights at every call."""
+def initialised(model: Any) -> Any:
+    """Random weights, the same at every call."""
     import torch
 
     torch.manual_seed(7)
@@ -130,13 +133,13 @@ def initialised(model):
     return model
 
 
-def save(model, tokenizer, folder: Path) -> Path:
+def save(model: Any, tokenizer: Any, folder: Path) -> Path:
     initialised(model).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-def wordpiece():
+def wordpiece() -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -148,7 +151,7 @@ def wordpiece():
     return tokenizer
 
 
-def byte_level_bpe():
+def byte_level_bpe() -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -160,7 +163,7 @@ def byte_level_bpe():
     return tokenizer
 
 
-def unigram():
+def unigram() -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.Unigram())

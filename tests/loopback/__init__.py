@@ -1,1 +1,1 @@
-"""Servers on 127.0.0.1 that speak a storage's protocol, so that the real clients can be tested without a network."""
+"""Servers on 127.0.0.1 that speak the protocol of a storage: real clients are tested without a network."""

@@ -11,7 +11,9 @@ import io
 import json
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jwt
 
@@ -23,9 +25,9 @@ SIGNATURE = "loopback-signature-of-thirty-two-bytes-or-more"
 FAULTS = {
     "hang",  # accepts and never answers
     "hang after login",
-    "drop after login",  # every look-up is cut off
-    "drop on the second look-up",  # the SDK itself, not our own look-up, meets it: it retries for ever
-    "no api",  # answers, but not as the API does
+    "drop after login",  # the connection ends at every look-up
+    "drop on the second look-up",  # the first is ours; the second is the SDK's, which retries for ever
+    "no api",  # answers with other JSON
     "login out of order",
     "forbidden",  # logs in, but may not read
     "no file",  # the model is known, its file is gone
@@ -37,7 +39,7 @@ FAULTS = {
 class _Clearml(Answering):
     loopback: "ClearmlServer"
 
-    def answer(self):
+    def answer(self) -> None:
         path = self.path.partition("?")[0]
         if self.loopback.fault == "hang":
             self.hang()
@@ -52,7 +54,7 @@ class _Clearml(Answering):
         else:
             self._refuse(404, "no such endpoint")
 
-    def _login(self):
+    def _login(self) -> None:
         expected = base64.b64encode(f"{ACCESS_KEY}:{SECRET_KEY}".encode()).decode()
         if self.loopback.fault == "login out of order":
             self._refuse(500, "out of order")
@@ -62,7 +64,7 @@ class _Clearml(Answering):
             claims = {"exp": int(time.time()) + 86400, "api_version": "2.9", "server_version": "1.0.0"}
             self._succeed({"token": jwt.encode(claims, SIGNATURE, algorithm="HS256")})
 
-    def _look_up(self):
+    def _look_up(self) -> None:
         self.loopback.look_ups += 1
         fault = self.loopback.fault
         if fault == "hang after login":
@@ -77,7 +79,7 @@ class _Clearml(Answering):
         else:
             self._refuse(400, f"Invalid model id: id={model}")
 
-    def _file(self, path):
+    def _file(self, path: str) -> None:
         model = path.partition("/")[0]
         if self.loopback.fault == "no file" or model not in self.loopback.models:
             self._refuse(404, "no such file")
@@ -91,10 +93,10 @@ class _Clearml(Answering):
         else:
             self.send_content(content)
 
-    def _succeed(self, content):
+    def _succeed(self, content: Any) -> None:
         self.send_json({"meta": {"result_code": 200}, "data": content})
 
-    def _refuse(self, status, message):
+    def _refuse(self, status: int, message: str) -> None:
         self.send_json({"meta": {"result_code": status, "result_msg": message}, "data": {}}, status)
 
 
@@ -103,10 +105,10 @@ class ClearmlServer(LoopbackServer):
 
     answering = _Clearml
 
-    def __init__(self, models: dict[str, Path | str | None], fault: str | None = None):
+    def __init__(self, models: Mapping[str, Path | str | None], fault: str | None = None) -> None:
         assert fault is None or fault in FAULTS, fault
         super().__init__(fault)
-        self.models = models
+        self.models = dict(models)
         self.look_ups = 0
 
     def environment(self) -> dict[str, str]:

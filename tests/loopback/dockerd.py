@@ -1,4 +1,4 @@
-"""A Docker engine for the image tests: the one in reach, else a private dockerd for the time of the block."""
+"""A Docker engine for the image tests: the reachable one, else a private dockerd while the block runs."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ START_SECONDS = 60
 
 @contextlib.contextmanager
 def engine_in_reach() -> Iterator[Engine]:
-    """Raises ImageError, with the reason, where no engine answers and none can be started."""
+    """Raises ImageError, with the reason, if no engine answers and none can be started."""
     try:
         engine = connect()
     except ImageError as error:

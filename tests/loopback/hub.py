@@ -3,7 +3,7 @@
     with HubServer({"user/name": folder, "user/name@v1": other_folder}) as hub:
         hub.url, hub.commit("user/name"), hub.commit("user/name@v1"), hub.environment(cache)
 
-`user/name` is the branch main; `@v1` is a branch or a tag, which the protocol does not tell apart.
+`user/name` is the branch main; `@v1` is a branch or a tag; the protocol does not distinguish them.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 from tests.loopback.serving import Answering, LoopbackServer
 
-# fault -> what every request to the API gets instead of an answer
-REFUSALS = {
+# fault -> the status and headers of every response of the API
+REFUSALS: dict[str, tuple[int, dict[str, str]]] = {
     "gated": (403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to this repository is restricted."}),
     "missing credentials": (401, {"X-Error-Message": "Invalid username or password."}),
     "bad token": (401, {"X-Error-Message": "Invalid credentials in Authorization header"}),
@@ -26,7 +26,7 @@ REFUSALS = {
 FAULTS = {
     *REFUSALS,
     "hang",  # accepts and never answers
-    "no hub",  # answers, but not as a hub does
+    "no hub",  # answers with HTML
     "half a file",  # ends in the middle of every file
     "short file",  # a whole answer, but shorter than announced by HEAD
     "hang on files",  # the API answers, the files never come
@@ -37,7 +37,7 @@ FAULTS = {
 class _Hub(Answering):
     loopback: "HubServer"
 
-    def answer(self):
+    def answer(self) -> None:
         fault = self.loopback.fault
         path = unquote(self.path.partition("?")[0])
         if fault == "hang":
@@ -47,14 +47,14 @@ class _Hub(Answering):
         elif fault in REFUSALS:
             status, headers = REFUSALS[fault]
             self.send_json({"error": headers.get("X-Error-Message", fault)}, status, headers)
-        elif asked := re.fullmatch(r"/api/models/([^/]+/[^/]+|[^/]+)/revision/(.+)", path):
-            self._model(*asked.groups())
-        elif asked := re.fullmatch(r"/([^/]+/[^/]+|[^/]+)/resolve/([0-9a-f]{40})/(.+)", path):
-            self._file(*asked.groups())
+        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+|[^/]+)/revision/(.+)", path):
+            self._model(*found.groups())
+        elif found := re.fullmatch(r"/([^/]+/[^/]+|[^/]+)/resolve/([0-9a-f]{40})/(.+)", path):
+            self._file(*found.groups())
         else:
             self._refuse(404, "RepoNotFound")
 
-    def _model(self, repository, revision):
+    def _model(self, repository: str, revision: str) -> None:
         commit = self.loopback.find(repository, revision)
         if commit:
             names = [{"rfilename": name} for name in self.loopback.names(commit)]
@@ -64,7 +64,7 @@ class _Hub(Answering):
         else:
             self._refuse(401 if not self.headers.get("Authorization") else 404, "RepoNotFound")
 
-    def _file(self, repository, commit, name):
+    def _file(self, repository: str, commit: str, name: str) -> None:
         if commit != self.loopback.find(repository, commit) or name not in self.loopback.names(commit):
             self._refuse(404, "EntryNotFound")
             return
@@ -82,7 +82,7 @@ class _Hub(Answering):
         else:
             self.send_content(content, 200, headers)
 
-    def _refuse(self, status, code):
+    def _refuse(self, status: int, code: str) -> None:
         self.send_json({"error": code}, status, {"X-Error-Code": code})
 
 
@@ -91,7 +91,7 @@ class HubServer(LoopbackServer):
 
     answering = _Hub
 
-    def __init__(self, repositories: dict[str, Path], fault: str | None = None):
+    def __init__(self, repositories: dict[str, Path], fault: str | None = None) -> None:
         assert fault is None or fault in FAULTS, fault
         super().__init__(fault)
         self.folders: dict[str, Path] = {}
@@ -115,7 +115,7 @@ class HubServer(LoopbackServer):
         return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
     def environment(self, cache: Path) -> dict[str, str]:
-        """What the client needs to ask this hub, with a cache of its own and no token of this machine's user."""
+        """The variables that point the client at this hub, with a cache of its own and without the user's token."""
         return {
             "HF_ENDPOINT": self.url,
             "HF_HOME": str(cache),

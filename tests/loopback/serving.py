@@ -1,10 +1,13 @@
-"""What the loopback servers share: threads, port 0, a list of the requests, a way to hang that ends with the server."""
+"""The base of the loopback servers: threads, a free port, a list of requests, and a hang that ends with the server."""
 
 import json
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeVar
 
 LONGEST_HANG = 120.0
+Loopback = TypeVar("Loopback", bound="LoopbackServer")
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -13,7 +16,7 @@ class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     loopback: "LoopbackServer"
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         self.body = self.rfile.read(length)
         self.loopback.requests.append((self.command, self.path, self.headers.get("Authorization")))
@@ -21,26 +24,33 @@ class Answering(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_GET
 
-    def answer(self):
+    def answer(self) -> None:
         raise NotImplementedError
 
-    def log_message(self, *_arguments):
-        """Tests read what the clients print; the server stays silent."""
+    def log_message(self, *_arguments: object) -> None:
+        """The server writes no log: tests read the output of clients."""
 
-    def hang(self):
+    def hang(self) -> None:
         """Accepts and never answers, until the server closes."""
         self.loopback.closing.wait(LONGEST_HANG)
         self.close_connection = True
 
-    def drop(self):
-        """Closes the connection without a word."""
+    def drop(self) -> None:
+        """Closes the connection without a response."""
         self.close_connection = True
 
-    def send_json(self, content, status=200, headers=None):
+    def send_json(self, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         self.send_content(json.dumps(content).encode(), status, {"Content-Type": "application/json", **(headers or {})})
 
-    def send_content(self, content, status=200, headers=None, *, announced=None):
-        """`announced`: a Content-Length other than the true one; the connection ends after the content then."""
+    def send_content(
+        self,
+        content: bytes,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        announced: int | None = None,
+    ) -> None:
+        """`announced`: a wrong Content-Length; the connection ends after the content."""
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -56,8 +66,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def handle_error(self, *_arguments):
-        """A client that is killed or gives up leaves a broken connection; that is what many tests are for."""
+    def handle_error(self, *_arguments: object) -> None:
+        """No traceback: many tests break connections on purpose."""
 
 
 class LoopbackServer:
@@ -65,19 +75,19 @@ class LoopbackServer:
 
     answering: type[Answering]
 
-    def __init__(self, fault: str | None = None):
+    def __init__(self, fault: str | None = None) -> None:
         self.fault = fault
         self.requests: list[tuple[str, str, str | None]] = []
         self.closing = threading.Event()
 
-    def __enter__(self):
+    def __enter__(self: Loopback) -> Loopback:
         bound = type("Bound", (self.answering,), {"loopback": self})
         self._server = _Server(("127.0.0.1", 0), bound)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: object) -> None:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()

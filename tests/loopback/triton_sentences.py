@@ -1,4 +1,4 @@
-"""Answers of Triton releases that have no server to run here, or none in each wording; from runs of 24.10 and 26.08."""
+"""Recorded error responses of Triton 24.10 and 26.08, whose wordings differ."""
 
 NO_ROOM = {
     "24.10": b'{"error":"Failed to increase the shared memory pool size for key \'triton_7d71b1c0\' to 67108864 bytes. '

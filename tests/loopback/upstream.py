@@ -1,9 +1,10 @@
-"""A guard, and a server behind it in the place of Triton, which answers whatever a test wants."""
+"""A guard, and a stand-in for Triton behind it, which sends the response that a test chooses."""
 
 import contextlib
 import json
 import socket
 import threading
+from typing import Any
 
 from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.guard import Guard
@@ -14,19 +15,20 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Upstream:
-    """Takes every request in full, notes it, and answers `answer`; b"" ends the connection."""
+    """Records every complete request and responds with `answer`; b"" ends the connection."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.listening = socket.create_server(("127.0.0.1", 0))
-        self.requests, self.answer = [], OK
+        self.requests: list[bytes] = []
+        self.answer = OK
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self):
+    def _serve(self) -> None:
         while True:
             connection, _ = self.listening.accept()
             threading.Thread(target=self._answer, args=[connection], daemon=True).start()
 
-    def _answer(self, connection):
+    def _answer(self, connection: socket.socket) -> None:
         content = b""
         with connection, contextlib.suppress(ConnectionError):
             while more := connection.recv(1 << 20):
@@ -39,7 +41,7 @@ class Upstream:
                     connection.sendall(self.answer)
 
 
-def _end(content):
+def _end(content: bytes) -> int | None:
     head, found, body = content.partition(b"\r\n\r\n")
     if not found:
         return None
@@ -49,15 +51,16 @@ def _end(content):
     return len(head) + 4 + length if len(body) >= length else None
 
 
-def guarded(upstream, rules=RULES, **options):
-    """A client's address."""
+def guarded(upstream: tuple[str, int], rules: Rules = RULES, **options: Any) -> tuple[str, int]:
+    """Starts a guard before `upstream`; the address for clients."""
     listening = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=Guard(listening, upstream, rules, **options).run, daemon=True).start()
-    return listening.getsockname()
+    host, port = listening.getsockname()
+    return host, port
 
 
-def read(connection, count=1):
-    """So many answers, or what there is when the connection ends."""
+def read(connection: socket.socket, count: int = 1) -> bytes:
+    """The bytes of `count` responses, or of those before the connection ended."""
     content = b""
     while content.count(b"HTTP/1.1 ") < count or not content.endswith((b"ok", b"}", b"0\r\n\r\n")):
         more = connection.recv(1 << 16)
@@ -67,16 +70,16 @@ def read(connection, count=1):
     return content
 
 
-def post(body, *headers, path="/v2/models/m/infer"):
+def post(body: bytes, *headers: str, path: str = "/v2/models/m/infer") -> bytes:
     lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def refusal(connection):
-    """(status, sentence); the connection ends after it."""
+def refusal(connection: socket.socket) -> tuple[int, str]:
+    """(status, message); the connection ends after it."""
     content = b""
     while more := connection.recv(1 << 16):
         content += more
     head, _, body = content.partition(b"\r\n\r\n")
     assert b"Connection: close" in head and b"application/json" in head
-    return int(head.split()[1]), json.loads(body)["error"]
+    return int(head.split()[1]), str(json.loads(body)["error"])
