@@ -15,7 +15,7 @@ from utils.convert.origins.origin import Models, Origin
 from utils.convert.types import ServedGraph
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
-from utils.factory.prove_and_publish import prove_and_publish, say_next_steps
+from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
 from utils.factory.report import as_text, describe, oci_labels
 from utils.factory.served_pipeline import served_pipeline
 from utils.factory.versions import Versions, inspect_versions
@@ -88,7 +88,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     for origin in origins.by_name.values():
         require_room(
             weight_bytes(origin.weights), tree.folder, engine_root, kept=kept
-        )  # those of a local model lie there already
+        )  # local weights are known already
     with stage("base images", ImageError):
         docker = docker_plan(spec.target, engine)
     with stage("weights", SourceError):
@@ -103,7 +103,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         context = _write_tree(spec, origins.served, served, versions, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
     place, image_id = prove_and_publish(spec, context, engine, tree)
-    say_next_steps(spec, place)
+    print_next_steps(spec, place)
     return {
         "image": None if spec.output.no_image else spec.output.image,
         "image_id": image_id,

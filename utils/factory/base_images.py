@@ -1,4 +1,4 @@
-"""The base images of a build: pulled and asked for their Python before anything slow runs."""
+"""The base images of a build, pulled and inspected before anything slow runs."""
 
 import platform
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def docker_plan(target: Target, engine: "Engine | None") -> dict[str, str]:
     """The `docker` part of context.json: triton_image, slim_image, runtime; python and machine, for the wheels.
 
-    With an engine the images are pulled, so that a missing one is told before anything slow runs, and asked
-    for their Python and their release; without one the release table answers. An old release is warned of.
+    With an engine the images are pulled, so that a missing one is reported early, and their Python and release are
+    read. Without an engine the values come from the release table. Warns of an old release.
     """
     plan = {
         "triton_image": target.triton_image,
@@ -43,19 +43,19 @@ def docker_plan(target: Target, engine: "Engine | None") -> dict[str, str]:
 
 
 def _check_release(target: Target, engine: "Engine") -> None:
-    """Warns of a base image of an old release, and of one older than the release that models are converted for."""
+    """Warns if the base image is an old release, or older than the release that the model is converted for."""
     image, release = target.triton_image, target.release.name
     found = engine.triton_release(image) or release
     warn_of_old_release(found)
     if found < release:
         warn(
-            f"base image {image} is Triton {found}, and the model is converted for {release}, which it may not load; "
-            f"give --release {found}, or a base image of {release}"
+            f"base image {image} is Triton {found}, but the model is converted for {release} and may not load; "
+            f"use --release {found}, or a base image of {release}"
         )
 
 
 def _slim_base(target: Target, engine: "Engine") -> dict[str, str]:
-    """The slim base, or, behind a --base-image whose distribution's is not to be had, none: the full image serves."""
+    """The slim base; runtime "full" if a --base-image is of a distribution whose slim image cannot be pulled."""
     if target.slim_image or not target.base_image:
         slim = target.slim_image or target.release.slim_image
         engine.pull_if_missing(slim)
@@ -65,13 +65,13 @@ def _slim_base(target: Target, engine: "Engine") -> dict[str, str]:
     try:
         engine.pull_if_missing(slim)
     except ImageError as error:
-        warn(f"{error}; building on the whole of {target.base_image} instead: a larger image, the same answers")
+        warn(f"{error}; building on the full image {target.base_image} instead, which is larger")
         return {"runtime": "full"}
     return {"slim_image": slim}
 
 
 def warn_of_old_release(name: str) -> None:
-    """Says so when the release ("YY.MM") lacks published security fixes."""
+    """Warns if the release ("YY.MM") lacks published security fixes."""
     if name < SECURITY_FLOOR:
         warn(
             f"Triton {name} lacks security fixes of {SECURITY_FLOOR} (bulletins up to August 2026); "

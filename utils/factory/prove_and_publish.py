@@ -1,4 +1,4 @@
-"""Stages 7 and 8 of the main job: a written tree is proven, becomes an image if one is wanted, and takes its place."""
+"""Stages 7 and 8: proves a written tree, builds its image unless --no-image, and moves the tree into place."""
 
 import shlex
 import shutil
@@ -19,7 +19,7 @@ from utils.proof.golden import json_request, read_golden
 from utils.repository.context import GOLDEN_FILE, Context
 from utils.targets.runtimes import RUNTIMES
 
-# A request with more in it (an image, an array of tokens) is one for a program, not for a command line.
+# A longer request (an image, an array of tokens) does not suit a command line.
 LONGEST_REQUEST = 400
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 def prove_and_publish(
     spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree
 ) -> tuple[Path, str | None]:
-    """Where the tree stands now, and the image's id. A tree that only lacks its image is kept to go on from."""
+    """The tree's final path and the image id. If only the image fails, the tree is kept, to continue from."""
     if spec.output.no_verify:
-        warn("--no-verify: the built server was not asked anything; its answers are unproven")
+        warn("--no-verify: the boot proof was skipped; the answers are not proven")
     if engine is None:
-        _finish_without_image(spec, context, tree)
+        _prove_repository(spec, context, tree)
         return _place(tree, tree.final), None
     try:
         with stage("serving wheels", ImageError):
@@ -41,19 +41,19 @@ def prove_and_publish(
         image_id = _build_image(spec, engine, tree)
     except (ImageError, BootProofError):
         kept = _place(tree, tree.unfinished)
-        note(f"the finished model repository is kept; go on with: {command_to_go_on(spec, kept)}")
+        note(f"the finished model repository is kept; continue with: {command_to_continue(spec, kept)}")
         raise
     place = _place(tree, tree.final)
-    build_tree.discard(tree.unfinished)  # what an earlier failure left there is out of date
+    build_tree.discard(tree.unfinished)  # left by an earlier failure, now outdated
     return place, image_id
 
 
-def _finish_without_image(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
+def _prove_repository(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
     try:
         with stage("serving wheels", ImageError):
             _write_docker_context(spec, context, tree)
     except ImageError as error:
-        warn(f"{error}; the model repository is whole, but `docker build` on this tree will lack its wheels")
+        warn(f"{error}; the model repository is complete, but `docker build` on this tree will fail without its wheels")
     if not spec.output.no_verify:
         with stage("boot proof", BootProofError):
             prove_locally(context, tree.folder)
@@ -86,16 +86,16 @@ def _place(tree: BuildTree, destination: Path) -> Path:
         return build_tree.move_into_place(tree.folder, destination)
 
 
-def command_to_go_on(spec: BuildSpec, kept: Path) -> str:
-    """Builds and proves the image of a kept tree as this run would have; works from any folder."""
+def command_to_continue(spec: BuildSpec, kept: Path) -> str:
+    """The command that builds and proves the image of a kept tree; works from any folder."""
     options = [*(["--no-cache"] if spec.output.no_cache else []), *(["--no-verify"] if spec.output.no_verify else [])]
     command = shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.docker.image", str(kept), *options])
     # An installed package takes build/ of the current folder.
     return f"{shlex.join(['cd', str(build_tree.BUILD.parent)])} && {command}" if INSTALLED else command
 
 
-def say_next_steps(spec: BuildSpec, place: Path) -> None:
-    """How to serve what was built, and ask it something."""
+def print_next_steps(spec: BuildSpec, place: Path) -> None:
+    """Prints how to serve the result, and a first request."""
     run = ["docker", "run", "--rm", *RUNTIMES[spec.target.device].run_options]
     run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
     serve = COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh")

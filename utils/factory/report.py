@@ -101,7 +101,7 @@ def describe(
             **({"sequence_length": spec.target.form.sequence_length} if spec.target.form.sequence_length else {}),
             "input_dtype": spec.target.form.input_dtype,
         },
-        **({"tuning": spec.target.tuning.given} if spec.target.tuning.given else {}),
+        **({"tuning": spec.target.tuning.values} if spec.target.tuning.values else {}),
         "runtime": docker["runtime"],
         "base_images": [docker["triton_image"], *([docker["slim_image"]] if docker["runtime"] == "slim" else [])],
         "served_model": {

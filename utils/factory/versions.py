@@ -1,6 +1,6 @@
-"""Versions of the served model beside one another: those that former builds made stay, and stay proven.
+"""Versions of the served model: those of earlier builds are kept and proven again.
 
-All versions of a model share its one config, so that each takes and gives the same tensors.
+All versions share one config, so they must have the same inputs and outputs.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from utils.repository.pipeline import Pipeline, Step
 from utils.repository.version_files import is_graph, place_again
 from utils.repository.version_policy import VersionPolicy
 
-# Golden answers of versions that the policy does not serve now; another policy may serve them again.
+# Golden answers of versions that the policy does not serve; another policy may serve them again.
 HIDDEN_FILE = "golden_hidden.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Former:
-    """The build tree whose versions stay: its served model, and what its versions must answer."""
+    """The build tree whose versions are kept: its served model, and the golden rows of its versions."""
 
     folder: Path
     step: Step
@@ -30,13 +30,13 @@ class Former:
     versions: tuple[int, ...]
 
     def version_folder(self, version: int) -> Path:
-        """Where the files of a version lie."""
+        """The folder of a version's files."""
         return self.folder / "model_repository" / self.step.model_name / str(version)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Versions:
-    """What a build makes of its served model's versions. `former` None: there are none beside the new one."""
+    """The versions of the served model after this build. `former` None: only the new one."""
 
     version: int
     former: Former | None
@@ -44,24 +44,24 @@ class Versions:
 
     @property
     def kept(self) -> tuple[int, ...]:
-        """The former versions that stay; the new one takes the place of one of its number."""
+        """The earlier versions that are kept; the new one replaces one of the same number."""
         return tuple(each for each in self.former.versions if each != self.version) if self.former else ()
 
     @property
     def served(self) -> set[int]:
-        """Triton's own default, the latest only, would hide the others: without a policy all are served."""
+        """The served versions. Without a policy all are served; Triton's default would serve the latest only."""
         return (self.policy or VersionPolicy()).served([*self.kept, self.version])
 
     def copied_bytes(self) -> int:
-        """What former versions take in a model repository of a file system that does not share blocks."""
+        """Bytes of the kept versions if the file system does not share blocks."""
         folders = [self.former.version_folder(each) for each in self.kept] if self.former else []
         files = (file for folder in folders for file in folder.glob("*"))
         return sum(file.stat().st_size for file in files if not is_graph(file))
 
     def add_to(self, pipeline: Pipeline, folder: Path) -> Pipeline:
-        """The plan with its served model's versions; `folder` holds the files of former ones.
+        """The pipeline with all versions of the served model; `folder` holds the files of earlier ones.
 
-        RenderError when the new version's tensors are not those of the others.
+        RenderError if the new version has other tensors than the kept ones.
         """
         first, *rest = pipeline.steps
         if first.model_name != pipeline.model_name:
@@ -75,7 +75,7 @@ class Versions:
         return replace(pipeline, steps=(first, *rest))
 
     def write_golden(self, golden: GoldenAnswers, pipeline: Pipeline, folder: Path) -> None:
-        """golden.json: what each served version must answer; of the others the answers are kept apart."""
+        """Writes golden.json for the served versions, and HIDDEN_FILE for the others."""
         if not self.kept or self.former is None:
             write_golden(golden, folder)
             return
@@ -90,23 +90,23 @@ class Versions:
 
 
 def inspect_versions(spec: BuildSpec) -> Versions:
-    """What stays beside the new version; UsageError when nothing can stand beside it."""
-    wanted = Versions(
+    """The versions after this build; UsageError if the new version cannot join the kept ones."""
+    versions = Versions(
         version=spec.serving.model_version or 1,
         former=_former(spec) if spec.serving.model_version or spec.serving.versions_of else None,
         policy=spec.serving.version_policy,
     )
-    there = {*wanted.kept, wanted.version}
-    if unknown := sorted(wanted.served - there):
+    available = {*versions.kept, versions.version}
+    if unknown := sorted(versions.served - available):
         raise UsageError(
-            f"--version-policy serves version {unknown[0]}, which there is not; there are {_listed(there)}"
+            f"--version-policy serves version {unknown[0]}, which does not exist; versions: {_listed(available)}"
         )
-    if wanted.version not in wanted.served:
+    if versions.version not in versions.served:
         raise UsageError(
-            f"--version-policy does not serve version {wanted.version}, which this build makes and has to prove; "
-            f"there are {_listed(there)}"
+            f"--version-policy does not serve version {versions.version}, which this build makes and must prove; "
+            f"versions: {_listed(available)}"
         )
-    return wanted
+    return versions
 
 
 def _former(spec: BuildSpec) -> Former | None:
@@ -115,7 +115,7 @@ def _former(spec: BuildSpec) -> Former | None:
     if not (folder / CONTEXT_FILE).is_file():
         if tag:
             raise UsageError(
-                f"--versions-of {tag!r}: {str(folder)!r} is no build of {name!r}; name the TAG of one, or build that "
+                f"--versions-of {tag!r}: {str(folder)!r} is no build of {name!r}; give the TAG of one, or build that "
                 "first"
             )
         return None
@@ -136,7 +136,7 @@ def _former(spec: BuildSpec) -> Former | None:
 
 
 def _rows(folder: Path, step: Step) -> tuple[GoldenRow, ...]:
-    """The served model's golden rows, each with the version that answers so. BootProofError when they are lost."""
+    """The golden rows of the served model, each with its version. BootProofError if the file is missing."""
     golden = [read_golden(folder / GOLDEN_FILE)]
     if (folder / HIDDEN_FILE).is_file():
         golden.append(read_golden(folder / HIDDEN_FILE))
@@ -157,7 +157,7 @@ def _require_alike(new: Step, former: Step, version: int) -> None:
 
 
 def _keep(former: Former, version: int, folder: Path) -> dict[str, Path]:
-    """The version folder's files, kept in this build's own tree."""
+    """The files of a version, placed into this build's tree."""
     source = former.version_folder(version)
     destination = folder / "artifacts" / "versions" / str(version)
     destination.mkdir(parents=True)

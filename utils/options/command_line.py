@@ -17,7 +17,7 @@ PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labe
 
 
 class _ListReleases(argparse.Action):
-    """Like --help: prints and ends, whatever else stands on the command line."""
+    """Like --help: prints the table and exits, whatever the other arguments are."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         entry.write_stdout(list_releases() + "\n")
@@ -25,11 +25,11 @@ class _ListReleases(argparse.Action):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line of make_triton_image.sh; its --help is the README's option table."""
+    """The command line of make_triton_image.sh; docs/usage.md shows its --help."""
     parser = entry.Parser(
         prog="make_triton_image.sh",
         usage="%(prog)s MODEL TOKENIZER ID2LABEL [MODEL_NAME] [TAG] [MAX_BATCH_SIZE] [options]",
-        description="Builds a Triton Inference Server image that answers texts with labels, "
+        description="Builds a Triton Inference Server image of a Hugging Face model, "
         "and proves that it answers as the PyTorch model does.",
         epilog="example: ./make_triton_image.sh ./model ./model ./id2label.json topics v1 8",
         allow_abbrev=False,
@@ -38,38 +38,38 @@ def make_parser() -> argparse.ArgumentParser:
     source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
     arguments = parser.add_argument_group("arguments")
     _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready graph (.onnx, .pb): {source}")
-    _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer: likewise, independent of MODEL; - for a ready graph")
-    _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for those in the model's config")
+    _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer, a reference like MODEL; - for a ready graph")
+    _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for the labels in the model's config")
     _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
     _add(arguments, "tag", "TAG", "the image's tag (default: latest)")
-    _add(arguments, "max_batch_size", "MAX_BATCH_SIZE", "most texts in one batch (default: 4)")
+    _add(arguments, "max_batch_size", "MAX_BATCH_SIZE", "largest batch (default: 4)")
     options = parser.add_argument_group("options")
     options.add_argument("--config", metavar="FILE.yaml", help="read arguments and options from a YAML file")
-    options.add_argument("--task", help=f"what the model does (default: {DEFAULT_TASK})")
+    options.add_argument("--task", help=f"task of the model (default: {DEFAULT_TASK})")
     options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
     _add_layout(options)
     options.add_argument("--release", metavar="YY.MM", help=f"Triton release (default: {default_release()})")
     options.add_argument("--driver", metavar="VERSION", help="choose the release for this GPU driver, such as 535.104")
     options.add_argument(
-        "--compute-capability", metavar="X.Y", help="of the GPU, such as 8.6 (default: as nvidia-smi tells, if it does)"
+        "--compute-capability", metavar="X.Y", help="choose the release for this GPU, such as 8.6 (default: nvidia-smi)"
     )
-    options.add_argument("--gpus", metavar="LIST", help="which GPUs to use: all (default), or numbers, as 0,1")
-    options.add_argument("--opset", metavar="N", help="ONNX opset to export for (default: 18 or the release's)")
-    options.add_argument("--list-releases", action=_ListReleases, nargs=0, help="print what is known of each and exit")
-    options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image, not from NVIDIA's")
+    options.add_argument("--gpus", metavar="LIST", help="GPUs to use: all (default), or numbers such as 0,1")
+    options.add_argument("--opset", metavar="N", help="ONNX opset of the export (default: 18, or the release's newest)")
+    options.add_argument("--list-releases", action=_ListReleases, nargs=0, help="print all Triton releases and exit")
+    options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image instead of NVIDIA's")
     options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
     options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
     for option in task_options().values():
         kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
         options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
     options.add_argument(
-        "--add-model", metavar="NAME=FILE", action="append", help="serve this graph, too, as NAME; may be repeated"
+        "--add-model", metavar="NAME=FILE", action="append", help="also serve this graph, as NAME; may be repeated"
     )
     options.add_argument(
         "--golden-inputs",
         metavar="FILE.npz",
         action="append",
-        help="ask a ready graph these inputs in its proof; [NAME=]FILE.npz, may be repeated",
+        help="golden requests of a ready graph; [NAME=]FILE.npz, may be repeated",
     )
     for direction in ("inputs", "outputs"):
         options.add_argument(
@@ -81,29 +81,33 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--model-version",
         metavar="N",
-        help="add version N beside those built before (default: 1, by itself)",
+        help="add version N to the versions built before (default: 1, alone)",
     )
-    options.add_argument("--versions-of", metavar="TAG", help="take the versions built before from this tag's build")
+    options.add_argument("--versions-of", metavar="TAG", help="take the earlier versions from the build of this tag")
     options.add_argument(
         "--version-policy", metavar="POLICY", help="versions to serve: all (default), latest:N or specific:N,N"
     )
     options.add_argument("--input-name", metavar="NAME", help="name of the served input, or USUAL=NAME[,USUAL=NAME]")
     options.add_argument("--output-name", metavar="NAME", help="name of the served output, or USUAL=NAME[,USUAL=NAME]")
     options.add_argument(
-        "--step-name", metavar="STEP=NAME", help="model names of steps, as text_preprocessing=tokenizer"
+        "--step-name", metavar="STEP=NAME", help="model names of steps, such as text_preprocessing=tokenizer"
     )
-    options.add_argument("--max-length", metavar="TOKENS", help="truncate texts to this (default: the model's limit)")
-    options.add_argument("--format", help=f"onnx or torchscript: how the model is exported (default: {DEFAULT_FORMAT})")
-    _add_speed(options)
-    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this")
     options.add_argument(
-        "--input-dtype", metavar="DTYPE", help=f"what the graph takes: INT64 or INT32 (default: {INPUT_DTYPES[0]})"
+        "--max-length", metavar="TOKENS", help="truncate texts to this many (default: the model's limit)"
     )
-    options.add_argument("--fetch-timeout", metavar="SECONDS", help="limit for each download (default: 600)")
+    options.add_argument("--format", help=f"export format: onnx or torchscript (default: {DEFAULT_FORMAT})")
+    _add_speed(options)
+    options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this many")
+    options.add_argument(
+        "--input-dtype",
+        metavar="DTYPE",
+        help=f"type of the graph's inputs: INT64 or INT32 (default: {INPUT_DTYPES[0]})",
+    )
+    options.add_argument("--fetch-timeout", metavar="SECONDS", help="time limit of each download (default: 600)")
     _add_permissions(options)
-    options.add_argument("--no-image", action="store_true", help="stop at the proven model repository; no Docker")
+    options.add_argument("--no-image", action="store_true", help="stop after the model repository; needs no Docker")
     options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
-    options.add_argument("--no-cache", action="store_true", help="fetch, download and build everything anew")
+    options.add_argument("--no-cache", action="store_true", help="ignore all caches: fetch, convert and build again")
     options.add_argument("--no-verify", action="store_true", help="skip the boot proof of the built server")
     options.add_argument("--json", action="store_true", help="print the result as one JSON object")
     options.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -111,19 +115,17 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_layout(options: Any) -> None:
-    options.add_argument("--layout", help="fused: one model for all steps (default for cpu); ensemble: one a step")
-    options.add_argument("--engine", help=f"onnxruntime or openvino: what runs the graph (default: {DEFAULT_ENGINE})")
+    options.add_argument("--layout", help="fused: one model for all steps (default for cpu); ensemble: one per step")
+    options.add_argument("--engine", help=f"runtime of the graph: onnxruntime or openvino (default: {DEFAULT_ENGINE})")
 
 
 def _add_speed(options: Any) -> None:
+    options.add_argument("--precision", help="fp32 (default); int8 for a CPU; bf16 with openvino; fp16 for a GPU")
     options.add_argument(
-        "--precision", help="fp32; int8: small and fast on a CPU; bf16: by openvino; fp16: on a GPU (default: fp32)"
+        "--min-agreement", metavar="SHARE", help="minimum agreement of a reduced precision with PyTorch (default: 0.99)"
     )
     options.add_argument(
-        "--min-agreement", metavar="SHARE", help="of a reduced precision's answers with PyTorch's (default: 0.99)"
-    )
-    options.add_argument(
-        "--eval-file", metavar="FILE", help="labelled texts to measure that with: .tsv, .csv or .jsonl"
+        "--eval-file", metavar="FILE", help="labelled texts to measure the agreement on: .tsv, .csv or .jsonl"
     )
     for knob in KNOBS.values():
         options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)
@@ -131,15 +133,15 @@ def _add_speed(options: Any) -> None:
 
 def _add_permissions(options: Any) -> None:
     options.add_argument(
-        "--allow-pickle", action="store_true", help="load weights that lie in pickles; trusted ones only"
+        "--allow-pickle", action="store_true", help="load pickled weights; only from a source you trust"
     )
-    options.add_argument("--allow-duplicate-labels", action="store_true", help="let outputs share a label")
-    options.add_argument("--allow-placeholder-labels", action="store_true", help="let labels be LABEL_0, LABEL_1 ...")
+    options.add_argument("--allow-duplicate-labels", action="store_true", help="accept labels that occur twice")
+    options.add_argument("--allow-placeholder-labels", action="store_true", help="accept LABEL_0, LABEL_1 ...")
     options.add_argument(
         "--accept-unknown",
         metavar="KEY",
         action="append",
-        help="build although nothing reads this setting of the model's files; may be repeated",
+        help="accept this unknown setting of the model's files; may be repeated",
     )
 
 

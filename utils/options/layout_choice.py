@@ -1,4 +1,4 @@
-"""Which layout a build gets: the one asked for, or the best that goes with all else that is asked for."""
+"""Chooses the layout of a build: --layout, or the best one that fits the other options."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from utils.targets.tuning import KNOBS
 
 
 def choose_layout(texts: Mapping[str, str], task: Task, device: str, engine: Engine) -> str:
-    """A name in LAYOUTS; UsageError where the one asked for, or any, does not go with another option."""
+    """A name in LAYOUTS; UsageError if --layout, or every layout, contradicts another option."""
     possible = [layout for layout in RUNTIMES[device].layouts if layout in task.layouts]
     named = texts.get("layout")
     if named is not None and named not in possible:
@@ -33,13 +33,13 @@ def choose_layout(texts: Mapping[str, str], task: Task, device: str, engine: Eng
 
 
 def _fitting(texts: Mapping[str, str], task: Task, engine: Engine) -> dict[str, tuple[str, ...]]:
-    """The layouts that each option goes with; the defaults go with all."""
+    """The layouts that fit each option; the defaults fit all."""
     fitting = {}
     if "engine" in texts:
         fitting[f"--engine {engine.name}"] = engine.layouts
-    if texts.get("format") in task.formats:  # another is told elsewhere
+    if texts.get("format") in task.formats:  # an unknown one is reported elsewhere
         fitting[f"--format {texts['format']}"] = FORMATS[texts["format"]].layouts
-    if "step_name" in texts:  # of a single step MODEL_NAME is the name
+    if "step_name" in texts:  # MODEL_NAME names a single step
         fitting[f"--step-name {texts['step_name']}"] = tuple(
             name for name, steps in task.layouts.items() if len(steps) > 1
         )

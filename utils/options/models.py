@@ -1,4 +1,4 @@
-"""The models that a build is asked for: the served one, and those that stand beside it. Standard library only."""
+"""The models of a build: the served one, and those of --add-model. Standard library only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +13,12 @@ from utils.sources.requirements import Sources
 from utils.sources.storage import parse_reference
 from utils.tasks import TASKS
 
-# What can be said of a ready graph, [NAME=]VALUE each.
+# Options of a ready graph, [NAME=]VALUE each.
 OF_GRAPHS = ("golden_inputs", "inputs", "outputs")
 
 
 def origin_of(task: Task, sources: Sources) -> str:
-    """What MODEL is; UsageError for what the task does not start from."""
+    """The row of ORIGINS that MODEL is; UsageError if the task does not accept it."""
     model, tokenizer = sources.model, sources.tokenizer
     origin = find_origin(task.origins, model, has_tokenizer=tokenizer is not None)
     if origin is None:
@@ -54,13 +54,13 @@ def requested_models(
             raise UsageError(f"--task {task.name} needs a second graph: give it with --add-model {each}=FILE")
     for option in OF_GRAPHS:
         for text in options.get(option, ()):
-            model_name, value = _said_of(text, models, name)
+            model_name, value = _option_of(text, models, name)
             models[model_name] = _with(model_name, models[model_name], option, value, text)
     for model in models.values():
         if is_frozen(model.reference) and not (model.inputs and model.outputs):
             raise UsageError(
-                f"{str(model.reference)!r} is a frozen TensorFlow graph and does not say where it begins and ends; "
-                "name its tensors with --inputs and --outputs, such as --inputs input_images:0"
+                f"{str(model.reference)!r} is a frozen TensorFlow graph and does not name its inputs and outputs; "
+                "name them with --inputs and --outputs, such as --inputs input_images:0"
             )
     return Models(name=name, served=models.pop(name), added=models)
 
@@ -70,22 +70,22 @@ def _added(text: str, layout: str, needed: tuple[str, ...]) -> tuple[str, Reques
     if not file:
         raise UsageError(f"--add-model is {text!r}; write NAME=FILE, such as text_recognition=./str.onnx")
     if layout != "direct" and name not in needed:
-        wanted = f"this task takes {', '.join(needed)}" if needed else "choose --task onnx or logits"
+        allowed = f"this task takes {', '.join(needed)}" if needed else "choose --task onnx or logits"
         raise UsageError(
-            f"--add-model {text}: a model can stand beside one that is served by itself, not beside an {layout}; "
-            f"{wanted}"
+            f"--add-model {text}: only a directly served model can have another beside it, not layout {layout}; "
+            f"{allowed}"
         )
     return names.check_added_name(name), RequestedModel(reference=parse_reference(file), origin="graph")
 
 
-def _said_of(text: str, models: Mapping[str, RequestedModel], served: str) -> tuple[str, str]:
-    """`[NAME=]VALUE`: of which model, and what."""
+def _option_of(text: str, models: Mapping[str, RequestedModel], served: str) -> tuple[str, str]:
+    """`[NAME=]VALUE` as (model name, value)."""
     name, equals, value = text.partition("=")
     return (name, value) if equals and name in models else (served, text)
 
 
 def _with(name: str, model: RequestedModel, option: str, value: str, text: str) -> RequestedModel:
-    """The model with one option more; UsageError for one that is not for it."""
+    """The model with this option; UsageError if the option does not fit the model."""
     shown = f"--{option.replace('_', '-')} {text!r}"
     if model.origin != "graph":
         raise UsageError(f"{shown}: the model {name!r} is no ready graph; leave it out")
@@ -94,7 +94,9 @@ def _with(name: str, model: RequestedModel, option: str, value: str, text: str) 
     if option == "golden_inputs":
         return replace(model, golden_inputs=Path(value).expanduser())
     if model.reference.scheme == "local" and not is_frozen(model.reference):
-        raise UsageError(f"{shown} is for frozen TensorFlow graphs (.pb): an ONNX graph says it itself; leave it out")
+        raise UsageError(
+            f"{shown} is for frozen TensorFlow graphs (.pb): an ONNX graph names its tensors; leave it out"
+        )
     tensors = tuple(value.split(","))
     if not all(tensors) or len(set(tensors)) < len(tensors):
         raise UsageError(f"{shown}: write tensors as TensorFlow names them, joined by commas, each once")

@@ -10,7 +10,7 @@ from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, OPTIONS, 
 
 
 def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_name: str, engine: Engine) -> Reduction:
-    """The options OPTIONS; UsageError for what the task, the device, the format or the engine does not allow."""
+    """The values of OPTIONS; UsageError if task, device, format or engine does not allow them."""
     name = texts.get("precision", DEFAULT_PRECISION)
     if name not in PRECISIONS:
         raise UsageError(f"--precision {name!r} is not known; choose one of: {', '.join(PRECISIONS)}")
@@ -30,11 +30,11 @@ def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_na
             f"choose one of these, or --engine {' or '.join(having)}"
         )
     if name == DEFAULT_PRECISION:
-        given = [option for option in OPTIONS[1:] if option in texts]
-        if given:
+        needless = [option for option in OPTIONS[1:] if option in texts]
+        if needless:
             raise UsageError(
-                f"--{given[0].replace('_', '-')} measures a reduced precision, and {name} is the model's own; "
-                "give --precision, too, or leave it out"
+                f"--{needless[0].replace('_', '-')} applies to a reduced precision, and {name} is the default; "
+                "add --precision, or leave it out"
             )
         return Reduction(precision=row)
     _check_task(task, name, has_eval_file="eval_file" in texts)
@@ -49,7 +49,7 @@ def _check_task(task: Task, name: str, *, has_eval_file: bool) -> None:
     guard = task.guard if isinstance(task, ModelTask) else None
     if guard is None:
         raise UsageError(
-            f"--precision {name} is not for --task {task.name}, as nothing says when its answers are good enough; "
+            f"--precision {name} is not for --task {task.name}, because the task has no measure of agreement; "
             f"build it with {DEFAULT_PRECISION}"
         )
     if has_eval_file and not guard.labelled:
@@ -62,5 +62,5 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise UsageError(f"--min-agreement {text!r} is no share of answers; give a number from 0 to 1, such as 0.99")
+        raise UsageError(f"--min-agreement {text!r} must be a number from 0 to 1, such as 0.99")
     return share

@@ -1,4 +1,4 @@
-"""Which Triton release a build is for: the one named, or what the GPU and its driver can run."""
+"""Chooses the Triton release of a build: --release, or the newest that the GPU and its driver run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ class InstalledGpu:
 
 
 def needs_installed_gpu(values: Mapping[str, object]) -> bool:
-    """Whether the release is chosen by the GPU that is installed here."""
+    """Whether the GPU of this machine decides the release."""
     return values.get("device") == "gpu" and "release" not in values
 
 
 def installed_gpu() -> InstalledGpu:
-    """Asks nvidia-smi; nothing where there is none."""
+    """What nvidia-smi reports; empty without it."""
     return InstalledGpu(driver=drivers.installed_driver(), capability=gpus.installed_capability())
 
 
 def choose_release(texts: Mapping[str, str], device: str, gpu: InstalledGpu) -> tuple[Release, str]:
-    """The release with its opset, and why that one where a GPU has a say in it: the one named, or what `gpu` runs."""
+    """The release with its opset, and the reason if a GPU or driver decided; --release wins over `gpu`."""
     named, driver, capability = (texts.get(name) for name in ("release", "driver", "compute_capability"))
     reason = ""
     if not RUNTIMES[device].needs_driver:
@@ -46,7 +46,7 @@ def choose_release(texts: Mapping[str, str], device: str, gpu: InstalledGpu) -> 
 
 
 def warn_of_doubts(release: Release, device: str) -> None:
-    """Says in one line what is not verified of the release, as far as an image for `device` depends on it."""
+    """Warns of facts about the release that are not verified and that an image for `device` depends on."""
     if doubts := release.doubts(of_gpu=RUNTIMES[device].needs_driver):
         warn(f"Triton {release.name}: {'; '.join(doubts)}; see docs/releases.md")
 
@@ -54,7 +54,7 @@ def warn_of_doubts(release: Release, device: str) -> None:
 def _release_for_gpu(
     named: str | None, driver: str | None, capability: str | None, gpu: InstalledGpu
 ) -> tuple[Release, str]:
-    """What is named is held against what is told or found of the GPU; what is not named is chosen for it."""
+    """--release checked against the GPU, or the release chosen for it."""
     capable = gpus.capable_releases(capability or ("" if named else gpu.capability))
     if named is not None:
         release = find_release(named)

@@ -26,16 +26,16 @@ def parse_serving(
 
 
 def _versions(texts: dict[str, str], task: Task, layout: str) -> tuple[int | None, str | None, VersionPolicy | None]:
-    """--model-version, --versions-of and --version-policy; UsageError where the served model can have no versions."""
+    """--model-version, --versions-of and --version-policy; UsageError if the served model cannot have versions."""
     number, tag, policy = (texts.get(name) for name in ("model_version", "versions_of", "version_policy"))
     if (number or tag or policy) and (layout == "ensemble" or len(task.layouts[layout]) > 1):
         raise UsageError(
-            f"--model-version, --versions-of and --version-policy are for a served model that is one step, and that of "
-            f"--task {task.name} in layout {layout} is made of several, which an older version would share with the "
-            "new one; build it under a TAG or MODEL_NAME of its own"
+            f"--model-version, --versions-of and --version-policy need a served model of one step; "
+            f"--task {task.name} in layout {layout} has several, and two versions would share them; use another TAG or "
+            "MODEL_NAME"
         )
     if tag and not number:
-        raise UsageError(f"--versions-of {tag}: say with --model-version N which version joins them")
+        raise UsageError(f"--versions-of {tag}: add --model-version N, the number of the new version")
     return (
         _optional_number("--model-version", number),
         names.check_tag(tag) if tag else None,
@@ -44,7 +44,7 @@ def _versions(texts: dict[str, str], task: Task, layout: str) -> tuple[int | Non
 
 
 def parse_served_names(texts: dict[str, str], task: Task, model_name: str) -> ServedNames:
-    """--input-name, --output-name and --step-name; UsageError for a name that nothing has, or two have."""
+    """--input-name, --output-name and --step-name; UsageError for an unknown name and for a name used twice."""
     served = ServedNames(
         inputs=parse_names("--input-name", texts.get("input_name")),
         outputs=parse_names("--output-name", texts.get("output_name")),
@@ -63,7 +63,7 @@ def parse_served_names(texts: dict[str, str], task: Task, model_name: str) -> Se
     models = [model_name, *(served.steps.get(step, step) for step in steps)]
     for name in served.steps.values():
         if models.count(name) > 1:
-            raise UsageError(f"--step-name {name!r} would name two models, MODEL_NAME counted; choose another")
+            raise UsageError(f"--step-name {name!r} names two models (MODEL_NAME counts too); choose another")
     return served
 
 

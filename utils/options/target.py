@@ -17,7 +17,7 @@ from utils.targets.runtimes import RUNTIMES
 from utils.targets.target import Target
 from utils.targets.tuning import parse_tuning
 
-# A pair of texts has up to four special tokens; each text needs some room beside them.
+# A pair of texts has up to four special tokens; the texts need some more.
 FEWEST_TOKENS = 8
 OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
 
@@ -53,17 +53,17 @@ def parse_target(
 
 
 def _require_export(texts: dict[str, str], served: RequestedModel) -> None:
-    """UsageError for an option that says how to export a MODEL that is a graph already."""
+    """UsageError for an export option if MODEL is a graph already."""
     for name in OF_EXPORTS:
         if name in texts and served.origin == "graph":
             raise UsageError(
-                f"--{name.replace('_', '-')} {texts[name]} is for models that are exported, and MODEL is a graph "
-                "already; leave it out"
+                f"--{name.replace('_', '-')} {texts[name]} applies to an export, and MODEL is a graph already; "
+                "leave it out"
             )
 
 
 def _form(texts: dict[str, str], task: Task) -> GraphForm:
-    """What the graph is to be; UsageError for what the task does not allow."""
+    """The form of the graph; UsageError if the task does not allow it."""
     length, max_length = parse_tokens(texts, "sequence_length"), parse_tokens(texts, "max_length")
     form = graph_form(texts.get("format", DEFAULT_FORMAT), length, texts.get("input_dtype", INPUT_DTYPES[0]))
     if form.format not in task.formats:
@@ -76,7 +76,7 @@ def _form(texts: dict[str, str], task: Task) -> GraphForm:
 
 
 def parse_tokens(texts: dict[str, Any], name: str) -> int | None:
-    """A number of tokens; None where the option is not there."""
+    """A number of tokens; None without the option."""
     text = texts.get(name)
     return None if text is None else whole_number(f"--{name.replace('_', '-')}", text, least=FEWEST_TOKENS)
 

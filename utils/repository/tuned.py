@@ -26,7 +26,7 @@ def tuned(pipeline: Pipeline, tuning: Tuning) -> Pipeline:
         raise UsageError(
             f"--batch-delay {tuning.batch_delay} has no effect: the graph takes one row at a time; leave it out"
         )
-    return replace(pipeline, steps=tuple(_tuned(step, tuning.given) for step in pipeline.steps))
+    return replace(pipeline, steps=tuple(_tuned(step, tuning.values) for step in pipeline.steps))
 
 
 def takes_batches(pipeline: Pipeline) -> bool:

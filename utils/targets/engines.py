@@ -1,4 +1,4 @@
-"""What runs the graph of a served model: one row an engine. Standard library only."""
+"""The engines that run the graph of a served model: one row each. Standard library only."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from utils.host.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """`layouts` can be served by it, on a device of `devices`, in a precision of `precisions`.
+    """The layouts, devices and precisions that it supports.
 
     In the layout "fused" it is model_repository/shared/<name>_session.py, with requirements-<name>.txt in the
     component's folder; in the others Triton's own backend.
@@ -36,7 +36,7 @@ DEFAULT_ENGINE = "onnxruntime"
 
 
 def find_engine(text: str | None, device: str) -> Engine:
-    """The one named, or the default; UsageError for one that is not known or not for the device."""
+    """The engine called `text`, or the default; UsageError if it is unknown or does not support the device."""
     name = text or DEFAULT_ENGINE
     if name not in ENGINES:
         raise UsageError(f"--engine {name!r} is not known; choose one of: {', '.join(ENGINES)}")

@@ -1,4 +1,4 @@
-"""The forms an exported model can have in a model repository: one row each. Standard library only."""
+"""The formats of an exported model: one row each. Standard library only."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ INPUT_DTYPES = ("INT64", "INT32")
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """`component` serves a graph of this form, which lies as `file` in its version folder.
+    """`component` serves a graph of this format; `file` is its name in the version folder.
 
-    `positional`: its backend knows tensors by their position only. convert/exporters.py has the module that writes it.
-    `stage`: the Dockerfile's base stage that has its backend, where the slim one has not. `layouts` have a step for it.
+    `positional`: the backend knows tensors by position only. convert/exporters.py has the module that writes it.
+    `stage`: the Dockerfile's base stage that has the backend, None if every stage has it. `layouts` have a step for it.
     """
 
     name: str
@@ -50,7 +50,7 @@ DEFAULT_FORMAT = "onnx"
 
 @dataclass(frozen=True, kw_only=True)
 class GraphForm:
-    """What a graph is to be: `sequence_length` None lets every batch be as long as its longest text."""
+    """The form of a graph. `sequence_length` None: each batch is as long as its longest text."""
 
     format: str = DEFAULT_FORMAT
     sequence_length: int | None = None
@@ -58,8 +58,8 @@ class GraphForm:
 
 
 def graph_form(format_name: str, sequence_length: int | None, input_dtype: str) -> GraphForm:
-    """The form asked for; UsageError for a word that is not known."""
-    for option, given, known in (("--format", format_name, FORMATS), ("--input-dtype", input_dtype, INPUT_DTYPES)):
-        if given not in known:
-            raise UsageError(f"{option} {given!r} is not known; choose one of: {', '.join(known)}")
+    """The form; UsageError for an unknown value."""
+    for option, value, known in (("--format", format_name, FORMATS), ("--input-dtype", input_dtype, INPUT_DTYPES)):
+        if value not in known:
+            raise UsageError(f"{option} {value!r} is not known; choose one of: {', '.join(known)}")
     return GraphForm(format=format_name, sequence_length=sequence_length, input_dtype=input_dtype)

@@ -1,4 +1,4 @@
-"""The precisions a graph can be served in: one row each. Standard library only."""
+"""The precisions of a served graph: one row each. Standard library only."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ MIN_AGREEMENT = 0.99
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """`reducer`: the function of utils/convert/onnx/quantize.py that makes such a graph of an exported one.
+    """`reducer`: the function of convert/onnx/quantize.py that converts an exported graph to this precision.
 
-    None where the graph stays as it is: in another precision than the default it is the engine that computes so.
+    None: the graph stays as it is, and the engine computes in this precision.
 
     `tolerance`: how far a server's numbers may be from those of ONNX Runtime run directly on the same graph.
-    `elsewhere`: why it is refused on a device that is not among `devices`.
+    `elsewhere`: the reason why a device that is not in `devices` is refused.
     """
 
     name: str
@@ -66,7 +66,7 @@ DEFAULT_PRECISION = "fp32"
 
 @dataclass(frozen=True, kw_only=True)
 class Reduction:
-    """The precision asked for, and what guards it: the least share of answers that agree, and texts to measure it."""
+    """The precision of a build, the minimum share of answers that must agree, and a file to measure it on."""
 
     precision: Precision = PRECISIONS[DEFAULT_PRECISION]
     min_agreement: float = MIN_AGREEMENT

@@ -1,4 +1,4 @@
-"""What a served model can be tuned in: one row an option. Standard library only."""
+"""The tuning options of a served model: one row each. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,8 +11,8 @@ from utils.host.numbers import whole_number
 class Knob:
     """One option, a whole number from `least` to `most`.
 
-    `only`: {"layout", "device" or "format": those in which it has an effect}; what is not named there does not matter.
-    `batches`: it has none on a model that takes one row at a time.
+    `only`: {"layout", "device" or "format": values for which it has an effect}; a missing key means all values.
+    `batches`: it has no effect on a model that takes one row at a time.
     """
 
     name: str
@@ -25,11 +25,11 @@ class Knob:
 
     @property
     def option(self) -> str:
-        """As it stands on the command line."""
+        """The option on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
     def fits(self, **built: str) -> bool:
-        """Has it an effect on what is built so? `built`: layout, device and format."""
+        """Whether it has an effect on a build with this layout, device and format."""
         return all(built[choice] in fitting for choice, fitting in self.only.items())
 
 
@@ -70,7 +70,7 @@ KNOBS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """The values asked for, by the names of KNOBS; None: the default."""
+    """One value per row of KNOBS; None: the default."""
 
     threads: int | None = None
     instances: int | None = None
@@ -78,13 +78,13 @@ class Tuning:
     batch_delay: int | None = None
 
     @property
-    def given(self) -> dict[str, int]:
-        """Those that are not left to the default."""
+    def values(self) -> dict[str, int]:
+        """Those that differ from the default, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def parse_tuning(texts: Mapping[str, str], *, max_batch_size: int, **built: str) -> Tuning:
-    """The options KNOBS; UsageError for no such number, and where layout, device or format have no use for it."""
+    """The values of KNOBS; UsageError for a bad number, and for an option without effect on this build."""
     rows = [row for name, row in KNOBS.items() if name in texts]
     for row in rows:
         for choice, fitting in row.only.items():
@@ -96,7 +96,7 @@ def parse_tuning(texts: Mapping[str, str], *, max_batch_size: int, **built: str)
         if row.batches and max_batch_size == 1:
             raise UsageError(
                 f"{row.option} {texts[row.name]} has no effect with MAX_BATCH_SIZE 1: no two texts share a run; leave "
-                "it out, or give a larger MAX_BATCH_SIZE"
+                "it out, or use a larger MAX_BATCH_SIZE"
             )
     return Tuning(
         **{row.name: whole_number(row.option, texts[row.name], least=row.least, most=row.most) for row in rows}

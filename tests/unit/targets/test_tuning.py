@@ -44,13 +44,13 @@ def config_of(pipeline, step):
 def test_a_value_has_a_row_of_its_own():
     assert list(KNOBS) == list(asdict(Tuning()))
     assert spec_of().target.tuning == Tuning()
-    assert Tuning().given == {}
+    assert Tuning().values == {}
 
 
 def test_every_option_arrives():
-    options = [f"{KNOBS[name].option}={value}" for name, value in ALL.given.items()]
+    options = [f"{KNOBS[name].option}={value}" for name, value in ALL.values.items()]
     assert spec_of("--layout", "fused", *options).target.tuning == ALL
-    assert spec_of("--batch-delay", "0").target.tuning.given == {"batch_delay": 0}
+    assert spec_of("--batch-delay", "0").target.tuning.values == {"batch_delay": 0}
     assert spec_of("--device", "gpu", "--instances=4", "--batch-delay=500").target.tuning == Tuning(
         instances=4, batch_delay=500
     )
