@@ -129,7 +129,7 @@ def test_what_a_base_image_says_it_is_counts(capsys, found, asked, old, older):
     docker_plan(target_of("--base-image", "mine:1", "--release", asked), RecordingEngine(triton=found))
     err = capsys.readouterr().err
     assert ("lacks security fixes" in err, f"base image mine:1 is Triton {found}" in err) == (old, older)
-    assert not older or f"give --release {found}" in err
+    assert not older or f"--release {found}" in err
 
 
 @pytest.mark.parametrize("engine", [None, RecordingEngine(missing=["ubuntu:24.04"])])
