@@ -12,11 +12,13 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 HEAD = """# Model types
 
-Written by `UPDATE_MODELS=1 ./run_tests.sh tests/families`; the same tests check it. Each type the exporter knows is
-built small, with random weights and a tokenizer of its own class, converted, and asked the golden texts alone and in
-padded batches; *difference* is the largest between a logit of the graph and PyTorch's. Tensors are read from the
-graph, so a checkpoint's config may add to the inputs. A tokenizer must have a fast form, its class's own or a
-`tokenizer.json`.
+This page lists each model type that the exporter knows, and whether the factory serves it. A tokenizer must have a fast
+form: that of its class, or a `tokenizer.json`.
+
+The tests build a small model of each type with random weights and a tokenizer of the type's own class. They convert it
+and send the golden texts alone and in padded batches. *difference* is the largest difference between a logit of the
+graph and that of PyTorch. *inputs* are those of the test's graph; the config of a checkpoint can add to them.
+`UPDATE_MODELS=1 ./run_tests.sh tests/families` writes this page, and the same tests check it.
 
 | type | inputs | tokenizer | difference | note |
 |---|---|---|---|---|
@@ -26,19 +28,27 @@ graph, so a checkpoint's config may add to the inputs. A tokenizer must have a f
 BY_5 = """
 ## Checkpoints of transformers 5
 
-The exporter needs transformers 4, which drops what version 5 writes otherwise. `config.json` is translated (rotary
-angles: `rope_parameters`, for each type of layer too; `num_local_experts`; ModernBERT's `layer_types`), Gemma 2 runs
-with its scores capped as in version 5, and before the export the ids and the outputs of version 4 are compared with
-those of version 5 on the golden texts and on texts with the tokenizer's own tokens. Version 5 runs in an environment
-of its own, `.venv-transformers5` (300 MB, made when the first such checkpoint is built; torch is not installed again).
-A difference ends the build with exit code 5. What version 4 cannot compute is refused by name with exit code 3:
-scaled angles in ModernBERT, `use_bidirectional_attention` in Gemma, `partial_rotary_factor` in other types than
-GPT-NeoX, Phi and Phi 3, and layers that have angles of their own in other types than Gemma 3 and ModernBERT.
+The exporter needs transformers 4, which ignores some keys that version 5 writes. The factory does three things about
+it:
 
-`WALK_ALL=1 ./run_tests.sh tests/families/test_written_by_5.py` saves each of the served types with transformers 5,
-every numeric field of its config but sizes and ids at a value that is not the default, types with rotary angles once
-more with each scaling (linear, dynamic, llama3, yarn; Phi 3: longrope), and compares the reference model loaded here
-with the logits of version 5. With transformers 5.24.0, 42 types: the largest difference is 1.3e-06.
+- It translates `config.json`: `rope_parameters` (also per layer type), `num_local_experts`, and the `layer_types` of
+  ModernBERT.
+- It runs Gemma 2 with capped attention scores, as version 5 does.
+- Before the export it compares the token ids and outputs of version 4 with those of version 5, on the golden texts and
+  on texts with the tokenizer's own tokens. A difference ends the build with exit code 5.
+
+Version 5 runs in a separate environment, `.venv-transformers5` (300 MB, created for the first such checkpoint; torch is
+not installed again).
+
+Settings that version 4 cannot compute are rejected by name with exit code 3: scaled angles in ModernBERT,
+`use_bidirectional_attention` in Gemma, `partial_rotary_factor` in types other than GPT-NeoX, Phi and Phi 3, and layers
+with angles of their own in types other than Gemma 3 and ModernBERT.
+
+`WALK_ALL=1 ./run_tests.sh tests/families/test_written_by_5.py` checks this. It saves each served type with transformers
+5, with every numeric field of its config except sizes and ids at a value that is not the default. It saves types with
+rotary angles once more for each scaling (linear, dynamic, llama3, yarn; Phi 3: longrope). It compares the reference
+model loaded by version 4 with the logits of version 5. With transformers 5.24.0 and 42 types, the largest difference is
+1.3e-06.
 """
 
 

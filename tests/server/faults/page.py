@@ -31,12 +31,12 @@ OTHERS = [
     (2, "1,000 good texts among as many bad ones, 40 at once",
         "every good one 200 and the same bytes, every bad one 400",
         "test_requests.py::test_bad_texts_cost_no_good_one_its_answer"),
-    (10, "memory while a body that is refused comes", "grows by less than 5 MB",
+    (10, "memory while a rejected body arrives", "grows by less than 5 MB",
          "test_requests.py::test_a_body_that_is_refused_takes_no_memory"),
     (11, "NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
          "test_model_faults.py"),
-    (12, "a Python stub or the guard killed, crashed or stopped; a step that hangs; wrong answers",
-         "the container ends with 1 within 15 s, a restart policy has it serving again within 30 s",
+    (12, "a Python stub or the guard is killed, crashes or is stopped; a step hangs; answers are wrong",
+         "the container exits with 1 within 15 s; with a restart policy it serves again within 30 s",
          "test_supervisor.py, tests/image/test_faults.py"),
     (13, "SIGTERM with 100 requests in flight and an idle connection",
          "all 200, exit 0 within 10 s, no shared memory left", "test_supervisor.py, tests/image/test_faults.py"),
@@ -44,7 +44,7 @@ OTHERS = [
     (15, "16 clients, 8,000 requests", "0 errors; memory grows by less than 5 MB after the first quarter",
          "test_load.py"),
     (16, "admin APIs without the key", "403 over HTTP, UNAVAILABLE (restricted) over gRPC", "test_admin.py"),
-    (17, "asked for readiness before the canary passed", "503, or no connection yet", "test_supervisor.py"),
+    (17, "readiness before the canary has passed", "503, or no connection yet", "test_supervisor.py"),
     (18, "rows 1 to 10 with a read-only root, no capabilities, uid 1000, 64 MiB of shared memory",
          "the same answers", "tests/image/test_faults.py"),
     (18, "a text of 67 MB with 64 MiB of shared memory",
@@ -55,14 +55,19 @@ OTHERS = [
 HEAD = """\
 # Faults and answers
 
-Written by `UPDATE_FAULTS=1 ./run_tests.sh tests/server/faults/test_page.py` from the answers of a real server; the
-same test fails when an answer changes. After each case the server is ready, a good request gets the same bytes as
-before, and no process was replaced. No answer shows a traceback, a path or a key of shared memory.
+This page lists bad requests and other faults: what plain Triton 24.10 does, and what a server of this factory does. To
+send these requests to an image that is built on your base image, run:
 
-`./doctor.sh --base-image IMAGE --prove` sends these requests to an image that it builds on IMAGE.
+```
+./doctor.sh --base-image IMAGE --prove
+```
 
-Both layouts give these answers, `ensemble` and `fused`; in an ensemble a sentence about a text begins with
-`in ensemble 'MODEL_NAME', `, which is left out here.
+After each case the server is still ready, a good request gets the same bytes as before, and no process was replaced. No
+answer contains a traceback, a path or a key of shared memory.
+
+The layouts `ensemble` and `fused` give the same answers. In an ensemble, a sentence about a text begins with
+`in ensemble 'MODEL_NAME', `, which this page omits. `UPDATE_FAULTS=1 ./run_tests.sh tests/server/faults/test_page.py`
+writes this page from the answers of a real server. The same test fails if an answer changes.
 
 | case | plain Triton 24.10 | this repository |
 |---|---|---|
