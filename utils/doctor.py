@@ -21,7 +21,7 @@ Reports whether this machine can build an image. It checks Python, disk, caches,
 if that is on the Docker engine. Each line is ok, a warning (some builds fail) or a fault (a build fails).
 --prove builds a tiny classifier on the base image, runs the boot proof and the requests of docs/faults.md."""
 EPILOG = """\
-exit code: 0 without a fault, else the exit code of a build that the first fault would stop (see README.md)
+exit code: 0 without a fault, else the exit code of a build that the first fault would stop (see docs/usage.md)
 example: ./doctor.sh --base-image nvcr.io/nvidia/tritonserver:26.08-py3 --prove"""
 
 

@@ -1,4 +1,4 @@
-"""docs/models.md and the README's list of model types, written from the walk's outcomes."""
+"""docs/models.md and the list in docs/sources.md of model types, written from the walk's outcomes."""
 
 import re
 import textwrap
@@ -8,7 +8,7 @@ from tests.families.outcomes import OUTCOMES, Outcome
 from utils import ROOT
 
 DOCUMENT = ROOT / "docs/models.md"
-README = ROOT / "README.md"
+SOURCES = ROOT / "docs/sources.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 HEAD = """# Model types
 
@@ -71,8 +71,8 @@ def without_figures(text: str) -> str:
     return re.sub(r" \d\.\de[-+]\d\d \|", "  |", text)
 
 
-def readme_block() -> str:
-    """The short list between the README's markers."""
+def sources_block() -> str:
+    """The short list between the markers in docs/sources.md."""
     served = [name for name in sorted(OUTCOMES) if not OUTCOMES[name].code]
     everywhere = ", ".join(f"`{name}`" for name in served if not OUTCOMES[name].single)
     single = ", ".join(f"`{name}`" for name in served if OUTCOMES[name].single)
@@ -81,7 +81,7 @@ def readme_block() -> str:
         "Sequence classification with these values of `model_type` in config.json, single-label, multi-label or "
         f"regression, from fp32, fp16 or bf16 checkpoints (served as fp32): {everywhere}.",
         f"With MAX_BATCH_SIZE 1 only: {single}. Refused, though the exporter knows them: {refused}. Why, and what each "
-        "graph takes: [docs/models.md](docs/models.md).",
+        "graph takes: [models.md](models.md).",
     )
     wrapped = (textwrap.fill(each, 120, break_long_words=False, break_on_hyphens=False) for each in paragraphs)
     return "\n\n".join((f"{BEGIN}\n## Model types", *wrapped)) + f"\n{END}"
@@ -90,11 +90,11 @@ def readme_block() -> str:
 def update(differences: dict[str, str]) -> None:
     """Writes both."""
     DOCUMENT.write_text(document(differences), encoding="utf-8")
-    text = README.read_text(encoding="utf-8")
+    text = SOURCES.read_text(encoding="utf-8")
     if BEGIN in text:
         before, rest = text.split(BEGIN, 1)
         after = rest.split(END, 1)[1]
     else:
         before, after = text.split("## Labels", 1)
         after = f"\n\n## Labels{after}"
-    README.write_text(f"{before}{readme_block()}{after}", encoding="utf-8")
+    SOURCES.write_text(f"{before}{sources_block()}{after}", encoding="utf-8")

@@ -91,4 +91,4 @@ def test_the_documents_tell_the_outcomes():
     hint = "run UPDATE_MODELS=1 ./run_tests.sh tests/families"
     text = document.DOCUMENT.read_text(encoding="utf-8")
     assert document.without_figures(text) == document.without_figures(document.document({})), hint
-    assert document.readme_block() in document.README.read_text(encoding="utf-8"), hint
+    assert document.sources_block() in document.SOURCES.read_text(encoding="utf-8"), hint

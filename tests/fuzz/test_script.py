@@ -1,4 +1,4 @@
-"""The real script with arguments nobody types: an exit code of the README's table, no traceback, nothing left."""
+"""The real script with random arguments: an exit code of the table in docs/usage.md, no traceback, nothing left."""
 
 import os
 import re

@@ -25,7 +25,7 @@ from utils.docker.running_container import HARDENED
 from utils.host.build_tree import BUILD
 from utils.triton.address import ServerAddress
 
-# As README's docker run, but reached over a network that leads nowhere else.
+# As docs/usage.md's docker run, but reached over a network that leads nowhere else.
 TOO_MUCH = Case(18, "a text of 67 MB", lambda target: target.infer(infer_body(["a" * 67_000_000])), 503, "--shm-size")
 SECONDS = float(os.environ.get("FAULTS_SECONDS", "8"))
 HARDENED_HERE = (*HARDENED, "--shm-size", "64m", "--user", "1000:1000")

@@ -1,4 +1,4 @@
-"""The main job on a real engine: the real script, the README's own commands, the proof that fails and moves no tag."""
+"""The real script on a real engine, the commands of docs/usage.md, and a failed proof that moves no tag."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from tests import tiny_models
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+USAGE = (ROOT / "docs/usage.md").read_text(encoding="utf-8")
 
 
 def run(*command, cwd=None, env=None):
@@ -165,15 +165,15 @@ def test_a_base_image_that_does_not_exist_is_told_before_the_conversion(engine, 
     assert not (BUILD / name).exists()
 
 
-def readme_command(start, name, bases):
-    """The README's own block that starts so, with this test's names in it."""
-    block = next(each for each in re.findall(r"(?ms)^```\w*\n(.*?)^```", README) if each.startswith(start))
+def usage_command(start, name, bases):
+    """The page's own block that starts so, with this test's names in it."""
+    block = next(each for each in re.findall(r"(?ms)^```\w*\n(.*?)^```", USAGE) if each.startswith(start))
     return block.replace("topics", name).replace("nvcr.io/nvidia/tritonserver:26.08-py3", bases[0])
 
 
 def test_docker_build_by_hand_on_a_finished_tree(engine, bases, model, built):
     name, _ = built
-    command = readme_command("docker build", name, bases).replace(":v1 build", ":by-hand build")
+    command = usage_command("docker build", name, bases).replace(":v1 build", ":by-hand build")
     path = {"PATH": f"{engine.client.program.parent}:{os.environ['PATH']}", "DOCKER_BUILDKIT": "1"}
     built = run("bash", "-euc", command, cwd=ROOT, env=path)
     assert built.returncode == 0, built.stderr
@@ -184,7 +184,7 @@ def test_docker_build_by_hand_on_a_finished_tree(engine, bases, model, built):
 
 def test_the_repository_mounted_into_the_stock_container(engine, bases, model, built):
     name, _ = built
-    command = readme_command("docker run --rm -p 127.0.0.1:8000:8000 -e PIP", name, bases)
+    command = usage_command("docker run --rm -p 127.0.0.1:8000:8000 -e PIP", name, bases)
     arguments = command.replace("docker run --rm -p 127.0.0.1:8000:8000", "printf '%s\\0'")
     split = run("bash", "-euc", arguments, cwd=ROOT).stdout.split("\0")[:-1]
     label, _ = pytorch(model, "my money back")

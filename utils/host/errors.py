@@ -1,4 +1,4 @@
-"""The error classes; each has the exit code of the stage that failed (the table is in the README)."""
+"""The error classes; each has the exit code of the stage that failed (the table is in docs/usage.md)."""
 
 
 class FactoryError(Exception):

@@ -184,7 +184,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _infer_json(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
-    """Sends a plain JSON request, as in the README, without a client library."""
+    """Sends a plain JSON request, as in docs/usage.md, without a client library."""
     body = {"inputs": [{"name": name, **each} for name, each in as_plain(inputs).items()]}
     request = urllib.request.Request(f"http://{address}/v2/models/{model}/infer", data=json.dumps(body).encode("utf-8"))
     try:
