@@ -23,8 +23,8 @@ ENTRIES = ("make_triton_image.sh", "process_template.sh", "cleanup.sh", "serve.s
 
 def _shell_files():
     # nvidia: what a stand-in has of NVIDIA's own scripts, which are sourced and keep other rules.
-    outside = {".venv", ".venv-serving", "build", ".git", "node_modules", "nvidia"}
-    found = [path for path in ROOT.rglob("*.sh") if not outside & set(path.relative_to(ROOT).parts)]
+    outside = re.compile(r"(^|/)(\.venv[^/]*|build|\.git|node_modules|nvidia)/")
+    found = [path for path in ROOT.rglob("*.sh") if not outside.search(str(path.relative_to(ROOT)))]
     return sorted([*found, ROOT / ".ci" / "run", ROOT / "deploy/supervisor/bin/tritonserver"])
 
 
