@@ -1,4 +1,4 @@
-"""An engine, the stand-ins for the two base images, and small build trees. In CI nothing is skipped."""
+"""An engine, stand-ins for the two base images, and small build trees. In CI nothing is skipped."""
 
 import functools
 import json
@@ -62,7 +62,7 @@ instance_group { kind: KIND_CPU }
 
 
 def unavailable(reason):
-    """Skips, except in CI, where a test that does not run is a failure."""
+    """Skips the test, or fails it in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -79,7 +79,7 @@ def engine():
 
 @dataclass(frozen=True, kw_only=True)
 class Standin:
-    """A stand-in for NVIDIA's image (`full`) on a Debian release with a Python, and the plain image of that release."""
+    """Stand-ins on a Debian release: for NVIDIA's image (`full`), with a Python, and for the slim base (`slim`)."""
 
     suite: str
     python: str
@@ -94,15 +94,15 @@ class Standin:
 
 
 BOOKWORM = Standin(suite="bookworm", python="3.11")
-# Another glibc with the same Python, and with its own. The PyPI Triton's stub for Python 3.13 gives broken arrays: its
-# pybind11 is older than numpy 2, and numpy 1 has no wheel for that Python. So nothing can be asked of TRIXIE_OWN.
+# Another glibc with the same Python, and with its own Python. The PyPI Triton's stub for Python 3.13 returns broken
+# arrays: its pybind11 is older than numpy 2, and numpy 1 has no wheel for that Python. It cannot answer requests.
 TRIXIE = Standin(suite="trixie", python="3.11")
 TRIXIE_OWN = Standin(suite="trixie", python="3.13")
 
 
 @pytest.fixture(scope="session")
 def make_standin(engine, tmp_path_factory):
-    """make_standin(standin) -> standin, its images made on the engine if they are not there."""
+    """make_standin(standin) -> standin, after building its images unless the engine has them."""
 
     @functools.cache
     def make(standin):
@@ -121,14 +121,14 @@ def make_standin(engine, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bases(make_standin):
-    """(full, slim) of the stand-in that most tests use."""
+    """(full, slim) image of the stand-in that most tests use."""
     standin = make_standin(BOOKWORM)
     return standin.full, standin.slim
 
 
 @pytest.fixture(scope="session")
 def derive(engine):
-    """derive(base, instruction) -> the name of an image one Dockerfile instruction away. Removed at the end."""
+    """derive(base, instruction) -> the name of an image with one more Dockerfile instruction, removed at the end."""
     made = []
 
     def make(base, instruction):
@@ -151,7 +151,7 @@ def dangling(engine):
 
 @pytest.fixture
 def legacy(engine):
-    """The engine with its legacy builder, which leaves every stage as an image: those are removed."""
+    """The engine with its legacy builder. It leaves an image for every stage; the fixture removes them."""
     before = dangling(engine)
     yield Engine(client=DockerClient(program=engine.client.program, builder=LEGACY))
     engine.client.run("rmi", "--force", *(dangling(engine) - before))
@@ -159,7 +159,7 @@ def legacy(engine):
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """A build tree made by hand, and the image name its context.json gives."""
+    """A build tree made by hand, and the image name in its context.json."""
 
     folder: Path
     image: str
@@ -170,7 +170,7 @@ class Tree:
 
 @pytest.fixture(scope="session")
 def make_tree(engine, make_standin, tmp_path_factory):
-    """make_tree(runtime, standin, base) -> Tree; `base` stands for the standin's full image. Images go at the end."""
+    """make_tree(runtime, standin, base) -> Tree; `base` replaces the full image. Images are removed at the end."""
     made = []
 
     def make(runtime="slim", standin=BOOKWORM, base=""):
@@ -188,7 +188,7 @@ def make_tree(engine, make_standin, tmp_path_factory):
 
 
 def write_tree(folder, image, docker):
-    former = os.umask(0o077)  # as the strictest builder would have it
+    former = os.umask(0o077)  # the strictest umask
     try:
         write_golden(GOLDEN, folder)
         context.write(folder, docker)
@@ -199,7 +199,7 @@ def write_tree(folder, image, docker):
         }
         write_context(Context(pipeline=pipeline, image=image, device="cpu", docker=docker, oci_labels=labels), folder)
         (folder / "artifacts").mkdir()
-        (folder / "artifacts/secret").write_text("stays here")
+        (folder / "artifacts/secret").write_text("not in the image")
         write_repository(folder / "model_repository")
     finally:
         os.umask(former)

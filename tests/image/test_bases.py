@@ -1,11 +1,11 @@
-"""Base images as they differ: another Debian, libraries and backends that are missing, images that are no Triton."""
+"""Different base images: another Debian, missing libraries and backends, images without Triton."""
 
 import subprocess
 
 import pytest
 
-from tests.image.asking import ask_all
 from tests.image.conftest import BOOKWORM, TRIXIE, TRIXIE_OWN
+from tests.image.infer import infer_all
 from utils.docker.image import build_and_prove
 from utils.host.errors import ImageError
 
@@ -13,7 +13,7 @@ LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 
 
 def build(engine, tree, **options):
-    return build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all, **options)
+    return build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all, **options)
 
 
 @pytest.mark.parametrize("runtime", ["slim", "full"])
@@ -23,7 +23,7 @@ def test_another_glibc(engine, make_tree, runtime):
 
 @pytest.mark.parametrize("runtime", ["slim", "full"])
 def test_another_python(engine, make_tree, runtime):
-    """The image's own check runs in its build: server, stub, backends, imports. It hides whether texts are answered."""
+    """The build itself checks server, stub, backends and imports. No request is sent (see TRIXIE_OWN)."""
     build_and_prove(make_tree(runtime, TRIXIE_OWN).folder, engine=engine, no_cache=False, verify=False)
 
 
@@ -38,33 +38,31 @@ def test_another_python(engine, make_tree, runtime):
         ("full", "libpython3.11.so*", "triton_python_backend_stub"),
     ],
 )
-def test_a_missing_library_ends_the_build_by_name(engine, derive, make_standin, make_tree, runtime, library, needed_by):
+def test_missing_library_fails_the_build_by_name(engine, derive, make_standin, make_tree, runtime, library, needed_by):
     base = derive(make_standin(BOOKWORM).full, f"RUN rm {LIBRARIES}/{library}")
     with pytest.raises(ImageError, match=rf"{needed_by}.* {library.split('*')[0]}"):
         build(engine, make_tree(runtime, base=base))
 
 
-def test_the_library_of_a_backend_that_serves_is_not_left_out(engine, derive, make_standin, make_tree):
+def test_missing_library_of_the_backend_in_use_is_named(engine, derive, make_standin, make_tree):
     base = derive(make_standin(BOOKWORM).full, "RUN rm backends/onnxruntime/libonnxruntime.so")
     with pytest.raises(ImageError, match=r"libtriton_onnxruntime\.so needs libonnxruntime\.so"):
         build(engine, make_tree(base=base))
 
 
-def test_what_the_server_starts_without_may_be_missing(engine, derive, make_standin, make_tree, capfd):
+def test_optional_library_may_be_missing(engine, derive, make_standin, make_tree, capfd):
     base = derive(make_standin(BOOKWORM).full, f"RUN rm {LIBRARIES}/libsqlite3.so*")
     build(engine, make_tree(base=base))
     assert "stays without libsqlite3.so.0" in capfd.readouterr().err
 
 
-def test_a_full_image_needs_no_onnxruntime_backend_even_from_the_legacy_builder(
-    legacy, derive, make_standin, make_tree
-):
-    """The legacy builder builds every stage, that of the slim image too."""
+def test_full_image_of_the_legacy_builder_needs_no_onnxruntime_backend(legacy, derive, make_standin, make_tree):
+    """The legacy builder builds every stage, also that of the slim image."""
     base = derive(make_standin(BOOKWORM).full, "RUN rm -r backends/onnxruntime")
     build_and_prove(make_tree("full", base=base).folder, engine=legacy, no_cache=False, verify=False)
 
 
-def test_base_that_is_no_triton_is_refused(engine, bases):
+def test_base_without_triton_is_refused(engine, bases):
     with pytest.raises(ImageError, match="no python3 that runs here"):
         engine.python_version(bases[1])
 

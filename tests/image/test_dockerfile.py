@@ -6,19 +6,19 @@ import uuid
 
 import pytest
 
-from tests.image.asking import ask_all
 from tests.image.conftest import ECHO_MODEL, dangling
+from tests.image.infer import infer_all
 from utils.docker.image import build_and_prove
 from utils.docker.running_container import HARDENED
 from utils.host.errors import BootProofError, ImageError
 
 MB = 1_000_000
 PDF = "NVIDIA_Deep_Learning_Container_License.pdf"
-# Beside NVIDIA's three the stand-in's, which run the graph there.
+# NVIDIA's three files and the two with which the stand-in runs the graph.
 BACKEND = [
     "libonnxruntime.so", "libonnxruntime_providers_shared.so", "libtriton_onnxruntime.so", "model.py", "site-packages",
 ]  # fmt: skip
-LOOK = """
+INSPECT = """
 import importlib.util, json, os, sys
 def size(folder):
     files = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
@@ -26,11 +26,11 @@ def size(folder):
 def unreadable(folder):
     return [os.path.join(place, name) for place, folders, files in os.walk(folder)
             for name in folders + files if not os.access(os.path.join(place, name), os.R_OK)]
-wanted = "numpy tokenizers torch transformers pip setuptools huggingface_hub tkinter ensurepip".split()
+modules = "numpy tokenizers torch transformers pip setuptools huggingface_hub tkinter ensurepip".split()
 import numpy
 print(json.dumps({
     "user": [os.getuid(), os.getgid()],
-    "modules": [name for name in wanted if importlib.util.find_spec(name)],
+    "modules": [name for name in modules if importlib.util.find_spec(name)],
     "numpy": numpy.__file__,
     "serving": size("/opt/serving"),
     "triton": sorted(os.listdir("/opt/tritonserver")),
@@ -47,15 +47,15 @@ def inspect(engine, image, template):
     return engine.client.run("image", "inspect", "--format", template, image).stdout.strip()
 
 
-def containers_of_ours(engine):
+def own_containers(engine):
     return engine.client.run("ps", "--all", "--quiet", "--filter", "label=triton-image-factory").stdout.split()
 
 
 @pytest.fixture(scope="module")
 def slim(engine, make_tree):
-    """(tree, image id) of a slim image that answered."""
+    """(tree, image id) of a slim image that passed its boot proof."""
     tree = make_tree("slim")
-    image_id = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+    image_id = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all)
     return tree, image_id
 
 
@@ -63,10 +63,10 @@ def test_slim_is_tagged_and_small(engine, slim):
     tree, image_id = slim
     assert inspect(engine, tree.image, "{{.Id}}") == image_id
     assert 0 < engine.image_size(image_id) <= 500 * MB
-    assert containers_of_ours(engine) == []
+    assert own_containers(engine) == []
 
 
-def test_labels_arrive_as_they_are(engine, slim):
+def test_labels_are_unchanged(engine, slim):
     labels = json.loads(inspect(engine, slim[1], "{{json .Config.Labels}}"))
     assert json.loads(labels["triton-image-factory.labels"]) == ['a "b"\n$c', "д"]
 
@@ -78,11 +78,11 @@ def test_config_of_the_image(engine, slim):
     assert config["StopSignal"] == "SIGTERM"
     assert config["Healthcheck"]["Test"][:2] == ["CMD", "python3"]
     assert config["Entrypoint"] == ["python3", "-I", "-S", "/opt/serving/supervise.py"]
-    assert not config["Cmd"]  # what a user adds comes after the entry point
+    assert not config["Cmd"]  # arguments of a user follow the entry point
 
 
 def test_contents_of_slim(engine, slim):
-    done = engine.client.run("run", "--rm", "--network", "none", "--entrypoint", "python3", slim[1], "-c", LOOK)
+    done = engine.client.run("run", "--rm", "--network", "none", "--entrypoint", "python3", slim[1], "-c", INSPECT)
     found = json.loads(done.stdout)
     assert found["user"] == [1000, 1000]
     assert found["modules"] == ["numpy", "tokenizers"]
@@ -119,7 +119,7 @@ def test_runs_without_network_and_stops_in_time(engine, slim):
 def test_another_model_changes_the_last_layer_only(engine, slim, make_tree):
     layers = []
     for tree in (make_tree("slim"), make_tree("slim")):
-        # Never built before: BuildKit may know several builds of one step, and takes any of them for a whole image.
+        # A unique model: from several cached builds of one step BuildKit may use any.
         tree.change_model(ECHO_MODEL + f"# {uuid.uuid4()}\n")
         image_id = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=False)
         layers.append(json.loads(inspect(engine, image_id, "{{json .RootFS.Layers}}")))
@@ -127,15 +127,15 @@ def test_another_model_changes_the_last_layer_only(engine, slim, make_tree):
     assert layers[0][-1] != layers[1][-1]
 
 
-def test_full_answers_too(engine, make_tree):
+def test_full_image_passes_its_proof(engine, make_tree):
     tree = make_tree("full")
-    build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+    build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all)
 
 
 @pytest.mark.parametrize("runtime", ["slim", "full"])
-def test_legacy_builder_builds_it(legacy, make_tree, runtime):
+def test_legacy_builder_builds_both_runtimes(legacy, make_tree, runtime):
     tree = make_tree(runtime)
-    build_and_prove(tree.folder, engine=legacy, no_cache=False, verify=True, prove=ask_all)
+    build_and_prove(tree.folder, engine=legacy, no_cache=False, verify=True, prove=infer_all)
 
 
 def test_builds_by_hand(engine, make_tree):
@@ -144,21 +144,21 @@ def test_builds_by_hand(engine, make_tree):
     assert done.returncode == 0, done.stderr
 
 
-def test_wrong_answer_keeps_the_old_tag(engine, make_tree, capfd):
+def test_wrong_answer_leaves_the_tag(engine, make_tree, capfd):
     tree = make_tree("slim")
     old = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=False)
     before = dangling(engine)
     tree.change_model(ECHO_MODEL.replace("numpy.array(t,", "numpy.array(t[::-1],"))
     with pytest.raises(BootProofError, match="the echo differs"):
-        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all)
     assert inspect(engine, tree.image, "{{.Id}}") == old
     assert dangling(engine) == before
-    assert containers_of_ours(engine) == []
+    assert own_containers(engine) == []
     assert "last lines of the server's log" in capfd.readouterr().err
 
 
-def test_wrong_answer_of_an_unchanged_image_keeps_it(engine, make_tree):
-    """The cache gives the same image again: removing it by its id would take the old tag with it."""
+def test_wrong_answer_of_an_unchanged_image_leaves_the_tag(engine, make_tree):
+    """The cache returns the same image: removing it by its id would remove its tag as well."""
     tree = make_tree("slim")
     old = build_and_prove(tree.folder, engine=engine, no_cache=False, verify=False)
 
@@ -170,15 +170,15 @@ def test_wrong_answer_of_an_unchanged_image_keeps_it(engine, make_tree):
     assert inspect(engine, tree.image, "{{.Id}}") == old
 
 
-def test_server_that_does_not_start_is_told_at_once(engine, make_tree):
+def test_server_that_does_not_start_fails_at_once(engine, make_tree):
     tree = make_tree("slim")
     tree.change_model("import no_such_module\n")
     started = time.monotonic()
     with pytest.raises(BootProofError, match="no_such_module"):
-        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=ask_all)
+        build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all)
     assert time.monotonic() - started < 60
     assert inspect(engine, tree.image, "{{.Id}}") == ""
-    assert containers_of_ours(engine) == []
+    assert own_containers(engine) == []
 
 
 def test_interrupted_proof_leaves_nothing(engine, make_tree):
@@ -190,7 +190,7 @@ def test_interrupted_proof_leaves_nothing(engine, make_tree):
 
     with pytest.raises(KeyboardInterrupt):
         build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=interrupt)
-    assert containers_of_ours(engine) == []
+    assert own_containers(engine) == []
     assert inspect(engine, tree.image, "{{.Id}}") == ""
 
 

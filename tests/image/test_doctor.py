@@ -1,4 +1,4 @@
-"""doctor.sh on the stand-in base: no fault there; each fault that is built into it is reported by its own line."""
+"""doctor.sh on the stand-in base: it has no fault, and each fault built into a copy is reported on its own line."""
 
 import json
 import subprocess
@@ -10,9 +10,9 @@ from utils import ROOT
 from utils.host.build_tree import BUILD
 
 TRITON = "/opt/tritonserver"
-# What is changed in the base, and the first fault of the report: its check and a part of what it says.
+# case -> the change of the base, and the first fault in the report: its check and a part of its text.
 FAULTS = {
-    "a library is not there": (
+    "missing library": (
         "RUN rm /usr/lib/x86_64-linux-gnu/libdcgm-*",
         "libraries",
         "(needed by libtritonserver",
@@ -21,7 +21,7 @@ FAULTS = {
     "no stub": (f"RUN rm {TRITON}/backends/python/triton_python_backend_stub", "libraries", "its stub"),
     "an old release": ("ENV NVIDIA_TRITON_SERVER_VERSION=22.12", "release", "cannot close its admin APIs"),
     "no Python": ("RUN rm /usr/bin/python3", "Python", "no python3 that runs"),
-    "a server that does not start": (f"RUN printf 'exit 1' > {TRITON}/bin/tritonserver", "server", "prints nothing"),
+    "server that does not start": (f"RUN printf 'exit 1' > {TRITON}/bin/tritonserver", "server", "prints nothing"),
 }
 
 
@@ -32,20 +32,20 @@ def doctor(*arguments, timeout=60):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_is_found_by_its_own_line(derive, bases, name):
-    instruction, check, says = FAULTS[name]
+def test_fault_of_the_base_is_reported(derive, bases, name):
+    instruction, check, text = FAULTS[name]
     image = derive(bases[0], instruction)
     done = doctor("--base-image", image, "--slim-image", bases[1], "--prove", "--json")
     assert done.returncode == 7, done.stderr
     whole = json.loads(done.stdout)
     faults = [each for findings in whole["sections"].values() for each in findings if each["status"] == "fault"]
-    assert (faults[0]["check"], says in faults[0]["found"]) == (check, True), faults
+    assert (faults[0]["check"], text in faults[0]["found"]) == (check, True), faults
     assert all(each["advice"] for each in faults)
     assert whole["proof"] == [], "a base with a fault is not built on"
 
 
 @pytest.mark.parametrize("standin", [BOOKWORM, TRIXIE], ids=lambda standin: standin.full)
-def test_the_stand_in_is_proven(engine, make_standin, standin):
+def test_stand_in_is_proven(engine, make_standin, standin):
     """Report, build, boot proof, fault table, stub kill, removal. The stand-in says 24.10, below the security floor."""
     make_standin(standin)
     done = doctor("--base-image", standin.full, "--slim-image", standin.slim, "--prove", timeout=900)
@@ -61,8 +61,8 @@ def test_the_stand_in_is_proven(engine, make_standin, standin):
     assert_nothing_is_left(engine)
 
 
-def test_what_only_a_proof_can_find(engine, make_standin):
-    """The stub of this stand-in gives broken arrays (see TRIXIE_OWN): each line of the report is right all the same."""
+def test_fault_that_only_the_proof_finds(engine, make_standin):
+    """The stub of this stand-in returns broken arrays (see TRIXIE_OWN); every check before the proof passes."""
     standin = make_standin(TRIXIE_OWN)
     done = doctor("--base-image", standin.full, "--slim-image", standin.slim, "--prove", "--json", timeout=900)
     assert done.returncode == 8, done.stderr
@@ -73,20 +73,20 @@ def test_what_only_a_proof_can_find(engine, make_standin):
     assert_nothing_is_left(engine)
 
 
-def test_a_proof_that_is_ended_leaves_nothing(engine, bases):
+def test_terminated_proof_leaves_nothing(engine, bases):
     command = [ROOT / "doctor.sh", "--base-image", bases[0], "--slim-image", bases[1], "--prove"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         for line in child.stderr:
             if line.startswith("boot proof"):
                 break
         child.terminate()
-        said, _ = child.communicate(timeout=60)
-    assert (child.returncode, said) == (143, "")
+        output, _ = child.communicate(timeout=60)
+    assert (child.returncode, output) == (143, "")
     assert_nothing_is_left(engine)
 
 
 def assert_nothing_is_left(engine):
-    """A container that still ran would keep its image."""
+    """No image and no build tree is left. A container that still ran would keep its image."""
     named = engine.client.run("images", "--format", "{{.Repository}}").stdout.split()
     assert not [name for name in named if name.startswith("tritoned_doctor-")]
     assert not list(BUILD.glob("doctor-*")) and not list(BUILD.glob(".unfinished/doctor-*"))

@@ -1,4 +1,4 @@
-"""The served image under fire: hardened as in production, with a stub killed, told to stop, with wrong answers."""
+"""Faults of the served image, hardened as in production: bad requests, killed processes, stops and wrong answers."""
 
 import functools
 import json
@@ -25,7 +25,7 @@ from utils.docker.running_container import HARDENED
 from utils.host.build_tree import BUILD
 from utils.triton.address import ServerAddress
 
-# As docs/usage.md's docker run, but reached over a network that leads nowhere else.
+# The options of docker run in docs/usage.md, on an internal network.
 TOO_MUCH = Case(18, "a text of 67 MB", lambda target: target.infer(infer_body(["a" * 67_000_000])), 503, "--shm-size")
 SECONDS = float(os.environ.get("FAULTS_SECONDS", "8"))
 HARDENED_HERE = (*HARDENED, "--shm-size", "64m", "--user", "1000:1000")
@@ -48,7 +48,7 @@ class Container:
 
     @property
     def pid(self):
-        """The supervisor's, as this machine counts."""
+        """The supervisor's process id on this machine."""
         return int(self.inspect("{{.State.Pid}}"))
 
     def log(self):
@@ -74,7 +74,7 @@ class Container:
 
 @pytest.fixture(scope="module")
 def image(engine, bases, tmp_path_factory):
-    """image(layout): (model name, image) of a build by the real script, the same one each time."""
+    """image(layout): (model name, image) of a build by the real script, built once per layout."""
     model = tiny_models.bert(tmp_path_factory.mktemp("fire") / "model")
     made = []
 
@@ -96,7 +96,7 @@ def image(engine, bases, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(image):
-    """What a CPU gets by default."""
+    """The default layout on a CPU."""
     return image("fused")
 
 
@@ -126,7 +126,7 @@ def start(engine, served, network):
 
 
 def check_of(container):
-    """HEALTHCHECK's command."""
+    """The command of HEALTHCHECK."""
     return "exec", container.identity, "python3", "-I", "-S", "/opt/serving/healthcheck.py"
 
 
@@ -139,8 +139,8 @@ def guard_before(container):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_hardened_container_gives_every_answer_it_must(start, image, layout):
-    """Row 18: rows 1 to 10 in a container without rights, without a way out, with 64 MiB of shared memory."""
+def test_hardened_container_answers_every_case(start, image, layout):
+    """Row 18: rows 1 to 10 in a container without capabilities and network access, with 64 MiB of shared memory."""
     name, reference = image(layout)
     container = start(image=reference).wait_until_ready()
     target = Target(container, name)
@@ -155,8 +155,8 @@ def test_the_hardened_container_gives_every_answer_it_must(start, image, layout)
 
 
 @pytest.mark.parametrize(("guard", "full"), [("always", 503), ("never", 500)])
-def test_texts_that_fill_the_shared_memory_end_nothing(start, served, guard, full):
-    """For several canaries' time; FAULTS_SECONDS=60 lasts a minute."""
+def test_texts_that_fill_the_shared_memory_stop_nothing(start, served, guard, full):
+    """Lasts several rounds of the canary; FAULTS_SECONDS sets the seconds."""
     container = start("--env", f"TRITON_GUARD={guard}").wait_until_ready()
     target = Target(container, served[0])
     bodies = [infer_body(["large " * (MB * size // 6)]) for size in (10, 20, 60)]
@@ -172,7 +172,7 @@ def test_texts_that_fill_the_shared_memory_end_nothing(start, served, guard, ful
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 @pytest.mark.parametrize("which", [stub_of, guard_before])
-def test_a_harmed_process_ends_the_container(start, which, number):
+def test_killed_or_stopped_process_ends_the_container(start, which, number):
     """Row 12."""
     container = start().wait_until_ready()
     started = time.monotonic()
@@ -182,7 +182,7 @@ def test_a_harmed_process_ends_the_container(start, which, number):
     assert not container.is_ready()
 
 
-def test_a_restart_policy_brings_it_back(start, served):
+def test_restart_policy_restarts_the_container(start, served):
     container = start("--restart", "on-failure").wait_until_ready()
     answer = Target(container, served[0]).before
     first = container.pid
@@ -195,8 +195,8 @@ def test_a_restart_policy_brings_it_back(start, served):
     assert Target(container, served[0]).before == answer
 
 
-def test_docker_stop_answers_what_is_in_flight(start, served):
-    """Row 13, with Docker's own 10 s."""
+def test_docker_stop_answers_requests_in_flight(start, served):
+    """Row 13, within Docker's default of 10 s."""
     container = start().wait_until_ready()
     target = Target(container, served[0])
     idle = target.connect()
@@ -215,8 +215,8 @@ def test_docker_stop_answers_what_is_in_flight(start, served):
     assert container.inspect("{{.State.ExitCode}}") == "0", container.log()
 
 
-def test_an_image_with_other_weights_is_never_ready(start, served, tmp_path):
-    """A damaged model answers, and answers wrong."""
+def test_image_with_other_answers_is_never_ready(start, served, tmp_path):
+    """Changed golden scores stand for damaged weights: the model answers, and its answers differ."""
     golden = json.loads((BUILD / served[0] / "v1/golden.json").read_text())
     for row in golden["rows"]:
         row["outputs"]["scores"]["data"].reverse()
@@ -229,7 +229,7 @@ def test_an_image_with_other_weights_is_never_ready(start, served, tmp_path):
     assert "does not answer as it must" in container.log()
 
 
-def test_a_paused_container_goes_on(start):
+def test_paused_container_resumes(start):
     container = start().wait_until_ready()
     container.engine.client.run("pause", container.identity)
     time.sleep(12)

@@ -1,4 +1,4 @@
-"""The real script on a real engine, the commands of docs/usage.md, and a failed proof that moves no tag."""
+"""make_triton_image.sh on a real engine, the commands of docs/usage.md, and a failed proof that leaves the tag."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ def run(*command, cwd=None, env=None):
 
 @pytest.fixture
 def name(engine):
-    """A model name of the test's own; its image and its builds are removed afterwards."""
+    """A unique model name; its images and builds are removed afterwards."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     yield name
     engine.client.run("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
@@ -44,7 +44,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(engine, bases, model):
-    """One build that several tests look at: its name, and what the script said."""
+    """One build for several tests: (model name, finished process)."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     yield name, make(model, name, bases)
     engine.client.run("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
@@ -80,7 +80,7 @@ def answers(url):
 
 
 def classify(address, name, text):
-    """The request of the original documentation."""
+    """Sends the documented request with curl."""
     body = '{"inputs":[{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["%s"]}]}' % text  # noqa: UP031
     done = run("curl", "-sS", "--fail", "-X", "POST", f"http://{address}/v2/models/{name}/infer", "-d", body)
     assert done.returncode == 0, done.stderr
@@ -91,17 +91,17 @@ def pytorch(model, text):
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    original = AutoModelForSequenceClassification.from_pretrained(model)
+    reference = AutoModelForSequenceClassification.from_pretrained(model)
     with torch.inference_mode():
-        scores = original(**AutoTokenizer.from_pretrained(model)(text, return_tensors="pt")).logits[0].softmax(-1)
-    return original.config.id2label[int(scores.argmax())], float(scores.max())
+        scores = reference(**AutoTokenizer.from_pretrained(model)(text, return_tensors="pt")).logits[0].softmax(-1)
+    return reference.config.id2label[int(scores.argmax())], float(scores.max())
 
 
 def image_id(engine, reference):
     return engine.client.run("image", "inspect", "--format", "{{.Id}}", reference).stdout.strip()
 
 
-def test_one_line_one_image_and_the_request_of_the_documentation(engine, bases, model, built):
+def test_build_prints_the_image_which_answers_the_documented_request(engine, bases, model, built):
     name, done = built
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"tritoned_{name}:v1\n"
@@ -120,36 +120,36 @@ def test_one_line_one_image_and_the_request_of_the_documentation(engine, bases, 
     assert labels["triton-image-factory.model.revision"].startswith("sha256:")
 
 
-def test_json_tells_what_was_built(engine, bases, model, name):
+def test_json_reports_the_build(engine, bases, model, name):
     done = make(model, name, bases, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["image"] == f"tritoned_{name}:v1"
     assert result["image_id"] == image_id(engine, result["image"])
-    assert result["release"]["python"] == "3.11", "the wheels follow the base image's Python, not the table's"
+    assert result["release"]["python"] == "3.11", "the Python of the base image, not of the release table"
 
 
-def test_a_planted_wrong_golden_answer_fails_and_moves_no_tag(engine, built, tmp_path):
+def test_wrong_golden_answer_fails_and_leaves_the_tag(engine, built, tmp_path):
     name, _ = built
     before = image_id(engine, f"tritoned_{name}:v1")
     tree = shutil.copytree(BUILD / name / "v1", tmp_path / "tree")
     golden = json.loads((tree / "golden.json").read_text(encoding="utf-8"))
     labels = golden["rows"][0]["outputs"]["predicts"]["data"]
-    labels.append(labels.pop(0))  # the best label is last now: wrong whichever it is
+    labels.append(labels.pop(0))  # the best label is last now
     (tree / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
-    # Another image than the tagged one, so that an untouched tag is not simply the same image.
+    # Changes the image, so that the tag would move if it were set.
     settings = tree / f"model_repository/{name}/1/settings.json"
     settings.write_text(settings.read_text() + "\n")
     done = run(ROOT / ".venv/bin/python", "-m", "utils.docker.image", tree, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 8, done.stderr
-    assert "is right" in done.stderr and "last lines of the server's log" in done.stderr
+    assert "HTTP" in done.stderr.splitlines()[-1] and "last lines of the server's log" in done.stderr
     assert done.stdout == ""
     assert image_id(engine, f"tritoned_{name}:v1") == before
     ours = ("images", "--quiet", "--no-trunc", "--filter", f"label=org.opencontainers.image.title={name}")
-    assert set(engine.client.run(*ours).stdout.split()) == {before}, "the image that failed is gone"
+    assert set(engine.client.run(*ours).stdout.split()) == {before}, "the failed image is removed"
 
 
-def test_a_base_image_alone_serves_whole_when_its_slim_one_is_not_to_be_had(engine, bases, model, name):
+def test_base_image_alone_is_used_whole_without_its_slim_image(engine, bases, model, name):
     done = make(model, name, bases[:1])
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"tritoned_{name}:v1\n"
@@ -157,7 +157,7 @@ def test_a_base_image_alone_serves_whole_when_its_slim_one_is_not_to_be_had(engi
         assert "building on the whole of" in done.stderr
 
 
-def test_a_base_image_that_does_not_exist_is_told_before_the_conversion(engine, model, name):
+def test_missing_base_image_is_reported_before_the_conversion(engine, model, name):
     done = make(model, name, ("localhost:1/no/such-image:1",))
     assert done.returncode == 7, done.stderr
     assert "localhost:1/no/such-image:1" in done.stderr and "--base-image" in done.stderr
@@ -166,12 +166,12 @@ def test_a_base_image_that_does_not_exist_is_told_before_the_conversion(engine, 
 
 
 def usage_command(start, name, bases):
-    """The page's own block that starts so, with this test's names in it."""
+    """The code block of docs/usage.md that begins with `start`, with the names of this test."""
     block = next(each for each in re.findall(r"(?ms)^```\w*\n(.*?)^```", USAGE) if each.startswith(start))
     return block.replace("topics", name).replace("nvcr.io/nvidia/tritonserver:26.08-py3", bases[0])
 
 
-def test_docker_build_by_hand_on_a_finished_tree(engine, bases, model, built):
+def test_docker_build_by_hand_of_a_finished_tree(engine, bases, model, built):
     name, _ = built
     command = usage_command("docker build", name, bases).replace(":v1 build", ":by-hand build")
     path = {"PATH": f"{engine.client.program.parent}:{os.environ['PATH']}", "DOCKER_BUILDKIT": "1"}
@@ -182,7 +182,7 @@ def test_docker_build_by_hand_on_a_finished_tree(engine, bases, model, built):
         assert classify(address, name, "my money back")["predicts"] == [label]
 
 
-def test_the_repository_mounted_into_the_stock_container(engine, bases, model, built):
+def test_repository_mounted_into_the_base_image(engine, bases, model, built):
     name, _ = built
     command = usage_command("docker run --rm -p 127.0.0.1:8000:8000 -e PIP", name, bases)
     arguments = command.replace("docker run --rm -p 127.0.0.1:8000:8000", "printf '%s\\0'")

@@ -1,4 +1,4 @@
-"""The stand-in for NVIDIA's image has what that image has: docs/conformance.md names the test of each fact."""
+"""Facts of NVIDIA's image that the stand-in has too: docs/conformance.md names the test of each fact."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from utils import ROOT
 
 TRITON = "/opt/tritonserver"
 LINKED = ("bin/tritonserver", "backends/python/libtriton_python.so", "backends/onnxruntime/libtriton_onnxruntime.so")
-LOOK = """
+INSPECT = """
 import glob, importlib.util, json, os, pwd, subprocess, sys, sysconfig
 def ldd(name):
     done = subprocess.run(["ldd", name], capture_output=True, text=True)
@@ -39,8 +39,8 @@ def image(request, make_standin):
 
 @pytest.fixture(scope="module")
 def found(engine, image):
-    """What a Python in the image sees; its entry point is left out."""
-    done = engine.client.run("run", "--rm", "--entrypoint", "python3", image, "-c", LOOK, *LINKED)
+    """The output of INSPECT in the image, run without its entry point."""
+    done = engine.client.run("run", "--rm", "--entrypoint", "python3", image, "-c", INSPECT, *LINKED)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -50,7 +50,7 @@ def test_no_folder_of_triton_is_on_the_loader_path(found):
     assert TRITON not in found["environment"]["LD_LIBRARY_PATH"]
 
 
-def test_backends_do_not_say_where_triton_lies(found):
+def test_backends_have_no_path_to_libtritonserver(found):
     server, python, onnxruntime = (found["linked"][name] for name in LINKED)
     assert f"libtritonserver.so => {TRITON}/bin/../lib/libtritonserver.so" in server
     assert not [line for line in server if "not found" in line]
@@ -106,9 +106,9 @@ def run(engine, image, *arguments):
 
 
 def test_entry_point_prints_on_stdout_and_becomes_the_command(engine, image):
-    said = run(engine, image, ["sh", "-c", "echo $STANDIN_ENTRY_SCRIPTS_RAN; echo end; readlink /proc/1/exe"]).stdout
-    assert "A stand-in for NVIDIA's" in said and "WARNING: The NVIDIA Driver was not detected." in said
-    assert re.search(r"\n\n1\nend\n\S*sh\n$", said)
+    output = run(engine, image, ["sh", "-c", "echo $STANDIN_ENTRY_SCRIPTS_RAN; echo end; readlink /proc/1/exe"]).stdout
+    assert "A stand-in for NVIDIA's" in output and "WARNING: The NVIDIA Driver was not detected." in output
+    assert re.search(r"\n\n1\nend\n\S*sh\n$", output)
 
 
 def test_entry_point_turns_a_command_into_arguments_for_vertex_ai(engine, image):

@@ -1,4 +1,4 @@
-"""A private copy of the checkout to build in, and processes in it that can be stopped, and looked for afterwards."""
+"""A private copy of the checkout, and processes in it that tests stop and find again by a mark."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", ".*_cache", ".hypothesis", "build", "docs", "benchmarks", "__pycache__"
 )
 DRIVER = "tests/interruption/paused_build.py"
-# The name and tag of every build here; the last good one has another MAX_BATCH_SIZE than the one under test.
+# Name and tag of every build here. The last good build and the build under test differ in MAX_BATCH_SIZE.
 NAME, TAG, GOOD_BATCH, BATCH = "topics", "v1", "4", "8"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """{relative path: content} of every file below `folder`."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -39,7 +39,7 @@ def wait_for(condition, what: str, seconds: float = 60.0) -> None:
 
 @dataclass
 class Checkout:
-    """A copy of the checkout; every process started in it carries a mark in its environment."""
+    """A copy of the checkout. Every process started in it has the mark in its environment."""
 
     root: Path
     state: Path
@@ -64,7 +64,7 @@ class Checkout:
         return [sys.executable, str(self.root / DRIVER), where, model, model, "-", NAME, TAG, batch, *options]
 
     def start(self, command, **variables):
-        """The process, in a group of its own; stdout and stderr go to files."""
+        """Starts a process in a session of its own, with stdout and stderr in files."""
         rest = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DOCKER_", "PIP_"))}
         outputs = [(self.state / f"{self.mark}.{len(self.children)}.{end}").open("w+") for end in ("out", "err")]
         child = subprocess.Popen(
@@ -94,7 +94,7 @@ class Checkout:
         return child
 
     def end(self, child, seconds: float = 120.0):
-        """(exit code as a shell tells it, stdout, stderr)"""
+        """(exit code as a shell reports it, stdout, stderr)"""
         code = child.wait(timeout=seconds)
         texts = [output.seek(0) or output.read() for output in child.outputs]
         return (code if code >= 0 else 128 - code, *texts)
@@ -103,24 +103,24 @@ class Checkout:
         return self.end(self.start(command, **variables))
 
     def place_good(self) -> dict[str, bytes]:
-        """The last good build, as it was made once; its content."""
+        """Restores the last good build and returns its contents."""
         shutil.rmtree(self.build / NAME, ignore_errors=True)
         shutil.copytree(self.state / "good", self.good)
         return contents(self.good)
 
     def living(self) -> list[int]:
-        """Processes that carry the mark."""
+        """Ids of the processes that have the mark."""
         found = []
-        for place in Path("/proc").glob("[0-9]*/environ"):
+        for variables in Path("/proc").glob("[0-9]*/environ"):
             try:
-                if f"INTERRUPTION_TEST={self.mark}".encode() in place.read_bytes():
-                    found.append(int(place.parent.name))
+                if f"INTERRUPTION_TEST={self.mark}".encode() in variables.read_bytes():
+                    found.append(int(variables.parent.name))
             except OSError:
                 continue
         return found
 
     def tracked(self) -> dict[str, bytes]:
-        """Everything a clone has: what no build may touch."""
+        """Contents of the files that no build may change."""
         return {
             path.relative_to(self.root).as_posix(): path.read_bytes()
             for path in self.root.rglob("*")
@@ -133,7 +133,7 @@ class Checkout:
 
 @pytest.fixture(scope="session")
 def _copied(tmp_path_factory):
-    """The copy, with the last good build and a recorded conversion; its environments are the test's own, by links."""
+    """The copy, with the last good build and a recorded conversion; its environments are links to the real ones."""
     folder = tmp_path_factory.mktemp("interruption")
     root, state = folder / "checkout", folder / "state"
     state.mkdir()
@@ -152,7 +152,7 @@ def _copied(tmp_path_factory):
 
 
 def link_serving(folder: Path) -> None:
-    """A serving environment that counts as set up and has no Triton laid out yet."""
+    """A serving environment that is complete except for the Triton layout."""
     folder.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
         (folder / name).symlink_to(environment.SERVING.folder / name)
@@ -161,7 +161,7 @@ def link_serving(folder: Path) -> None:
 
 @pytest.fixture
 def checkout(_copied):
-    """The copy with its last good build in place; whatever still runs at the end is killed."""
+    """The copy with its last good build in place; processes that still run at the end are killed."""
     checkout = Checkout(root=_copied.root, state=_copied.state, model=_copied.model)
     shutil.rmtree(checkout.state / "docker", ignore_errors=True)
     shutil.rmtree(checkout.build / ".unfinished", ignore_errors=True)

@@ -1,11 +1,11 @@
-"""The main job with one function changed, so that a test can stop it, or let it fail, inside a stage.
+"""The main job with one function replaced, so that it pauses or fails inside a stage.
 
     paused_build.py WHERE ARGUMENT ...
 
-The arguments are make_triton_image.sh's. WHERE is "-", "pause at STAGE" (a file named by $PAUSED appears, then nothing
-more happens), "full at STAGE" (the disk is full there), "no room" (the look before the build finds a full disk) or
-"fault at STAGE" (what nobody foresaw). With $CONVERSION, a folder, the conversion is recorded there the first time
-and played back from there afterwards; converting takes longer than all else together.
+The arguments are make_triton_image.sh's. WHERE is "-", "pause at STAGE" (creates the file $PAUSED, then sleeps),
+"full at STAGE" (the disk is full), "no room" (the check of free space before the build fails) or "fault at STAGE" (an
+unexpected exception). With the folder $CONVERSION, the first conversion is recorded there and later ones are replayed,
+because a conversion takes longer than the rest of the build.
 """
 
 import errno
@@ -61,13 +61,13 @@ def full(*_arguments, **_options):
 
 
 def fault(*_arguments, **_options):
-    raise ZeroDivisionError("nobody\nforesaw this")
+    raise ZeroDivisionError("a fault\nof the test")
 
 
 def recorded(convert, folder: Path):
-    def play(model_folder, tokenizer_folder, destination, wanted):
+    def replay(model_folder, tokenizer_folder, destination, spec):
         if not (folder / "conversion").is_file():
-            made = convert(model_folder, tokenizer_folder, destination, wanted)
+            made = convert(model_folder, tokenizer_folder, destination, spec)
             shutil.copytree(destination, folder, dirs_exist_ok=True)
             (folder / "conversion").write_bytes(pickle.dumps(made))
             return made
@@ -79,7 +79,7 @@ def recorded(convert, folder: Path):
         )
         return replace(made, graph=graph, tokenizer=tokenizer)
 
-    return play
+    return replay
 
 
 if __name__ == "__main__":

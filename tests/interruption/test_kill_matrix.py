@@ -1,4 +1,4 @@
-"""INT, TERM and KILL at each of eight stages: what stands afterwards, what runs, and what the next run does."""
+"""INT, TERM and KILL in each of eight stages: the files and processes that are left, and the next run."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ IMAGE = ("--no-verify", "--base-image", "triton:1", "--slim-image", "slim:1")
 
 
 class SlowHub(HubServer):
-    """Answers all but what `stage` asks for, until `stage` is taken away."""
+    """Hangs on the requests of `stage`, until `stage` is cleared."""
 
     stage = ""
 
@@ -23,16 +23,16 @@ class SlowHub(HubServer):
     def fault(self):
         if self.stage == "references":
             return "hang"
-        asked = self.requests[-1][1] if self.requests else ""
-        return "hang on files" if self.stage == "weights" and asked.endswith(".safetensors") else None
+        path = self.requests[-1][1] if self.requests else ""
+        return "hang on files" if self.stage == "weights" and path.endswith(".safetensors") else None
 
     @fault.setter
     def fault(self, _value):
-        """It follows from the stage."""
+        """Ignored: `fault` depends on `stage`."""
 
-    def is_waited_for(self):
-        asked = [path for method, path, _ in self.requests if method == "GET"]
-        return any(path.endswith(".safetensors") or self.stage == "references" for path in asked)
+    def is_hanging(self):
+        paths = [path for method, path, _ in self.requests if method == "GET"]
+        return any(path.endswith(".safetensors") or self.stage == "references" for path in paths)
 
 
 class _Silent(Answering):
@@ -41,20 +41,20 @@ class _Silent(Answering):
 
 
 class SilentIndex(LoopbackServer):
-    """A package index that accepts and never answers."""
+    """A package index that accepts connections and never responds."""
 
     answering = _Silent
 
 
 class Stop:
-    """A build that was brought to a stand inside a stage."""
+    """A build that is paused inside a stage."""
 
     def __init__(self, checkout, child, again, resume):
         self.checkout, self.child = checkout, child
         self._again, self._resume = again, resume
 
     def again(self):
-        """The same command with nothing in its way."""
+        """Runs the same command without the pause."""
         self._resume()
         command, variables = self._again
         return self.checkout.run(command, **variables)
@@ -62,7 +62,7 @@ class Stop:
 
 @pytest.fixture
 def stop_at(checkout, tmp_path):
-    """`stop_at(stage)`: a Stop."""
+    """`stop_at(stage)` -> Stop."""
     servers = []
 
     def serve(server):
@@ -77,7 +77,7 @@ def stop_at(checkout, tmp_path):
         hanging = {}
         if stage in ("references", "weights"):
             hub = serve(SlowHub({"user/topics": checkout.model}))
-            hub.stage, condition = stage, hub.is_waited_for
+            hub.stage, condition = stage, hub.is_hanging
             variables = hub.environment(tmp_path / "hub cache")
             options["model"] = "hf:user/topics"
             resume = lambda: setattr(hub, "stage", "")  # noqa: E731
@@ -111,7 +111,7 @@ WITH_CHILDREN = {"references", "base images", "weights", "wheels", "docker build
 
 @pytest.mark.parametrize("number", list(EXIT_CODES), ids=lambda number: number.name)
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_signal_inside_a_stage(checkout, stop_at, stage, number):
+def test_signal_inside_a_stage(checkout, stop_at, stage, number):
     tags = checkout.state / "docker" / "tags"
     tags.mkdir(parents=True)
     (tags / f"tritoned_{NAME} {TAG}").write_text("sha256:old")
@@ -138,8 +138,8 @@ def test_a_signal_inside_a_stage(checkout, stop_at, stage, number):
 
 
 @pytest.mark.parametrize("stage", ["references", "convert", "wheels", "docker build", "boot proof"])
-def test_ctrl_c_reaches_the_whole_group_and_more_of_it_changes_nothing(checkout, stop_at, stage):
-    """As a terminal sends it: children in the same group get it too, and impatient people press it again."""
+def test_repeated_ctrl_c_to_the_process_group(checkout, stop_at, stage):
+    """A terminal sends SIGINT to the whole group, and users press Ctrl-C several times."""
     stopped = stop_at(stage)
     for _ in range(3):
         os.killpg(stopped.child.pid, signal.SIGINT)
@@ -151,8 +151,8 @@ def test_ctrl_c_reaches_the_whole_group_and_more_of_it_changes_nothing(checkout,
     wait_for(lambda: not checkout.living(), "end of its children", 10)
 
 
-def test_a_build_among_the_background_jobs_of_a_shell_can_be_interrupted(checkout):
-    """A shell without job control starts them with SIGINT ignored."""
+def test_background_job_of_a_shell_can_be_interrupted(checkout):
+    """A shell without job control starts background jobs with SIGINT ignored."""
     command = checkout.command("pause at render")
     child = checkout.start(["sh", "-c", '"$@" & echo $! >&2; wait $!', "sh", *command])
     wait_for(checkout.paused.exists, "stop", 100)
@@ -163,7 +163,7 @@ def test_a_build_among_the_background_jobs_of_a_shell_can_be_interrupted(checkou
 
 
 @pytest.mark.parametrize("number", list(EXIT_CODES), ids=lambda number: number.name)
-def test_a_container_under_proof_goes_with_its_build_or_with_the_next_one(checkout, number):
+def test_container_is_removed_with_its_build_or_by_the_next_one(checkout, number):
     containers = checkout.state / "docker" / "containers"
     command = checkout.command("-", options=IMAGE[1:])
     child = checkout.start(command, DOCKER_HANG="run")
@@ -184,8 +184,8 @@ def test_a_container_under_proof_goes_with_its_build_or_with_the_next_one(checko
     wait_for(lambda: not checkout.living(), "end of its children", 10)
 
 
-def test_a_killed_move_leaves_the_old_tree_or_the_new_one(checkout):
-    """The file system without an exchange in one step: what lies aside is put back."""
+def test_killed_move_leaves_the_old_tree_or_the_new_one(checkout):
+    """On a file system without an atomic exchange: the tree that was moved aside is restored."""
     good = contents(checkout.good)
     aside = checkout.build / ".work" / "tmpaside"
     (checkout.good / ".belongs-to").write_text(str(checkout.good))

@@ -1,4 +1,4 @@
-"""Eight builds at once in one checkout: real script, real conversion, real Triton, laid out by the first of them."""
+"""Eight builds at once in one checkout: real script, real conversion, and real Triton, set up by the first of them."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tests.interruption.conftest import NAME, TAG, contents, link_serving, wait_
 
 @pytest.fixture
 def fresh_serving(checkout):
-    """No Triton is laid out yet: the eight must agree on who does it."""
+    """No Triton is set up yet: one of the eight builds must do it."""
     serving = checkout.root / ".venv-serving"
     shutil.rmtree(serving)
     link_serving(serving)
@@ -19,7 +19,7 @@ def fresh_serving(checkout):
     return serving
 
 
-def test_eight_at_once_of_the_same_name_and_of_others(checkout, fresh_serving, tmp_path):
+def test_eight_concurrent_builds_with_equal_and_different_names(checkout, fresh_serving, tmp_path):
     labels = [("a", "b"), ("c", "d", "e")]
     models = [tiny_models.bert(tmp_path / "".join(each), labels=each) for each in labels]
     names = [NAME, NAME, NAME, NAME, "zebra-0", "zebra-1", "zebra-2", "zebra-3"]
@@ -39,7 +39,7 @@ def test_eight_at_once_of_the_same_name_and_of_others(checkout, fresh_serving, t
     wait_for(lambda: not checkout.living(), "end of their children", 10)
     for number, name in enumerate(names[4:]):
         assert labels_of(checkout.build / name / TAG, name) == list(labels[number % 2])
-    # The four of one name: one of them, whole. It answers as a build of its model alone does.
+    # Of the four builds with one name a complete one is in place: it equals a build of its model under another name.
     last = labels_of(checkout.good, NAME)
     alone = "zebra-0" if last == list(labels[0]) else "zebra-1"
     assert differences(checkout.good, checkout.build / alone / TAG, alone) == set()
@@ -50,7 +50,7 @@ def labels_of(tree, step):
 
 
 def differences(tree, other, name):
-    """The files that differ when the other's name is put in place of the tree's own."""
+    """The files that differ between the trees, except for the model name."""
     ours, theirs = (contents(each / "model_repository") for each in (tree, other))
     renamed = {key.replace(name, NAME): value.replace(name.encode(), NAME.encode()) for key, value in theirs.items()}
     return {key for key in ours.keys() | renamed.keys() if ours.get(key) != renamed.get(key)}

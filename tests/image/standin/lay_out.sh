@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lays out the files of the nvidia-pytriton wheel below DESTINATION as NVIDIA's image has them. Runs in `docker build`.
+# Places the files of the nvidia-pytriton wheel below DESTINATION as in NVIDIA's image. Runs in `docker build`.
 # usage: lay_out.sh DESTINATION      example: lay_out.sh /rootfs
 set -Eeuo pipefail
 
@@ -12,7 +12,7 @@ install_wheels() { # FOLDER REQUIREMENT ...
     --root-user-action=ignore --find-links wheelhouse --target "${folder}" "$@"
 }
 
-# NVIDIA's Triton has one library of its own. Others come from the distribution and from CUDA, which ldconfig knows.
+# NVIDIA's Triton has one library of its own. Others come from the distribution and from CUDA, by ldconfig.
 lay_out_libraries() {
   local library name
   mkdir -p "${triton}/lib/stubs" "${system}" "${cuda}" "${destination}/etc/ld.so.conf.d"
@@ -55,8 +55,8 @@ lay_out_server() {
   chmod 755 "${triton}/bin/tritonserver" "${triton}/backends/python/triton_python_backend_stub"
 }
 
-# The C++ backend is not on PyPI. libtriton_onnxruntime.so is the Python backend under that name and with that one's
-# linkage; it runs the model.py beside it, which Triton would not do for NVIDIA's.
+# The C++ backend is not on PyPI. libtriton_onnxruntime.so is the Python backend with the C++ backend's name and
+# linkage; it runs the model.py beside it, which NVIDIA's backend does not have.
 lay_out_onnxruntime() {
   local folder="${triton}/backends/onnxruntime" name
   cp -r onnxruntime "${folder}"
@@ -68,7 +68,7 @@ lay_out_onnxruntime() {
   cp "${folder}"/site-packages/onnxruntime/capi/libonnxruntime.so.* "${folder}/libonnxruntime.so"
   patchelf --set-soname libonnxruntime.so "${folder}/libonnxruntime.so"
   cp "${folder}/site-packages/onnxruntime/capi/libonnxruntime_providers_shared.so" "${folder}/"
-  # A CPU image must leave these out. They need what no image without a GPU has.
+  # A CPU image must not contain these: they need libcuda, which exists only with a GPU.
   for name in libonnxruntime_providers_{cuda,tensorrt,openvino}.so libopenvino{.so.2620,_intel_cpu_plugin.so} libtbb.so.12; do
     cp unpacked/nvidia_pytriton.libs/libb64-* "${folder}/${name}"
     patchelf --add-needed libcuda.so.1 "${folder}/${name}"
@@ -90,7 +90,7 @@ main() {
   lay_out_libraries
   lay_out_server
   lay_out_onnxruntime
-  # As the distribution's packages: the served models must import their own numpy.
+  # Installed like packages of the distribution: the served models must import their own numpy instead.
   install_wheels "${destination}/usr/local/lib/python${version}/dist-packages" numpy pip
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes the stand-ins for the two base images on the Docker engine in use, unless they are there already:
+# Builds the stand-ins for the two base images on the Docker engine in use, unless it has them:
 # triton-standin:SUITE-PYTHON (for NVIDIA's) and triton-standin-slim:SUITE (for ubuntu). Needs root and debootstrap.
 # usage: make.sh SUITE PYTHON WHEELHOUSE      example: make.sh bookworm 3.11 ./wheelhouse
-# SUITE is a Debian release; PYTHON is its own or bookworm's. WHEELHOUSE holds the wheels of requirements.txt beside this
-# script and of pip. DOCKER names the docker client (default: the first on PATH).
+# SUITE is a Debian release; PYTHON is its own or bookworm's. WHEELHOUSE holds the wheels of requirements.txt in this
+# folder and pip's. DOCKER is the docker client (default: the first on PATH).
 set -Eeuo pipefail
 
 readonly DOCKER="${DOCKER:-docker}"
@@ -14,7 +14,7 @@ is_made() { # IMAGE DIGEST
   [[ "$("${DOCKER}" image inspect --format "{{index .Config.Labels \"${LABEL}\"}}" "$1" 2>/dev/null)" == "$2" ]]
 }
 
-# A tarball of a bare Debian, kept outside the checkout; its name changes with what goes into it.
+# A tarball of a minimal Debian, cached outside of the checkout; its name has a digest of its packages.
 bootstrap() { # NAME SUITE [PACKAGES]
   local name="$1" suite="$2" packages="${3:-}" key tarball
   key="$(printf '%s %s' "${suite}" "${packages}" | sha256sum | cut -c1-16)"
@@ -36,7 +36,7 @@ build() { # IMAGE DIGEST FOLDER [OPTION ...]
   "${DOCKER}" build --network none --label "${LABEL}=${digest}" "$@" --tag "${image}" "${folder}" >&2
 }
 
-make_slim() { # SUITE DIGEST: it is what debootstrap gives
+make_slim() { # SUITE DIGEST: the output of debootstrap
   local image="triton-standin-slim:$1" tarball
   is_made "${image}" "$2" && return
   tarball="$(bootstrap slim "$1")"
@@ -89,7 +89,7 @@ main() {
   work="$(mktemp -d)"
   trap 'rm -rf -- "${work:?}"' EXIT
   exec {lock}>"${cache}/.lock"
-  flock "${lock}" # test workers make the images once
+  flock "${lock}" # concurrent test workers build the images once
   digest="$(find "${here}" "${root}/deploy/pypi_triton/backends/onnxruntime" -type f ! -name '*.pyc' -print0 \
     | sort -z | xargs -0 cat - <(ls "${wheelhouse}") | sha256sum | cut -c1-16)"
   make_slim "$1" "$1"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# As the entry point of NVIDIA's images behaves: shows each text, sources each script, prints an empty line, and
-# becomes the command, or a shell without one.
+# Behaves as the entry point of NVIDIA's images: prints each text, sources each script, prints an empty line, and
+# executes the command, or a shell if there is none.
 shopt -s nullglob
 for part in /opt/nvidia/entrypoint.d/*; do
   # shellcheck disable=SC1090

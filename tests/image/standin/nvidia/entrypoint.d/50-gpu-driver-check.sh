@@ -1,5 +1,5 @@
 #!/bin/bash
-# NVIDIA's says so on a host without a GPU.
+# NVIDIA's script prints this on a host without a GPU.
 echo
 echo "WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available."
 export STANDIN_ENTRY_SCRIPTS_RAN=1

@@ -1,4 +1,4 @@
-"""Faults of the place: no engine, a full disk, a folder that cannot be written. One sentence each, the stage's code."""
+"""Faults of the machine: no engine, a full disk, a read-only folder. Each is reported with the stage's exit code."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
 
 def sentence(done, exit_code):
-    """The refusal: nothing on stdout, one `error:` line that ends stderr, no traceback."""
+    """The last line of stderr, `error: ...`, after checking the exit code, an empty stdout and no traceback."""
     code, out, err = done
     assert (code, out) == (exit_code, ""), err
     assert "Traceback" not in err
@@ -28,19 +28,19 @@ def sentence(done, exit_code):
 
 
 @pytest.mark.parametrize(
-    ("failing", "exit_code", "said", "options"),
+    ("failing", "exit_code", "reason", "options"),
     [("build", 7, "the engine is gone", NO_PROOF), ("proof", 8, "run the same command again", IMAGE)],
 )
-def test_an_engine_that_dies_midway_costs_no_conversion(checkout, failing, exit_code, said, options):
+def test_engine_that_fails_midway_costs_no_conversion(checkout, failing, exit_code, reason, options):
     good = contents(checkout.good)
     done = checkout.run(checkout.command("-", options=options), DOCKER_FAIL=failing)
-    assert said in sentence(done, exit_code)
+    assert reason in sentence(done, exit_code)
     assert contents(checkout.good) == good
     assert checkout.work() == []
     kept = checkout.build / ".unfinished" / NAME / TAG
     assert contents(kept / "model_repository") == contents(checkout.state / "expected")
     assert not (kept / "tmp").exists()
-    # The printed command, as a user copies it; the engine is there again.
+    # The printed command, as a user copies it, with a working engine.
     command = re.search(r"go on with: (.*)", done[2])[1]
     code, out, err = checkout.run(["bash", "-c", command if "--no-verify" in command else f"{command} --no-verify"])
     assert (code, out) == (0, f"tritoned_{NAME}:{TAG}\n"), err
@@ -50,9 +50,9 @@ def test_an_engine_that_dies_midway_costs_no_conversion(checkout, failing, exit_
     assert (checkout.state / "docker/tags" / f"tritoned_{NAME} {TAG}").read_text() == "sha256:new\n"
 
 
-def test_wheels_that_cannot_be_had_cost_no_conversion_either(checkout, tmp_path):
-    hopeless = {"XDG_CACHE_HOME": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": ""}
-    done = checkout.run(checkout.command("-", options=NO_PROOF), **hopeless, PIP_CONFIG_FILE=os.devnull)
+def test_missing_wheels_cost_no_conversion(checkout, tmp_path):
+    no_index = {"XDG_CACHE_HOME": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": ""}
+    done = checkout.run(checkout.command("-", options=NO_PROOF), **no_index, PIP_CONFIG_FILE=os.devnull)
     assert "package index cannot be reached" in sentence(done, 7)
     command = re.search(r"go on with: (.*)", done[2])[1]
     code, out, err = checkout.run(["bash", "-c", command])
@@ -60,7 +60,7 @@ def test_wheels_that_cannot_be_had_cost_no_conversion_either(checkout, tmp_path)
     assert list((checkout.good / "wheelhouse").glob("*.whl"))
 
 
-def test_a_later_success_clears_what_an_earlier_failure_kept(checkout):
+def test_success_removes_the_tree_kept_after_a_failure(checkout):
     kept = checkout.build / ".unfinished" / NAME / TAG
     assert checkout.run(checkout.command("-", options=IMAGE), DOCKER_FAIL="proof")[0] == 8
     assert kept.is_dir()
@@ -70,17 +70,17 @@ def test_a_later_success_clears_what_an_earlier_failure_kept(checkout):
 
 
 @pytest.mark.parametrize(
-    ("fails", "exit_code", "said"),
+    ("fails", "exit_code", "reason"),
     [("version", 7, "no Docker engine answers"), ("pull", 7, "base image triton:1 is not on the Docker engine")],
 )
-def test_what_docker_lacks_is_told_before_the_conversion(checkout, fails, exit_code, said):
+def test_missing_engine_or_base_image_is_reported_before_the_conversion(checkout, fails, exit_code, reason):
     variables = {"DOCKER_FAIL": fails}
     if fails == "version":
         path = HERE.parent / "shell"
         variables = {"PATH": f"{path}{os.pathsep}{os.defpath}", "DOCKER_HOST": "unix:///no/such.sock"}
-        said = "Docker"
+        reason = "Docker"
     done = checkout.run(checkout.command("-", options=NO_PROOF), **variables)
-    assert said in sentence(done, exit_code)
+    assert reason in sentence(done, exit_code)
     assert "convert" not in done[2]
 
 
@@ -96,7 +96,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_a_disk_that_fills_up_midway(checkout, stage):
+def test_disk_that_fills_up_midway(checkout, stage):
     good = contents(checkout.good)
     options = NO_PROOF if stage == "wheels" else ("--no-image",)
     variables = {"CONVERSION": ""} if stage == "convert" else {}
@@ -108,14 +108,14 @@ def test_a_disk_that_fills_up_midway(checkout, stage):
     assert checkout.work() == []
 
 
-def test_a_disk_too_full_is_told_before_anything_slow_runs(checkout):
+def test_full_disk_is_reported_before_the_conversion(checkout):
     done = checkout.run(checkout.command("no room"))
     line = sentence(done, 4)
-    assert "has 12 MB free and this build needs about" in line
+    assert "12 MB" in line
     assert "convert" not in done[2]
 
 
-def test_a_result_that_cannot_be_written_is_no_success(checkout):
+def test_result_that_cannot_be_written_fails(checkout):
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
             [str(checkout.root / "cleanup.sh"), NAME], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
@@ -126,16 +126,16 @@ def test_a_result_that_cannot_be_written_is_no_success(checkout):
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_what_nobody_foresaw_is_one_sentence_and_no_success(checkout, debug):
+def test_unexpected_exception_is_reported_in_one_sentence(checkout, debug):
     command = checkout.command("fault at render", options=("--no-image", *(["--debug"] if debug else [])))
     code, out, err = checkout.run(command)
     assert (code, out) == (6, ""), "the code of the stage: render"
-    assert err.splitlines()[-1].startswith("error: unexpected ZeroDivisionError: nobody foresaw this; run again with")
+    assert err.splitlines()[-1].startswith("error: unexpected ZeroDivisionError: a fault of the test; ")
     assert ("Traceback" in err) == debug
 
 
-def without_root_powers():
-    """A superuser may write to any folder; without these capabilities the modes count for it as for others."""
+def drop_root_capabilities():
+    """Drops the capabilities by which root ignores file modes."""
     if os.geteuid() == 0:
         libc = ctypes.CDLL(None, use_errno=True)
         for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
@@ -147,7 +147,7 @@ def run_restricted(command, **variables):
     done = subprocess.run(
         [str(part) for part in command],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables},
-        preexec_fn=without_root_powers,
+        preexec_fn=drop_root_capabilities,
         capture_output=True,
         text=True,
         timeout=120,
@@ -157,7 +157,7 @@ def run_restricted(command, **variables):
 
 @pytest.fixture
 def locked():
-    """`locked(folder)`: read-only until the end of the test."""
+    """`locked(folder)` makes it read-only until the end of the test."""
     folders = []
 
     def lock(folder):
@@ -170,7 +170,7 @@ def locked():
 
 
 @pytest.mark.parametrize("place", ["build", "build/.work", "build/.lock", "."])
-def test_a_build_folder_that_cannot_be_written(checkout, locked, place):
+def test_build_folder_that_cannot_be_written(checkout, locked, place):
     if place == ".":
         shutil.rmtree(checkout.build)
     if place == "build/.lock":
@@ -202,7 +202,7 @@ esac
 
 @pytest.fixture
 def first_use(checkout, tmp_path):
-    """A clone whose .venv is not made yet, and a `uv` that makes it by links; (script, variables, .venv)."""
+    """A clone without .venv, and a fake `uv` that makes it from links; (command, variables, .venv)."""
     clone = tmp_path / "clone"
     shutil.copytree(checkout.root, clone, symlinks=True, ignore=shutil.ignore_patterns(".venv*", "build", "tests"))
     (tmp_path / "uv").write_text(UV)
@@ -217,7 +217,7 @@ def first_use(checkout, tmp_path):
 
 
 def set_up_and_run(checkout, command, variables):
-    """Runs it to its own complaint, which it can only make inside the environment; its stderr."""
+    """Runs the command, which fails inside the environment for its missing file; returns stderr."""
     code, _, err = checkout.run(command, **variables)
     assert code == 6, err
     assert "nowhere.json" in err.splitlines()[-1]
@@ -225,7 +225,7 @@ def set_up_and_run(checkout, command, variables):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, 137)])
-def test_a_set_up_that_is_stopped_is_not_taken_for_ready_and_starts_over(checkout, first_use, number, code, tmp_path):
+def test_interrupted_set_up_starts_over(checkout, first_use, number, code, tmp_path):
     command, variables, environment = first_use
     child = checkout.start(command, **variables, UV_HANG="1")
     wait_for(checkout.paused.exists, "installer", 30)
@@ -242,7 +242,7 @@ def test_a_set_up_that_is_stopped_is_not_taken_for_ready_and_starts_over(checkou
 
 
 @pytest.mark.parametrize("damage", ["interpreter", "package"])
-def test_an_environment_that_lost_a_part_is_mended(checkout, first_use, damage):
+def test_damaged_environment_is_rebuilt(checkout, first_use, damage):
     command, variables, environment = first_use
     set_up_and_run(checkout, command, variables)
     if damage == "interpreter":
@@ -251,11 +251,11 @@ def test_an_environment_that_lost_a_part_is_mended(checkout, first_use, damage):
         (environment / "bin/python").symlink_to("/no/such/python3")
     else:
         listed = environment / "factory.contents"
-        listed.write_text(listed.read_text() + "a_package_that_was_there\n")
+        listed.write_text(listed.read_text() + "a_missing_package\n")
     assert "making it anew" in set_up_and_run(checkout, command, variables)
 
 
-def test_an_environment_that_cannot_be_made_is_a_sentence(first_use, locked):
+def test_environment_that_cannot_be_made_is_reported(first_use, locked):
     command, variables, environment = first_use
     locked(environment.parent)
     line = sentence(run_restricted(command, **variables), 2)

@@ -17,8 +17,8 @@ def infer(client, address, model, name, array, output):
         return server.infer(model, [tensor]).as_numpy(output)
 
 
-def ask_all(address):
-    """Both models over both protocols; raises BootProofError as a proof does."""
+def infer_all(address):
+    """Sends a request to both models over both protocols; raises BootProofError as the boot proof does."""
     text = np.array([[TEXT.encode()], [b""]], dtype=object)
     numbers = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
     for client, place in ((tritonclient.http, address.http), (tritonclient.grpc, address.grpc)):
