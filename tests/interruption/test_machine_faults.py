@@ -252,7 +252,7 @@ def test_damaged_environment_is_rebuilt(checkout, first_use, damage):
     else:
         listed = environment / "factory.contents"
         listed.write_text(listed.read_text() + "a_missing_package\n")
-    assert "making it anew" in set_up_and_run(checkout, command, variables)
+    assert ".venv is incomplete" in set_up_and_run(checkout, command, variables)
 
 
 def test_environment_that_cannot_be_made_is_reported(first_use, locked):
