@@ -114,6 +114,9 @@ SENTENCES = Environment(
     requirements=(ROOT / "requirements-sentence-transformers.txt",),
     dependencies=False,
 )
+COVERAGE = Environment(
+    name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements-coverage.txt",)
+)
 DOCS = Environment(name="docs", folder=PLACE / ".venv-docs", requirements=(ROOT / "requirements-docs.txt",))
 ENVIRONMENTS = {
     environment.name: environment
@@ -126,6 +129,7 @@ ENVIRONMENTS = {
         TENSORFLOW,
         TRANSFORMERS5,
         SENTENCES,
+        COVERAGE,
         DOCS,
     )
 }
