@@ -34,8 +34,19 @@ def test_the_plan_and_the_image_name_what_was_accepted(damaged, tmp_path, capfd)
     assert labels["triton-image-factory.unread"] == "logit_temperature model.stemming"
 
 
-def test_accepting_what_is_not_there_leaves_no_trace(damaged, tmp_path):
+def test_accepting_what_is_not_there_is_reported_and_leaves_no_trace(damaged, tmp_path, capfd):
     spec = parse_arguments([*map(str, damaged.argv(*ACCEPT, "--no-image"))])
     metadata = fetch_metadata(spec.source.sources, tmp_path / "work")
     assert metadata.accepted == () and "unread" not in metadata.facts["model"]
     assert "triton-image-factory.unread" not in oci_labels(spec, metadata)
+    warnings = capfd.readouterr().err
+    assert all(f"warning: --accept-unknown {name} has no effect" in warnings for name in ACCEPT[1::2])
+
+
+def test_accepting_a_harmless_setting_is_reported(damaged, tmp_path, capfd):
+    damaged.edit("config.json", _favourite_colour="blue", logit_temperature=2.0)
+    spec = parse_arguments([*map(str, damaged.argv(*ACCEPT[:2], "--accept-unknown", "_favourite_colour"))])
+    assert fetch_metadata(spec.source.sources, tmp_path / "work").accepted == ("logit_temperature",)
+    warnings = capfd.readouterr().err
+    assert "--accept-unknown _favourite_colour has no effect" in warnings
+    assert "--accept-unknown logit_temperature has no effect" not in warnings

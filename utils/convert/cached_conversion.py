@@ -9,7 +9,7 @@ from utils.convert import cache
 from utils.convert.origins.origin import Source
 from utils.convert.task import ModelTask
 from utils.convert.types import Conversion, FrozenTokenizer
-from utils.host.environments import ENVIRONMENTS
+from utils.host.environments import ENVIRONMENTS, SENTENCES6
 from utils.proof.golden import TensorValue
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
@@ -35,6 +35,7 @@ def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, set
             "tokenizer": _identity(sources.tokenizer, known.revisions["tokenizer"]),
             "task": task.name,
             "library": ENVIRONMENTS[task.library].digest() if task.library else None,
+            "writers": SENTENCES6.digest(),  # of its base, transformers 5, too
             "settings": {name: value for name, value in settings.items() if name not in task.not_in_cache_key},
             "labels": None if task.relabelled else list(known.label_texts),
             "form": asdict(target.form),

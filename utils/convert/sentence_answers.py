@@ -1,123 +1,122 @@
-"""What sentence-transformers itself answers: SentenceTransformer.encode and CrossEncoder.predict.
+"""The answers of sentence-transformers itself for embeddings and ranking, from the version that wrote the folder.
 
-Its packages lie in an environment of their own (utils/host/environments.py) and are added to this process, behind the
-factory's own: torch and transformers stay those that the conversion runs with.
+Version 5 has its packages in an environment of its own, and this process adds them behind the factory's: torch and
+transformers stay those of the conversion. Version 6 needs transformers 5 and runs in a process of its own.
 """
 
-import importlib
-import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from utils.convert import writer_process
+from utils.convert.reference_model import tokenizer_arrays
+from utils.convert.sentence_library import Call
+from utils.convert.tokenization import load_tokenizer
 from utils.convert.types import ReferenceModel
+from utils.convert.version_5 import major, sentence_version
 from utils.host import environment
-from utils.host.environments import SENTENCES
-from utils.host.errors import SourceError
+from utils.host.environments import SENTENCES, SENTENCES6
+from utils.host.progress import note
 from utils.sources.sentence_folder import root_of
 
-# The rule of model_repository/shared/scoring.py -> the class of torch.
-CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "ReLU"}
+# The first version that an environment of its own answers for.
+SEPARATE = 6
 
 
 def encode(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
-    """Of each text alone its embedding, FP32 [D]; SourceError where the library cannot load or answer.
-
-    The folder's own modules and truncate_dim decide, but for --pooling and --normalize.
-    """
-    with _loaded("SentenceTransformer", reference) as model:
-        _follow_options(model, settings)
-        after_all = _normalizes_last(model, settings)
-        return [
-            model.encode(text, normalize_embeddings=after_all, show_progress_bar=False, convert_to_numpy=True)
-            for text in texts
-        ]
+    """Of each text alone its embedding, FP32 [D]. SourceError (3) if the library cannot load the folder or answer."""
+    return _answers("SentenceTransformer", reference, settings, texts)
 
 
 def predict(reference: ReferenceModel, settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
-    """Of each pair alone its score, FP32 [1], by the folder's own activation or --activation; SourceError as above."""
-    import torch
-
-    with _loaded("CrossEncoder", reference) as model:
-        by_option = settings.get("score_rule") == "option"
-        function = getattr(torch.nn, CLASSES[settings["activation"]])() if by_option else None
-        return [model.predict([pair], activation_fn=function, show_progress_bar=False) for pair in pairs]
+    """Of each pair alone its score, FP32 [1]. SourceError as above."""
+    return _answers("CrossEncoder", reference, settings, pairs)
 
 
-def _follow_options(model: Any, settings: Mapping[str, Any]) -> None:
-    """--pooling stands above the folder's own pooling."""
-    for module in model:
-        if type(module).__name__ == "Pooling":
-            module.pooling_mode = settings["pooling"]
+def _answers(kind: str, reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[Any]) -> list[Any]:
+    assert reference.folders  # only tests that need no library have none
+    folders = reference.folders
+    with tempfile.TemporaryDirectory(prefix="sentence-") as place:
+        call = Call(
+            kind=kind,
+            folder=place,
+            name=str(folders.model),
+            texts=texts,
+            settings=settings,
+            max_length=folders.max_length,
+            most=reference.max_length,
+        )
+        version = sentence_version(folders.model)
+        if major(version) >= SEPARATE:
+            return _by_version_6(call, reference, version)
+        _open_library()
+        _merge(reference, Path(place))
+        return call.answers(reference.model.forward if reference.is_graph else None)
 
 
-def _normalizes_last(model: Any, settings: Mapping[str, Any]) -> bool:
-    """--normalize is encode's normalize_embeddings; a folder with Normalize normalizes by itself."""
-    own = any(type(module).__name__ == "Normalize" for module in model)
-    return bool(settings.get("normalize_truncated")) or (settings["normalize"] and not own)
+def _by_version_6(call: Call, reference: ReferenceModel, version: str) -> list[Any]:
+    assert reference.folders
+    folders = reference.folders
+    if folders.tokenizer.resolve() == folders.model.resolve():
+        call = replace(call, folder=str(root_of(folders.model)))
+    else:
+        inner = _link(folders.model, Path(call.folder))
+        for file in filter(_is_of_tokenizer, folders.tokenizer.iterdir()):
+            (inner / file.name).symlink_to(file.absolute())
+    found, arrays = writer_process.ask(
+        SENTENCES6,
+        asdict(call),
+        _recorded(reference, call.texts) if reference.is_graph else None,
+        writer=f"sentence-transformers {version}",
+        action="sentences",
+    )
+    note(f"answers of sentence-transformers {found} to {len(call.texts)} texts")
+    return [arrays[f"answer-{place}"] for place in range(len(call.texts))]
 
 
-@contextmanager
-def _loaded(name: str, reference: ReferenceModel) -> Iterator[Any]:
-    """The library's class `name` with the original's folder, on the CPU, with the limit of its texts."""
-    assert reference.folders  # only of tests that need no library
-    _open_library()
-    with tempfile.TemporaryDirectory(prefix="sentence-") as place, _quiet():
-        try:
-            folder = _merged(reference, Path(place))
-            library = importlib.import_module("sentence_transformers")
-            model = getattr(library, name)(str(folder), device="cpu", local_files_only=True)
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            raise SourceError(
-                f"sentence-transformers cannot load {str(reference.folders.model)!r}: {reason}"
-            ) from error
-        limit = reference.folders.max_length or _least(reference.max_length, model.max_seq_length)
-        model.max_seq_length = limit
-        if reference.is_graph:
-            model[0].model = reference.model
-        yield model
+def _recorded(reference: ReferenceModel, texts: Sequence[Any]) -> dict[str, np.ndarray]:
+    """What the graph gave for each text, and for which ids: another process cannot run this one's graph."""
+    arrays: dict[str, np.ndarray] = {}
+    outputs = dict(zip(reference.texts, reference.outputs, strict=True))
+    for place, text in enumerate(texts):
+        ids = tokenizer_arrays(reference.tokenizer, [text], reference.max_length)["input_ids"][0]
+        arrays |= {f"input_ids-{place}": ids, **{f"{name}-{place}": each for name, each in outputs[text].items()}}
+    return arrays
 
 
-def _least(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _merged(reference: ReferenceModel, place: Path) -> Path:
+def _merge(reference: ReferenceModel, place: Path) -> None:
     """The model's files with the tokenizer's in place of its own, as transformers loads and saves that.
 
     So a tokenizer of another folder is taken, and one whose class this version of transformers lacks.
     """
-    from utils.convert.tokenization import load_tokenizer
-
     assert reference.folders
-    folder = reference.folders.model
+    inner = _link(reference.folders.model, place)
+    load_tokenizer(reference.folders.tokenizer, reference.model.config).save_pretrained(inner)
+
+
+def _link(folder: Path, place: Path) -> Path:
+    """Links in `place` to the files of a model but its tokenizer's; returns the model's own folder there."""
     root = root_of(folder)
     inner = place / folder.relative_to(root)
     inner.mkdir(exist_ok=True)
     for source, destination in {root: place, folder: inner}.items():
         for file in source.iterdir():
-            if file != folder and "token" not in file.name and file.suffix not in (".txt", ".spm", ".md"):
+            if file != folder and not _is_of_tokenizer(file):
                 (destination / file.name).symlink_to(file.absolute())
-    load_tokenizer(reference.folders.tokenizer, reference.model.config).save_pretrained(inner)
-    return place
+    return inner
+
+
+def _is_of_tokenizer(file: Path) -> bool:
+    """Such a file is never linked: saving another tokenizer beside it would write through the link."""
+    return any(part in file.name for part in ("token", "vocab", "merges")) or file.suffix in (".txt", ".spm", ".bpe")
 
 
 def _open_library() -> None:
     packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
     if str(packages) not in sys.path:
         sys.path.append(str(packages))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """It advises, among others, to install a newer version of itself."""
-    former = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(former)

@@ -1,8 +1,5 @@
-"""A checkpoint written by transformers 5: the answers of version 4, which the exporter needs, against those of 5."""
+"""A checkpoint written by transformers 5: compares version 4, which the exporter needs, with the answers of 5."""
 
-import json
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from utils import ROOT
+from utils.convert import writer_process
 from utils.convert.probes import token_probes
 from utils.convert.reference_model import has_tokens, tokenizer_arrays
 from utils.convert.task import ModelTask
 from utils.convert.types import ReferenceModel, Text
-from utils.host import children, environment
 from utils.host.environments import TRANSFORMERS5
-from utils.host.errors import ParityError, SourceError, UsageError
+from utils.host.errors import ParityError, SourceError
 from utils.host.json_file import read_json_object
 from utils.host.progress import note
 from utils.repository.corpus import TOKENIZER_TEXTS
+from utils.sources.sentence_folder import OWN_CONFIG, root_of
 
-# The newest major version there is an environment for.
+# The newest major version that has an environment.
 NEWEST = 5
 # The newest major version of sentence-transformers whose files utils/sources/sentence_folder.py reads.
 NEWEST_SENTENCE = 6
-# Two versions of one implementation differ by the order of sums; what is read otherwise differs by far more.
+# Two versions of one implementation differ by the order of sums; a setting that one of them ignores differs by more.
 TOLERANCE = 1e-3
 # Keys and classes that only version 5 writes in tokenizer_config.json.
 TOKENIZER_KEYS, TOKENIZER_CLASSES = ("backend", "is_local"), ("TokenizersBackend", "SentencePieceBackend")
@@ -35,7 +32,7 @@ AGAIN = "save it again with save_pretrained()"
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """By which version of transformers a checkpoint's files were written, as they say: "5.24.0", or "5"."""
+    """The version of transformers that wrote a checkpoint's files, as they name it: "5.24.0", or "5"."""
 
     model: str
     tokenizer: str
@@ -43,18 +40,18 @@ class Written:
     @property
     def newest(self) -> str:
         """The newer of the two."""
-        return max(self.model, self.tokenizer, key=_major)
+        return max(self.model, self.tokenizer, key=major)
 
 
 def written_by(model: Path, tokenizer: Path) -> Written:
-    """What the files say; SourceError (exit 3) for a major version that nothing here can read."""
-    _check_sentence_version(model / "config_sentence_transformers.json")
+    """The versions that the files name; SourceError (exit 3) for a major version that this factory does not know."""
+    _check_sentence_version(model)
     config = read_json_object(model / "config.json", AGAIN)
     version = str(config.get("transformers_version") or ("5" if _has_rope_parameters(config) else "4"))
     words = read_json_object(tokenizer / "tokenizer_config.json", AGAIN)
     is_new = words.get("tokenizer_class") in TOKENIZER_CLASSES or any(key in words for key in TOKENIZER_KEYS)
     written = Written(model=version, tokenizer="5" if is_new else "4")
-    if _major(written.newest) > NEWEST:
+    if major(written.newest) > NEWEST:
         raise SourceError(
             f"{str(model / 'config.json')!r} was written by transformers {version}, and this factory knows versions up "
             f"to {NEWEST}; save the model with transformers {NEWEST} or update this factory"
@@ -62,12 +59,18 @@ def written_by(model: Path, tokenizer: Path) -> Written:
     return written
 
 
-def _check_sentence_version(file: Path) -> None:
-    versions = read_json_object(file, AGAIN).get("__version__")
-    version = str(versions.get("sentence_transformers", "")) if isinstance(versions, dict) else ""
-    if _major(version) > NEWEST_SENTENCE:
+def sentence_version(model: Path) -> str:
+    """The sentence-transformers that wrote the model's folder, as config_sentence_transformers.json says, or ""."""
+    versions = read_json_object(root_of(model) / OWN_CONFIG, AGAIN).get("__version__")
+    return str(versions.get("sentence_transformers", "")) if isinstance(versions, dict) else ""
+
+
+def _check_sentence_version(model: Path) -> None:
+    version = sentence_version(model)
+    if major(version) > NEWEST_SENTENCE:
+        file = str(root_of(model) / OWN_CONFIG)
         raise SourceError(
-            f"{str(file)!r} was written by sentence-transformers {version}, and this factory knows versions up to "
+            f"{file!r} was written by sentence-transformers {version}, and this factory knows versions up to "
             f"{NEWEST_SENTENCE}; save the model with sentence-transformers {NEWEST_SENTENCE} or update this factory"
         )
 
@@ -77,7 +80,8 @@ def _has_rope_parameters(config: Mapping[str, Any]) -> bool:
     return any("rope_parameters" in part for part in parts)
 
 
-def _major(version: str) -> int:
+def major(version: str) -> int:
+    """5 for "5.24.0"; 0 for what does not begin with a number."""
     number = version.partition(".")[0]
     return int(number) if number.isdecimal() else 0
 
@@ -85,14 +89,14 @@ def _major(version: str) -> int:
 def check(
     model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTask, *, lower_case: bool = False
 ) -> None:
-    """Nothing for a checkpoint of version 4; else ids and outputs against the writer's major version.
+    """Compares ids and outputs with those of the major version that wrote the checkpoint; does nothing for version 4.
 
-    ParityError (exit 5) shows the first difference; SourceError (exit 3) when the writer itself cannot load or ask it.
+    ParityError (exit 5) shows the first difference. SourceError (exit 3) if that version cannot load it or answer.
     """
     written = written_by(model, tokenizer)
-    if _major(written.newest) < NEWEST:
+    if major(written.newest) < NEWEST:
         return
-    note(f"written by transformers {written.newest}: asking version {NEWEST} for its answers, too")
+    note(f"written by transformers {written.newest}: comparing with the answers of version {NEWEST}")
     token_texts = _token_texts(reference)
     request = {
         "model": str(model.absolute()),
@@ -104,7 +108,8 @@ def check(
         "max_length": reference.max_length,
         "lower_case": lower_case,
     }
-    version, arrays = _asked(request, written)
+    writer = f"transformers {written.newest}"
+    version, arrays = writer_process.ask(TRANSFORMERS5, request, writer=writer, action="outputs")
     _compare_ids(reference, token_texts, arrays, version)
     difference = _compare_outputs(reference, arrays, version, _unread(model))
     note(
@@ -114,55 +119,9 @@ def check(
 
 
 def _token_texts(reference: ReferenceModel) -> list[Text]:
-    singles = [
-        text
-        for text in (*TOKENIZER_TEXTS, *token_probes(reference.tokenizer))
-        if has_tokens(reference.tokenizer, [text])
-    ]
+    tokenizer = reference.tokenizer
+    singles = [text for text in (*TOKENIZER_TEXTS, *token_probes(tokenizer)) if has_tokens(tokenizer, [text])]
     return [*singles, *(text for text in reference.texts if not isinstance(text, str))]
-
-
-def _asked(request: dict[str, Any], written: Written) -> tuple[str, dict[str, np.ndarray]]:
-    """The version that answered, and its arrays (see writer_child.py)."""
-    import torch
-
-    try:
-        python = environment.ensure(TRANSFORMERS5)
-    except UsageError as error:
-        raise SourceError(
-            f"the checkpoint was written by transformers {written.newest}, and the environment that compares with its "
-            f"answers cannot be made: {error}"
-        ) from error
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "arrays.npz"
-        asked = {**request, "arrays": str(file), "packages": str(Path(torch.__file__).parent.parent)}
-        command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.convert.version_5_child"]
-        done = subprocess.run(
-            children.with_parent_death_signal(command),
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        answer = _answer(done)
-        if "error" in answer:
-            raise SourceError(
-                f"transformers {written.newest}, which wrote the checkpoint, cannot load or ask it itself: "
-                f"{answer['error']}; save the model and its tokenizer again"
-            )
-        with np.load(file) as arrays:
-            return answer["version"], dict(arrays)
-
-
-def _answer(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    try:
-        return dict(json.loads(done.stdout))
-    except ValueError:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise SourceError(
-            f"transformers {NEWEST} ended with status {done.returncode} and no answers ({said}); "
-            "if the machine is short of memory or disk, free some and run the same command again"
-        ) from None
 
 
 def _compare_ids(

@@ -1,34 +1,53 @@
-"""The other side of writer.py, run by the Python that has transformers 5: a request on stdin, an answer on stdout."""
+"""The child of writer_process.py, run by a Python with transformers 5: a request on stdin, an answer on stdout."""
 
+import importlib
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.host.streams import take_stdout
 
+if TYPE_CHECKING:
+    Arrays = Mapping[str, Any]
+
 
 def main() -> None:
-    """Answers with {"version": str} or {"error": one sentence}; the arrays go into the file of the request."""
-    # Libraries print to stdout, too.
-    answer = take_stdout()
-    request = json.load(sys.stdin)
+    """Answers with {"version": str}, {"refused": one sentence for the user} or {"error": what a library raised}.
+
+    `arrays` names the file of the arrays that come with the request; the action's own take their place.
+    """
+    answer = take_stdout()  # libraries print to stdout, too
+    content = json.load(sys.stdin)
     # torch is the factory's; what this environment has by itself is found first.
-    sys.path.append(request["packages"])
-    try:
-        result = {"version": run(request)}
-    except Exception as error:  # transformers raises whatever its parsers raise
-        result = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-    answer.write(json.dumps(result).encode())
+    sys.path.append(content["packages"])
+    answer.write(json.dumps(_result(content)).encode())
     answer.close()
 
 
-def run(request: dict[str, Any]) -> str:
-    """Writes the ids of each of `token_texts` and the outputs `names` for each of `texts`; returns the version.
+def _result(content: dict[str, Any]) -> dict[str, str]:
+    import numpy as np
+
+    from utils.host import exceptions
+    from utils.host.errors import FactoryError
+
+    try:
+        with exceptions.panics_raised(), np.load(content["arrays"]) as arrays:
+            version, answers = ACTIONS[content["action"]](content["request"], dict(arrays))
+        np.savez(Path(content["arrays"]), **answers)
+        return {"version": version}
+    except FactoryError as error:
+        return {"refused": str(error)}
+    except Exception as error:  # transformers raises whatever its parsers raise
+        return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+
+
+def outputs(request: dict[str, Any], _: "Arrays") -> "tuple[str, Arrays]":
+    """The version of transformers; the ids of each of `token_texts` and the outputs `names` for each of `texts`.
 
     The arrays are called ids-N and NAME-N (FP32, without batch dimension), N the place of the text.
     """
-    import numpy as np
     import transformers
 
     from utils.convert.reference_model import pytorch_outputs, tokenizer_arrays
@@ -50,12 +69,48 @@ def run(request: dict[str, Any]) -> str:
     model = getattr(transformers, request["auto_class"]).from_pretrained(
         request["model"], dtype="float32", local_files_only=True
     )
-    outputs = pytorch_outputs(model.eval(), tokenizer, texts, limit, names=tuple(request["names"]))
-    for place, row in enumerate(outputs):
+    rows = pytorch_outputs(model.eval(), tokenizer, texts, limit, names=tuple(request["names"]))
+    for place, row in enumerate(rows):
         arrays.update({f"{name}-{place}": value for name, value in row.items()})
-    np.savez(Path(request["arrays"]), **arrays)
-    return str(transformers.__version__)
+    return str(transformers.__version__), arrays
 
+
+def sentences(request: dict[str, Any], recorded: "Arrays") -> "tuple[str, Arrays]":
+    """The version of sentence-transformers; its answer to text N (embedding or score, FP32) is called answer-N.
+
+    Where there are `recorded` outputs (NAME-N for the ids in input_ids-N), they take the place of the model's own.
+    """
+    import transformers
+
+    from utils.convert.sentence_library import Call
+
+    library = importlib.import_module("sentence_transformers")
+    transformers.logging.disable_progress_bar()
+    answers = Call(**request).answers(_replay(recorded) if recorded else None)
+    return str(library.__version__), {f"answer-{place}": each for place, each in enumerate(answers)}
+
+
+def _replay(recorded: "Arrays") -> Callable[..., Any]:
+    """A model's forward that gives the recorded outputs, text after text."""
+    import torch
+    from transformers.utils import ModelOutput
+
+    from utils.host.errors import ParityError
+
+    names = sorted({name.rpartition("-")[0] for name in recorded} - {"input_ids"})
+    places = iter(range(len(recorded)))
+
+    def forward(**tensors: "torch.Tensor") -> Any:
+        place = next(places)
+        ids, expected = tensors["input_ids"][0].tolist(), recorded[f"input_ids-{place}"].tolist()
+        if ids != expected:
+            raise ParityError(f"sentence-transformers gives text {place} the token ids {ids}, the factory {expected}")
+        return ModelOutput({name: torch.from_numpy(recorded[f"{name}-{place}"])[None] for name in names})
+
+    return forward
+
+
+ACTIONS = {"outputs": outputs, "sentences": sentences}
 
 if __name__ == "__main__":
     main()

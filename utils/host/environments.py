@@ -114,6 +114,14 @@ SENTENCES = Environment(
     requirements=(ROOT / "requirements-sentence-transformers.txt",),
     dependencies=False,
 )
+# Version 6 of it needs transformers 5.
+SENTENCES6 = Environment(
+    name="sentence-transformers6",
+    folder=TRANSFORMERS5.folder,
+    requirements=(ROOT / "requirements-sentence-transformers6.txt",),
+    dependencies=False,
+    base=TRANSFORMERS5,
+)
 COVERAGE = Environment(
     name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements-coverage.txt",)
 )
@@ -129,6 +137,7 @@ ENVIRONMENTS = {
         TENSORFLOW,
         TRANSFORMERS5,
         SENTENCES,
+        SENTENCES6,
         COVERAGE,
         DOCS,
     )

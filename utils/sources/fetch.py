@@ -22,7 +22,7 @@ from utils.sources.checkpoint import (
     read_checkpoint,
     read_index,
 )
-from utils.sources.known_keys.check import require_understood
+from utils.sources.known_keys.check import require_understood, warn_of_unused
 from utils.sources.known_keys.folder import unread_in_model
 from utils.sources.labels import Labels, labels_of_config, read_labels, require_count
 from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
@@ -93,6 +93,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
             labels = read_labels(path, requirements=spec.requirements)
             accepted.update(labels.accepted)
     assert config and files  # a build has a model and a tokenizer
+    warn_of_unused(spec.requirements.accept_unknown, accepted)
     if spec.requirements.takes_labels:
         labels = labels or labels_of_config(config.file, head_size=config.head_size, requirements=spec.requirements)
         require_count(labels, config.head_size)

@@ -18,6 +18,7 @@ from utils.host.errors import SourceError
 from utils.host.link_or_copy import clone
 from utils.host.progress import note
 from utils.repository.pipeline import Graph
+from utils.sources.known_keys.check import warn_of_unused
 from utils.sources.labels import Labels, read_labels
 from utils.sources.requirements import Sources
 from utils.sources.storage import METADATA, bounded, local
@@ -135,6 +136,8 @@ def inspect_model(request: Request, name: str, folder: Path) -> Origin:
     revisions, labels = {"model": revision}, None
     if source.task.takes_labels and name == source.models.name:
         labels, revisions["labels"] = _labels(source.sources, folder)
+    if name == source.models.name:
+        warn_of_unused(source.sources.requirements.accept_unknown, labels.accepted if labels else ())
     known = KnownGraph(graph=graph, revisions=revisions, labels=labels)
     return GraphFile(request=request, model=model, known=known, downloads=folder)
 

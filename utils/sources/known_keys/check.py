@@ -1,4 +1,4 @@
-"""Nothing in a folder is ignored unread: a setting that nothing here reads is refused, or passes at one's own word."""
+"""No setting is ignored: one that nothing here reads is refused, unless --accept-unknown names it."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ MOST_SHOWN = 8
 
 
 def require_understood(doubts: Iterable[UnreadSetting], accepted: Iterable[str]) -> tuple[str, ...]:
-    """The names in `accepted` (--accept-unknown) that were of use, each said in a warning.
+    """The names in `accepted` (--accept-unknown) that were of use; a warning shows each.
 
     SourceError (exit 3) names every setting that nothing reads and that may change answers.
     """
@@ -25,6 +25,15 @@ def require_understood(doubts: Iterable[UnreadSetting], accepted: Iterable[str])
     if taken := [doubt for doubt in found if doubt.setting.name in allowed]:
         warn(f"settings that may change answers are left unread, as --accept-unknown says: {_listed(taken)}")
     return tuple(sorted(allowed))
+
+
+def warn_of_unused(options: Iterable[str], accepted: Iterable[str]) -> None:
+    """Names each --accept-unknown in `options` that no file needed; `accepted`: those that were of use."""
+    for name in sorted({*options} - {*accepted}):
+        warn(
+            f"--accept-unknown {name} has no effect: no file of the model, tokenizer or labels has an unread setting "
+            "of that name that would be refused; check the spelling or remove the option"
+        )
 
 
 def _refusal(refused: list[UnreadSetting]) -> str:

@@ -1,0 +1,104 @@
+"""One call of sentence-transformers, in whichever version this process can import: its `encode` or its `predict`."""
+
+import importlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from utils.host import exceptions
+from utils.host.errors import FactoryError, SourceError
+
+# The rule of model_repository/shared/scoring.py -> the class of torch.
+CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "ReLU"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """`kind`: SentenceTransformer or CrossEncoder, loaded from `folder`, which messages call `name`.
+
+    `texts`: texts, or pairs for a CrossEncoder. `settings`: the task's. `max_length`: the limit that an option sets, in
+    tokens; without it the library's own applies, and at most `most`, the limit of tokenizer and model.
+    """
+
+    kind: str
+    folder: str
+    name: str
+    texts: Sequence[Any]
+    settings: Mapping[str, Any]
+    max_length: int | None
+    most: int | None
+
+    def answers(self, forward: Callable[..., Any] | None = None) -> list[Any]:
+        """For each text alone its embedding, FP32 [D], or its score, FP32 [1].
+
+        `forward` replaces that of the model. SourceError (exit 3) if the library cannot load the folder or answer.
+        """
+        with _quiet():
+            with self._telling("load it"):
+                library = importlib.import_module("sentence_transformers")
+                model = getattr(library, self.kind)(self.folder, device="cpu", local_files_only=True)
+                model.max_seq_length = self.max_length or _least(self.most, model.max_seq_length)
+            if forward is not None:
+                model[0].model.forward = forward
+            answer = self._encoder(model) if self.kind == "SentenceTransformer" else self._predictor(model)
+            return [self._answered(answer, text) for text in self.texts]
+
+    def _answered(self, answer: Callable[[Any], Any], text: Any) -> Any:
+        with self._telling(f"answer {_short(text)}"):
+            return answer(text)
+
+    def _encoder(self, model: Any) -> Callable[[Any], Any]:
+        """The folder's modules and truncate_dim decide; --pooling replaces a mode, --normalize comes last."""
+        names = [type(module).__name__ for module in model]
+        for module, name in zip(model, names, strict=True):
+            if name == "Pooling":
+                module.pooling_mode = self.settings["pooling"]
+        last = bool(self.settings.get("normalize_truncated"))
+        last = last or (self.settings["normalize"] and "Normalize" not in names)
+        return lambda text: model.encode(
+            text, normalize_embeddings=last, show_progress_bar=False, convert_to_numpy=True
+        )
+
+    def _predictor(self, model: Any) -> Callable[[Any], Any]:
+        """The folder's own activation decides, but for --activation."""
+        import torch
+
+        is_option = self.settings.get("score_rule") == "option"
+        function = getattr(torch.nn, CLASSES[self.settings["activation"]])() if is_option else None
+        return lambda pair: model.predict([tuple(pair)], activation_fn=function, show_progress_bar=False)
+
+    @contextmanager
+    def _telling(self, action: str) -> Iterator[None]:
+        """Whatever the library raises becomes a SourceError that names the folder, the action and the reason."""
+        try:
+            with exceptions.panics_raised():
+                yield
+        except FactoryError:  # of `forward`
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise SourceError(
+                f"the model in {self.name!r}: sentence-transformers cannot {action} ({reason}); load the folder with "
+                f"sentence_transformers.{self.kind}, mend what it reports and save the folder again"
+            ) from error
+
+
+def _short(text: Any) -> str:
+    return repr(text[:60]) if isinstance(text, str) else repr([each[:60] for each in text])
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library advises, among others, to install a newer version of itself."""
+    former = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(former)
