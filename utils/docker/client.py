@@ -1,13 +1,12 @@
 """The docker client: which program on PATH is used, and how its commands run. Standard library only."""
 
-import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +40,12 @@ class DockerClient:
         `merged` writes stderr into stdout, in order. `environment` overrides variables.
         """
         stderr = subprocess.STDOUT if merged else subprocess.PIPE
-        with self._start(arguments, environment, subprocess.PIPE, stderr) as child:
-            try:
+        try:
+            with self._start(arguments, subprocess.PIPE, stderr, environment) as child:
                 output, errors = child.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                return subprocess.CompletedProcess(child.args, 124, "", f"no answer in {seconds:g} s")
-        return subprocess.CompletedProcess(child.args, child.returncode, output, errors or "")
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(arguments, 124, "", f"no answer in {seconds:g} s")
+        return subprocess.CompletedProcess(arguments, child.returncode, output, errors or "")
 
     def version(self) -> str:
         """The program's own version, like "28.2.2"; empty for a program that is not docker.
@@ -62,7 +61,7 @@ class DockerClient:
         """
         terminal = sys.stderr.isatty()
         outputs = (2, 2) if terminal else (subprocess.PIPE, subprocess.STDOUT)
-        with self._start(arguments, EMPTY, *outputs) as child:
+        with self._start(arguments, *outputs) as child:
             lines: deque[str] = deque(maxlen=200)
             for line in child.stdout or ():
                 sys.stderr.write(line)
@@ -71,39 +70,18 @@ class DockerClient:
             code = child.wait()
         return code, telling_line(lines) if not terminal else "see the lines above"
 
-    @contextlib.contextmanager
     def _start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], stdout: int, stderr: int
-    ) -> Iterator["subprocess.Popen[str]"]:
-        """A child in a session of its own, so that its plugins end with it; it ends with the block or this process."""
-        buildkit = "0" if self.builder == LEGACY else "1"
-        child = subprocess.Popen(
-            children.with_parent_death_signal([str(self.program), *arguments], signal.SIGTERM),
-            start_new_session=True,
-            env=os.environ | {"DOCKER_BUILDKIT": buildkit, "DOCKER_CLI_HINTS": "false", **environment},
-            stdin=subprocess.DEVNULL,
+        self, arguments: Sequence[str], stdout: int, stderr: int, environment: Mapping[str, str] = EMPTY
+    ) -> AbstractContextManager["subprocess.Popen[str]"]:
+        """A child; the end of its session ends its plugins too, and docker cancels a build when its client ends."""
+        buildkit = {"DOCKER_BUILDKIT": "0" if self.builder == LEGACY else "1", "DOCKER_CLI_HINTS": "false"}
+        return children.child_process(
+            [str(self.program), *arguments],
             stdout=stdout,
             stderr=stderr,
-            encoding="utf-8",
-            errors="replace",
+            environment={**buildkit, **environment},
+            seconds=10,
         )
-        try:
-            yield child
-        finally:
-            if child.poll() is None:  # an interrupt or a time-out: docker cancels a build when its client ends
-                _end(child)
-            for stream in (child.stdout, child.stderr):
-                if stream:
-                    stream.close()
-
-
-def _end(child: "subprocess.Popen[str]") -> None:
-    os.killpg(child.pid, signal.SIGTERM)
-    try:
-        child.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
 
 
 def telling_line(lines: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from utils.host.base_python import base_python
@@ -27,22 +27,43 @@ def with_parent_death_signal(command: Sequence[str], number: signal.Signals = si
 
 @contextlib.contextmanager
 def child_process(
-    command: Sequence[str], *, stdout: int, stderr: int | None = None
+    command: Sequence[str],
+    *,
+    stdout: int,
+    stderr: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> "Iterator[subprocess.Popen[str]]":
-    """Runs `command` as a child. When the block fails, the child gets SIGTERM and time to clean up."""
+    """Runs `command` in a session of its own. When the block fails, the session gets SIGTERM and time to clean up.
+
+    It gets SIGKILL if it still runs after `seconds`. `environment` overrides variables of this process.
+    """
     with subprocess.Popen(
         with_parent_death_signal(command, signal.SIGTERM),
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        text=True,
+        start_new_session=True,
+        encoding="utf-8",
         errors="replace",
     ) as child:
         try:
             yield child
         except BaseException:
-            child.terminate()
+            if child.poll() is None:
+                _terminate(child, seconds)
             raise
+
+
+def _terminate(child: "subprocess.Popen[str]", seconds: float | None) -> None:
+    """Without `seconds` the caller waits, after closing the child's pipes."""
+    os.killpg(child.pid, signal.SIGTERM)
+    if seconds is not None:
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def this_process() -> str:
