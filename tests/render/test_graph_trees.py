@@ -15,7 +15,7 @@ from utils.repository.assemble import assemble
 from utils.repository.check import check_repository, parse_config
 from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Graph, Ingredients
-from utils.repository.steps import bare_graph, sharing_no_failure, step_of_graph
+from utils.repository.steps import bare_graph, isolating_failures, step_of_graph
 from utils.repository.tensors import TensorSpec
 from utils.repository.version_policy import parse_policy
 
@@ -77,7 +77,7 @@ def repository(case, tmp_path):
     )  # fmt: skip
     pipeline = LAYOUTS["direct"](ingredients, (bare_graph(ingredients),))
     others = {name: make(file) for name, make in wanted.get("beside", {}).items()}
-    beside = [sharing_no_failure(step_of_graph(ingredients, graph, name)) for name, graph in others.items()]
+    beside = [isolating_failures(step_of_graph(ingredients, graph, name)) for name, graph in others.items()]
     first = replace(
         pipeline.steps[0],
         version=wanted.get("version", 1),

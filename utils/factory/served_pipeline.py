@@ -8,7 +8,7 @@ from utils.convert.types import FrozenTokenizer, Settings
 from utils.options.build_spec import BuildSpec
 from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Graph, Ingredients, Pipeline
-from utils.repository.steps import sharing_no_failure, step_of_graph
+from utils.repository.steps import isolating_failures, step_of_graph
 from utils.repository.tuned import tuned
 from utils.targets.runtimes import RUNTIMES
 
@@ -43,7 +43,7 @@ def served_pipeline(
     )
     planned = LAYOUTS[serving.layout](ingredients, tuple(make(ingredients) for make in task.layouts[serving.layout]))
     added = tuple(
-        sharing_no_failure(step_of_graph(ingredients, graph, name))
+        isolating_failures(step_of_graph(ingredients, graph, name))
         for name, graph in graphs.added.items()
         if name not in of_steps
     )

@@ -1,4 +1,4 @@
-"""How a task's steps become Triton models: one row a layout. Same name, same inputs, same outputs in each."""
+"""The layouts, which map a task's steps to Triton models. Every layout serves the same name, inputs and outputs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from utils.repository.pipeline import Ingredients, Pipeline, Step
 
 
 def _ensemble(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
-    """One Triton model a step; Triton's ensemble scheduler carries the tensors from each to those after it."""
+    """One Triton model per step; Triton's ensemble scheduler passes the tensors between them."""
     return Pipeline(
         model_name=ingredients.model_name,
         max_batch_size=min(step.max_batch_size for step in steps),
@@ -19,12 +19,12 @@ def _ensemble(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
 
 
 def _fused(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
-    """One Triton model that does what all steps of the ensemble do."""
+    """One Triton model that performs all steps of the ensemble."""
     return replace(_direct(ingredients, steps), layout="fused")
 
 
 def _direct(ingredients: Ingredients, steps: tuple[Step, ...]) -> Pipeline:
-    """The first step is the served model; it calls the others, or they stand beside it."""
+    """The first step is the served model; it calls the others, or they are served beside it."""
     first = replace(steps[0], model_name=ingredients.model_name)
     return Pipeline(
         model_name=first.model_name,

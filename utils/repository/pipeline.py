@@ -1,4 +1,4 @@
-"""Stage 5: the plan of a model repository, written as context.json for the stages after it."""
+"""Stage 5: the plan of a model repository, which context.json passes to the later stages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from utils.repository.tensors import TensorSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """An exported model on disk, its external data beside it, and its tensors (batch dimension left out).
+    """An exported model on disk, with its external data in the same folder, and its tensors without batch dimension.
 
-    `format` is a row of targets/formats.py: the component that serves it and the name it has there. `batched` is False
-    for a graph whose tensors have no batch dimension of their own: then dims are whole shapes.
+    `format` is a row of targets/formats.py: the component that serves the graph and its file name there. `batched` is
+    False for a graph without a batch dimension; its dims are complete shapes.
     """
 
     path: Path
@@ -28,13 +28,12 @@ class Graph:
 class Step:
     """One Triton model of the repository, made from one component folder.
 
-    `max_batch_size` 0: its dims are whole shapes. `gpus`: those it runs on, () for all of them. `requirements`: files
-    of the component folder that say what it imports, where it has them. `files` ({name in the version folder: path})
-    are copied; `documents` ({name: JSON value}) are written. `stands_for`: {name of a tensor: its name among the
-    steps}, for those that are called otherwise there. `version` is what these become; `earlier` are versions of former
-    builds that stay beside it, {version: files}. `version_policy` is what the config says of the versions to serve, in
-    Triton's own form. `threads` (0: the runtime's own choice), `instances` and `batch_delay` (in microseconds; None: no
-    two requests share a run) are of a step that runs a graph: see utils/targets/tuning.py.
+    `max_batch_size` 0: dims are complete shapes. `gpus` are the devices, () for all. `requirements` are requirements
+    files of the component folder, which need not exist. `files` ({name in the version folder: path}) are copied;
+    `documents` ({name: JSON value}) are written. `stands_for` maps the name of a tensor to its name in the ensemble, if
+    they differ. `version` is the version of these files; `earlier` ({version: files}) are those of earlier builds.
+    `version_policy` has the form of config.pbtxt. `threads` (0: the runtime's default), `instances` and `batch_delay`
+    (in microseconds; None: no dynamic batching) apply to a step that runs a graph: see utils/targets/tuning.py.
     """
 
     model_name: str
@@ -58,9 +57,9 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """The served model, what it takes and gives, and its steps in order.
+    """The served model, its inputs and outputs, and its steps in order.
 
-    In the layout "ensemble" the served model is one of its own over the steps; in any other it is the first step.
+    In the layout "ensemble" the served model is the ensemble of the steps; in the others it is the first step.
     """
 
     model_name: str
@@ -73,12 +72,12 @@ class Pipeline:
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:
-    """What each step's own files are made of; a step takes what it needs (see steps.py and the task's row).
+    """The values from which the steps are made (see steps.py and the task's row).
 
     `inputs` and `outputs` are the served API. `graphs` are the exported models by the name of their step. `settings`
-    are the task's: what its row's `settle` gave. `engine` and `precision` are names in targets/engines.py and
-    targets/precisions.py, `pads_to_buckets` is of targets/runtimes.py. `step_names`: {component: model name}, where the
-    user gave one.
+    are the resolved settings of the task. `engine` and `precision` are names in targets/engines.py and
+    targets/precisions.py, `pads_to_buckets` comes from targets/runtimes.py. `step_names` ({component: model name}) are
+    set by the user.
     """
 
     model_name: str
@@ -99,7 +98,7 @@ class Ingredients:
 
     @property
     def graph(self) -> Graph:
-        """The only graph, or the first."""
+        """The first graph, for tasks that have only one."""
         return next(iter(self.graphs.values()))
 
     def name_of(self, component: str) -> str:

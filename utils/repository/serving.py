@@ -1,4 +1,4 @@
-"""How a model is served: its names, its versions, its layout and its largest batch."""
+"""The serving options of a model: names, versions, layout and maximum batch size."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,9 @@ from utils.repository.version_policy import VersionPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """`layout` is a name in layouts.py; `names` are those of tensors and steps.
+    """The serving options. `layout` is a name in layouts.py; `names` are those of tensors and steps.
 
-    `model_version` None: the model has one version. `versions_of`: the tag of the build whose versions stay beside it.
+    `model_version` None: the model has one version. `versions_of` is the tag of the build whose versions are kept.
     """
 
     model_name: str

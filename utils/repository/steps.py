@@ -1,4 +1,4 @@
-"""The steps that several tasks share: how each is made from what a build has."""
+"""Steps that several tasks share, made from the ingredients of a build."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +9,17 @@ from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.tensors import TensorSpec
 from utils.targets.formats import FORMATS
 
-# Tokens a run of the graph takes at most, padding included: of 128 to 2048 the fastest (benchmarks/limit.py).
+# Maximum number of tokens in a run of the graph, with padding: the fastest from 128 to 2048 (benchmarks/limit.py).
 TOKEN_BUDGET = 256
-# Texts without a limit of tokens are padded to no length above this one.
+# The largest padding bucket for models without a limit of tokens.
 LONGEST_BUCKET = 8192
 SHORTEST_BUCKETS = (16, 24)
-# What a server runs before it is ready, for a model of one text and for one of pairs.
+# {number of inputs: texts or pairs of texts}, which a server runs before it is ready.
 WARM_UP = {1: GOLDEN_TEXTS[:8], 2: GOLDEN_PAIRS[:8]}
 
 
 def text_preprocessing(ingredients: Ingredients) -> Step:
-    """Texts, or pairs of texts where two inputs are served, to what the graph takes."""
+    """Tokenizes texts, or pairs of texts if two inputs are served, to the inputs of the graph."""
     return Step(
         model_name=ingredients.name_of("text_preprocessing"),
         component="text_preprocessing",
@@ -32,7 +32,7 @@ def text_preprocessing(ingredients: Ingredients) -> Step:
 
 
 def _bucketed(ingredients: Ingredients) -> dict[str, Any]:
-    """The tokenization, with the lengths that requests are padded to, where there are to be few of them."""
+    """The tokenization settings, with padding buckets if the runtime pads to a few fixed lengths."""
     settings = dict(ingredients.tokenization)
     padding = settings.get("padding")
     if not ingredients.pads_to_buckets or not padding or "length" in padding:
@@ -41,27 +41,27 @@ def _bucketed(ingredients: Ingredients) -> dict[str, Any]:
 
 
 def length_buckets(limit: int | None) -> list[int]:
-    """Numbers of tokens, each a third or a half more than the one before, up to the limit of a text."""
-    most = limit or LONGEST_BUCKET
-    lengths = sorted(start << doubled for start in SHORTEST_BUCKETS for doubled in range(most.bit_length()))
-    return [length for length in lengths if length < most] + [most]
+    """Numbers of tokens, each a third or a half more than the previous one, up to the limit of a text."""
+    last = limit or LONGEST_BUCKET
+    lengths = sorted(start << doubled for start in SHORTEST_BUCKETS for doubled in range(last.bit_length()))
+    return [length for length in lengths if length < last] + [last]
 
 
 def tokenizer_file(ingredients: Ingredients) -> dict[str, Path]:
-    """The frozen tokenizer, where a step that tokenizes expects it; none while a build is only planned."""
+    """{file name: path} of the frozen tokenizer; empty while a build is only planned."""
     return {"tokenizer.json": ingredients.tokenizer_file} if ingredients.tokenizer_file else {}
 
 
 def graph_step(ingredients: Ingredients) -> Step:
-    """The exported model as a step of its own, its tensors as the graph has them."""
+    """The exported model as a step, with the tensors of the graph."""
     component = FORMATS[ingredients.graph.format].component
     return step_of_graph(ingredients, ingredients.graph, ingredients.name_of(component))
 
 
 def graph_call(ingredients: Ingredients) -> dict[str, Any]:
-    """What a step that calls the graph's step must know of it: the settings of model_repository/shared/graph_call.py.
+    """The settings of a step that calls the graph's step: those of model_repository/shared/graph_call.py.
 
-    utils/repository/check.py holds them against the model that is called.
+    utils/repository/check.py compares them with the config of that model.
     """
     called = graph_step(ingredients)
     return {
@@ -74,7 +74,7 @@ def graph_call(ingredients: Ingredients) -> dict[str, Any]:
 
 
 def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> Step:
-    """One exported model under a name of its own."""
+    """A step for one exported model, named `model_name`."""
     row = FORMATS[graph.format]
     inputs, input_names = _by_position("input", graph.inputs) if row.positional else (graph.inputs, {})
     outputs, output_names = _by_position("output", graph.outputs) if row.positional else (graph.outputs, {})
@@ -92,37 +92,37 @@ def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> St
 
 
 def _by_position(word: str, tensors: tuple[TensorSpec, ...]) -> tuple[tuple[TensorSpec, ...], dict[str, str]]:
-    """The tensors under names of their position, and what each name stands for. `word`: "input" or "output".
+    """The tensors named by position, and {new name: name in the graph}. `word` is "input" or "output".
 
     Source of <name>__<index>: Triton's pytorch_backend, README.md, on the names of inputs and outputs.
     """
     named = tuple(replace(tensor, name=f"{word}__{position}") for position, tensor in enumerate(tensors))
-    return named, {new.name: usual.name for new, usual in zip(named, tensors, strict=True)}
+    return named, {new.name: tensor.name for new, tensor in zip(named, tensors, strict=True)}
 
 
 def bare_graph(ingredients: Ingredients) -> Step:
     """The exported model as the served model: clients send the graph's own tensors."""
-    return sharing_no_failure(graph_step(ingredients))
+    return isolating_failures(graph_step(ingredients))
 
 
-def sharing_no_failure(step: Step) -> Step:
+def isolating_failures(step: Step) -> Step:
     """`step` without dynamic batching if a value that a client sends can make a run fail.
 
-    Triton's C++ backends fail every request of a run that fails. On a CPU an integer can lie outside of the table it
-    indexes, and a text can be none that the graph converts; any float or truth value can be computed with. On a GPU
-    ONNX Runtime reads zeros outside of a table: source gather_impl.cu of its CUDA provider.
+    Triton's C++ backends fail every request of a run that fails. On a CPU an integer can be an index out of range, and
+    a text can be one that the graph cannot convert; floats and truth values never fail a run. On a GPU ONNX Runtime
+    reads zeros for an index out of range. Source: gather_impl.cu of its CUDA provider.
     """
     safe = all(tensor.dtype.startswith("FP") or tensor.dtype == "BOOL" for tensor in step.inputs)
     return step if safe or step.instance_kind == "KIND_GPU" else replace(step, batch_delay=None)
 
 
 def graph_files(graph: Graph) -> dict[str, Path]:
-    """The graph and its external data, as they lie in a version folder."""
+    """{name in the version folder: path} of the graph and its external data."""
     return {FORMATS[graph.format].file: graph.path, **{name: graph.path.parent / name for name in graph.external_files}}
 
 
 def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
-    """All steps of a task of texts in one; `answering`: the shared module that makes answers of the graph's outputs."""
+    """All steps of a text task in one. `answering` is the shared module that turns graph outputs into answers."""
     graph = ingredients.graph
     own = {
         "answering": answering,
@@ -145,10 +145,10 @@ def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
 
 
 def id2label(labels: tuple[str, ...]) -> dict[str, str]:
-    """The labels as the post-processing steps read them."""
+    """The labels in the form of id2label.json."""
     return {str(index): label for index, label in enumerate(labels)}
 
 
 def text_input(name: str = "text_input") -> TensorSpec:
-    """One UTF-8 text a row."""
+    """The spec of an input with one UTF-8 text per row."""
     return TensorSpec(name=name, dtype="BYTES", dims=(1,))
