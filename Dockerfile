@@ -22,6 +22,7 @@ RUN umask 022 \
  && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true) \
  && mkdir -p /rootfs/opt \
  && mv /opt/serving /rootfs/opt/
+COPY LICENSE NOTICE /rootfs/opt/serving/
 COPY deploy/healthcheck.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py /rootfs/opt/serving/
 COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor

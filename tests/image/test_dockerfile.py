@@ -33,6 +33,7 @@ print(json.dumps({
     "modules": [name for name in modules if importlib.util.find_spec(name)],
     "numpy": numpy.__file__,
     "serving": size("/opt/serving"),
+    "licences": [name for name in ("LICENSE", "NOTICE") if os.access("/opt/serving/" + name, os.R_OK)],
     "triton": sorted(os.listdir("/opt/tritonserver")),
     "backend": sorted(os.listdir("/opt/tritonserver/backends/onnxruntime")),
     "unreadable": unreadable("/opt") + unreadable("/models"),
@@ -88,6 +89,7 @@ def test_contents_of_slim(engine, slim):
     assert found["modules"] == ["numpy", "tokenizers"]
     assert found["numpy"].startswith("/opt/serving/")
     assert found["serving"] <= 100 * MB
+    assert found["licences"] == ["LICENSE", "NOTICE"]
     assert found["triton"] == ["LICENSE", PDF, "TRITON_VERSION", "backends", "bin", "caches", "lib"]
     assert found["backend"] == BACKEND  # no providers for GPUs, tests, headers
     assert found["unreadable"] == []

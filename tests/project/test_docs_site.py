@@ -52,3 +52,15 @@ def test_the_links_of_a_page_beside_the_docs(page):
 
 def test_the_readme_is_one_page():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 90
+
+
+PICTURES = [page for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if "```mermaid" in page.read_text()]
+
+
+@pytest.mark.parametrize("page", PICTURES, ids=lambda path: path.name)
+def test_no_picture_has_a_node_with_a_reserved_name(page):
+    """`graph`, `end` and others as the name of a node are syntax errors of mermaid; no page shows the picture then."""
+    for picture in re.findall(r"(?ms)^```mermaid\n(.*?)^```", page.read_text(encoding="utf-8")):
+        nodes = set(re.findall(r"(?m)(?:^|>|\|)\s*(\w+)\s*(?=\[|\{|-->|--|$)", picture))
+        assert not nodes & {"graph", "end", "subgraph", "class", "click", "style", "default"}
+        assert len(nodes) > 3

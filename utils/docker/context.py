@@ -16,6 +16,8 @@ from utils.repository.version_files import place_again
 FILES = {
     "Dockerfile": 0o644,
     ".dockerignore": 0o644,
+    "LICENSE": 0o644,
+    "NOTICE": 0o644,
     "requirements-serving.txt": 0o644,
     "deploy/collect_runtime.sh": 0o755,
     "deploy/healthcheck.py": 0o644,
