@@ -246,7 +246,7 @@ def test_what_cannot_be_served_is_told_in_a_sentence(what, tmp_path):
     code, said, make = BAD[what]
     file = tmp_path / "bad.onnx"
     make(file)
-    done = build(file, "-", "-", "test-bad-graph", "--task", "onnx", "--release", "22.12")
+    done = build(file, "-", "-", "test-bad-graph", "--task", "onnx", "--release", "24.01")
     assert done.returncode == code, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert said in line

@@ -14,7 +14,7 @@ from utils.host import children
 from utils.host.disk import gigabytes
 from utils.host.environments import FACTORY
 from utils.host.errors import ImageError
-from utils.targets.releases import ADMIN_APIS_CLOSE, SECURITY_FLOOR, default_release, slim_image_of, usable_releases
+from utils.targets.releases import OLDEST_SUPPORTED, SECURITY_FLOOR, default_release, slim_image_of, usable_releases
 
 SCRIPT = Path(__file__).with_name("look_inside.sh")
 FULL_IMAGE = "give a full Triton image (nvcr.io/nvidia/tritonserver:YY.MM-py3, or one made from it)"
@@ -75,10 +75,10 @@ def release(name: str) -> Finding:
             f"the image does not say which one it is of; models are converted for {default_release()}",
             "give the --release it is of when you build on it",
         )
-    if name < ADMIN_APIS_CLOSE:
+    if name < OLDEST_SUPPORTED:
         return fault(
             check,
-            f"Triton {name} cannot close its admin APIs over HTTP, as releases from {ADMIN_APIS_CLOSE} on can",
+            f"Triton {name} is not supported: releases before {OLDEST_SUPPORTED} get no security fixes",
             f"take a base image of {SECURITY_FLOOR} or newer",
             ImageError,
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from utils.host.errors import ImageError
 from utils.host.progress import note, warn
 from utils.targets.formats import FORMATS
-from utils.targets.releases import SECURITY_FLOOR, slim_image_of
+from utils.targets.releases import SECURITY_FLOOR, require_supported, slim_image_of
 from utils.targets.runtimes import RUNTIMES
 from utils.targets.target import Target
 
@@ -46,6 +46,7 @@ def _check_release(target: Target, engine: "Engine") -> None:
     """Warns if the base image is an old release, or older than the release that the model is converted for."""
     image, release = target.triton_image, target.release.name
     found = engine.triton_release(image) or release
+    require_supported(f"--base-image {image} (Triton {found})", found)
     warn_of_old_release(found)
     if found < release:
         warn(

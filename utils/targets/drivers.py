@@ -13,7 +13,9 @@ from utils.targets import nvidia_smi
 from utils.targets.releases import Release, usable_releases
 
 # CUDA major version -> the lowest driver branch that runs it by minor-version compatibility.
-LOWEST_DRIVERS = {"11": 450, "12": 525, "13": 580}
+LOWEST_DRIVERS = {"12": 525, "13": 580}
+# The lowest driver branch that data-center GPUs can run 24.01 with (release notes of 24.01).
+LOWEST_FORWARD = 470
 NATIVE, MINOR, FORWARD = "native", "minor-version compatible", "forward compatible"
 # Releases that fixed vulnerabilities of the highest severity.
 SECURITY_RELEASES = ("25.07", "25.08", "26.03", "26.06")
@@ -37,7 +39,7 @@ def parse_driver(text: str) -> tuple[int, ...]:
 def compatibility(driver: tuple[int, ...], release: Release) -> str | None:
     """NATIVE, MINOR or FORWARD; None for a driver too old for any, or a release whose CUDA is not verified."""
     lowest = LOWEST_DRIVERS.get(release.cuda.split(".")[0])
-    if lowest is None or driver[0] < min(LOWEST_DRIVERS.values()):
+    if lowest is None or driver[0] < LOWEST_FORWARD:
         return None
     if driver[0] < lowest:
         return FORWARD

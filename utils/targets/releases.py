@@ -9,11 +9,9 @@ from pathlib import Path
 from utils.host.errors import UsageError
 
 TABLE = Path(__file__).with_name("triton_releases.csv")
-# Bulletins up to August 2026 are fixed in this release; an older one is built only when asked for.
+# Bulletins up to August 2026 are fixed in this release; an older one is built only on request.
 SECURITY_FLOOR = "26.06"
-# The first release with --http-restricted-api (src/command_line_parser.cc on the server's branches r23.10 and r23.11):
-# the admin APIs of an older one are open to every client.
-ADMIN_APIS_CLOSE = "23.11"
+OLDEST_SUPPORTED = "24.01"
 # The small base of a distribution, by the ID of its os-release.
 SLIM_IMAGES = {"ubuntu": "ubuntu:{}", "debian": "debian:{}-slim"}
 # The exporter's own default; a release that accepts less gets what it accepts.
@@ -172,8 +170,18 @@ def default_release() -> str:
     return list(usable_releases())[-1]
 
 
+def require_supported(source: str, name: str) -> None:
+    """UsageError if the release `name` ("YY.MM") is older than OLDEST_SUPPORTED; `source` says where it was named."""
+    if re.fullmatch(r"[0-9]{2}\.[0-9]{2}", name) and name < OLDEST_SUPPORTED:
+        raise UsageError(
+            f"{source} is not supported: Triton releases before {OLDEST_SUPPORTED} get no security fixes; choose "
+            f"{SECURITY_FLOOR} or newer, or at least {OLDEST_SUPPORTED} for an old GPU driver (see --list-releases)"
+        )
+
+
 def find_release(name: str) -> Release:
-    """The release called `name` ("YY.MM"); UsageError when it is unknown or lacks the ONNX Runtime backend."""
+    """The release called `name` ("YY.MM"); UsageError if it is not supported or lacks the ONNX Runtime backend."""
+    require_supported(f"--release {name}", name)
     releases = usable_releases()
     if name not in releases:
         raise UsageError(

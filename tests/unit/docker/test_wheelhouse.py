@@ -61,14 +61,13 @@ def fill(folder, requirements, **options):
     [
         ("3.12", "x86_64", ["numpy==1.26.4", "onnxruntime==1.0"]),
         ("3.10", "aarch64", ["numpy==1.26.4"]),
-        ("3.8", "x86_64", ["numpy==1.24.4", "onnxruntime==1.0"]),
     ],
 )
 def test_markers_are_evaluated_for_the_target(requirements, python, machine, expected):
     assert wheelhouse.applicable(requirements, python=python, machine=machine) == expected
 
 
-@pytest.mark.parametrize("python", ["3.8", "3.10", "3.12"])
+@pytest.mark.parametrize("python", ["3.10", "3.12", "3.13"])
 def test_serving_requirements_are_pinned_once_each(python):
     chosen = wheelhouse.applicable(ROOT / "requirements-serving.txt", python=python, machine="x86_64")
     names = [line.split("==")[0] for line in chosen]

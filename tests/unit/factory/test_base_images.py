@@ -3,7 +3,7 @@ import platform
 import pytest
 
 from utils.factory.base_images import docker_plan
-from utils.host.errors import ImageError
+from utils.host.errors import ImageError, UsageError
 from utils.options.build_spec import parse_arguments
 from utils.targets.releases import SECURITY_FLOOR, find_release
 
@@ -130,6 +130,11 @@ def test_what_a_base_image_says_it_is_counts(capsys, found, asked, old, older):
     err = capsys.readouterr().err
     assert ("lacks security fixes" in err, f"base image mine:1 is Triton {found}" in err) == (old, older)
     assert not older or f"--release {found}" in err
+
+
+def test_a_base_image_of_a_release_before_24_01_is_refused():
+    with pytest.raises(UsageError, match=r"mine:1.*23\.10"):
+        docker_plan(target_of("--base-image", "mine:1"), RecordingEngine(triton="23.10"))
 
 
 @pytest.mark.parametrize("engine", [None, RecordingEngine(missing=["ubuntu:24.04"])])

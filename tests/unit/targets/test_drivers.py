@@ -11,23 +11,20 @@ from utils.targets.releases import SECURITY_FLOOR, find_release, list_releases, 
 @pytest.mark.parametrize(
     ("driver", "release", "how"),
     [
-        ("535.104", "23.08", NATIVE),  # the Korean tutorial's own pair
-        ("535.104", "23.10", NATIVE),
-        ("535.104", "23.11", MINOR),
         ("535.104", "25.07", MINOR),
         ("535.104", "25.08", FORWARD),  # CUDA 13 begins: 580 is its lowest
-        ("525.60", "23.03", MINOR),
-        ("520.61", "23.03", FORWARD),
-        ("520.61", "22.12", NATIVE),
-        ("450.80", "22.12", MINOR),
-        ("449.9", "22.12", None),
+        ("525.60", "24.05", MINOR),
+        ("550.54.15", "24.05", NATIVE),
+        ("520.61", "24.01", FORWARD),
+        ("470.57", "24.01", FORWARD),
+        ("469.9", "24.01", None),
         ("580.82", "25.08", MINOR),
         ("580.95.05", "25.10", NATIVE),
         ("610.43.02", "26.07", NATIVE),
         ("610.43.01", "26.07", MINOR),
         ("615.61", "26.08", NATIVE),
         ("615.60", "26.08", MINOR),
-        ("535.104", "23.01", None),  # its CUDA is not verified
+        ("535.104", "24.03", None),  # its CUDA is not verified
     ],
 )
 def test_how_a_driver_runs_a_release(driver, release, how):
@@ -37,8 +34,7 @@ def test_how_a_driver_runs_a_release(driver, release, how):
 @pytest.mark.parametrize(
     ("driver", "release", "words"),
     [
-        ("535.104", "25.07", ["minor-version compatible", "newest native one is 23.10", "25.08, 26.03, 26.06"]),
-        ("520.61.05", "22.12", ["native", "CUDA 11.8.0", "ONNX Runtime 1.13.1", "25.07"]),
+        ("535.104", "25.07", ["minor-version compatible", "25.08, 26.03, 26.06"]),
         ("610.43.02", "26.08", ["minor-version compatible", "newest native one is 26.07"]),
     ],
 )
@@ -60,10 +56,10 @@ def test_what_is_no_version_is_refused(text):
 
 
 def test_a_driver_too_old_for_anything_is_refused():
-    with pytest.raises(UsageError, match="install 450 or newer"):
-        choose_release("440.33")
-    with pytest.raises(UsageError, match=r"cannot run --release 23\.01 \(CUDA not verified\); choose 25\.07"):
-        check_driver("535.104", find_release("23.01"))
+    with pytest.raises(UsageError, match="install 525 or newer"):
+        choose_release("520.61.05")
+    with pytest.raises(UsageError, match=r"cannot run --release 24\.03 \(CUDA not verified\); choose 25\.07"):
+        check_driver("535.104", find_release("24.03"))
 
 
 def test_forward_compatibility_is_for_those_who_name_the_release():

@@ -32,8 +32,8 @@ def test_a_model_on_the_cpu_has_no_gpus(text):
         ("6.1", "25.01", False),
         ("7.0", "25.06", False),
         ("7.5", "25.05", True),
-        ("5.2", "22.12", False),
-        ("9.0", "22.12", True),
+        ("5.2", "24.01", False),
+        ("9.0", "24.01", True),
         ("10.0", "24.12", False),
         ("12.0", "25.01", True),
         ("12.1", "26.08", True),
@@ -49,7 +49,7 @@ def test_a_release_serves_some_gpus(capability, release, serves):
 
 
 def test_the_way_out_is_told():
-    with pytest.raises(UsageError, match=r"from 22\.12 to 24\.12, or --device cpu"):
+    with pytest.raises(UsageError, match=r"from 24\.01 to 24\.12, or --device cpu"):
         gpus.check_capability("6.0", find_release(default_release()))
     with pytest.raises(UsageError, match="below what any release serves"):
         gpus.check_capability("5.2", find_release(default_release()))

@@ -5,6 +5,7 @@ import pytest
 from utils.host.errors import UsageError
 from utils.options.release_choice import warn_of_doubts
 from utils.targets.releases import (
+    OLDEST_SUPPORTED,
     PREFERRED_OPSET,
     SECURITY_FLOOR,
     default_release,
@@ -16,7 +17,7 @@ from utils.targets.releases import (
 
 def test_the_names_are_in_order_and_the_newest_is_the_default():
     names = list(usable_releases())
-    assert len(names) > 30
+    assert len(names) >= 29
     assert names == sorted(set(names))
     assert all(re.fullmatch(r"\d\d\.(0[1-9]|1[0-2])", name) for name in names)
     assert default_release() == names[-1]
@@ -30,8 +31,7 @@ def test_the_default_has_the_security_fixes():
 @pytest.mark.parametrize(
     ("name", "triton", "opset", "max_ir", "ubuntu", "python"),
     [
-        ("22.12", "2.29.0", 17, 8, "20.04", "3.8"),  # the opset is what its ONNX Runtime takes
-        ("23.03", "2.32.0", 18, 8, "20.04", "3.8"),
+        ("24.01", "2.42.0", 18, 9, "22.04", "3.10"),
         ("24.08", "2.49.0", 18, 10, "22.04", "3.10"),  # a newer opset would do; the exporter's own is preferred
         ("26.06", "2.70.0", 18, 13, "24.04", "3.12"),
     ],
@@ -50,6 +50,20 @@ def test_every_row_is_fit_for_a_build():
         assert release.max_ir >= 8
         assert re.fullmatch(r"3\.\d+", release.python)
         assert re.fullmatch(r"\d+\.\d+\.\d+", release.onnxruntime)
+
+
+@pytest.mark.parametrize("name", ["23.12", "23.10", "22.12", "00.00"])
+def test_a_release_before_24_01_is_refused_in_one_sentence(name):
+    with pytest.raises(UsageError) as refusal:
+        find_release(name)
+    assert refusal.value.exit_code == 2
+    message = str(refusal.value)
+    assert f"--release {name} is not supported" in message
+    assert OLDEST_SUPPORTED in message and SECURITY_FLOOR in message and "\n" not in message
+
+
+def test_the_oldest_row_is_the_oldest_supported_release():
+    assert next(iter(usable_releases())) == OLDEST_SUPPORTED
 
 
 # 24.02 came without the ONNX Runtime backend, 26.11 has not been measured.
@@ -76,7 +90,6 @@ def test_nothing_is_in_doubt_of_the_default():
         ("25.02", (), 1),  # CUDA 12.8.0.38 and 12.8.0.038 are the same
         ("25.08", (), 2),  # ONNX Runtime 1.23.0 and 1.23.0+commit are the same
         ("26.06", (), 0),  # a driver "see-cuda-compat" names none
-        ("23.01", (), 2),
     ],
 )
 def test_doubts_are_read_from_the_table(name, doubts, gpu_doubts):
@@ -87,7 +100,7 @@ def test_doubts_are_read_from_the_table(name, doubts, gpu_doubts):
 
 def test_what_the_columns_cannot_tell_is_in_one_of_its_own():
     """A note that sources disagree, without a word of it where the release is chosen, would be lost."""
-    told = [find_release(name).unverified for name in ("23.05", "24.11", "24.12", "26.02")]
+    told = [find_release(name).unverified for name in ("24.11", "24.12", "26.02")]
     assert all(told)
 
 

@@ -158,14 +158,14 @@ def test_a_negative_size_is_a_free_dimension_as_in_onnx_runtime(file):
 
 @pytest.mark.parametrize(("opset", "ir"), [(17, 8), (7, 3)])
 def test_a_graph_that_the_release_loads_passes(file, opset, ir):
-    require_loadable(read_onnx(small_graphs.doubling(file, opset=opset, ir=ir)), find_release("22.12"))
+    require_loadable(read_onnx(small_graphs.doubling(file, opset=opset, ir=ir)), find_release("24.01"))
 
 
 @pytest.mark.parametrize(
     ("opset", "ir", "said"),
     [
-        (18, 8, "--release 23.03 or newer"),
-        (17, 9, "--release 23.05 or newer"),
+        (20, 9, "--release 24.03 or newer"),
+        (19, 10, "--release 24.05 or newer"),
         (21, 10, "--release 24.05 or newer"),
         (99, 8, "; export it for an older one"),
     ],
@@ -173,6 +173,6 @@ def test_a_graph_that_the_release_loads_passes(file, opset, ir):
 def test_a_graph_newer_than_the_release_is_refused_with_one_that_loads_it(file, opset, ir, said):
     graph = read_onnx(small_graphs.doubling(file, opset=opset, ir=ir))
     with pytest.raises(ExportError, match=said) as refusal:
-        require_loadable(graph, find_release("22.12"))
+        require_loadable(graph, find_release("24.01"))
     assert f"opset {opset} and IR version {ir}" in str(refusal.value)
     assert "at most opset 17 and IR version 8" in str(refusal.value)

@@ -20,7 +20,7 @@ def test_a_folder_with_one_graph_is_that_graph(tmp_path):
     file = small_graphs.doubling(tmp_path / "models" / "some.onnx")
     by_folder, by_file = (looked_at(each, tmp_path / "work")["some-model"].known for each in (file.parent, file))
     assert by_folder == by_file
-    assert by_file.facts["model"] == {"graph": "some.onnx", "opset": 17, "ir_version": 8}
+    assert by_file.facts["model"] == {"graph": "some.onnx", "opset": 18, "ir_version": 8}
 
 
 def test_of_several_graphs_the_one_called_model(tmp_path):
@@ -76,7 +76,7 @@ def test_the_files_given_are_not_touched(tmp_path):
 def test_a_graph_newer_than_the_release_is_told_before_any_work(tmp_path):
     file = small_graphs.doubling(tmp_path / "some.onnx", opset=21, ir=10)
     with pytest.raises(ExportError, match=r"--release 24\.05 or newer"):
-        looked_at(file, tmp_path / "work", "--release", "22.12")
+        looked_at(file, tmp_path / "work", "--release", "24.01")
 
 
 def test_a_frozen_graph_is_converted_between_the_tensors_named(tmp_path, monkeypatch):
@@ -90,12 +90,12 @@ def test_a_frozen_graph_is_converted_between_the_tensors_named(tmp_path, monkeyp
     monkeypatch.setattr(frozen_graph, "convert", convert)
     (tmp_path / "east.pb").write_bytes(b"a frozen graph")
     words = ("--inputs", small_graphs.IMAGES, "--outputs", f"{small_graphs.SCORES},{small_graphs.GEOMETRY}")
-    origin = looked_at(tmp_path / "east.pb", tmp_path / "work", *words, "--release", "22.12")["some-model"]
+    origin = looked_at(tmp_path / "east.pb", tmp_path / "work", *words, "--release", "24.01")["some-model"]
     assert asked == {
         "pb": tmp_path / "east.pb",
         "inputs": (small_graphs.IMAGES,),
         "outputs": (small_graphs.SCORES, small_graphs.GEOMETRY),
-        "opset": 17,
+        "opset": 18,
     }
     graph = origin.convert(origin.fetch(), tmp_path / "artifacts").graph
     assert [tensor.name for tensor in graph.inputs] == [small_graphs.IMAGES]
