@@ -1,4 +1,4 @@
-"""Starts what the image is made of, as its user, at the end of `docker build`: a missing library ends it by name.
+"""Checks at the end of `docker build`, as the image's user, that its programs start and its libraries load.
 
 Exit code 0, or 1 with one sentence. RUNTIME is the Dockerfile's argument. Standard library only.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 
 TRITON = Path("/opt/tritonserver")
 SERVING = Path(__file__).parent
-# A full image is NVIDIA's own, whose other backends may need a GPU's driver, which no build has.
+# The other backends of a full image may need a GPU driver, which a build does not have.
 BACKENDS = {"slim": ("python", "onnxruntime")}
-LOADER_SAYS = "error while loading shared libraries"
+LOADER_ERROR = "error while loading shared libraries"
 
 
 class Fault(Exception):  # noqa: N818 - a word of the documentation
@@ -21,23 +21,23 @@ class Fault(Exception):  # noqa: N818 - a word of the documentation
 
 
 def main() -> None:
-    """Raises Fault for the first that fails."""
-    if "Usage:" not in _run(TRITON / "bin/tritonserver", "--help"):  # it ends with 0 or 1, by release
+    """Raises Fault for the first check that fails."""
+    if "Usage:" not in _run(TRITON / "bin/tritonserver", "--help"):  # the exit code is 0 or 1, depending on the release
         raise Fault("tritonserver --help does not print its usage")
-    _run(TRITON / "backends/python/triton_python_backend_stub")  # without arguments it says so and ends
+    _run(TRITON / "backends/python/triton_python_backend_stub")  # without arguments it prints its usage and exits
     _load_backends(BACKENDS.get(os.environ.get("RUNTIME", ""), ("python",)))
     _import_packages()
 
 
 def _run(*command: object) -> str:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace")
-    if LOADER_SAYS in done.stderr or done.returncode < 0:
+    if LOADER_ERROR in done.stderr or done.returncode < 0:
         raise Fault(f"{command[0]} does not start: {done.stderr.strip() or f'signal {-done.returncode}'}")
     return done.stdout + done.stderr
 
 
 def _load_backends(names: tuple[str, ...]) -> None:
-    """In the order in which Triton opens them: its own library first."""
+    """Loads the libraries in Triton's order: its own library first."""
     for library in (TRITON / "lib/libtritonserver.so", *(_library(name) for name in names)):
         try:
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
@@ -50,7 +50,7 @@ def _library(backend: str) -> Path:
 
 
 def _import_packages() -> None:
-    """The packages of the served models and the supervisor, in the environment that Triton's stub gives to models."""
+    """Imports the packages of the served models and the supervisor, in the environment of the models."""
     names = [*sorted(path.parent.name for path in SERVING.glob("*/__init__.py")), "supervisor.main"]
     done = subprocess.run(["python3", "-c", f"import {', '.join(names)}"], capture_output=True, text=True)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""The entry script of NVIDIA's images: it checks the driver, sets variables, and writes a banner on stdout."""
+"""Runs the entry script of NVIDIA's images, which checks the driver, sets variables and prints a banner."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from .log import say
+from .log import log
 
 SCRIPT = "/opt/nvidia/nvidia_entrypoint.sh"
 SECONDS = 60
-# The script ends in `exec "$@"`, and this is its command.
+# The script ends with `exec "$@"`; this is the command that it runs.
 _WRITE_ENVIRONMENT = r"""
 import os, sys
 with open(int(sys.argv[1]), "wb") as file:
@@ -20,29 +20,29 @@ with open(int(sys.argv[1]), "wb") as file:
 
 
 def run() -> None:
-    """Runs it, if the base image has it, and takes over what it exports. stdout is left to Triton and the models.
+    """Runs the script, if it exists, and adopts the variables it exports. Its output goes to stderr.
 
-    It is a child, not an exec: a script that fails or hangs does not end the container. Limits it sets are its own.
+    It runs as a child, so a script that fails or hangs does not end the container. Limits that it sets have no effect.
     """
     if not os.path.exists(SCRIPT):  # noqa: PTH110 - pathlib costs 10 ms of every start
         return
     file = os.memfd_create("environment")
     try:
-        harm = _harm([SCRIPT, sys.executable, "-I", "-S", "-c", _WRITE_ENVIRONMENT, str(file)], file)
+        failure = _failure([SCRIPT, sys.executable, "-I", "-S", "-c", _WRITE_ENVIRONMENT, str(file)], file)
         with open(file, "rb", closefd=False) as written:
             written.seek(0)
             exported = written.read()
     finally:
         os.close(file)
-    if harm or not exported:
-        say(f"the base image's {SCRIPT} {harm or 'did not run its arguments'}; going on without it")
+    if failure or not exported:
+        log(f"the base image's {SCRIPT} {failure or 'did not run its arguments'}; continuing without it")
         return
     os.environb.clear()
     os.environb.update(dict(each.split(b"=", 1) for each in exported.split(b"\0")))
 
 
-def _harm(command: Sequence[str], file: int) -> str:
-    """What went wrong; empty: nothing."""
+def _failure(command: Sequence[str], file: int) -> str:
+    """What went wrong; empty if nothing did."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=[file], check=False, timeout=SECONDS
@@ -50,5 +50,5 @@ def _harm(command: Sequence[str], file: int) -> str:
     except OSError as error:
         return f"cannot be run ({error.strerror})"
     except subprocess.TimeoutExpired:
-        return f"was ended after {SECONDS} s"
+        return f"was killed after {SECONDS} s"
     return f"ended with {done.returncode}" if done.returncode else ""

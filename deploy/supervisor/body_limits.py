@@ -1,4 +1,4 @@
-"""What a request's body may be: its size, the depth and the members of its JSON. Counted as it passes, never kept."""
+"""Limits of a request's body: its size, and the depth and members of its JSON. Counted as bytes pass, never stored."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from .http_messages import RefusedError, bad
 from .json_members import Members
 
-# Far more than any tensor or parameter has, far less than what ends Triton's JSON parser on the smallest stack.
-DEEPEST = 1000
+# Far more than any tensor or parameter needs, far less than what crashes Triton's recursive JSON parser (to 26.04).
+MAX_DEPTH = 1000
 STEP = 50
-# Likewise of members of objects, in all: Triton looks each parameter up among all of them (24.10: 192 s for 300,000).
-MOST_MEMBERS = 10_000
+# Members of all objects: Triton's time for parameters is quadratic in their number (24.10: 192 s for 300,000).
+MAX_MEMBERS = 10_000
 PIECE = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What requests may be before one server. `max_bytes`: the largest body, 1 to settings.LARGEST_INPUT.
+    """The guard's rules. `max_bytes`: the largest body, 1 to settings.LARGEST_INPUT.
 
-    `may_classify`: an output may be asked for as classes, which ends some releases. `may_share`: an input may lie in
-    shared memory, so that a tensor can have more elements than the body has bytes.
+    `may_classify`: outputs may be requested as classes, which crashes releases up to 25.06. `may_share`: inputs may be
+    in shared memory, so a tensor can have more elements than the body has bytes.
     """
 
     max_bytes: int
@@ -31,9 +31,9 @@ class Rules:
 
 
 class Limits:
-    """Of one body. `json_bytes`: how much of its beginning is JSON (None: all); `is_compressed`: by gzip or deflate.
+    """Checks one body. `json_bytes`: the length of its leading JSON (None: all). `is_compressed`: by gzip or deflate.
 
-    `members` looks at the JSON of an inference request. `is_utf8`: its JSON, as far as it came.
+    `members` checks the JSON of an inference request. `is_utf8`: True while the received JSON is valid UTF-8.
     """
 
     def __init__(
@@ -50,15 +50,16 @@ class Limits:
         self._structure, self._members = Structure(), members
         self.is_utf8 = True
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None  # 47: either format, told by its head
+        # 47: either format, detected from its header.
+        self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None
 
     @property
     def is_empty(self) -> bool:
-        """True while no byte of the body, as it is before compression, has come."""
+        """True while no byte of the decompressed body has arrived."""
         return not self._seen
 
-    def look(self, part: bytes) -> None:
-        """The next bytes. RefusedError for what is too large, too deep, too much, or not compressed as it says."""
+    def feed(self, part: bytes) -> None:
+        """Checks the next bytes. Raises RefusedError for a body over a limit, or not compressed as declared."""
         if not self._inflate:
             self._count(part)
             return
@@ -78,9 +79,9 @@ class Limits:
         if self._json_left:
             part = part[: self._json_left]
             self._json_left -= len(part)
-            self._structure.look(part)
+            self._structure.feed(part)
             if self._members:
-                self._members.look(part)
+                self._members.feed(part)
             try:
                 self._decode(part if self.is_utf8 else b"")
             except UnicodeDecodeError:
@@ -95,10 +96,10 @@ def too_large(max_bytes: int) -> RefusedError:
 
 
 class Structure:
-    """How deep lists and objects lie in each other, and how many members objects have in all.
+    """Counts the nesting depth of lists and objects, and the members of all objects.
 
-    True for JSON; after an error in it no parser reads on anyway. What is within STEP // 2 of DEEPEST may count as
-    deeper: to look at each bracket by itself would take seconds of all clients' time.
+    Exact for valid JSON; a parser stops at an error anyway. A depth within STEP // 2 of MAX_DEPTH may be refused: to
+    check every bracket by itself would block all clients for seconds.
     """
 
     def __init__(self) -> None:
@@ -106,32 +107,32 @@ class Structure:
         self._in_string = False
         self._backslash = b""
 
-    def look(self, part: bytes) -> None:
-        """The next bytes; RefusedError for more than DEEPEST or MOST_MEMBERS."""
+    def feed(self, part: bytes) -> None:
+        """Checks the next bytes; raises RefusedError above MAX_DEPTH or MAX_MEMBERS."""
         pieces = self._without_escapes(part).split(b'"')
         outside = b"".join(pieces[int(self._in_string) :: 2])
         self._in_string ^= not len(pieces) % 2
         self._members += outside.count(b":")
-        if self._members > MOST_MEMBERS:
-            raise bad(f"the objects of the request's JSON have more than {MOST_MEMBERS} members")
+        if self._members > MAX_MEMBERS:
+            raise bad(f"the objects of the request's JSON have more than {MAX_MEMBERS} members")
         brackets = outside.translate(None, _OTHERS)
-        for at in range(0, len(brackets), DEEPEST // 2):
-            few = brackets[at : at + DEEPEST // 2]
-            if not self._went(few) and not all(
-                self._went(few[step : step + STEP]) for step in range(0, len(few), STEP)
+        for at in range(0, len(brackets), MAX_DEPTH // 2):
+            few = brackets[at : at + MAX_DEPTH // 2]
+            if not self._advance(few) and not all(
+                self._advance(few[step : step + STEP]) for step in range(0, len(few), STEP)
             ):
-                raise bad(f"the request's JSON is nested more than {DEEPEST} levels deep")
+                raise bad(f"the request's JSON is nested more than {MAX_DEPTH} levels deep")
 
-    def _went(self, brackets: bytes) -> bool:
-        """Past them all, unless some may lie too deep."""
+    def _advance(self, brackets: bytes) -> bool:
+        """Counts the brackets; False, without counting, if some may be too deep."""
         opened = brackets.count(b"[") + brackets.count(b"{")
-        if self._depth + opened > DEEPEST:
+        if self._depth + opened > MAX_DEPTH:
             return False
         self._depth += 2 * opened - len(brackets)
         return True
 
     def _without_escapes(self, part: bytes) -> bytes:
-        """Without escaped backslashes and quotes; a backslash at the end waits for what it escapes."""
+        """Removes escaped backslashes and quotes; keeps a trailing backslash for the next part."""
         if not self._backslash and b"\\" not in part:
             return part
         part = (self._backslash + part).replace(b"\\\\", b"")

@@ -1,4 +1,4 @@
-"""Golden requests to the running server: does it answer as the original model does?"""
+"""Sends golden requests to the running server and compares the answers with the reference model's."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ OVERLOADED = (429, 503)
 
 
 class WrongAnswerError(Exception):
-    """The server answers, and not as it must."""
+    """The server returned a wrong answer."""
 
 
 class NoAnswerError(Exception):
-    """No answer in time, or that of an overloaded server."""
+    """No answer in time, or the answer of an overloaded server."""
 
 
 class NoRoomError(NoAnswerError):
-    """The server answers that its shared memory is full: it works, and the texts of others are too many."""
+    """The server's shared memory is full: it works, but clients sent too much text."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One request ready to send, and its right outputs."""
+    """One request, ready to send, and its expected outputs."""
 
     model: str
     path: str
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Canary:
-    """Asks the server at `port`; `source` is the address it asks from."""
+    """Golden requests for the server at `port`; `source` is the client's address."""
 
     rows: tuple[Row, ...]
     comparison: str
@@ -56,8 +56,8 @@ class Canary:
     port: int
     source: str = ""
 
-    def ask(self, row: Row, seconds: float) -> None:
-        """One row. Raises WrongAnswerError, NoAnswerError or NoRoomError."""
+    def check(self, row: Row, seconds: float) -> None:
+        """Sends one row and compares the answer. Raises WrongAnswerError, NoAnswerError or NoRoomError."""
         status, body = request(
             self.port,
             "POST",
@@ -67,17 +67,17 @@ class Canary:
             source=self.source,
             seconds=seconds,
         )
-        said = body[:300].decode("utf-8", "replace")
+        text = body[:300].decode("utf-8", "replace")
         if status >= http.client.INTERNAL_SERVER_ERROR and (NO_ROOM.match(body) or body == TRY_LESS):
-            raise NoRoomError(f"{http.client.SERVICE_UNAVAILABLE} {said}")
-        if status in OVERLOADED or status == http.client.BAD_GATEWAY:  # which the guard says before a silent Triton
-            raise NoAnswerError(f"{status} {said}")
+            raise NoRoomError(f"{http.client.SERVICE_UNAVAILABLE} {text}")
+        if status in OVERLOADED or status == http.client.BAD_GATEWAY:  # the guard's answer if Triton does not respond
+            raise NoAnswerError(f"{status} {text}")
         if status != http.client.OK:
-            raise WrongAnswerError(f"it says {status} {said}")
+            raise WrongAnswerError(f"status {status}: {text}")
         try:
             answer = _answer(body, batched=row.batched)
             difference(row.outputs, answer, comparison=self.comparison, tolerance=self.tolerance)
-        except Exception as error:  # whatever cannot be compared is not the right answer
+        except Exception as error:  # an answer that cannot be compared is wrong
             raise WrongAnswerError(str(error) or repr(error)) from error
 
 
@@ -91,9 +91,9 @@ def request(
     source: str = "",
     seconds: float,
 ) -> tuple[int, bytes]:
-    """(status, body) of one HTTP request to this machine. NoAnswerError when none comes.
+    """Sends one HTTP request to this machine; returns (status, body). Raises NoAnswerError without a response.
 
-    Not through urllib: it would follow the proxy settings that Docker hands to containers.
+    urllib would use the proxy settings that Docker passes to containers.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds, source_address=(source, 0))
     try:
@@ -107,9 +107,9 @@ def request(
 
 
 def load(path: str, port: int, source: str = "") -> Canary:
-    """The smallest row of each model and version in a golden.json, and a few more.
+    """Reads the smallest row of each model and version from a golden.json, and a few more.
 
-    Raises OSError, ValueError or KeyError where it is none.
+    Raises OSError, ValueError or KeyError for an invalid file.
     """
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 10 ms of every start
         golden = json.load(file)
@@ -131,12 +131,12 @@ def load(path: str, port: int, source: str = "") -> Canary:
 
 
 def _path(row: Mapping[str, Any]) -> str:
-    """The model and its version as they stand in a URL."""
+    """The model and its version in a URL."""
     return f"{row['model']}/versions/{row['version']}" if row.get("version") else str(row["model"])
 
 
 def _row(row: Mapping[str, Any]) -> Row:
-    """Inputs travel as binary tensors, which carry any bytes; the answer comes as JSON where that has a form for it."""
+    """Inputs are sent as binary tensors, which can hold any bytes. JSON answers are requested if JSON has the type."""
     raw, tensors = b"", []
     for name, tensor in row["inputs"].items():
         content = _raw(tensor)
@@ -168,7 +168,7 @@ def _bytes(value: Any) -> bytes:
 
 
 def _answer(body: bytes, *, batched: bool) -> dict[str, Any]:
-    _, end = json.JSONDecoder().raw_decode(body.decode("latin-1"))  # a character a byte: binary tensors may follow
+    _, end = json.JSONDecoder().raw_decode(body.decode("latin-1"))  # one character per byte: binary tensors may follow
     head, rest = json.loads(body[:end].decode("utf-8", "surrogateescape")), body[end:]
     answer = {}
     for output in head["outputs"]:
@@ -196,7 +196,7 @@ def _values(raw: bytes, datatype: str) -> list[Any]:
 
 
 def _text(value: Any) -> Any:
-    """As golden.json has it: a text, or the base64 of bytes that are none."""
+    """As in golden.json: a text, or base64 of bytes that are not UTF-8."""
     if isinstance(value, str) and re.search("[\udc80-\udcff]", value):
         return {"base64": base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")}
     return value

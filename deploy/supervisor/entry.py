@@ -1,4 +1,4 @@
-"""What the container's arguments ask for: the supervised server, or any other command, such as a shell."""
+"""Runs the container's arguments: the supervised server, or any other command, such as a shell."""
 
 from __future__ import annotations
 
@@ -7,62 +7,62 @@ import signal
 from collections.abc import Sequence
 
 from . import base_entry
-from .log import say
+from .log import log
 
 TRITON = "/opt/tritonserver/bin/tritonserver"
-# The first argument that supervisor/bin/tritonserver gives: the container's entry is past.
+# The first argument from supervisor/bin/tritonserver: the base image's entry script has run already.
 INSIDE = "--inside"
 INFORMATIONAL = ("--help", "--version", "-h")
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
 def main(arguments: Sequence[str], serving: str) -> int:
-    """The exit code of supervise.py.
+    """Returns the exit code of supervise.py.
 
-    Without arguments, or with flags only, the server runs with them; after `tritonserver` or a path of one, too. Any
-    other command takes this process's place.
+    Without arguments, with flags only, or with `tritonserver` or its path first, the server runs. Any other command
+    replaces this process.
     """
-    # As the main process of a container we would not get them later: without a handler they are dropped.
+    # Blocked until the server runs: the kernel drops signals to a container's main process that has no handler.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
-    words = list(arguments)
+    command = list(arguments)
     if os.environ.pop("AIP_MODE", ""):  # turns HTTP and gRPC off in Triton, and any command into arguments of it
-        say("AIP_MODE is not passed on: have Vertex AI ask port 8000, with /v2/... as its routes (docs/operations.md)")
-    if words[:1] == [INSIDE]:
-        words.pop(0)
+        log("AIP_MODE is ignored: configure Vertex AI with port 8000 and /v2/... as its routes (docs/operations.md)")
+    if command[:1] == [INSIDE]:
+        command.pop(0)
     else:
         base_entry.run()
-    _search_named_folders_only("LD_LIBRARY_PATH")
-    if not words or words[0].startswith("-"):
-        words.insert(0, "tritonserver")
-    if os.path.basename(words[0]) != "tritonserver":  # noqa: PTH119 - pathlib costs 10 ms of every start
-        return _become(words[0], words)
-    program = _program(words[0], serving)
-    if set(INFORMATIONAL).intersection(words):
-        return _become(program, [program, *words[1:]])
+    _remove_empty_entries("LD_LIBRARY_PATH")
+    if not command or command[0].startswith("-"):
+        command.insert(0, "tritonserver")
+    if os.path.basename(command[0]) != "tritonserver":  # noqa: PTH119 - pathlib costs 10 ms of every start
+        return _become(command[0], command)
+    program = _program(command[0], serving)
+    if set(INFORMATIONAL).intersection(command):
+        return _become(program, [program, *command[1:]])
     from .main import main as supervise
 
-    return supervise(program, words[1:], serving)
+    return supervise(program, command[1:], serving)
 
 
-def _search_named_folders_only(variable: str) -> None:
-    """Without its empty entries, which mean the current folder to the loader (ld.so(8)): NVIDIA's ends in one."""
+def _remove_empty_entries(variable: str) -> None:
+    """The loader reads an empty entry as the current folder (ld.so(8)), and NVIDIA's variable ends with one."""
     if variable in os.environ:
         os.environ[variable] = ":".join(filter(None, os.environ[variable].split(":")))
 
 
 def _program(name: str, serving: str) -> str:
-    """A path that was given, but never that of our own wrapper; else the base image's server, whatever PATH says."""
-    is_ours = os.path.realpath(name).startswith(os.path.join(serving, ""))  # noqa: PTH118
-    return name if "/" in name and not is_ours else TRITON
+    """`name` if it is a path, but not of our own wrapper; else the base image's server, regardless of PATH."""
+    is_wrapper = os.path.realpath(name).startswith(os.path.join(serving, ""))  # noqa: PTH118
+    return name if "/" in name and not is_wrapper else TRITON
 
 
-def _become(program: str, words: Sequence[str]) -> int:
-    """Does not return when the program starts; then it has the signals as a process gets them."""
+def _become(program: str, command: Sequence[str]) -> int:
+    """Replaces this process, with default signal handling. Returns an exit code only if `program` does not start."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGINT])
     try:
-        os.execvp(program, words)
+        os.execvp(program, list(command))
     except OSError as error:
-        say(f"{program} cannot be run ({error.strerror}); give flags of tritonserver, or a command such as bash")
+        log(f"{program} cannot be run ({error.strerror}); use flags of tritonserver, or a command such as bash")
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE

@@ -1,8 +1,9 @@
-"""Who gets the connections to a port: Triton, or, until the canary was right and again while draining, we.
+"""Holds clients back until the canary has passed, and again while draining.
 
-Both listen on the port (SO_REUSEPORT, which Triton's --reuse-http-port sets too) and a classic BPF program in the
-kernel chooses between the two for each new connection: it costs a request nothing. Our socket joins the group first
-and so is number 0 in it, Triton's is 1. Sources: socket(7), SO_ATTACH_REUSEPORT_CBPF (Linux 4.5) and bpf(2).
+The supervisor and Triton both listen on the port (SO_REUSEPORT, which --reuse-http-port sets for Triton). A classic BPF
+program in the kernel selects the socket of each new connection, so requests have no overhead. The supervisor's socket
+joins the group first and has number 0; Triton's has number 1.
+Sources: socket(7), SO_ATTACH_REUSEPORT_CBPF (Linux 4.5) and bpf(2).
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import threading
 from collections.abc import Sequence
 
 SO_ATTACH_REUSEPORT_CBPF = 51
-OURS, TRITONS = 0, 1
-# From this address of the loopback the canary reaches Triton behind a closed gate.
+SUPERVISOR, TRITON = 0, 1
+# Connections from this loopback address, the canary's, pass a closed gate.
 BYPASS = "127.0.0.77"
 _LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
-_SOURCE_ADDRESS = 0x100000000 - 0x100000 + 12  # SKF_NET_OFF and the place of the source in an IPv4 header
+_SOURCE_ADDRESS = 0x100000000 - 0x100000 + 12  # SKF_NET_OFF plus the offset of the source in an IPv4 header
 BODY = b'{"error":"the server is not ready"}'
 ANSWER = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
@@ -30,10 +31,10 @@ ANSWER = (
 
 
 class Gate:
-    """Closed when made; `open` lets new connections to Triton, `close` answers them with 503 again.
+    """Starts closed. `open` passes new connections to Triton; `close` answers them with 503 again.
 
-    `http` and `grpc` are IPv4 addresses and ports; no `grpc`: its port is left alone.
-    Raises OSError when a port is taken, or when the kernel knows no such programs.
+    `http` and `grpc` are IPv4 addresses and ports; None: gRPC is disabled.
+    Raises OSError when a port is in use, or when the kernel does not support such programs.
     """
 
     def __init__(self, http: tuple[str, int], grpc: tuple[str, int] | None) -> None:
@@ -45,20 +46,20 @@ class Gate:
         threading.Thread(target=self._answer, daemon=True).start()
 
     def open(self) -> None:
-        """New connections are Triton's."""
+        """Passes new connections to Triton."""
         for each in (self._http, *self._grpc):
-            _attach(each, [(_RETURN, 0, 0, TRITONS)])
+            _attach(each, [(_RETURN, 0, 0, TRITON)])
 
     def close(self) -> None:
-        """New connections are ours, but for the canary's."""
+        """Answers new connections itself, except for the canary's."""
         bypass = struct.unpack("!I", socket.inet_aton(BYPASS))[0]
-        let_through = [(_LOAD_WORD, 0, 0, _SOURCE_ADDRESS), (_JUMP_IF_EQUAL, 0, 1, bypass), (_RETURN, 0, 0, TRITONS)]
-        _attach(self._http, [*let_through, (_RETURN, 0, 0, OURS)])
+        pass_canary = [(_LOAD_WORD, 0, 0, _SOURCE_ADDRESS), (_JUMP_IF_EQUAL, 0, 1, bypass), (_RETURN, 0, 0, TRITON)]
+        _attach(self._http, [*pass_canary, (_RETURN, 0, 0, SUPERVISOR)])
         for each in self._grpc:
-            _attach(each, [(_RETURN, 0, 0, OURS)])
+            _attach(each, [(_RETURN, 0, 0, SUPERVISOR)])
 
     def _answer(self) -> None:
-        """503 over HTTP; over gRPC a connection that ends, which a client reports as UNAVAILABLE."""
+        """Answers 503 over HTTP. Over gRPC it closes the connection, which clients report as UNAVAILABLE."""
         while True:
             for each in select.select([self._http, *self._grpc], [], [])[0]:
                 with contextlib.suppress(OSError):
@@ -73,7 +74,7 @@ class Gate:
 
 
 def _listen_as_grpc(host: str, port: int) -> socket.socket:
-    """Where there is IPv6, gRPC takes its socket for an IPv4 address as well; a group has sockets of one family."""
+    """With IPv6, gRPC uses an IPv6 socket for IPv4 addresses too, and a group has sockets of one family."""
     try:
         return _listen(socket.AF_INET6, "::" if host == "0.0.0.0" else f"::ffff:{host}", port)
     except OSError as error:
@@ -83,10 +84,10 @@ def _listen_as_grpc(host: str, port: int) -> socket.socket:
 
 
 def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    with socket.socket(family) as alone:  # without SO_REUSEPORT: fails when any other server has the port
-        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        alone.bind((host, port))
-        alone.listen()
+    with socket.socket(family) as exclusive:  # without SO_REUSEPORT: fails if another server has the port
+        exclusive.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        exclusive.bind((host, port))
+        exclusive.listen()
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -95,7 +96,7 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
 
 
 def _attach(listening: socket.socket, program: Sequence[tuple[int, int, int, int]]) -> None:
-    """A struct sock_fprog {unsigned short len; struct sock_filter *filter}, filters of {u16, u8, u8, u32}."""
+    """Passes a struct sock_fprog {unsigned short len; struct sock_filter *filter}, filters of {u16, u8, u8, u32}."""
     code = array.array("B", b"".join(struct.pack("HBBI", *instruction) for instruction in program))
     listening.setsockopt(
         socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, struct.pack("HxxxxxxQ", len(program), code.buffer_info()[0])

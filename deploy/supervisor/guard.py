@@ -1,6 +1,7 @@
-"""Before Triton: refuses requests that would end it, passes on all others, and corrects the status of errors.
+"""The request guard: a proxy in front of Triton's HTTP port.
 
-A process of its own, which inherits the listening socket as its standard input, as from inetd(8).
+It rejects requests that would crash Triton, passes on all others, and corrects the status of errors. It runs in a
+process of its own, with the listening socket as its standard input, as with inetd(8).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from .body_limits import Rules
 from .poll import Poll
 from .relay import Relay
 
-LOOK = 1.0
+CHECK_SECONDS = 1.0
 BACKLOG = 1024
-MOST = 10_000
+MAX_CONNECTIONS = 10_000
 _START = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
@@ -30,20 +31,20 @@ guard.main(sys.argv[1:])
 
 
 class Place:
-    """Where a guard listens for clients, and an address behind it that is kept for Triton. Raises OSError.
+    """The guard's listening socket, and a reserved loopback address for Triton behind it. Raises OSError.
 
-    Triton needs --reuse-http-port for it. A gate.Gate may listen for clients on the same port.
+    Triton needs --reuse-http-port for that address. A gate.Gate may listen on the guard's port as well.
     """
 
     def __init__(self, host: str, port: int, rules: Rules) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.listening = _bound(family, host, port)
         self.listening.listen(BACKLOG)
-        self._kept = _bound(socket.AF_INET, "127.0.0.1", 0)
+        self._reserved = _bound(socket.AF_INET, "127.0.0.1", 0)
         self._rules = rules
 
     def command(self, python: str) -> list[str]:
-        """Of the process; `listening` is to be its standard input, and of no other process."""
+        """The guard's command; `listening` must be its standard input, and open in no other process."""
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - see canary.py
         host, port = self.upstream
         rules = [self._rules.max_bytes, int(self._rules.may_classify), int(self._rules.may_share)]
@@ -51,13 +52,13 @@ class Place:
 
     @property
     def upstream(self) -> tuple[str, int]:
-        """Host and port for Triton."""
-        host, port = self._kept.getsockname()
+        """Host and port of Triton."""
+        host, port = self._reserved.getsockname()
         return str(host), int(port)
 
     @property
     def triton_flags(self) -> list[str]:
-        """With which Triton listens there."""
+        """Triton's flags to listen on `upstream`."""
         host, port = self.upstream
         return [f"--http-address={host}", f"--http-port={port}", "--reuse-http-port=true"]
 
@@ -71,32 +72,34 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 class Guard:
-    """Serves one listening socket until the process ends; `most` connections at a time."""
+    """Serves a listening socket until the process exits, with at most `max_connections`."""
 
-    def __init__(self, listening: socket.socket, upstream: tuple[str, int], rules: Rules, most: int = MOST) -> None:
+    def __init__(
+        self, listening: socket.socket, upstream: tuple[str, int], rules: Rules, max_connections: int = MAX_CONNECTIONS
+    ) -> None:
         self._listening, self._upstream, self._rules = listening, upstream, rules
         self._poll = Poll()
         self._relays: list[Relay] = []
-        self._most = most
+        self._max_connections = max_connections
         listening.setblocking(False)
         self._poll.add(listening, select.EPOLLIN, self._accept)
 
     def run(self) -> None:
-        """For ever."""
-        looked = time.monotonic()
+        """Never returns."""
+        last_check = time.monotonic()
         while True:
-            self._poll.wait(LOOK)
-            if self._poll.now - looked >= LOOK:
-                looked = self._poll.now
-                self._look()
+            self._poll.wait(CHECK_SECONDS)
+            if self._poll.now - last_check >= CHECK_SECONDS:
+                last_check = self._poll.now
+                self._check_relays()
 
-    def _look(self) -> None:
+    def _check_relays(self) -> None:
         for relay in self._relays:
-            relay.look()
+            relay.check_timeouts()
         self._relays = [relay for relay in self._relays if not relay.is_closed]
 
     def _accept(self, _events: int) -> None:
-        with contextlib.suppress(OSError):  # it is gone already
+        with contextlib.suppress(OSError):  # the client has gone already
             connection, _ = self._listening.accept()
             connection.setblocking(False)
             if self._has_room():
@@ -105,25 +108,26 @@ class Guard:
                 connection.close()
 
     def _has_room(self) -> bool:
-        """Makes it, where need be, at the cost of the client that has not been heard of for longest."""
-        if len(self._relays) >= self._most:
+        """Closes the idle connection with the oldest activity if the limit is reached."""
+        if len(self._relays) >= self._max_connections:
             self._relays = [relay for relay in self._relays if not relay.is_closed]
-        if len(self._relays) >= self._most:
-            spare = min((relay for relay in self._relays if relay.is_spare), key=lambda each: each.heard, default=None)
-            if not spare:
+        if len(self._relays) >= self._max_connections:
+            idle = (relay for relay in self._relays if relay.is_idle)
+            oldest = min(idle, key=lambda each: each.last_activity, default=None)
+            if not oldest:
                 return False
-            spare.close()
+            oldest.close()
         return True
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The process; it ends with its parent: prctl(PR_SET_PDEATHSIG, SIGKILL)."""
+    """The guard's process. It exits with its parent: prctl(PR_SET_PDEATHSIG, SIGKILL)."""
     import ctypes
 
     host, port, max_bytes, may_classify, may_share = arguments
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
-    most = min(MOST, (descriptors - 16) // 2)  # one for the client and one for Triton
+    most = min(MAX_CONNECTIONS, (descriptors - 16) // 2)  # one descriptor for the client, one for Triton
     rules = Rules(int(max_bytes), may_classify == "1", may_share == "1")
     Guard(socket.socket(fileno=0), (host, int(port)), rules, most).run()

@@ -1,6 +1,6 @@
-"""Where an HTTP/1.1 message begins and ends (RFC 9112), told from its bytes as they come, and no more read than that.
+"""Finds where HTTP/1.1 messages begin and end (RFC 9112) as their bytes arrive.
 
-Stricter than Triton's own parser: what two readers could understand in two ways is refused.
+Stricter than Triton's own parser: anything that two parsers could read differently is refused.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import re
 from typing import Protocol
 
 HEAD_BYTES = 32 * 1024
-# Triton ends the connection at a name, a value or a target of 8192 bytes (run on 24.10).
+# Triton closes the connection at a name, a value or a target of 8192 bytes (run on 24.10).
 HEAD_LINE_BYTES = 8191
-# A chunk begins with its size, without extensions, and after the last one comes nothing but an empty line.
+# A chunk begins with its size, without extensions. An empty line follows the last chunk.
 LINE_BYTES = 17
-# Triton keeps each chunk in memory of its own; from 26.05 on it takes no more than so many of a request.
-MOST_CHUNKS = 65_536
+# Triton allocates memory for each chunk; from 26.05 on it accepts at most this many per request.
+MAX_CHUNKS = 65_536
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HEADERS = rb"\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
 _NAMES = rb"Content-Length|Transfer-Encoding|Content-Encoding|Inference-Header-Content-Length"
@@ -25,7 +25,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 
 
 class RefusedError(Exception):
-    """A message that is not passed on: the status its sender gets, and a sentence for it."""
+    """A message that is not passed on, with the status and the sentence that its sender gets."""
 
     def __init__(self, status: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -33,18 +33,18 @@ class RefusedError(Exception):
 
 
 def check_lines(head: bytes) -> None:
-    """431 for a line that is too long."""
+    """Raises RefusedError (431) for a line that is too long."""
     if max(map(len, head.split(b"\r\n"))) > HEAD_LINE_BYTES:
         raise RefusedError(_TOO_LARGE, f"a line of the request's headers is longer than {HEAD_LINE_BYTES} bytes")
 
 
 def bad(sentence: str) -> RefusedError:
-    """400."""
+    """A refusal with status 400."""
     return RefusedError("400 Bad Request", sentence)
 
 
 def end_of_head(content: bytes) -> int:
-    """How many bytes the head at the beginning of `content` has; 0 while it is not complete."""
+    """The length in bytes of the head at the start of `content`; 0 while it is incomplete."""
     end = content.find(b"\r\n\r\n") + 4
     if end > HEAD_BYTES or (end < 4 and len(content) > HEAD_BYTES):
         raise RefusedError(_TOO_LARGE, f"the request's headers are longer than {HEAD_BYTES} bytes")
@@ -52,39 +52,39 @@ def end_of_head(content: bytes) -> int:
 
 
 def fields(head: bytes) -> dict[bytes, bytes]:
-    """{name in lower case: value} of those that tell what the body is; refused when one stands there twice."""
+    """{name in lower case: value} of the headers that describe the body. Raises RefusedError for a duplicate."""
     found = _FIELD.findall(head)
     named = {name.lower(): value for name, value in found}
     if len(named) < len(found):
-        raise bad("a header that says what the body is stands there twice")
+        raise bad("a header that describes the body is duplicated")
     return named
 
 
-def framing(named: dict[bytes, bytes], *, otherwise: Body, most_chunks: int | None = None) -> Body:
-    """What the body is by `fields`; `otherwise` where they do not say. `most_chunks` None: as many as come."""
+def framing(named: dict[bytes, bytes], *, default: Body, max_chunks: int | None = None) -> Body:
+    """The body that `fields` describe, or `default`. `max_chunks` None: no limit."""
     coding, length = named.get(b"transfer-encoding"), named.get(b"content-length")
     if coding is not None:
         if coding.lower() != b"chunked" or length is not None:
             raise bad("Transfer-Encoding must be chunked, without a Content-Length")
-        return Chunked(most_chunks)
+        return Chunked(max_chunks)
     if length is None:
-        return otherwise
+        return default
     if not _LENGTH.fullmatch(length):
         raise bad("Content-Length must be a number")
     return Sized(int(length))
 
 
 class Body(Protocol):
-    """Of a message, as its bytes come."""
+    """The body of a message, as its bytes arrive."""
 
     is_done: bool
 
     def take(self, content: bytes) -> tuple[int, bytes]:
-        """How many of the bytes are the body's, and what they carry."""
+        """Returns how many of the bytes belong to the body, and their content."""
 
 
 class Sized:
-    """So many bytes."""
+    """A body of `length` bytes."""
 
     def __init__(self, length: int) -> None:
         self.left = length
@@ -99,7 +99,7 @@ class Sized:
 
 
 class Unending:
-    """As many as come until the connection ends."""
+    """A body that ends with the connection."""
 
     def __init__(self) -> None:
         self.is_done = False
@@ -110,15 +110,15 @@ class Unending:
 
 
 class Chunked:
-    """Chunks, each after a line with its size in hexadecimal digits; one of size 0 is the last.
+    """Chunks, each after a line with its size in hexadecimal digits; a chunk of size 0 is the last.
 
-    Of a line nothing is taken before it is complete, and what it must be.
+    A line is consumed only when it is complete and valid.
     """
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, maximum: int | None = None) -> None:
         self.is_done = False
         self._left = self._count = 0
-        self._most = most
+        self._max = maximum
         self._next = self._size
 
     def take(self, content: bytes) -> tuple[int, bytes]:
@@ -133,7 +133,7 @@ class Chunked:
             end = content.find(b"\n", at, at + LINE_BYTES) + 1
             if not end:
                 if len(content) - at >= LINE_BYTES:
-                    raise bad("a chunk of the body begins with an endless line")
+                    raise bad("a chunk of the body begins with a line that is too long")
                 break
             self._next(content[at:end])
             at = end
@@ -145,16 +145,16 @@ class Chunked:
             raise bad("a chunk of the body does not begin with its size")
         self._left = int(found[1], 16)
         self._count += 1
-        if self._most is not None and self._left and self._count > self._most:
-            raise bad(f"the body has more than {self._most} chunks; send fewer, larger chunks")
+        if self._max is not None and self._left and self._count > self._max:
+            raise bad(f"the body has more than {self._max} chunks; send fewer, larger chunks")
         self._next = self._end if self._left else self._last
 
     def _end(self, line: bytes) -> None:
         if line != b"\r\n":
-            raise bad("a chunk of the body is longer than it says")
+            raise bad("a chunk of the body is longer than its size")
         self._next = self._size
 
     def _last(self, line: bytes) -> None:
         if line != b"\r\n":
-            raise bad("headers after the body are not taken")
+            raise bad("headers after the body are not supported")
         self.is_done = True

@@ -1,4 +1,4 @@
-"""What is to be started: tritonserver with the user's flags and settings."""
+"""Builds the command that starts tritonserver, from the user's flags and settings."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import arguments, doors, flags, settings
+from . import arguments, endpoints, flags, settings
 from .errors import Fault, SettingError
 from .guard import Place
-from .log import say
+from .log import log
 
 HELP_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Launch:
-    """`program` is a path; `known` has the names of its flags, `given` those of the user."""
+    """`program` is a path, `known` the names of its flags, `user_flags` the user's flags."""
 
     program: str
     known: frozenset[str]
-    given: Sequence[arguments.Flag]
+    user_flags: Sequence[arguments.Flag]
     settings: settings.Settings
 
     @property
     def repositories(self) -> list[str]:
-        """Of models."""
-        return arguments.repositories(self.given)
+        """The model repositories."""
+        return arguments.repositories(self.user_flags)
 
     def command(self, place: Place | None, *, gated: bool) -> list[str]:
-        """To start it, with a guard at `place` and behind a gate, or not.
+        """The command, with a guard at `place` (None: without) and, if `gated`, behind a gate.
 
-        SettingError for a flag that contradicts what the image sets, or for a setting that the release has no flag for.
+        Raises SettingError for a flag that contradicts the image's, or a setting that the release has no flag for.
         """
         limits = self.settings
-        ours = [
+        image_flags = [
             *flags.hardening(self.known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes),
-            *doors.flags(self.known, limits, place, gated=gated),
+            *endpoints.flags(self.known, limits, place, gated=gated),
         ]
-        return [self.program, *arguments.joined(self.given, ours)]
+        return [self.program, *arguments.merge(self.user_flags, image_flags)]
 
 
 def read(program: str, words: Sequence[str], environment: Mapping[str, str]) -> Launch:
-    """From the words after tritonserver. Raises SettingError, or Fault for a program that is no tritonserver."""
+    """Reads the arguments after tritonserver. Raises SettingError, or Fault if `program` is not tritonserver."""
     known = _known_flags(program)
-    given = arguments.parse(words, known)
-    said = arguments.as_settings(given, environment)
-    for note in arguments.notes(given):  # first, so that a fault in a setting that is a flag's can be understood
-        say(note)
-    return Launch(program, known, given, settings.read(said))
+    user_flags = arguments.parse(words, known)
+    variables = arguments.as_settings(user_flags, environment)
+    for note in arguments.notes(user_flags):  # before a setting that comes from a flag is refused
+        log(note)
+    return Launch(program, known, user_flags, settings.read(variables))
 
 
 def _known_flags(program: str) -> frozenset[str]:
@@ -60,17 +60,15 @@ def _known_flags(program: str) -> frozenset[str]:
         raise Fault(f"{program} cannot be started ({error})") from error
     known = flags.known(shown.stdout + shown.stderr)
     if not known:
-        said = (shown.stderr or shown.stdout).strip().splitlines()[-1:] or [f"exit code {shown.returncode}"]
-        raise Fault(f"{program} --help names no flags: {said[0]}")
-    for gap in flags.missing(known):
-        say(gap)
+        reason = (shown.stderr or shown.stdout).strip().splitlines()[-1:] or [f"exit code {shown.returncode}"]
+        raise Fault(f"{program} --help lists no flags: {reason[0]}")
     return known
 
 
 def check_models(repositories: Sequence[str], golden: str) -> None:
-    """SettingError when a model of the golden requests is in none of these folders.
+    """Raises SettingError if a model of the golden requests is in none of these folders.
 
-    Repositories behind a URL are not checked here, and a golden.json that cannot be read is reported by the canary.
+    Repositories behind a URL are not checked here. The canary reports an unreadable golden.json.
     """
     if any("://" in each for each in repositories):
         return
@@ -83,6 +81,6 @@ def check_models(repositories: Sequence[str], golden: str) -> None:
         if not any(os.path.isdir(os.path.join(each, model)) for each in repositories):  # noqa: PTH112, PTH118
             raise SettingError(
                 f"the model repository {' '.join(repositories)} has no model {model!r}, which the golden requests of "
-                "this image ask; mount the repository the image was built from, or leave out --model-repository to "
-                f"serve {arguments.REPOSITORY}"
+                "this image need; mount the repository the image was built from, or omit --model-repository to serve "
+                f"{arguments.REPOSITORY}"
             )

@@ -3,6 +3,6 @@
 import sys
 
 
-def say(text: str) -> None:
-    """One line on stderr."""
+def log(text: str) -> None:
+    """Writes one line to stderr."""
     print(f"supervisor: {text}", file=sys.stderr, flush=True)

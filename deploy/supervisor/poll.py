@@ -1,4 +1,4 @@
-"""Many sockets in one thread: epoll(7), and what is written to a socket as fast as its reader reads."""
+"""Many sockets in one thread with epoll(7), and buffered writes to slow readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDED = select.EPOLLERR | select.EPOLLHUP
 
 
 class Poll:
-    """Calls what is registered for a socket with its events. `now` is when it last looked (time.monotonic())."""
+    """Calls the functions registered for sockets. `now`: the time of the last wait (time.monotonic())."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -20,31 +20,31 @@ class Poll:
         self.now = time.monotonic()
 
     def add(self, connection: socket.socket, events: int, call: Callable[[int], None]) -> None:
-        """From now on, until `forget`."""
+        """Registers a socket until `forget`."""
         self._epoll.register(connection, events)
         self._calls[connection.fileno()] = call
 
     def change(self, connection: socket.socket, events: int) -> None:
-        """Other events of a socket."""
+        """Changes the events of a socket."""
         self._epoll.modify(connection, events)
 
     def forget(self, connection: socket.socket) -> None:
-        """To be called before the socket is closed."""
+        """Unregisters a socket; call it before the socket is closed."""
         self._epoll.unregister(connection)
         del self._calls[connection.fileno()]
 
     def wait(self, seconds: float) -> None:
-        """One look."""
+        """Waits up to `seconds` for events and handles them."""
         found = self._epoll.poll(seconds)
         self.now = time.monotonic()
         for number, events in found:
             call = self._calls.get(number)
-            if call:  # one before it in the list may have ended it
+            if call:  # an earlier event in the list may have closed it
                 call(events)
 
 
 class Side:
-    """A non-blocking connection; `pending` is what its reader was too slow for."""
+    """A non-blocking connection; `pending` holds bytes that its reader has not accepted yet."""
 
     def __init__(self, connection: socket.socket, poll: Poll, call: Callable[[int], None]) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -54,7 +54,7 @@ class Side:
         poll.add(connection, self._events, call)
 
     def send(self, content: bytes = b"") -> None:
-        """What goes now goes now, the rest with the next call. Raises OSError for a connection that ended."""
+        """Sends what it can, and keeps the rest for the next call. Raises OSError for a closed connection."""
         if self.pending:
             content = self.pending + content
         try:
@@ -63,14 +63,14 @@ class Side:
             self.pending = content
 
     def listen(self, *, to_input: bool) -> None:
-        """Which events are of interest from here on: input, if wanted, and room while something is pending."""
+        """Selects the events: input if `to_input`, and room to write while bytes are pending."""
         events = (select.EPOLLIN if to_input else 0) | (select.EPOLLOUT if self.pending else 0)
         if events != self._events:
             self._poll.change(self.connection, events)
             self._events = events
 
     def close(self) -> None:
-        """Without waiting for anything."""
+        """Closes at once."""
         self._poll.forget(self.connection)
         with contextlib.suppress(OSError):
             self.connection.close()

@@ -1,4 +1,4 @@
-"""Triton's process group as /proc shows it: the server and its Python stubs, and the shared memory between them."""
+"""Triton's process group from /proc, and the shared memory of its Python stubs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Process:
-    """`state` is ps's letter; `ticks` the processor time used so far."""
+    """`state`: the letter that ps shows. `ticks`: processor time used."""
 
     pid: int
     parent: int
@@ -26,7 +26,7 @@ class Process:
 
 
 def group(leader: int) -> dict[int, Process]:
-    """The processes of a group, zombies too, by their id."""
+    """The processes of a group by process id, including zombies."""
     found = {}
     for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 10 ms of every start
         if name.isdigit():
@@ -49,13 +49,13 @@ def _read(path: str) -> str:
         return file.read()
 
 
-def seconds_used(members: Iterable[Process]) -> float:
-    """Processor seconds, all together."""
+def cpu_seconds(members: Iterable[Process]) -> float:
+    """Processor seconds of all `members`."""
     return sum(process.ticks for process in members) / TICKS_A_SECOND
 
 
 def any_runs(pids: Iterable[int]) -> bool:
-    """True while a thread of these has work to do, be it only waiting for a processor or a disk."""
+    """True while a thread of these processes runs, or waits for a processor or a disk."""
     for pid in pids:
         with contextlib.suppress(OSError):
             for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
@@ -65,7 +65,7 @@ def any_runs(pids: Iterable[int]) -> bool:
 
 
 def regions(pids: Iterable[int]) -> set[str]:
-    """The shared memory these stubs were started with: its names stand in their command lines."""
+    """The shared memory of these stubs, from the names on their command lines."""
     present, found = set(os.listdir(SHARED_MEMORY)), set()  # noqa: PTH208
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -74,14 +74,14 @@ def regions(pids: Iterable[int]) -> set[str]:
 
 
 def remove(names: Iterable[str]) -> None:
-    """Unlinks shared memory that is still there."""
+    """Unlinks the shared memory that still exists."""
     for name in names:
         with contextlib.suppress(OSError):
             os.unlink(f"{SHARED_MEMORY}/{name}")  # noqa: PTH108
 
 
 def reap() -> dict[int, int]:
-    """{process id: exit code, negative for a signal} of children that ended; the orphans of a main process, too."""
+    """{process id: exit code, negative for a signal} of children that ended, including adopted orphans."""
     ended = {}
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -93,7 +93,7 @@ def reap() -> dict[int, int]:
 
 
 def kill(leader: int, seconds: float = 2.0) -> None:
-    """SIGKILL to the whole group; returns when none of it runs, at the latest after `seconds`."""
+    """Sends SIGKILL to the group; returns when no process runs, or after `seconds`."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
     deadline = time.monotonic() + seconds
@@ -104,13 +104,13 @@ def kill(leader: int, seconds: float = 2.0) -> None:
         time.sleep(0.01)
 
 
-def waiting_bytes(ports: Iterable[int]) -> int:
-    """What came in on these local ports and nobody has read: bytes, or connections not accepted (proc_net_tcp(5))."""
-    wanted, total = {f"{port:04X}" for port in ports}, 0
+def unread_bytes(ports: Iterable[int]) -> int:
+    """Received bytes that are unread, and connections not accepted, on these local ports (proc_net_tcp(5))."""
+    port_fields, total = {f"{port:04X}" for port in ports}, 0
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
             for line in _read(f"/proc/net/{table}").splitlines()[1:]:
                 fields = line.split()
-                if fields[1].rpartition(":")[2] in wanted:
+                if fields[1].rpartition(":")[2] in port_fields:
                     total += int(fields[4].partition(":")[2], 16)
     return total

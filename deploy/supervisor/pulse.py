@@ -1,4 +1,4 @@
-"""The repeated canary: when the server last gave a sign of life, and whether it gave a wrong answer."""
+"""Repeats the canary: records when the server last completed a request, and detects wrong answers."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import time
 
 from .canary import Canary, NoAnswerError, NoRoomError, Row, WrongAnswerError, request
 
-# Seconds between two canary requests: at least this, and so many times what one takes. With the looks at the metrics
-# the supervisor spends less than 1% of one processor on them, whatever the size of an answer.
+# Seconds between two canary requests: at least PERIOD, and at least REST_FACTOR times the duration of one. With the
+# metrics, the supervisor uses less than 1% of one processor for them, whatever the size of an answer.
 PERIOD = 2.0
-LEAST_REST = 150
+REST_FACTOR = 150
 ANSWER_SECONDS = 5.0
 FIRST_ANSWER_SECONDS = 60.0
-POLL = 0.03
+RETRY_SECONDS = 0.03
 
 
 class Pulse(threading.Thread):
-    """Asks in a thread of its own. `is_ready` once all rows were answered right; `fault` when one was not, twice.
+    """Sends the canary's requests in a thread. `is_ready` is set when all rows were answered correctly.
 
-    `sign` is when the server last completed a request (time.monotonic()), ours or another's: under load the canary
-    may be refused or late. An answer that shared memory is full is a sign as well, and never a fault. `seconds` is
-    what a row takes on an idle server, and `period` the time to the next request.
+    `fault` says what is wrong after two wrong answers in a row. `last_success` is when the server last completed a
+    request (time.monotonic()), the canary's or a client's: under load the canary may be refused or late. An answer
+    that shared memory is full is a success as well, and never a fault. `idle_seconds` is the duration of a row on an
+    idle server, and `period` the seconds until the next request.
     """
 
     def __init__(self, canary: Canary, metrics_port: int) -> None:
@@ -30,41 +31,41 @@ class Pulse(threading.Thread):
         self.canary = canary
         self.is_ready = False
         self.fault = ""
-        self.sign = time.monotonic()
-        self.seconds = 0.0
+        self.last_success = time.monotonic()
+        self.idle_seconds = 0.0
         self.period = PERIOD
         self._metrics_port = metrics_port
-        self._right = 0
-        self._others = 0.0
+        self._canary_successes = 0
+        self._client_successes = 0.0
 
     @property
-    def added_rest(self) -> float:
-        """Seconds by which the time between two canary requests is longer than PERIOD."""
+    def extra_period(self) -> float:
+        """Seconds by which the period exceeds PERIOD."""
         return self.period - PERIOD
 
     def run(self) -> None:
-        """Until the process ends or a fault was found."""
+        """Runs until the process exits or a fault is found."""
         self._wait_for_port()
         for row in self.canary.rows:
-            while not self._ask(row, FIRST_ANSWER_SECONDS) and not self.fault:
-                time.sleep(POLL)
+            while not self._check(row, FIRST_ANSWER_SECONDS) and not self.fault:
+                time.sleep(RETRY_SECONDS)
         started = time.monotonic()
-        if not self.fault and self._ask(self.canary.rows[-1], FIRST_ANSWER_SECONDS):
-            self.seconds = time.monotonic() - started
-        self._look_at_others()
+        if not self.fault and self._check(self.canary.rows[-1], FIRST_ANSWER_SECONDS):
+            self.idle_seconds = time.monotonic() - started
+        self._poll_clients()
         self.is_ready = not self.fault
         turn = 0
         while not self.fault:
-            self._rest()
+            self._wait_for_next()
             turn += 1
-            self._ask(self.canary.rows[turn % len(self.canary.rows)], ANSWER_SECONDS)
+            self._check(self.canary.rows[turn % len(self.canary.rows)], ANSWER_SECONDS)
 
-    def _rest(self) -> None:
-        """Waits for `period`, and looks every PERIOD whether others get answers."""
+    def _wait_for_next(self) -> None:
+        """Waits for `period`; polls every PERIOD whether clients get answers."""
         until = time.monotonic() + self.period
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(PERIOD, left))
-            self._look_at_others()
+            self._poll_clients()
 
     def _wait_for_port(self) -> None:
         while True:
@@ -74,43 +75,43 @@ class Pulse(threading.Thread):
                     return
             except NoAnswerError:
                 pass
-            time.sleep(POLL)
+            time.sleep(RETRY_SECONDS)
 
-    def _ask(self, row: Row, seconds: float) -> bool:
-        """True for a right answer. A wrong one counts when it comes twice."""
+    def _check(self, row: Row, seconds: float) -> bool:
+        """True for a right answer. A wrong answer is repeated once before it counts as a fault."""
         reason = ""
         for _ in range(2):
             started = time.monotonic()
             try:
-                self.canary.ask(row, seconds)
-                self.sign = time.monotonic()
-                self._right += 1
-                self._set_period(self.sign - started)
+                self.canary.check(row, seconds)
+                self.last_success = time.monotonic()
+                self._canary_successes += 1
+                self._set_period(self.last_success - started)
                 return True
             except NoRoomError:
-                self.sign = time.monotonic()
+                self.last_success = time.monotonic()
                 return False
             except NoAnswerError:
                 return False
             except WrongAnswerError as error:
-                reason = f"model {row.model} does not answer as it must: {error}"
-                time.sleep(POLL)
+                reason = f"model {row.model} returns a wrong answer: {error}"
+                time.sleep(RETRY_SECONDS)
         self.fault = reason
         return False
 
     def _set_period(self, elapsed: float) -> None:
-        """By what the answer took, comparing included. Under load that is mostly waiting: then by an idle server's."""
-        self.period = max(PERIOD, LEAST_REST * min(elapsed, self.seconds or elapsed))
+        """`elapsed` includes the comparison. Under load most of it is waiting, so an idle server's time counts."""
+        self.period = max(PERIOD, REST_FACTOR * min(elapsed, self.idle_seconds or elapsed))
 
-    def _look_at_others(self) -> None:
-        """Requests of others that were completed are a sign of life as well."""
+    def _poll_clients(self) -> None:
+        """Completed client requests count as success as well."""
         names = "|".join(re.escape(name) for name in dict.fromkeys(row.model for row in self.canary.rows))
         try:
             _, text = request(self._metrics_port, "GET", "/metrics", seconds=ANSWER_SECONDS)
         except NoAnswerError:
             return
         lines = re.findall(rf'(?m)^nv_inference_request_success{{model="(?:{names})",.*}} ([0-9.e+]+)$', text.decode())
-        others = sum(map(float, lines)) - self._right
-        if others > self._others:
-            self.sign = time.monotonic()
-        self._others = others
+        successes = sum(map(float, lines)) - self._canary_successes
+        if successes > self._client_successes:
+            self.last_success = time.monotonic()
+        self._client_successes = successes

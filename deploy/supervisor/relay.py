@@ -1,4 +1,4 @@
-"""One client's connection and the one to Triton behind it: bytes pass through, one request at a time."""
+"""Passes bytes between a client's connection and one to Triton, one request at a time."""
 
 from __future__ import annotations
 
@@ -16,55 +16,58 @@ from .request import Request
 from .response import Response
 
 CHUNK = 64 * 1024
-# A request must come within so many seconds, and one more for each so many bytes of it. For as long, a client that
-# was refused may send on what nobody reads: only then it gets to read why (RFC 9112, 9.6).
-PATIENCE = 30.0
-BYTES_A_SECOND = 64 * 1024
+# A request must arrive within this time, plus one second per BYTES_PER_SECOND of it. A refused client may keep sending
+# for as long, because it reads the reason only after it has sent its request (RFC 9112, 9.6).
+TIMEOUT_SECONDS = 30.0
+BYTES_PER_SECOND = 64 * 1024
 
 
 class Relay:
-    """Until `is_closed`. Triton listens at `upstream`."""
+    """One client's connection, until `is_closed`. Triton listens at `upstream`."""
 
     def __init__(self, client: socket.socket, poll: Poll, upstream: tuple[str, int], rules: Rules) -> None:
         self.is_closed = False
-        self.since: float | None = poll.now  # when the client began to owe us something, None when it does not
-        self.heard = poll.now  # of the client, last, be it that it took some of its answer
-        self._received = 0  # of what it owes
+        self.waiting_since: float | None = poll.now  # for a request from the client; None while none is expected
+        self.last_activity = poll.now  # when the client last sent or accepted bytes
+        self._received = 0  # bytes of the request that is expected
         self._poll, self._upstream, self._rules = poll, upstream, rules
-        self._client = Side(client, poll, lambda events: self._happened(self._client_happened, events))
+        self._client = Side(client, poll, lambda events: self._handle(self._handle_client, events))
         self._triton: Side | None = None
-        self._reads_on = True  # Triton does; what it answered before it stopped to may still lie there
-        self._incoming = self._outgoing = b""  # read, and not yet complete enough to be passed on
-        self._request = Request(rules)  # that the client owes
-        self._response: Response | None = None  # that Triton owes
-        self._has_served = False  # an answer or more
-        self._is_ended = False  # the client sends no more
-        self._is_last = False  # the client gets what is pending, and no more is taken from it
+        self._triton_reads = True  # False: Triton stopped reading, but its response may still be unread
+        self._incoming = self._outgoing = b""  # received, but not complete enough to pass on
+        self._request = Request(rules)  # the next one expected from the client
+        self._response: Response | None = None  # expected from Triton
+        self._has_served = False  # at least one response was passed on
+        self._client_ended = False  # the client sends no more
+        self._is_closing = False  # pending bytes are still sent, but no request is accepted
 
     @property
-    def is_spare(self) -> bool:
-        """Nothing but its client would lose by its end: no request of it is with Triton, no answer on its way."""
+    def is_idle(self) -> bool:
+        """True if no request is being processed, and no response is on its way."""
         return not self._client.pending and (not self._response or self._request.has_begun)
 
-    def look(self) -> None:
-        """To be called every second: ends what takes too long, and who takes nothing of an answer."""
-        if self._client.pending and self._poll.now - self.heard > PATIENCE:
+    def check_timeouts(self) -> None:
+        """Call every second: refuses slow requests, and closes connections that do not accept their response."""
+        if self._client.pending and self._poll.now - self.last_activity > TIMEOUT_SECONDS:
             self.close()
-        elif self.since is not None and self._poll.now - self.since > PATIENCE + self._received / BYTES_A_SECOND:
-            if self._is_last or not self._received:
+        elif (
+            self.waiting_since is not None
+            and self._poll.now - self.waiting_since > TIMEOUT_SECONDS + self._received / BYTES_PER_SECOND
+        ):
+            if self._is_closing or not self._received:
                 self.close()
             else:
-                slow = RefusedError("408 Request Timeout", "the request did not come in time")
-                self._happened(lambda _: self._refuse(slow), 0)
+                slow = RefusedError("408 Request Timeout", "the request did not arrive in time")
+                self._handle(lambda _: self._refuse(slow), 0)
 
     def close(self) -> None:
-        """Both connections, at once."""
+        """Closes both connections at once."""
         if not self.is_closed:
             self.is_closed = True
             self._client.close()
-            self._leave()
+            self._close_triton()
 
-    def _happened(self, call: Callable[[int], None], events: int) -> None:
+    def _handle(self, call: Callable[[int], None], events: int) -> None:
         try:
             try:
                 call(events)
@@ -74,32 +77,32 @@ class Relay:
             pass
         except OSError:
             self.close()
-        except Exception as error:  # a fault of ours must not cost the others their connections
+        except Exception as error:  # an internal error must not close other clients' connections
             print(f"guard: {error!r}", file=sys.stderr, flush=True)
             self.close()
-        if self._is_ended and self.is_spare:
+        if self._client_ended and self.is_idle:
             self.close()
         if not self.is_closed:
             self._listen()
 
     def _listen(self) -> None:
-        """Who is read from: nobody whose counterpart does not keep up."""
-        is_held = bool(self._response and self._incoming and not self._request.has_begun)
+        """Selects which side is read: none whose counterpart is behind."""
+        must_wait = bool(self._response and self._incoming and not self._request.has_begun)
         is_behind = bool(self._triton and self._triton.pending)
-        self._client.listen(to_input=not (self._is_ended or is_held or is_behind))
+        self._client.listen(to_input=not (self._client_ended or must_wait or is_behind))
         if self._triton:
             self._triton.listen(to_input=not self._client.pending)
 
-    def _client_happened(self, events: int) -> None:
+    def _handle_client(self, events: int) -> None:
         if events & select.EPOLLOUT:
             self._client.send()
-            self._say_goodbye()
-        self.heard = self._poll.now
+            self._end_client()
+        self.last_activity = self._poll.now
         if events & select.EPOLLIN:
             content = self._client.connection.recv(self._request.appetite)
             if not content:
-                self._is_ended = True  # it may be waiting for what it asked for
-            elif not self._is_last:
+                self._client_ended = True  # it may still wait for a response
+            elif not self._is_closing:
                 self._incoming = self._incoming + content if self._incoming else content
                 self._received += len(content)
                 self._advance()
@@ -107,32 +110,32 @@ class Relay:
             self.close()
 
     def _advance(self) -> None:
-        """Passes on what came of the request whose turn it is."""
+        """Passes on the received bytes of the current request."""
         if not self._incoming or (self._response and not self._request.has_begun):
-            return  # the answer to the one before comes first
-        if self.since is None:
-            self.since, self._received = self._poll.now, len(self._incoming)
+            return  # the previous response comes first
+        if self.waiting_since is None:
+            self.waiting_since, self._received = self._poll.now, len(self._incoming)
         used = self._request.take(self._incoming)
         if not used:
             return
         self._response = self._response or Response(self._request)
         if self._request.is_done:
-            self._request, self.since = Request(self._rules), None
+            self._request, self.waiting_since = Request(self._rules), None
         passed, self._incoming = self._incoming[:used], self._incoming[used:]
         try:
             triton = self._connected()
         except OSError:
-            self._unanswered()
+            self._no_response()
         else:
             self._send_on(triton, passed)
 
     def _send_on(self, triton: Side, content: bytes = b"") -> None:
-        """To Triton, unless it reads no more: an answer that came before the request's end is still to be read."""
+        """Sends to Triton while it reads. A response from before the request's end must still be read."""
         try:
-            if self._reads_on:
+            if self._triton_reads:
                 triton.send(content)
         except OSError:
-            self._reads_on, triton.pending = False, b""
+            self._triton_reads, triton.pending = False, b""
 
     def _connected(self) -> Side:
         if not self._triton:
@@ -142,10 +145,10 @@ class Relay:
             if code not in (0, errno.EINPROGRESS):
                 connection.close()
                 raise ConnectionError(code)
-            self._triton = Side(connection, self._poll, lambda events: self._happened(self._triton_happened, events))
+            self._triton = Side(connection, self._poll, lambda events: self._handle(self._handle_triton, events))
         return self._triton
 
-    def _triton_happened(self, events: int) -> None:
+    def _handle_triton(self, events: int) -> None:
         triton = self._connected()
         if events & select.EPOLLOUT:
             self._send_on(triton)
@@ -158,20 +161,20 @@ class Relay:
         if not content:
             self._triton_ended()
         elif not self._response:
-            self.close()  # an answer that nobody asked for
+            self.close()  # a response without a request
         else:
             self._pass_on(self._response, self._outgoing + content)
 
     def _pass_on(self, response: Response, content: bytes) -> None:
-        """To the client."""
-        self.heard = self._poll.now
+        """Passes a response to the client."""
+        self.last_activity = self._poll.now
         used, passed = response.take(content)
         self._outgoing = content[used:]
         self._client.send(passed)
         if response.is_done:
             self._response, self._has_served = None, True
             if self._request.has_begun or self._outgoing:
-                self._finish()  # answered before it was asked in full
+                self._finish()  # answered before the request was complete
             else:
                 self._advance()
 
@@ -181,17 +184,17 @@ class Relay:
         elif self._response.has_begun:
             self.close()
         else:
-            self._unanswered()
+            self._no_response()
 
-    def _unanswered(self) -> None:
-        """Triton is not there, or ended a connection that was to be kept: a client knows to ask anew then."""
+    def _no_response(self) -> None:
+        """Triton is unreachable, or closed a kept connection: clients retry in that case."""
         if self._has_served:
             self._finish()
         else:
-            raise RefusedError("502 Bad Gateway", "the server gave no answer")
+            raise RefusedError("502 Bad Gateway", "the server did not respond")
 
     def _refuse(self, refused: RefusedError) -> None:
-        """The client gets the reason, where it has not got half an answer already."""
+        """Sends the reason to the client, unless part of a response was sent already."""
         if self._response and self._response.has_begun:
             self.close()
             return
@@ -200,20 +203,20 @@ class Relay:
         self._finish(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def _finish(self, content: bytes = b"") -> None:
-        """`content` is the last the client gets."""
-        self._leave()
+        """Ends the connection; `content` is the last the client gets."""
+        self._close_triton()
         self._response = None
         self._incoming = self._outgoing = b""
-        self._is_last, self.since, self._received = True, self._poll.now, 0
+        self._is_closing, self.waiting_since, self._received = True, self._poll.now, 0
         if content:
             self._client.send(content)
-        self._say_goodbye()
+        self._end_client()
 
-    def _say_goodbye(self) -> None:
-        if self._is_last and not self._client.pending:
+    def _end_client(self) -> None:
+        if self._is_closing and not self._client.pending:
             self._client.connection.shutdown(socket.SHUT_WR)
 
-    def _leave(self) -> None:
+    def _close_triton(self) -> None:
         if self._triton:
             self._triton.close()
-            self._triton, self._reads_on = None, True
+            self._triton, self._triton_reads = None, True

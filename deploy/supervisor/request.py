@@ -1,4 +1,4 @@
-"""A client's request as it passes: where it ends, and that its body is no larger or deeper than it may be."""
+"""Checks a client's request as it passes: where it ends, and the limits of its body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from .body_limits import Limits, Rules, too_large
 from .http_messages import (
     HEADERS,
-    MOST_CHUNKS,
+    MAX_CHUNKS,
     Body,
     RefusedError,
     Sized,
@@ -19,25 +19,25 @@ from .http_messages import (
 )
 from .json_members import Members
 
-# Methods and targets that Triton's own parser knows: any other ends the connection there.
+# Methods and targets that Triton's parser accepts: it closes the connection for any other.
 _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (/[\x21-\x7e]*) HTTP/1\.[01]" + HEADERS)
 _INFER = re.compile(rb"[^?]*/infer(?:\?.*)?")
-# Releases 26.06 to 26.08 end with a length that is no int32.
+# A length that is no int32 crashes releases 26.06 to 26.08 (server #8794, fixed by #8925).
 _HEADER_LENGTH = re.compile(rb"[0-9]{1,9}")
-# Releases up to 26.01 end with a weight that is no double; without an exponent, nine digits always are one.
+# A weight that is no double crashes releases up to 26.01 (server #8619). Nine digits without an exponent are valid.
 _BAD_WEIGHT = re.compile(rb"\r\nAccept-Encoding:[^\r]*;q=(?![0-9.]{1,9}[ \t]*[,;\r])", re.IGNORECASE)
-# Triton answers any other, in capitals too, with 501.
+# Triton answers any other value, and capitals, with 501.
 _CODINGS = (b"gzip", b"deflate", b"identity")
-# A compressed byte may become a thousand, which are looked at while all other clients wait.
+# A compressed byte may become a thousand, and other clients wait while they are checked.
 _UNKNOWN, _COMPRESSED, _PLAIN = 8 * 1024, 1024, 64 * 1024
-_UNKNOWN_CODING = "Content-Encoding must be gzip, deflate or identity, in small letters"
+_UNKNOWN_CODING = "Content-Encoding must be gzip, deflate or identity, in lower case"
 
-# Triton takes it for a raw binary request, and answers the empty text.
+# Triton treats it as a raw binary request, and answers the empty text.
 _NO_BODY = "an inference request needs a body: a JSON object with inputs"
 
 
 class Request:
-    """One of a connection's; `is_done` with its last byte, `has_begun` when its headers were complete."""
+    """One request: `has_begun` when its headers are complete, `is_done` with its last byte."""
 
     def __init__(self, rules: Rules) -> None:
         self.is_done = self.has_begun = self.is_head = self._is_compressed = False
@@ -48,18 +48,18 @@ class Request:
 
     @property
     def appetite(self) -> int:
-        """How many bytes to read of the client next, at most."""
+        """How many bytes to read from the client next, at most."""
         if not self.has_begun:
             return _UNKNOWN
         return _COMPRESSED if self._is_compressed else _PLAIN
 
     @property
     def is_utf8(self) -> bool:
-        """The JSON of its body, as far as it came: what is not is no JSON (RFC 8259, 8.1)."""
+        """True while the received JSON is valid UTF-8, as RFC 8259, 8.1 requires."""
         return self._limits.is_utf8
 
     def take(self, content: bytes) -> int:
-        """How many of the bytes are this request's and may go on to Triton. Raises RefusedError."""
+        """Returns how many of the bytes belong to this request and may be sent to Triton. Raises RefusedError."""
         used = 0
         if not self.has_begun:
             used = end_of_head(content)
@@ -67,7 +67,7 @@ class Request:
                 return 0
             self._begin(content[:used])
         more, carried = self._body.take(content[used:])
-        self._limits.look(carried)
+        self._limits.feed(carried)
         self.is_done = self._body.is_done
         if self.is_done and self._needs_body and self._limits.is_empty:
             raise bad(_NO_BODY)
@@ -77,12 +77,12 @@ class Request:
         check_lines(head)
         found = _REQUEST.fullmatch(head)
         if not found:
-            raise bad("this is no request of HTTP/1.1")
+            raise bad("this is not an HTTP/1.1 request")
         method, target = found.groups()
         if _BAD_WEIGHT.search(head):
             raise bad("a weight (q=) in Accept-Encoding must have one to nine digits, such as q=0.5")
         named = fields(head)
-        self._body = framing(named, otherwise=Sized(0), most_chunks=MOST_CHUNKS)
+        self._body = framing(named, default=Sized(0), max_chunks=MAX_CHUNKS)
         if isinstance(self._body, Sized) and self._body.left > self._rules.max_bytes:
             raise too_large(self._rules.max_bytes)
         json_bytes = named.get(b"inference-header-content-length")
@@ -98,15 +98,15 @@ class Request:
         self.has_begun, self.is_head = True, method == b"HEAD"
 
     def _limits_of(self, json_bytes: bytes | None, *, is_infer: bool) -> Limits:
-        """Only an inference request has tensors: in its JSON, or behind it where `json_bytes` says how long that is."""
+        """Only an inference request has tensors: in its JSON, or after it if `json_bytes` gives the JSON's length."""
         if not is_infer:
             return Limits(self._rules.max_bytes, is_compressed=self._is_compressed)
-        most_elements = self._rules.max_bytes
+        max_elements = self._rules.max_bytes
         if isinstance(self._body, Sized) and not self._is_compressed and not self._rules.may_share:
-            most_elements = self._body.left
+            max_elements = self._body.left
         return Limits(
             self._rules.max_bytes,
             None if json_bytes is None else int(json_bytes),
             is_compressed=self._is_compressed,
-            members=Members(most_elements, may_classify=self._rules.may_classify),
+            members=Members(max_elements, may_classify=self._rules.may_classify),
         )

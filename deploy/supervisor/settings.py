@@ -1,4 +1,4 @@
-"""What a container's environment may set (docs/operations.md lists it)."""
+"""Settings from the container's environment (listed in docs/operations.md)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from . import tls
 from .errors import SettingError
 
 MIB = 1 << 20
-# Triton counts the bytes of an HTTP body in an int32, in all releases.
+# All releases of Triton count the bytes of an HTTP body in an int32.
 LARGEST_INPUT = 2**31 - 1
 MAY_BE_ZERO = "TRITON_MAX_INPUT_BYTES"
+# `auto` means "if the release has a known fault", and every release has one: see docs/faults.md.
 GUARD = ("always", "auto", "never")
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 ADDRESSES = EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
@@ -21,10 +22,10 @@ ON_OFF = ("on", "off")
 
 @dataclass(frozen=True)
 class Settings:
-    """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: nobody has one).
+    """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: none).
 
-    `max_input_bytes`: at most LARGEST_INPUT. `hang_seconds` 0: as long as the largest batch can take at the speed the
-    canary measured. `guard`: one of GUARD. The addresses: of ADDRESSES.
+    `max_input_bytes`: at most LARGEST_INPUT. `hang_seconds` 0: computed from the canary's duration. The addresses are
+    from ADDRESSES.
     """
 
     http_port: int = 8000
@@ -35,7 +36,7 @@ class Settings:
     drain_seconds: float = 8.0
     hang_seconds: float = 0.0
     admin_key: str = ""
-    guard: str = GUARD[0]
+    is_guarded: bool = True
     http_address: str = EVERYWHERE
     grpc_address: str = EVERYWHERE
     metrics_address: str = EVERYWHERE
@@ -44,7 +45,7 @@ class Settings:
 
     @property
     def ports(self) -> list[int]:
-        """Those that clients send requests to."""
+        """The ports that clients send requests to."""
         return [self.http_port, self.grpc_port] if self.grpc else [self.http_port]
 
 
@@ -60,18 +61,18 @@ NAMES = {
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment; SettingError for one that is none."""
-    # Kubernetes sets TRITON_HTTP_PORT=tcp://... where a service is called triton-http.
-    given = {key: text for key in NAMES if (text := environment.get(key)) and "://" not in text}
-    values = {NAMES[key]: _number(key, text) for key, text in given.items()}
+    """The settings in `environment`. Raises SettingError for an invalid value."""
+    # Kubernetes sets TRITON_HTTP_PORT=tcp://... for a service named triton-http.
+    texts = {key: text for key in NAMES if (text := environment.get(key)) and "://" not in text}
+    values = {NAMES[key]: _number(key, text) for key, text in texts.items()}
     values["max_input_bytes"] = values.get("max_input_bytes", Settings.max_input_bytes) or LARGEST_INPUT
     is_metrics_on = _choice(environment, "TRITON_METRICS", ON_OFF) == "on"
     return Settings(
         admin_key=_admin_key(environment),
-        guard=_choice(environment, "TRITON_GUARD", GUARD),
+        is_guarded=_choice(environment, "TRITON_GUARD", GUARD) != "never",
         http_address=_choice(environment, "TRITON_HTTP_ADDRESS", ADDRESSES),
         grpc_address=_choice(environment, "TRITON_GRPC_ADDRESS", ADDRESSES),
-        # Off: on the loopback, where the supervisor reads them.
+        # Off: on the loopback only, for the supervisor.
         metrics_address=_choice(environment, "TRITON_METRICS_ADDRESS", ADDRESSES) if is_metrics_on else LOOPBACK,
         grpc=_choice(environment, "TRITON_GRPC", ON_OFF) == "on",
         grpc_tls=tls.read(environment),
@@ -81,24 +82,24 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 def _number(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text) or not (int(text) or name == MAY_BE_ZERO):
-        raise SettingError(f"{name} is {text!r}; a whole number{'' if name == MAY_BE_ZERO else ' above 0'} is needed")
+        raise SettingError(f"{name} is {text!r}; use a whole number{'' if name == MAY_BE_ZERO else ' above 0'}")
     if name.endswith("_PORT") and int(text) > 65535:
-        raise SettingError(f"{name} is {text}; a port is at most 65535")
+        raise SettingError(f"{name} is {text}; use a port up to 65535")
     if name == MAY_BE_ZERO and int(text) > LARGEST_INPUT:
-        raise SettingError(f"{name} is {text}; Triton takes at most {LARGEST_INPUT}, which 0 stands for, too")
+        raise SettingError(f"{name} is {text}; use at most {LARGEST_INPUT}, or 0 for that")
     return int(text)
 
 
 def _choice(environment: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
-    """The first is the default."""
+    """The setting's value; the first of `allowed` is the default."""
     chosen = environment.get(name) or allowed[0]
     if chosen not in allowed:
-        raise SettingError(f"{name} is {chosen!r}; {', '.join(allowed[:-1])} or {allowed[-1]} is needed")
+        raise SettingError(f"{name} is {chosen!r}; use {', '.join(allowed[:-1])} or {allowed[-1]}")
     return chosen
 
 
 def _admin_key(environment: Mapping[str, str]) -> str:
-    """TRITON_ADMIN_KEY, or the first line of the file TRITON_ADMIN_KEY_FILE names. Its value is never shown."""
+    """TRITON_ADMIN_KEY, or the first line of the file TRITON_ADMIN_KEY_FILE. No message shows its value."""
     key, name = environment.get("TRITON_ADMIN_KEY", ""), "TRITON_ADMIN_KEY"
     if file := environment.get("TRITON_ADMIN_KEY_FILE"):
         name = "TRITON_ADMIN_KEY_FILE"
@@ -108,17 +109,17 @@ def _admin_key(environment: Mapping[str, str]) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"{name} names {file!r}, which cannot be read ({error}); mount it readable") from error
         if not key:
-            raise SettingError(f"{name} names {file!r}, which is empty; write the key to it, or leave {name} out")
+            raise SettingError(f"{name} names {file!r}, which is empty; write the key to it, or unset {name}")
     if key and not ADMIN_KEY.fullmatch(key):
-        raise SettingError(f"the key in {name} must be 16 to 128 of A-Z, a-z, 0-9, _, ., ~ and -; choose another")
+        raise SettingError(f"the key in {name} must be 16 to 128 of A-Z, a-z, 0-9, _, ., ~ and -; choose another key")
     return key
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment Triton and its stubs get."""
+    """The environment of Triton and its stubs."""
     return {name: value for name, value in environment.items() if not name.startswith("TRITON_ADMIN_KEY")}
 
 
 def port_file(serving: str) -> str:
-    """Names the file with the HTTP port of the server that runs from the folder `serving`, for its health check."""
+    """The file with the HTTP port of the server that runs from the folder `serving`, for its health check."""
     return f"/tmp/triton-http-port{serving.replace('/', '-')}"

@@ -1,4 +1,4 @@
-"""TLS for gRPC by settings: a certificate, its key, and the authority of the clients' certificates."""
+"""Settings of TLS for gRPC: a certificate, its key, and the authority of the clients' certificates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CERT, KEY, CLIENT_CA = "TRITON_GRPC_CERT_FILE", "TRITON_GRPC_KEY_FILE", "TRITON_
 
 @dataclass(frozen=True)
 class Tls:
-    """Paths of PEM files. `client_ca` signs the clients' certificates; empty: clients need none."""
+    """Paths of PEM files. `client_ca`: the authority of the clients' certificates; empty: not required."""
 
     cert: str
     key: str
@@ -20,13 +20,13 @@ class Tls:
 
     @property
     def flags(self) -> dict[str, str]:
-        """Triton's, by name. `--grpc-use-ssl-mutual` switches TLS on whatever its value is: it is never false."""
+        """Triton's flags by name. `--grpc-use-ssl-mutual` enables TLS even if it is false."""
         mutual = {"grpc-use-ssl-mutual": "true", "grpc-root-cert": self.client_ca} if self.client_ca else {}
         return {"grpc-use-ssl": "true", "grpc-server-cert": self.cert, "grpc-server-key": self.key, **mutual}
 
 
 def read(environment: Mapping[str, str]) -> Tls | None:
-    """None without these settings. SettingError for files that cannot be read or do not belong together."""
+    """None without these settings. Raises SettingError for files that are unreadable or do not match."""
     files = {name: file for name in (CERT, KEY, CLIENT_CA) if (file := environment.get(name))}
     if not files:
         return None
@@ -44,25 +44,25 @@ def read(environment: Mapping[str, str]) -> Tls | None:
 
 
 def _check(files: Mapping[str, str]) -> None:
-    """Triton would start with files that gRPC cannot use, and refuse each client."""
+    """Triton would start with files that gRPC cannot use, and refuse every client."""
     import ssl
 
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # Without a password of ours, OpenSSL would ask a terminal for it.
+        # Without a password argument, OpenSSL would prompt for one.
         context.load_cert_chain(files[CERT], files[KEY], password="")
     except (ssl.SSLError, ValueError) as error:
         raise SettingError(
             f"{CERT} {files[CERT]!r} and {KEY} {files[KEY]!r} are not a certificate and its unencrypted key in PEM "
-            f"({_reason(error)}); give files that belong together"
+            f"({_reason(error)}); use a matching pair of files"
         ) from error
     try:
         if CLIENT_CA in files:
             context.load_verify_locations(files[CLIENT_CA])
     except ssl.SSLError as error:
         raise SettingError(
-            f"{CLIENT_CA} names {files[CLIENT_CA]!r}, which is no certificate in PEM ({_reason(error)}); give the "
-            "certificate of the authority that signs the clients'"
+            f"{CLIENT_CA} names {files[CLIENT_CA]!r}, which is not a PEM certificate ({_reason(error)}); use the "
+            "certificate of the authority that signs the clients' certificates"
         ) from error
 
 

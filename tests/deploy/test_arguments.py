@@ -29,7 +29,7 @@ def read(*words, **environment):
 
 
 def joined(*words):
-    return arguments.joined(parsed(*words), OURS)
+    return arguments.merge(parsed(*words), OURS)
 
 
 def test_without_flags_the_defaults_are_served():
@@ -65,7 +65,7 @@ def test_what_kserve_passes_is_honoured():
     assert (wanted.http_port, wanted.grpc_port, wanted.grpc) == (8080, 9000, True)
     assert joined(*words) == [DEFAULTS[1], "--model-store=/mnt/models", *OURS]
     assert arguments.notes(parsed(*words)) == [
-        "these flags count as settings: --grpc-port=9000 (TRITON_GRPC_PORT), --http-port=8080 (TRITON_HTTP_PORT), "
+        "these flags are used as settings: --grpc-port=9000 (TRITON_GRPC_PORT), --http-port=8080 (TRITON_HTTP_PORT), "
         "--allow-grpc=true (TRITON_GRPC)"
     ]
 
@@ -121,7 +121,7 @@ def test_what_is_so_anyway_is_not_given_twice(word):
     ],
 )
 def test_a_flag_that_undoes_the_hardening_is_refused(word, hint):
-    with pytest.raises(SettingError, match=f"is refused: .*{hint}.*leave the flag out") as raised:
+    with pytest.raises(SettingError, match=f"is refused: .*{hint}.*omit the flag") as raised:
         joined(word)
     assert "secret" not in str(raised.value)
 
@@ -130,11 +130,11 @@ def test_a_flag_that_undoes_the_hardening_is_refused(word, hint):
     ("words", "said"),
     [
         (["--no-such=1"], "no flag --no-such; see `--help`"),
-        (["--http"], "no flag --http; it may be --http-address or --http-port or --http-restricted-api"),
+        (["--http"], "no flag --http; did you mean --http-address or --http-port or --http-restricted-api?"),
         (["--log-verbose"], "--log-verbose needs a value"),
-        (["bash"], "'bash' is no flag of tritonserver"),
-        (["--"], "'--' is no flag of tritonserver"),
-        (["--log-verbose=1", "-v"], "'-v' is no flag of tritonserver"),
+        (["bash"], "'bash' is not a flag of tritonserver"),
+        (["--"], "'--' is not a flag of tritonserver"),
+        (["--log-verbose=1", "-v"], "'-v' is not a flag of tritonserver"),
     ],
 )
 def test_what_is_no_flag_is_reported(words, said):

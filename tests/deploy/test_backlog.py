@@ -41,7 +41,7 @@ def test_the_longest_queue_decides_and_it_must_be_short_again(metrics, tmp_path)
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     seen = []
     for said.waiting in ((0, 256), (0, 257), (200, 65), (65, 0), (64, 0), (64, 200)):
-        watched.look()
+        watched.update()
         seen.append(Path(watched.file).exists())
     assert seen == [False, True, True, True, False, False]
 
@@ -50,13 +50,13 @@ def test_a_server_that_does_not_say_changes_nothing(metrics, tmp_path):
     port, said = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     said.waiting = (300, 0)
-    watched.look()
+    watched.update()
     assert not watched.is_empty()
     watched._metrics_port = 1
-    watched.look()
-    assert watched.refuses and Path(watched.file).exists()
+    watched.update()
+    assert watched.is_refusing and Path(watched.file).exists()
     assert watched.is_empty()
-    watched.end()
+    watched.stop_refusing()
     assert not Path(watched.file).exists()
 
 
@@ -78,6 +78,6 @@ def test_of_a_slow_model_fewer_are_too_many(metrics, tmp_path, monkeypatch):
         (140.0, (90, 0), 121),
     ):
         clock.append(moment)
-        watched.look()
-        seen.append(watched.refuses)
+        watched.update()
+        seen.append(watched.is_refusing)
     assert seen == [False, False, False, False, True, False, False, False]

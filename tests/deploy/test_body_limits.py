@@ -14,7 +14,7 @@ def test_depth_is_counted_outside_of_texts(size):
     for body, deepest in ((text, 5), ('"' + "[" * 3000 + '"', 0)):
         structure, seen = body_limits.Structure(), 0
         for start in range(0, len(body), size):
-            structure.look(body[start : start + size].encode())
+            structure.feed(body[start : start + size].encode())
             seen = max(seen, structure._depth)
         assert structure._depth == 0
         assert size > 1 or seen == deepest
@@ -22,18 +22,18 @@ def test_depth_is_counted_outside_of_texts(size):
 
 def test_nothing_deeper_is_taken_and_nothing_that_is_much_less_deep_is_refused():
     structure = body_limits.Structure()
-    structure.look(b"[" * 950 + b"[]" * 5000 + b"[" * 25)
+    structure.feed(b"[" * 950 + b"[]" * 5000 + b"[" * 25)
     with pytest.raises(RefusedError):
-        structure.look(b"[" * 26)
+        structure.feed(b"[" * 26)
 
 
 @pytest.mark.parametrize("size", [1, 7, 10**6])
 def test_the_limit_of_depth_is_exact_where_all_is_opened_first(size):
     body, structure = b"[" * 1000 + b"]" * 1000, body_limits.Structure()
     for start in range(0, len(body), size):
-        structure.look(body[start : start + size])
+        structure.feed(body[start : start + size])
     with pytest.raises(RefusedError):
-        body_limits.Structure().look(b"[" + body)
+        body_limits.Structure().feed(b"[" + body)
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
@@ -50,5 +50,5 @@ def test_the_limit_of_depth_is_exact_where_all_is_opened_first(size):
 def test_json_is_utf8(body, json_bytes, is_utf8, size):
     limits = body_limits.Limits(1000, json_bytes)
     for start in range(0, len(body), size):
-        limits.look(body[start : start + size])
+        limits.feed(body[start : start + size])
     assert limits.is_utf8 == is_utf8

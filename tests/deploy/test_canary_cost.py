@@ -55,18 +55,18 @@ def asking(server, tmp_path):
 
 def test_it_rests_150_times_what_an_answer_of_20_000_labels_takes(asking):
     started = time.thread_time()
-    assert asking._ask(asking.canary.rows[0], seconds=60)
+    assert asking._check(asking.canary.rows[0], seconds=60)
     used = time.thread_time() - started
     assert asking.fault == ""
     assert used / asking.period <= 0.01
-    assert asking.added_rest > 0  # what the supervisor adds to its patience with an idle server
+    assert asking.extra_period > 0  # what the supervisor adds to its patience with an idle server
 
 
 @pytest.mark.parametrize(
     ("elapsed", "idle", "period"), [(0.004, 0.004, 2.0), (0.05, 0.05, 7.5), (4.0, 0.05, 7.5), (0.02, 0.0, 3.0)]
 )
 def test_the_period_is_by_an_idle_server_s_answer(asking, elapsed, idle, period):
-    asking.seconds = idle
+    asking.idle_seconds = idle
     asking._set_period(elapsed)
     assert asking.period == pytest.approx(period)
 
@@ -74,7 +74,7 @@ def test_the_period_is_by_an_idle_server_s_answer(asking, elapsed, idle, period)
 def test_others_are_looked_at_during_a_long_rest(asking, monkeypatch):
     looks = []
     monkeypatch.setattr(pulse, "PERIOD", 0.02)
-    monkeypatch.setattr(asking, "_look_at_others", lambda: looks.append(time.monotonic()))
+    monkeypatch.setattr(asking, "_poll_clients", lambda: looks.append(time.monotonic()))
     asking.period = 0.1
-    asking._rest()
+    asking._wait_for_next()
     assert len(looks) >= 3

@@ -85,7 +85,7 @@ def test_the_exit_code_and_the_signals_are_the_command_s(script):
     [
         (lambda file: file.chmod(0o644), "cannot be run (Permission denied)"),
         (lambda file: file.write_text("#!/bin/bash\nexit 3\n"), "ended with 3"),
-        (lambda file: file.write_text("#!/bin/bash\nexec sleep 60\n"), "was ended after 2 s"),
+        (lambda file: file.write_text("#!/bin/bash\nexec sleep 60\n"), "was killed after 2 s"),
         (lambda file: file.write_text("#!/bin/bash\nexit 0\n"), "did not run its arguments"),
     ],
     ids=["not executable", "fails", "hangs", "runs nothing"],
@@ -94,7 +94,7 @@ def test_a_script_that_fails_is_reported_and_passed_over(script, change, said):
     change(script)
     done = enter(script, "bash", "-c", "echo hi")
     assert (done.returncode, done.stdout) == (0, "hi\n")
-    assert done.stderr == f"supervisor: the base image's {script} {said}; going on without it\n"
+    assert done.stderr == f"supervisor: the base image's {script} {said}; continuing without it\n"
 
 
 def test_a_signal_during_the_script_is_kept_for_what_follows(script):
@@ -117,7 +117,7 @@ def test_a_signal_during_the_script_is_kept_for_what_follows(script):
 def test_aip_mode_prepends_nothing(script):
     done = enter(script, "bash", "-c", "echo ${AIP_MODE:-none}", AIP_MODE="PREDICTION")
     assert (done.returncode, done.stdout) == (0, "none\n")
-    assert "supervisor: AIP_MODE is not passed on" in done.stderr
+    assert "supervisor: AIP_MODE is ignored" in done.stderr
 
 
 def test_a_command_that_is_not_there_is_reported(script, tmp_path):
@@ -143,7 +143,7 @@ def test_another_server_s_path_is_run_and_its_help_shown(script, tmp_path):
     assert (done.returncode, done.stdout) == (1, "--help --id=a\n")
     done = enter(script, str(server), "--id=a")
     assert done.returncode == 1
-    assert f"supervisor: {server} --help names no flags: --help" in done.stderr
+    assert f"supervisor: {server} --help lists no flags: --help" in done.stderr
 
 
 def test_the_wrapper_starts_the_supervisor_without_the_script(script):

@@ -57,7 +57,7 @@ def server():
 def started(server, tmp_path, monkeypatch):
     """A pulse that asks fast."""
     monkeypatch.setattr(pulse, "PERIOD", 0.02)
-    monkeypatch.setattr(pulse, "LEAST_REST", 0)
+    monkeypatch.setattr(pulse, "REST_FACTOR", 0)
     tensor = {"datatype": "BYTES", "shape": [1], "data": ["a"]}
     row = {"model": "m", "batched": True, "inputs": {"text_input": tensor}, "outputs": {"echo": tensor}}
     golden = {"format": 2, "comparison": "tensors", "tolerance": 0.001, "rows": [row]}
@@ -88,7 +88,7 @@ def test_full_shared_memory_is_no_fault_before_ready_or_after(server, started, s
     asked, began = handler.asked, time.monotonic()
     until(lambda: handler.asked > asked + 10)
     assert (started.is_ready, started.fault) == (True, "")
-    assert started.sign > began, "an answer is a sign of life: the server does not hang"
+    assert started.last_success > began, "an answer is a sign of life: the server does not hang"
 
 
 @pytest.mark.parametrize("answer", [(500, b'{"error":"x"}'), (400, NO_ROOM["26.08"])])
@@ -97,7 +97,7 @@ def test_any_other_error_is_a_fault_when_it_comes_twice(server, started, answer)
     until(lambda: started.is_ready)
     server[1].answer = answer
     until(lambda: started.fault)
-    assert "model m does not answer as it must" in started.fault
+    assert "model m returns a wrong answer" in started.fault
 
 
 def test_too_many_waiting_requests_are_no_sign_of_life(server, started):
@@ -107,6 +107,6 @@ def test_too_many_waiting_requests_are_no_sign_of_life(server, started):
     server[1].answer = (503, b'{"error":"too many requests wait for this model"}')
     asked = server[1].asked
     until(lambda: server[1].asked > asked + 2)
-    sign = started.sign
+    sign = started.last_success
     until(lambda: server[1].asked > asked + 10)
-    assert (started.sign, started.fault) == (sign, "")
+    assert (started.last_success, started.fault) == (sign, "")

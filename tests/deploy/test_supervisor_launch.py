@@ -18,6 +18,8 @@ Usage: tritonserver [options]
   --model-repository <string>
   --log-verbose <integer>
   --strict-readiness <boolean>
+  --http-restricted-api <string>
+  --grpc-restricted-protocol <string>
 """
 
 
@@ -37,14 +39,18 @@ def program(tmp_path):
 
 def test_flags_and_settings_become_one_command(program, capsys):
     triton = program(HELP)
-    read = launch.read(triton, ["--http-port=80", "--log-verbose", "1"], {"TRITON_GRPC_PORT": "81"})
+    read = launch.read(
+        triton, ["--http-port=80", "--log-verbose", "1"], {"TRITON_GRPC_PORT": "81", "TRITON_ADMIN_KEY": "k" * 16}
+    )
+    restricted = "shared-memory,model-config,model-repository,statistics,trace,logging:admin-key=" + "k" * 16
     assert read.repositories == ["/models"]
     assert read.command(None, gated=False) == [
         triton, "--model-repository=/models", "--backend-config=python,shm-default-byte-size=1048576",
-        "--log-verbose=1", "--strict-readiness=true", "--http-port=80", "--grpc-port=81", "--metrics-port=8002",
+        "--log-verbose=1", "--strict-readiness=true", f"--http-restricted-api={restricted}",
+        f"--grpc-restricted-protocol={restricted}", "--http-port=80", "--grpc-port=81", "--metrics-port=8002",
         "--exit-timeout-secs=8",
     ]  # fmt: skip
-    assert "supervisor: these flags count as settings: --http-port=80 (TRITON_HTTP_PORT)" in capsys.readouterr().err
+    assert "supervisor: these flags are used as settings: --http-port=80 (TRITON_HTTP_PORT)" in capsys.readouterr().err
 
 
 def test_a_contradiction_is_found_before_anything_is_started(program):
@@ -55,9 +61,9 @@ def test_a_contradiction_is_found_before_anything_is_started(program):
 
 def test_a_program_that_does_not_run_is_reported_with_its_last_line(program):
     library = "tritonserver: error while loading shared libraries: libb64.so.0: cannot open shared object file"
-    with pytest.raises(Fault, match=rf"--help names no flags: {library}"):
+    with pytest.raises(Fault, match=rf"--help lists no flags: {library}"):
         launch.read(program(library + "\n"), [], {})
-    with pytest.raises(Fault, match="--help names no flags: exit code 1"):
+    with pytest.raises(Fault, match="--help lists no flags: exit code 1"):
         launch.read(program(""), [], {})
     with pytest.raises(Fault, match="cannot be started"):
         launch.read("/no/such/tritonserver", [], {})
@@ -73,7 +79,7 @@ def golden(tmp_path):
 def test_each_model_of_the_golden_requests_must_be_somewhere(golden, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     (first / "a").mkdir(parents=True)
-    with pytest.raises(SettingError, match=f"{first} has no model 'b'.*leave out --model-repository to serve /models"):
+    with pytest.raises(SettingError, match=f"{first} has no model 'b'.*omit --model-repository to serve /models"):
         launch.check_models([str(first)], golden)
     (second / "b").mkdir(parents=True)
     launch.check_models([str(first), str(second)], golden)

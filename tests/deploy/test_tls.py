@@ -45,7 +45,7 @@ def test_files_that_belong_together(files):
         ({"cert": "cert", "key": "other"}, "KEY_VALUES_MISMATCH"),
         ({"cert": "key", "key": "cert"}, "are not a certificate and its unencrypted key"),
         ({"cert": "text", "key": "key"}, "are not a certificate and its unencrypted key"),
-        ({"cert": "cert", "key": "key", "ca": "text"}, f"{tls.CLIENT_CA} names .*which is no certificate in PEM"),
+        ({"cert": "cert", "key": "key", "ca": "text"}, f"{tls.CLIENT_CA} names .*which is not a PEM certificate"),
     ],
 )
 def test_files_that_do_not_serve_are_reported(files, chosen, said):

@@ -69,7 +69,7 @@ def test_fault_that_only_the_proof_finds(engine, make_standin):
     whole = json.loads(done.stdout)
     assert "fault" not in {each["status"] for findings in whole["sections"].values() for each in findings}
     (row,) = whole["proof"]
-    assert row["status"] == "fault" and "does not answer as it must" in row["seen"]
+    assert row["status"] == "fault" and "returns a wrong answer" in row["seen"]
     assert_nothing_is_left(engine)
 
 

@@ -45,7 +45,7 @@ def log(engine, name):
 
 def wait_until_ready(engine, name):
     deadline = time.monotonic() + READY_SECONDS
-    while "supervisor: ready: golden answers are right" not in log(engine, name):
+    while "supervisor: ready: the golden answers are right" not in log(engine, name):
         state = engine.client.run("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
         assert state == "true" and time.monotonic() < deadline, log(engine, name)
         time.sleep(0.1)
@@ -124,7 +124,7 @@ def test_entry_script_of_nvidia_writes_on_stderr_only(engine, full):
     banner = (STANDIN / "nvidia/entrypoint.d/10-banner.txt").read_text().strip()
     assert banner in streams.stderr and banner not in streams.stdout
     assert "Signal (15) received." in streams.stdout, "stdout of Triton and the models is unchanged"
-    assert "supervisor: AIP_MODE is not passed on" in streams.stderr
+    assert "supervisor: AIP_MODE is ignored" in streams.stderr
 
 
 def test_help_is_that_of_triton(engine, image):

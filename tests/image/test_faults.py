@@ -226,7 +226,7 @@ def test_image_with_other_answers_is_never_ready(start, served, tmp_path):
     while container.inspect("{{.State.Running}}") == "true":
         assert not container.is_ready()
     assert container.inspect("{{.State.ExitCode}}") == "1"
-    assert "does not answer as it must" in container.log()
+    assert "returns a wrong answer" in container.log()
 
 
 def test_paused_container_resumes(start):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.supervisor.known_faults import release_named
+from deploy.supervisor.release import release_named
 
 GOOD = "I would like my money back"
 # A stack, a place in a file system, a key of shared memory.

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from deploy.supervisor import stack
 from deploy.supervisor.guard import Place
 from deploy.supervisor.triton_errors import NO_GPU, PORT_LOST, REPEATED, STACK, STARTED, USAGE
 from utils.host.children import with_parent_death_signal
@@ -22,15 +21,13 @@ from utils.triton.layout import Interpreter
 
 # Triton waits so long for clients that keep a connection open without a request in flight; then we end it.
 EXIT_SECONDS = 5
-# The stack limit is that of deploy/supervisor.
 _START = """
-import os, resource, sys
-*stack, guard_words = map(int, sys.argv[1:4])
-guard, triton = sys.argv[4:4 + guard_words], sys.argv[4 + guard_words:]
+import os, sys
+guard_words = int(sys.argv[1])
+guard, triton = sys.argv[2:2 + guard_words], sys.argv[2 + guard_words:]
 if guard:  # in the same group, and with the listening socket as its standard input
     os.spawnv(os.P_NOWAIT, guard[0], guard)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-resource.setrlimit(resource.RLIMIT_STACK, stack)
 os.execv(triton[0], triton)
 """
 
@@ -91,8 +88,7 @@ class LocalServer:
         command = [*command, f"--backend-config=python,shm-region-prefix-name={self._region}"]
         self._place = place  # a guard's, where there is one; its other port stays ours
         guard = place.command(str(interpreter.python)) if place else []
-        numbers = [*stack.limit(), len(guard)]
-        start = [str(interpreter.python), "-I", "-S", "-c", _START, *map(str, numbers), *guard, *command]
+        start = [str(interpreter.python), "-I", "-S", "-c", _START, str(len(guard)), *guard, *command]
         self._process = subprocess.Popen(
             # The stubs notice within a second that their server is gone, and clear their shared memory.
             with_parent_death_signal(start),

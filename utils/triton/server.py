@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from deploy.supervisor import flags, known_faults, settings
+from deploy.supervisor import flags, release, settings
 from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.errors import SettingError
 from deploy.supervisor.guard import Place
@@ -56,12 +56,14 @@ def serve(
         triton = stack.enter_context(_plain(triton_folder))
         known, limits = flags.known(help_text(triton, interpreter)), _settings()
         hardening = flags.hardening(known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes)
-        release = known_faults.release_of({}, str(triton / "bin/tritonserver"))
-        is_guarded = known_faults.needs_guard(limits.guard, release)
+        rules = release.rules(limits, release.release_of({}, str(triton / "bin/tritonserver")))
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            place = _place(host, ports["http"], known_faults.rules(limits, release)) if is_guarded else None
-            added = [*hardening, *(place.triton_flags if place else [])]
+            place = _place(host, ports["http"], rules) if limits.is_guarded else None
+            added = [
+                *hardening,
+                *(place.triton_flags if place else []),
+            ]
             command = [*flags.without(_command(models, triton, host, ports), added), *added]
             return LocalServer(
                 command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream, place=place

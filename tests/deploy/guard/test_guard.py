@@ -21,9 +21,9 @@ from tests.loopback.upstream import LIMIT, OK, guarded, post, read, refusal
         b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         b"GET /" + b"b" * 8177 + b" HTTP/1.1\r\nA: " + b"b" * 8188 + b"\r\n\r\n",
         post(b'{"a": "[[[\\"{{{"}' * 20),
-        post(b"[" * body_limits.DEEPEST + b"]" * body_limits.DEEPEST),
+        post(b"[" * body_limits.MAX_DEPTH + b"]" * body_limits.MAX_DEPTH),
         post(b'["' + b"[" * 5000 + b'\\\\"]'),
-        post(b"{" + b'"a:":":::::::",' * body_limits.MOST_MEMBERS),
+        post(b"{" + b'"a:":":::::::",' * body_limits.MAX_MEMBERS),
         post(b"[" * 5000, "Inference-Header-Content-Length: 3"),
         post(gzip.compress(b"x" * LIMIT), "Content-Encoding: gzip"),
         post(b"x", "Content-Encoding: identity"),
@@ -73,7 +73,7 @@ def test_a_head_has_no_body(connection, upstream):
 def test_a_flood_of_connections_costs_no_other_its_answer(upstream):
     """Silent ones, and such as never end their request: those that were not heard of for longest are ended."""
     upstream.answer = OK
-    address = guarded(upstream.listening.getsockname(), most=10)
+    address = guarded(upstream.listening.getsockname(), max_connections=10)
     busy = socket.create_connection(address, timeout=10)
     flood = []
     for number in range(50):
@@ -97,7 +97,7 @@ def test_a_server_that_is_not_there_is_told():
 
 def test_a_slow_client_is_ended_and_an_idle_one_is_not(port, upstream, monkeypatch):
     upstream.answer = OK
-    monkeypatch.setattr(relay, "PATIENCE", 1.0)
+    monkeypatch.setattr(relay, "TIMEOUT_SECONDS", 1.0)
     clients = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(4)]
     silent, slow_head, slow_body, idle = clients
     slow_head.sendall(b"GET / HT")
@@ -115,7 +115,7 @@ def test_a_slow_client_is_ended_and_an_idle_one_is_not(port, upstream, monkeypat
 
 def test_a_client_that_takes_nothing_of_its_answer_is_ended(connection, upstream, monkeypatch):
     """Else it would keep its place, which no new client could have."""
-    monkeypatch.setattr(relay, "PATIENCE", 1.0)
+    monkeypatch.setattr(relay, "TIMEOUT_SECONDS", 1.0)
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 24) + b"x" * (1 << 24)
     connection.sendall(post(b"a"))
     time.sleep(3.5)

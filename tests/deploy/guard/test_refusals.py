@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from deploy.supervisor.body_limits import Rules
-from deploy.supervisor.http_messages import HEAD_BYTES, MOST_CHUNKS
+from deploy.supervisor.http_messages import HEAD_BYTES, MAX_CHUNKS
 from tests.loopback.upstream import LIMIT, OK, RULES, guarded, post, read, refusal
 
 BAD = {
@@ -106,7 +106,7 @@ def test_a_length_that_is_no_number_of_nine_digits(connection, upstream, path, h
     connection.sendall(f"POST {path} HTTP/1.1\r\n{header}\r\nContent-Length: 2\r\n\r\n{{}}".encode("latin-1"))
     status, sentence = refusal(connection)
     assert (status, upstream.requests) == (400, [])
-    assert LENGTH in sentence or "stands there twice" in sentence
+    assert LENGTH in sentence or "is duplicated" in sentence
 
 
 @pytest.mark.parametrize("length", ["0", "2", "999999999"])
@@ -141,10 +141,10 @@ def test_a_weight_that_may_be_no_double(connection, upstream, weights):
 
 def test_as_many_chunks_as_triton_takes(connection, upstream):
     head = b"POST /v2/models/m/infer HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-    connection.sendall(head + b"1\r\n1\r\n" * MOST_CHUNKS + b"0\r\n\r\n")
+    connection.sendall(head + b"1\r\n1\r\n" * MAX_CHUNKS + b"0\r\n\r\n")
     assert read(connection) == OK
-    connection.sendall(head + b"1\r\n1\r\n" * (MOST_CHUNKS + 1))
-    assert refusal(connection) == (400, f"the body has more than {MOST_CHUNKS} chunks; send fewer, larger chunks")
+    connection.sendall(head + b"1\r\n1\r\n" * (MAX_CHUNKS + 1))
+    assert refusal(connection) == (400, f"the body has more than {MAX_CHUNKS} chunks; send fewer, larger chunks")
 
 
 def tensor(shape, **changes):

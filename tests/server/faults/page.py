@@ -4,6 +4,8 @@ from utils import ROOT
 from utils.diagnosis.cases import CASES
 
 PAGE = ROOT / "docs/faults.md"
+# What follows in the page is written by hand.
+BY_HAND = "\n## Mechanisms\n"
 # Seen on Triton 24.10 with a repository as people write it by hand: no per-request errors, dims [-1], no bound.
 PLAIN = {
     1: "500 with traceback",
@@ -75,8 +77,8 @@ writes this page from the answers of a real server. The same test fails if an an
 # What Triton writes before the sentence of an ensemble's step.
 ENSEMBLE = "in ensemble 'MODEL_NAME', "
 TAIL = """
-The guard before Triton gives the answers about bodies that are too large or too deep, and says 400 where Triton's own
-parser, which cannot read the JSON of a request, says 500 (operations.md, Limits).
+The request guard gives the answers about bodies that are too large or too deep. It changes Triton's 500 to 400 for JSON
+that cannot be parsed (operations.md, Limits).
 
 `TRITON_ROOT=/opt/tritonserver ./run_tests.sh tests/server` runs the same tests on another release of Triton, of which
 the folder has `bin`, `lib` and `backends`; its Python stub must be for the `python3` on PATH.

@@ -15,19 +15,15 @@ def test_a_server_without_a_guard(run, built):
     assert server.guard is None
     target = Target(server, built[0])
     assert target.infer(b" " * 70_000_000).status == (400 if target.release >= "25.10" else 500)
-    assert "a guard is before Triton" not in server.said()
+    assert "request guard enabled" not in server.said()
 
 
 @ENSEMBLE_ONLY
-@pytest.mark.parametrize(
-    ("release", "fault"),
-    [("24.10", "JSON nested"), ("26.08", "an Inference-Header-Content-Length above 2147483647")],
-)
-def test_the_known_faults_of_a_release_start_the_guard(run, release, fault):
-    """The release is what the environment of an image says, here whatever the server's is."""
+@pytest.mark.parametrize("release", ["24.10", "26.08"])
+def test_auto_enables_the_guard_on_every_release(run, release):
+    """Every release has a known fault. The release is set in the environment, whatever the server's own is."""
     server = run(TRITON_GUARD="auto", NVIDIA_TRITON_SERVER_VERSION=release)
-    (line,) = [line for line in server.said().splitlines() if "TRITON_GUARD=auto" in line]
-    assert f"starts the guard for release {release}: " in line and fault in line
+    assert "request guard enabled" in server.said()
     assert server.guard
 
 
@@ -40,7 +36,7 @@ def test_a_guard_without_a_limit_looks_after_all_else(run, built):
     target.assert_unharmed()
     announced = b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: 2147483648\r\n\r\n"
     assert [reply.status for reply in exchange(target, [announced])] == [413]
-    assert "a guard is before Triton: it refuses request bodies above 2147483647 bytes" in server.said()
+    assert "request guard enabled" in server.said() and "2147483647 bytes" in server.said()
 
 
 @ENSEMBLE_ONLY

@@ -33,7 +33,7 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(f"unable to find '{file}' for model instance '{name}'")
         parameters = config.get("parameters", {})
         self.optimized = parameters.get("DISABLE_OPTIMIZED_EXECUTION", {}).get("string_value") != "true"
-        self.module = torch.jit.load(str(file), map_location="cpu")
+        self.module = torch.jit.load(str(file), map_location="cpu")  # type: ignore[no-untyped-call]
         self.batching = config["max_batch_size"] > 0
         arguments = [argument.name for argument in self.module.forward.schema.arguments[1:]]
         names = [tensor["name"] for tensor in config["input"]]
@@ -74,7 +74,7 @@ class TritonPythonModel:
 
     def run(self, tensors: list[torch.Tensor]) -> list[Array]:
         """The module's outputs: a tensor, or a tuple of them."""
-        with torch.inference_mode(), torch.jit.optimized_execution(self.optimized):
+        with torch.inference_mode(), torch.jit.optimized_execution(self.optimized):  # type: ignore[attr-defined]
             outputs = self.module(*tensors)
         if not isinstance(outputs, torch.Tensor | tuple):
             raise ValueError(

@@ -175,4 +175,4 @@ def test_a_graph_newer_than_the_release_is_refused_with_one_that_loads_it(file, 
     with pytest.raises(ExportError, match=said) as refusal:
         require_loadable(graph, find_release("24.01"))
     assert f"opset {opset} and IR version {ir}" in str(refusal.value)
-    assert "at most opset 17 and IR version 8" in str(refusal.value)
+    assert "at most opset 19 and IR version 9" in str(refusal.value)

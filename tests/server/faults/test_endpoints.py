@@ -145,7 +145,7 @@ def test_ports_given_by_flags_are_those_of_the_settings(run, built):
     server = run(flags=flags, **BY_FLAGS)
     assert infer(server, built[0])
     assert server.is_healthy(), "the health check asks the port of the flag"
-    assert "these flags count as settings: --http-port=" in server.said()
+    assert "these flags are used as settings: --http-port=" in server.said()
     assert_drains(server)
     assert not server.is_healthy()
 
@@ -153,7 +153,7 @@ def test_ports_given_by_flags_are_those_of_the_settings(run, built):
 def test_vertex_ai_s_mode_changes_nothing(run, built):
     server = run(AIP_MODE="PREDICTION", AIP_HTTP_PORT="8080")
     assert infer(server, built[0])
-    assert "supervisor: AIP_MODE is not passed on" in server.said()
+    assert "supervisor: AIP_MODE is ignored" in server.said()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.supervisor import doors
+from deploy.supervisor import endpoints
 from deploy.supervisor.errors import SettingError
 from deploy.supervisor.guard import Place
 from deploy.supervisor.settings import LOOPBACK, Settings
@@ -18,7 +18,7 @@ NEW = OLD | {
 
 
 def flags(known=NEW, place=None, *, gated=True, **changes):
-    return set(doors.flags(known, Settings(**changes), place, gated=gated))
+    return set(endpoints.flags(known, Settings(**changes), place, gated=gated))
 
 
 def test_all_doors():
@@ -72,5 +72,5 @@ def test_a_release_without_a_flag_gets_none_and_does_the_same_by_itself():
     ],
 )
 def test_a_release_without_a_flag_that_is_needed_is_reported(changes, flag):
-    with pytest.raises(SettingError, match=f"has no --{flag}"):
+    with pytest.raises(SettingError, match=f"does not support --{flag}"):
         flags(OLD, **changes)
