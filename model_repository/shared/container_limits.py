@@ -1,4 +1,4 @@
-"""How many processors and how much memory this process may use: less in a container than its machine has."""
+"""The processors and the memory that this process may use, including a container's limits."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def cpu_count(root=CGROUP):
-    """Whole CPUs this process may use, at least 1: the cgroup's quota where there is one, else those it may run on.
+def cpu_count(root: Path = CGROUP) -> int:
+    """Whole CPUs this process may use, at least 1: the cgroup's quota, at most its CPU affinity.
 
     Sources: the kernel's cgroup-v2 (cpu.max: "quota period" in microseconds, or "max") and v1 (cpu.cfs_quota_us).
     """
@@ -22,8 +22,8 @@ def cpu_count(root=CGROUP):
     return usable if quota == "max" or int(quota) <= 0 else max(1, min(usable, round(int(quota) / int(period))))
 
 
-def memory_bytes(root=CGROUP):
-    """Bytes this process may use: the cgroup's limit where there is one, at most what the machine has.
+def memory_bytes(root: Path = CGROUP) -> int:
+    """Bytes this process may use: the cgroup's limit, at most the machine's memory.
 
     Sources: the kernel's cgroup-v2 (memory.max: bytes, or "max") and v1 (memory.limit_in_bytes).
     """
@@ -31,6 +31,6 @@ def memory_bytes(root=CGROUP):
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             return min(machine, int((root / name).read_text()))
-        except (OSError, ValueError):  # not there, or "max"
+        except (OSError, ValueError):  # no such file, or "max"
             pass
     return machine

@@ -1,20 +1,20 @@
-"""How a context that is too long for one row of the graph becomes several rows that overlap. Pure arithmetic."""
+"""Splits a context that is too long for one row of the graph into overlapping rows."""
 
-# Each row takes the graph as long as a text of another task: one request must not keep the server for hours.
+# Each row takes as much time as a text of another task. The limit keeps one request from blocking the server for hours.
 MOST_ROWS = 128
 
 
-def overlap(room, stride):
-    """Tokens that two neighbouring rows share; `room`: those of the context in a row, beside the question.
+def overlap(room: int, stride: int) -> int:
+    """Tokens that two neighbouring rows share; `room`: tokens of the context in a row, beside the question.
 
-    It is `stride`, as in transformers' pipeline, if that is less than `room`; else half of `room`: the tokenizer
-    refuses rows that overlap by all they have (transformers ends with its panic).
+    As in transformers' pipeline it is `stride`, if that is less than `room`. Otherwise it is half of `room`: the
+    tokenizer panics on rows that overlap completely.
     """
     return stride if room > stride else room // 2
 
 
-def count_rows(tokens, room, stride):
-    """The rows that a context of `tokens` tokens becomes; 0 if no token of it fits into a row."""
+def count_rows(tokens: int, room: int, stride: int) -> int:
+    """The number of rows for a context of `tokens` tokens; 0 if no token fits into a row."""
     if room < 1:
         return 0
     return 1 + max(0, -(-(tokens - room) // (room - overlap(room, stride))))

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-FINEST = 8  # samples a pixel and direction, where a large box is made small
+MAX_SAMPLES = 8  # per pixel and direction, when a large box is reduced
 
 
-def crop(picture, boxes, height, width):
-    """Each box turned level and resized to height x width: FP32 [N, 1, height, width] in [-1, 1].
+def crop(picture: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Each box rotated to horizontal and resized to height x width: FP32 [N, 1, height, width] in [-1, 1].
 
-    picture: UINT8 [H, W], grey; boxes: [N, 4, 2] in its pixels. Beyond the picture its edge is repeated.
+    picture: UINT8 [H, W], grey; boxes: [N, 4, 2] in its pixels. Outside the picture its edge is repeated.
     """
     crops = np.empty((len(boxes), 1, height, width), dtype=np.float32)
     for index, box in enumerate(boxes):
@@ -16,21 +16,21 @@ def crop(picture, boxes, height, width):
     return crops
 
 
-def _level(picture, box, height, width):
+def _level(picture: np.ndarray, box: np.ndarray, height: int, width: int) -> np.ndarray:
     top_left, top_right, _, bottom_left = box
-    # Where a pixel of the crop covers several of the picture, it becomes their mean.
+    # A pixel of the crop that covers several of the picture is their mean.
     fine = [
-        int(np.clip(np.ceil(np.linalg.norm(side - top_left) / length), 1, FINEST))
+        int(np.clip(np.ceil(np.linalg.norm(side - top_left) / length), 1, MAX_SAMPLES))
         for side, length in ((bottom_left, height), (top_right, width))
     ]
     v = ((np.arange(height * fine[0]) + 0.5) / (height * fine[0]))[:, None, None]
     u = ((np.arange(width * fine[1]) + 0.5) / (width * fine[1]))[None, :, None]
-    # Corners are places between pixels, and a pixel's value is that of its middle.
+    # Corners lie between pixels, and a pixel's value is that of its centre.
     places = top_left + u * (top_right - top_left) + v * (bottom_left - top_left) - 0.5
-    return _sample(picture, places).reshape(height, fine[0], width, fine[1]).mean(axis=(1, 3))
+    return np.asarray(_sample(picture, places).reshape(height, fine[0], width, fine[1]).mean(axis=(1, 3)))
 
 
-def _sample(picture, places):
+def _sample(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Bilinear: [..., 2] as x, y -> [...]."""
     last = np.array(picture.shape[::-1]) - 1
     places = np.clip(places, 0, last)
@@ -39,4 +39,4 @@ def _sample(picture, places):
     right, down = np.moveaxis(places - low, -1, 0)
     upper = picture[low[..., 1], low[..., 0]] * (1 - right) + picture[low[..., 1], high[..., 0]] * right
     lower = picture[high[..., 1], low[..., 0]] * (1 - right) + picture[high[..., 1], high[..., 0]] * right
-    return upper * (1 - down) + lower * down
+    return np.asarray(upper * (1 - down) + lower * down)

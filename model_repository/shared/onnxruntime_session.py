@@ -1,7 +1,10 @@
-"""An ONNX graph on the CPU by ONNX Runtime, by default with as many threads as the container may use."""
+"""Runs an ONNX graph on the CPU with ONNX Runtime, by default with as many threads as the container may use."""
 
 import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 
@@ -11,21 +14,21 @@ from container_limits import cpu_count, memory_bytes
 from length_batches import length_batches, spread
 
 NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
-# A run is many small parts: threads that sleep between them cost a text that comes alone a fifth of its time.
+# A run has many small parts. If its threads sleep between them, a single text takes a fifth longer.
 SPIN_MICROSECONDS = 200
-# What the weights of both sessions may take of the memory.
+# Weights are loaded twice if both copies fit in this share of the container's memory.
 WEIGHTS_SHARE = 0.5
 
 
 class GraphSession:
-    """Runs batches ({input name: array}); each gives the graph's outputs settings["graph_outputs"], in that order.
+    """Runs batches ({input name: array}) and returns the graph's outputs settings["graph_outputs"], in that order.
 
-    Texts that come alone have a session with all threads; batches side by side one of a thread each, without waiting
-    for one another at every part. The weights are in memory twice for that, where there is room for them.
+    A single batch uses a session with all threads. Batches that run side by side use a session with one thread each, so
+    that they do not wait for each other. This loads the weights twice, if the memory suffices.
     """
 
-    def __init__(self, file, settings):
-        self.threads = settings.get("threads") or cpu_count()
+    def __init__(self, file: Path, settings: Mapping[str, Any]) -> None:
+        self.threads: int = settings.get("threads") or cpu_count()
         self.pool = ThreadPoolExecutor(self.threads)
         self.is_twice = self.threads > 1 and 2 * size(file) <= WEIGHTS_SHARE * memory_bytes()
         self.session = open_session(file, self.threads, spin_microseconds=SPIN_MICROSECONDS if self.is_twice else 0)
@@ -33,35 +36,35 @@ class GraphSession:
         self.dtypes = {node.name: NUMPY_TYPES[node.type] for node in self.session.get_inputs()}
         self.names, self.token_budget = settings["graph_outputs"], settings["token_budget"]
 
-    def batches(self, lengths):
-        """The places of `lengths` that run together, and the length that their rows are padded to."""
+    def batches(self, lengths: Sequence[int]) -> list[tuple[list[int], int]]:
+        """The indices of `lengths` that run together, and the length that their rows are padded to."""
         budget = spread(lengths, self.token_budget, self.threads) if self.is_twice else self.token_budget
-        return [(places, lengths[places[0]]) for places in length_batches(lengths, budget)]
+        return [(indices, lengths[indices[0]]) for indices in length_batches(lengths, budget)]
 
-    def run(self, feeds):
-        """The outputs of each of `feeds`, in order; several run side by side, one alone on all threads."""
+    def run(self, feeds: Sequence[Mapping[str, np.ndarray]]) -> list[list[np.ndarray]]:
+        """The outputs of each of `feeds`, in order. Several run side by side, a single one on all threads."""
         if len(feeds) == 1:
             return [self._run(feeds[0], self.session)]
         return list(self.pool.map(lambda feed: self._run(feed, self.beside), feeds))
 
-    def warm(self, feeds):
-        """Runs what the first requests would otherwise wait for."""
+    def warm(self, feeds: Sequence[Mapping[str, np.ndarray]]) -> None:
+        """Runs once in each way, so that the first requests do not wait for it."""
         self.run(feeds)
         self.run(feeds[:1])
 
-    def _run(self, feed, session):
-        return session.run(self.names, {name: feed[name] for name in self.dtypes})
+    def _run(self, feed: Mapping[str, np.ndarray], session: onnxruntime.InferenceSession) -> list[np.ndarray]:
+        return list(session.run(self.names, {name: feed[name] for name in self.dtypes}))
 
 
-def size(file):
+def size(file: Path) -> int:
     """Bytes of the graph and of the weights beside it."""
     return sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
 
 
-def open_session(file, threads, spin_microseconds=0):
-    """On the CPU; a run of it has so many threads, which spin so long while they wait for their next part of the run.
+def open_session(file: Path, threads: int, spin_microseconds: int = 0) -> onnxruntime.InferenceSession:
+    """A session on the CPU. Its threads spin for `spin_microseconds` while they wait for the next part of a run.
 
-    A thread that spins longer, or after the run, takes the processor from those that bring the next requests.
+    A thread that spins longer, or after the run, takes processor time from threads that handle the next requests.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

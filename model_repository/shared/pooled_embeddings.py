@@ -1,33 +1,42 @@
 """The states of a text's tokens to one embedding, over numpy arrays."""
 
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 
-def mean(states, mask):
-    """The mean over the tokens that the mask lets through, FP32 [B, D]."""
-    return np.where(mask, states, 0).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+def mean(states: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The mean over the tokens that the mask selects, FP32 [B, D]."""
+    return np.asarray(np.where(mask, states, 0).sum(axis=1) / np.maximum(mask.sum(axis=1), 1))
 
 
-def first(states, mask):
-    """The state of the first token, which is [CLS] where the tokenizer has one."""
-    return states[np.arange(len(states)), mask[..., 0].argmax(axis=1)]
+def first(states: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The state of the first token, which is [CLS] if the tokenizer has one."""
+    return np.asarray(states[np.arange(len(states)), mask[..., 0].argmax(axis=1)])
 
 
-def largest(states, mask):
+def largest(states: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The largest value of each dimension over the tokens."""
-    return np.where(mask, states, -np.inf).max(axis=1)
+    return np.asarray(np.where(mask, states, -np.inf).max(axis=1))
 
 
-POOLINGS = {"mean": mean, "cls": first, "max": largest}
+POOLINGS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"mean": mean, "cls": first, "max": largest}
 
 
-def pool(states, attention_mask, pooling, normalize, truncate_dim=None, normalize_truncated=False):
-    """One embedding a row, FP32 [B, D], of length 1 where `normalize`.
+def pool(
+    states: np.ndarray,
+    attention_mask: np.ndarray,
+    pooling: str,
+    normalize: bool,
+    truncate_dim: int | None = None,
+    normalize_truncated: bool = False,
+) -> np.ndarray:
+    """One embedding per row, FP32 [B, D], of length 1 if `normalize`.
 
     states: FP32 [B, tokens, D]; attention_mask: integers [B, tokens]. truncate_dim: how many of the D numbers are kept,
-    after `normalize`; None keeps all. normalize_truncated: what is kept has length 1.
+    after `normalize`; None keeps all. normalize_truncated: the kept numbers are scaled to length 1.
     """
     embeddings = POOLINGS[pooling](states, attention_mask.astype(bool)[..., None])
     if normalize:
@@ -38,20 +47,20 @@ def pool(states, attention_mask, pooling, normalize, truncate_dim=None, normaliz
     return embeddings.astype(np.float32)
 
 
-def unit(embeddings):
-    """Rows of length 1; 1e-12: as torch.nn.functional.normalize, so that zeros stay zeros."""
-    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1. 1e-12 as in torch.nn.functional.normalize: zeros stay zeros."""
+    return np.asarray(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12))
 
 
 class Answering:
-    """Called with the graph's outputs, the states first, and the attention mask: the embeddings alone in a tuple."""
+    """Called with the graph's outputs, the states first, and the attention mask; returns a tuple of the embeddings."""
 
-    def __init__(self, folder):
-        """Reads settings.json: {"pooling": a name of POOLINGS, "normalize": bool}, and what else `pool` takes."""
+    def __init__(self, folder: Path) -> None:
+        """Reads settings.json: {"pooling": a name of POOLINGS, "normalize": bool} and optional arguments of `pool`."""
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         names = ("pooling", "normalize", "truncate_dim", "normalize_truncated")
         self.settings = {name: settings[name] for name in names if name in settings}
 
-    def __call__(self, outputs, mask):
-        """One embedding a row."""
+    def __call__(self, outputs: Sequence[np.ndarray], mask: np.ndarray) -> tuple[np.ndarray]:
+        """One embedding per row."""
         return (pool(outputs[0], mask, **self.settings),)

@@ -1,19 +1,21 @@
-"""A cross-encoder's logits to its scores, by the settings of the version folder."""
+"""A cross-encoder's logits to its scores."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from scoring import SCORE_FUNCTIONS
 
 
 class Answering:
-    """Called with the graph's outputs, FP32 [B, 1] first: the scores, FP32 [B, 1], alone in a tuple."""
+    """Called with the graph's outputs, FP32 [B, 1] first; returns a tuple of the scores, FP32 [B, 1]."""
 
-    def __init__(self, folder):
-        """Reads settings.json: {"activation": a name of SCORE_FUNCTIONS}."""
+    def __init__(self, folder: Path) -> None:
+        """Reads settings.json of the version folder: {"activation": a name of SCORE_FUNCTIONS}."""
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         self.activation = SCORE_FUNCTIONS[settings["activation"]]
 
-    def __call__(self, outputs, _mask=None):
-        """One score a row."""
+    def __call__(self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None) -> tuple[np.ndarray]:
+        """One score per row."""
         return (self.activation(outputs[0].astype(np.float32)),)

@@ -1,21 +1,23 @@
 """Logits to scores and labels, over numpy arrays."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 
-def softmax(logits):
+def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities of exclusive classes, FP32 [B, C]."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
-def sigmoid(logits):
-    """Independent probabilities, FP32 [B, C]; exp of what is never positive cannot overflow, and keeps small scores."""
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Independent probabilities, FP32 [B, C]. The exponent is never positive, so it cannot overflow."""
     small = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1, small) / (1 + small)
+    return np.asarray(np.where(logits >= 0, 1, small) / (1 + small))
 
 
-SCORE_FUNCTIONS = {
+SCORE_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
     "tanh": np.tanh,
@@ -24,10 +26,10 @@ SCORE_FUNCTIONS = {
 }
 
 
-def best(logits, score_function, labels, k):
+def best(logits: np.ndarray, score_function: str, labels: Sequence[bytes], k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k best labels of each row and their scores, best first: BYTES [B, k] and FP32 [B, k].
 
-    logits: FP32 [B, C]; labels: C UTF-8 byte strings. Of equal scores the lower index comes first.
+    logits: FP32 [B, C]; labels: C UTF-8 byte strings. For equal scores the lower index comes first.
     """
     scores = SCORE_FUNCTIONS[score_function](logits.astype(np.float32))
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]

@@ -1,28 +1,34 @@
-"""Texts to token arrays by the `tokenizers` library alone; a build holds this very code against AutoTokenizer."""
+"""Texts to token arrays with the `tokenizers` library only. A build compares this code with AutoTokenizer."""
 
 import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
-# What can be told from a text alone; a graph that takes anything else cannot be served from texts.
+Text = str | tuple[str, str]
+Dtypes = Mapping[str, Any]
+
+# The inputs that can be made from a text; a graph with other inputs cannot be served from texts.
 TENSORS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
-# Of a very long text a part is tokenized first: this many characters, or this many a token asked for.
+# Of a very long text a part is tokenized first: this many characters, or this many per token of max_length.
 SHORTEST_PART = 4096
 CHARACTERS_PER_TOKEN = 16
-# No text is read further than so many such parts, be it one endless word (docs/operations.md: what that can change).
+# At most this many such parts of a text are read, even if it is one word (docs/operations.md: the consequences).
 MOST_PARTS = 16
-# So many words between the last token kept and a cut inside a word: more than any rule looks ahead.
+# Words between the last token kept and a cut inside a word: more than any rule looks ahead.
 WORDS_BEFORE_CUT = 16
 
 
-def load_tokenizer(file, settings, padded=True):
-    """The frozen tokenizer.json with truncation and padding as `settings` say, whatever the file carries.
+def load_tokenizer(file: Path, settings: Mapping[str, Any], padded: bool = True) -> Tokenizer:
+    """The frozen tokenizer.json with truncation and padding from `settings`, regardless of the file's own.
 
     settings: {"max_length": int or None, "truncation_side": "right" or "left",
     "padding": {"id": int, "type_id": int, "token": str, "side": "right" or "left"} or None}, and in padding
-    "length": int where every text gets that many tokens; "split_special_tokens": true where a special token in a text
-    is split like any other word (no tokenizer.json carries that)
+    "length": int if every text gets that many tokens; "split_special_tokens": true if a special token in a text is
+    split like any other word (tokenizer.json cannot store that)
     """
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.encode_special_tokens = settings.get("split_special_tokens", False)
@@ -42,28 +48,32 @@ def load_tokenizer(file, settings, padded=True):
     return tokenizer
 
 
-def encode(tokenizer, texts, dtypes, name="text_input"):
+def encode(
+    tokenizer: Tokenizer, texts: Sequence[Text], dtypes: Dtypes, name: str = "text_input"
+) -> dict[str, np.ndarray]:
     """Arrays of shape [len(texts), longest], one for each name in `dtypes` ({tensor name of TENSORS: numpy dtype}).
 
-    A text is a str, or a pair of them for a model that takes two. ValueError names the input and the row of a text
-    without any token, which no model can answer.
+    A text is a str, or a pair for a model with two texts. Raises ValueError, with the input and the row, for a text
+    without any token.
     """
     return arrays(tokenize(tokenizer, texts, name), dtypes)
 
 
-def tokenize(tokenizer, texts, name="text_input"):
-    """One Encoding a text; ValueError as for `encode`."""
-    encodings = tokenizer.encode_batch([_bounded(tokenizer, text) for text in texts])
+def tokenize(tokenizer: Tokenizer, texts: Sequence[Text], name: str = "text_input") -> list[Encoding]:
+    """One Encoding per text; raises ValueError as `encode` does."""
+    encodings: list[Encoding] = tokenizer.encode_batch([_bounded(tokenizer, text) for text in texts])
     for row, encoding in enumerate(encodings):
         if not any(encoding.attention_mask):
             raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
     return encodings
 
 
-def arrays(encodings, dtypes, padding=None):
-    """The encodings of one batch as arrays; where `padding` (of the settings) is given, padded here to the longest.
+def arrays(
+    encodings: Sequence[Encoding], dtypes: Dtypes, padding: Mapping[str, Any] | None = None
+) -> dict[str, np.ndarray]:
+    """The encodings of one batch as arrays; with `padding` (of the settings), padded to the longest.
 
-    Where `padding` has "buckets", lengths in ascending order, it is padded to the first that holds the longest.
+    If `padding` has "buckets", lengths in ascending order, rows are padded to the first that fits the longest.
     """
     if padding is not None:
         longest = padding.get("length") or max(len(encoding.ids) for encoding in encodings)
@@ -87,15 +97,15 @@ def arrays(encodings, dtypes, padding=None):
     return {name: found[name].astype(dtype) for name, dtype in dtypes.items()}
 
 
-def _bounded(tokenizer, text):
+def _bounded(tokenizer: Tokenizer, text: Text) -> Text:
     if isinstance(text, str):
         return bounded(tokenizer, text)
-    texts = tuple(_capped(tokenizer, each) for each in text)
-    parts = tuple(bounded(tokenizer, each) for each in texts)
+    texts = (_capped(tokenizer, text[0]), _capped(tokenizer, text[1]))
+    parts = (bounded(tokenizer, texts[0]), bounded(tokenizer, texts[1]))
     return parts if parts == texts else _in_order(tokenizer, texts, parts)
 
 
-def _capped(tokenizer, text):
+def _capped(tokenizer: Tokenizer, text: str) -> str:
     truncation = tokenizer.truncation
     if truncation is None:
         return text
@@ -103,13 +113,13 @@ def _capped(tokenizer, text):
     return text[-most:] if truncation["direction"].lower() == "left" else text[:most]
 
 
-def _part(truncation):
+def _part(truncation: Mapping[str, Any]) -> int:
     """The size of the first part to try."""
-    return max(SHORTEST_PART, CHARACTERS_PER_TOKEN * truncation["max_length"])
+    return max(SHORTEST_PART, CHARACTERS_PER_TOKEN * int(truncation["max_length"]))
 
 
-def _in_order(tokenizer, texts, parts):
-    """Of two texts that are both too long the one with more tokens keeps the odd one: so it must be of their parts."""
+def _in_order(tokenizer: Tokenizer, texts: tuple[str, str], parts: tuple[str, str]) -> tuple[str, str]:
+    """Of two texts that are both too long, the one with more tokens keeps the odd token. Their parts must agree."""
     truncation = tokenizer.truncation
     room = truncation["max_length"] - tokenizer.num_special_tokens_to_add(is_pair=True)
     tokenizer.no_truncation()
@@ -119,27 +129,27 @@ def _in_order(tokenizer, texts, parts):
             return parts
         first_is_longer = _count(tokenizer, texts[0]) > _count(tokenizer, texts[1])
         longer, size = (0 if first_is_longer else 1), 0
-        parts = list(parts)
+        grown = list(parts)
         while (counts[0] > counts[1]) != first_is_longer and size < len(texts[longer]):
-            size = 2 * len(parts[longer])  # what is added lies beyond the tokens kept
-            parts[longer] = texts[longer][-size:] if truncation["direction"].lower() == "left" else texts[longer][:size]
-            counts[longer] = _count(tokenizer, parts[longer])
-        return tuple(parts)
+            size = 2 * len(grown[longer])  # the added text lies beyond the tokens kept
+            grown[longer] = texts[longer][-size:] if truncation["direction"].lower() == "left" else texts[longer][:size]
+            counts[longer] = _count(tokenizer, grown[longer])
+        return grown[0], grown[1]
     finally:
         tokenizer.enable_truncation(**truncation)
 
 
-def _count(tokenizer, text):
+def _count(tokenizer: Tokenizer, text: str) -> int:
     return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def bounded(tokenizer, text):
-    """`text`, or that part of a very long one that has the same tokens after truncation.
+def bounded(tokenizer: Tokenizer, text: str) -> str:
+    """`text`, or the part of a very long text that has the same tokens after truncation.
 
-    A part is cut between words, and taken when the tokens kept lie in the half that is far from the cut: then nothing
-    beyond the cut can change them but a rule that sees across half a part. Where no space is, as in Chinese, a
-    beginning is cut anywhere if the tokenizer finds words in its other half. Else the next part is twice as long, up to
-    MOST_PARTS of the first: one endless word is cut there.
+    A part is cut between words, and used if the tokens kept lie in the half that is far from the cut: then only a rule
+    that looks across half a part could change them. Without spaces, as in Chinese, a beginning is cut anywhere if the
+    tokenizer finds words in its other half. Otherwise the next part is twice as long, up to MOST_PARTS of the first,
+    where a single word is cut.
     """
     truncation = tokenizer.truncation
     if truncation is None or len(text) <= SHORTEST_PART:
@@ -160,10 +170,10 @@ def bounded(tokenizer, text):
     return text
 
 
-def locate(tokenizer, text):
-    """The tokens of one text as `encode` gives them, without padding, and the place of each in the whole text.
+def locate(tokenizer: Tokenizer, text: str) -> tuple[Encoding, list[tuple[int, int]]]:
+    """The tokens of one text as in `encode`, without padding, and the place of each in the whole text.
 
-    A place is the character it begins with and the one after its last; special tokens have none that is true.
+    A place is the index of the first character and of the one after the last; those of special tokens are meaningless.
     """
     part = bounded(tokenizer, text)
     is_tail = part != text and tokenizer.truncation["direction"].lower() == "left"
@@ -172,25 +182,25 @@ def locate(tokenizer, text):
     return encoding, [(start + before, end + before) for start, end in encoding.offsets]
 
 
-def _separators(tokenizer):
-    """Those of space and line feed that no word reaches across, nor any merge of the vocabulary."""
+def _separators(tokenizer: Tokenizer) -> str:
+    """Those of space and line feed that no word and no merge of the vocabulary crosses."""
     if tokenizer.pre_tokenizer is None:
-        return "^\\S\\s"  # nothing at all
+        return "^\\S\\s"  # matches nothing
     normalized = tokenizer.normalizer.normalize_str if tokenizer.normalizer else str
     words = {mark: tokenizer.pre_tokenizer.pre_tokenize_str(normalized(f"a{mark}b")) for mark in " \n"}
     return "".join(mark for mark in words if len(words[mark]) > 1) or "^\\S\\s"
 
 
-def _head(text, size, word_end):
-    """The longest beginning of at most `size` characters that ends as a word does; "" when its second half has none."""
+def _head(text: str, size: int, word_end: re.Pattern[str]) -> str:
+    """The longest beginning of at most `size` characters that ends with a word in its second half, or ""."""
     ends = [found.end() for found in word_end.finditer(text, size // 2, size + 1)]
     return text[: ends[-1]] if ends else ""
 
 
-def _cut(tokenizer, text, size):
-    """The first `size` characters, when the cut is words away from their middle; else "".
+def _cut(tokenizer: Tokenizer, text: str, size: int) -> str:
+    """The first `size` characters if the cut is words away from their middle; else "".
 
-    Words are found from left to right, and each by itself is split into tokens: the cut harms the last one only.
+    Words are found from left to right, and each is split into tokens separately: the cut affects the last one only.
     """
     if tokenizer.pre_tokenizer is None:
         return ""
@@ -199,31 +209,31 @@ def _cut(tokenizer, text, size):
     return text[:size] if len(tokenizer.pre_tokenizer.pre_tokenize_str(normalized)) > WORDS_BEFORE_CUT else ""
 
 
-def _tail(text, size, word_end):
-    """Likewise the longest end that begins after a word."""
+def _tail(text: str, size: int, word_end: re.Pattern[str]) -> str:
+    """The longest end that begins after a word, as in `_head`."""
     first = len(text) - size
     found = word_end.search(text, first, first + size // 2)
     return text[found.end() :] if found else ""
 
 
-def joined(columns, keeps_empty_pair=False):
-    """Of one column its texts, of two their pairs.
+def joined(columns: Sequence[Sequence[str]], keeps_empty_pair: bool = False) -> list[Text]:
+    """The texts of one column, or the pairs of two.
 
-    An empty second text is none, as in transformers' pipelines; where `keeps_empty_pair` it is an empty text, as
-    sentence-transformers' CrossEncoder takes it.
+    An empty second text is dropped, as in transformers' pipelines; with `keeps_empty_pair` it is kept, as in
+    sentence-transformers' CrossEncoder.
     """
     if len(columns) == 1:
-        return columns[0]
-    return [pair if pair[1] or keeps_empty_pair else pair[0] for pair in zip(*columns)]
+        return list(columns[0])
+    return [pair if pair[1] or keeps_empty_pair else pair[0] for pair in zip(columns[0], columns[1], strict=True)]
 
 
-def decode_rows(array, name):
-    """The texts of a BYTES array, row by row; ValueError names the input and the row that is not UTF-8."""
+def decode_rows(array: np.ndarray, name: str) -> list[str]:
+    """The texts of a BYTES array, row by row. Raises ValueError with the input and the row that is not UTF-8."""
     return [decode(value, name, row) for row, value in enumerate(array.reshape(-1))]
 
 
-def decode(value, name, row):
-    """The text of one element of a BYTES array; ValueError as in `decode_rows`."""
+def decode(value: Any, name: str, row: int) -> str:
+    """The text of one element of a BYTES array; raises ValueError as `decode_rows` does."""
     try:
         return value.decode("utf-8") if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError as error:

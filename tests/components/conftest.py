@@ -102,6 +102,7 @@ def pb_utils(monkeypatch):
     fake.get_input_tensor_by_name = lambda request, name: request.inputs.get(name)
     fake.InferenceRequest, fake.TritonModelException = InferenceRequest, TritonModelException
     fake.get_output_tensor_by_name = lambda response, name: Tensor(name, response.outputs[name])
+    fake.PreferredMemory, fake.TRITONSERVER_MEMORY_CPU = (lambda kind, number: (kind, number)), 0
     fake.models = MODELS
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
     yield fake

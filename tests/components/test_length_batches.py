@@ -17,7 +17,7 @@ def test_every_row_runs_once_and_no_run_is_above_the_budget(lengths, budget):
 
 
 def test_no_group_has_more_rows_than_it_may():
-    assert length_batches([4, 4, 4, 9, 4], 512, most_rows=2) == [[3, 0], [1, 2], [4]]
+    assert length_batches([4, 4, 4, 9, 4], 512, max_rows=2) == [[3, 0], [1, 2], [4]]
 
 
 @given(st.lists(st.integers(1, 600), min_size=1))

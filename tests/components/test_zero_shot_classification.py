@@ -88,17 +88,17 @@ def test_the_answer_is_the_pipelines(load, request_of, pipeline, options):
 
 
 BAD = {
-    "no label": (["a"], [[]], "input 'candidate_labels', row 0: there must be one label at least"),
+    "no label": (["a"], [[]], "input 'candidate_labels', row 0: at least one label is required"),
     "twice": (
         ["a", "a"],
         [["a", "b"], ["b", "b"]],
-        "input 'candidate_labels', row 1: label 1, 'b', stands",
+        "input 'candidate_labels', row 1: label 1, 'b', is duplicated",
     ),
     "too many": (["a"], [[f"a{number}" for number in range(1001)]], "row 0: 1001 labels are too many; at most 1000"),
     "too long to look at": (["a"], [["a", "b" * 161]], "is so long that it leaves no room for the text"),
     "no text in it": (["a"], [["a", "\t "]], "input 'candidate_labels', row 0: label 1 has no text"),
     "no UTF-8": (["a"], [["a", b"\xff"]], "input 'candidate_labels', row 0: not valid UTF-8 (byte 0)"),
-    "no room": (["a"], [["a " * 5]], "leaves no room for the text; with the words around it it may have 6 tokens"),
+    "no room": (["a"], [["a " * 5]], "leaves no room for the text; the hypothesis with it may have 6 tokens"),
     "empty text": ([""], [["a", "b"]], "input 'text_input', row 0: the text is empty"),
 }
 

@@ -102,7 +102,7 @@ BAD = {
     "a label twice": (
         ["a text"],
         ["one", "two", "one"],
-        "input 'candidate_labels', row 0: label 2, 'one', stands there twice",
+        "input 'candidate_labels', row 0: label 2, 'one', is duplicated",
     ),
     "a label without text": (["a text"], ["one", " \t"], "input 'candidate_labels', row 0: label 1 has no text"),
     "a label without end": (["a text"], ["one", "a b c " * 600], "input 'candidate_labels', row 0: the label 'a b c"),

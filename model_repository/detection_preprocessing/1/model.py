@@ -1,5 +1,10 @@
-"""Step: an encoded image in, the detector's input and the picture out."""
+"""Step: an encoded image to the detector's input and the picture."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import triton_python_backend_utils as pb_utils
 from picture import as_grey, as_input, read
 from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors
@@ -8,22 +13,22 @@ from step_responses import InvalidInputError, is_overloaded, read_settings, refu
 class TritonPythonModel:
     """Detection preprocessing: BYTES [1] -> FP32 [1, H, W, 3] and, for the crops, UINT8 [H0, W0, 1]: grey, upright.
 
-    The recognizer reads grey. In colour a photo of 12 megapixels would not fit the shared memory a container has.
+    The recognizer needs grey. A photo of 12 megapixels in colour would not fit in a container's shared memory.
     """
 
-    def initialize(self, args):
+    def initialize(self, args: Mapping[str, str]) -> None:
         """Reads the detector's limits."""
         self.settings = read_settings(args)
         (self.image,) = tensors(args, "input")
         self.images, self.picture = tensors(args, "output")
 
-    def execute(self, requests):
-        """Answers each request by itself."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Answers each request separately."""
         if is_overloaded():
             return refuse(requests)
         return respond(requests, self._answer)
 
-    def _answer(self, request):
+    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
         (content,) = pb_utils.get_input_tensor_by_name(request, self.image).as_numpy()
         try:
             image = read(content, self.settings["most_pixels"])

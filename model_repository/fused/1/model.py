@@ -1,6 +1,10 @@
-"""The whole task in one process: texts to tokens, the graph by the engine, its outputs to answers."""
+"""The whole task in one process: texts to tokens, the graph, and its outputs to answers."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -16,13 +20,14 @@ from step_responses import (
     version_folder,
 )
 from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
+from tokenizers import Encoding
 
 
 class TritonPythonModel:
-    """One or two BYTES [B, 1] -> the task's answer, as the steps of the ensemble give it."""
+    """One or two BYTES [B, 1] -> the task's answer, as from the ensemble's steps."""
 
-    def initialize(self, args):
-        """Loads tokenizer and graph, and the module that turns the graph's outputs into answers."""
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Loads the tokenizer, the graph, and the module that converts the graph's outputs to answers."""
         folder, self.settings = version_folder(args), read_settings(args)
         self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
         engine = import_module(self.settings["engine"] + "_session")
@@ -31,15 +36,15 @@ class TritonPythonModel:
         self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))
         self.session.warm([self._feed([each]) for each in self._warm_up()])
 
-    def execute(self, requests):
-        """The rows of all requests run together, like lengths side by side; no bad one costs another its answer."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Runs the rows of all requests together, grouped by length. An invalid request does not fail the others."""
         if is_overloaded():
             return refuse(requests)
-        asked = [attempt(self._encodings, request) for request in requests]
-        answers = iter(self._answers([row for rows in asked if isinstance(rows, list) for row in rows]))
-        return respond(asked, lambda rows: self._response([next(answers) for _ in rows]))
+        encoded = [attempt(self._encodings, request) for request in requests]
+        answers = iter(self._answers([row for rows in encoded if isinstance(rows, list) for row in rows]))
+        return respond(encoded, lambda rows: self._response([next(answers) for _ in rows]))
 
-    def _encodings(self, request):
+    def _encodings(self, request: pb_utils.InferenceRequest) -> list[Encoding]:
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
             texts = [decode_rows(values, name) for values, name in columns]
@@ -48,35 +53,37 @@ class TritonPythonModel:
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
 
-    def _warm_up(self):
+    def _warm_up(self) -> list[Encoding]:
         texts = [text if isinstance(text, str) else tuple(text) for text in self.settings["warm_up"]]
-        return [each for each in self.tokenizer.encode_batch(texts) if any(each.attention_mask)]
+        encodings: list[Encoding] = self.tokenizer.encode_batch(texts)
+        return [each for each in encodings if any(each.attention_mask)]
 
-    def _answers(self, encodings):
-        """One answer a row, in order: its arrays, or the error that stands for them."""
-        answers = [None] * len(encodings)
+    def _answers(self, encodings: Sequence[Encoding]) -> list[Any]:
+        """One answer per row, in order: its arrays, or an error."""
+        answers: list[Any] = [None] * len(encodings)
         batches = self.session.batches([len(each.ids) for each in encodings])
-        feeds = [self._feed([encodings[place] for place in places], length) for places, length in batches]
-        for (places, _), feed, outputs in zip(batches, feeds, self.session.run(feeds)):
-            rows = zip(*self.answering(outputs, feed["attention_mask"]))
-            for place, row, finite in zip(places, rows, all_finite(outputs)):
-                answers[place] = row if finite else InvalidResultError(NOT_FINITE)
+        feeds = [self._feed([encodings[index] for index in indices], length) for indices, length in batches]
+        for (indices, _), feed, outputs in zip(batches, feeds, self.session.run(feeds), strict=True):
+            rows = zip(*self.answering(outputs, feed["attention_mask"]), strict=True)
+            for index, row, finite in zip(indices, rows, all_finite(outputs), strict=True):
+                answers[index] = row if finite else InvalidResultError(NOT_FINITE)
         return answers
 
-    def _feed(self, encodings, length=None):
+    def _feed(self, encodings: Sequence[Encoding], length: int | None = None) -> dict[str, np.ndarray]:
         padding = self.settings["padding"] and {"length": length, **self.settings["padding"]}
         return arrays(encodings, {"attention_mask": np.int64, **self.session.dtypes}, padding)
 
-    def _response(self, rows):
+    def _response(self, rows: Sequence[Any]) -> dict[str, np.ndarray]:
         for row in rows:
             if isinstance(row, Exception):
                 raise row
-        return dict(zip(self.outputs, (np.stack(column) for column in zip(*rows))))
+        columns = (np.stack(column) for column in zip(*rows, strict=True))
+        return dict(zip(self.outputs, columns, strict=True))
 
 
 NOT_FINITE = "the model's logits are not finite for this input: no label can be given"
 
 
-def all_finite(outputs):
-    """Per row: does every output hold finite numbers only?"""
-    return np.logical_and.reduce([np.isfinite(each.reshape(len(each), -1)).all(axis=1) for each in outputs])
+def all_finite(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Per row, True if every output has only finite numbers."""
+    return np.asarray(np.logical_and.reduce([np.isfinite(each.reshape(len(each), -1)).all(axis=1) for each in outputs]))

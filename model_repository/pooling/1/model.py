@@ -1,4 +1,8 @@
-"""Step: the states of all tokens in, one embedding a text out."""
+"""Step: the states of all tokens to one embedding per text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -9,19 +13,19 @@ from step_responses import InvalidResultError, respond, tensors, version_folder
 class TritonPythonModel:
     """Pooling: attention mask [B, tokens] and FP32 [B, tokens, D] -> FP32 [B, D]."""
 
-    def initialize(self, args):
-        """Reads how the tokens' states become one embedding."""
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Reads the pooling's settings."""
         self.answering = Answering(version_folder(args))
         self.mask, self.states = tensors(args, "input")
         (self.embedding,) = tensors(args, "output")
 
-    def execute(self, requests):
-        """Answers each request by itself."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Answers each request separately."""
         return respond(requests, self._answer)
 
-    def _answer(self, request):
+    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
         mask, states = (pb_utils.get_input_tensor_by_name(request, name) for name in (self.mask, self.states))
         (embeddings,) = self.answering([states.as_numpy()], mask.as_numpy())
         if not np.isfinite(embeddings).all():
-            raise InvalidResultError("the model's numbers are not finite for this input: no embedding can be given")
+            raise InvalidResultError("the model's numbers are not finite for this input: there is no embedding")
         return {self.embedding: embeddings}

@@ -1,4 +1,8 @@
-"""Step: logits in, labels and scores out."""
+"""Step: logits to labels and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -9,18 +13,18 @@ from step_responses import InvalidResultError, respond, tensors, version_folder
 class TritonPythonModel:
     """Post-processing: FP32 [B, C] -> labels BYTES [B, K], best first, and their scores FP32 [B, K]."""
 
-    def initialize(self, args):
-        """Reads the labels and how logits become scores."""
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Reads the labels and the score function."""
         self.answering = Answering(version_folder(args))
         (self.logits,) = tensors(args, "input")
         self.outputs = list(tensors(args, "output"))
 
-    def execute(self, requests):
-        """Answers each request by itself."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Answers each request separately."""
         return respond(requests, self._answer)
 
-    def _answer(self, request):
+    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
         logits = pb_utils.get_input_tensor_by_name(request, self.logits).as_numpy()
         if not np.isfinite(logits).all():
             raise InvalidResultError("the model's logits are not finite for this input: no label can be given")
-        return dict(zip(self.outputs, self.answering([logits])))
+        return dict(zip(self.outputs, self.answering([logits]), strict=True))

@@ -1,4 +1,8 @@
-"""The served model: a question and a context in, the context's part that answers it out."""
+"""The served model: a question and a context to the part of the context that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -20,8 +24,8 @@ from tokenization import decode_rows, load_tokenizer
 class TritonPythonModel:
     """Question answering: two BYTES [B, 1] -> answer BYTES, score FP32, start and end INT64, each [B, 1]."""
 
-    def initialize(self, args):
-        """Loads the frozen tokenizer, which leaves texts whole here: a long context becomes several rows."""
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Loads the frozen tokenizer without truncation: a long context becomes several rows."""
         self.settings = read_settings(args)
         whole = {**self.settings["tokenization"], "max_length": None, "padding": None}
         self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", whole)
@@ -29,26 +33,26 @@ class TritonPythonModel:
         self.inputs = list(tensors(args, "input"))
         self.outputs = tensors(args, "output")
 
-    def execute(self, requests):
-        """Answers each request by itself."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Answers each request separately."""
         if is_overloaded():
             return refuse(requests)
         return respond(requests, self._answer)
 
-    def _answer(self, request):
+    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
             questions, contexts = (decode_rows(values, name) for values, name in columns)
-            pairs = enumerate(zip(questions, contexts))
+            pairs = enumerate(zip(questions, contexts, strict=True))
             rows = [spans(self.tokenizer, *pair, self.settings, row, self.inputs) for row, pair in pairs]
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
         logits = iter(self.graph([span for row in rows for span in row]))
         answers = []
-        for context, row in zip(contexts, rows):
+        for context, row in zip(contexts, rows, strict=True):
             scored = [(span, *next(logits).values()) for span in row]
             if not all(np.isfinite(each).all() for _, *pair in scored for each in pair):
-                raise InvalidResultError("the model's logits are not finite for this input: no answer can be given")
+                raise InvalidResultError("the model's logits are not finite for this input: there is no answer")
             answers.append(best_answer(context, scored, self.settings))
-        columns = zip(self.outputs.items(), zip(*answers))
-        return {name: np.array(column, dtype=dtype).reshape(-1, 1) for (name, dtype), column in columns}
+        results = zip(self.outputs.items(), zip(*answers, strict=True), strict=True)
+        return {name: np.array(column, dtype=dtype).reshape(-1, 1) for (name, dtype), column in results}

@@ -1,6 +1,9 @@
-"""Step: the recognizer's logits and the boxes in, words out."""
+"""Step: the recognizer's logits and the boxes to words."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -11,27 +14,27 @@ from step_responses import InvalidResultError, respond, tensors, version_folder
 class TritonPythonModel:
     """Recognition post-processing: FP32 [N or more, T, C] and boxes [N, 4, 2], in this order -> BYTES [N]."""
 
-    def initialize(self, args):
-        """Reads the alphabet: {"0": "", "1": "a", ...}, number 0 the blank."""
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Reads the alphabet: {"0": "", "1": "a", ...}, 0 is the blank."""
         alphabet = json.loads((version_folder(args) / "alphabet.json").read_text(encoding="utf-8"))
         self.alphabet = [alphabet[str(index)] for index in range(len(alphabet))]
         self.logits, self.boxes = tensors(args, "input")
         (self.words,) = tensors(args, "output")
 
-    def execute(self, requests):
-        """Answers each request by itself."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Answers each request separately."""
         return respond(requests, self._answer)
 
-    def _answer(self, request):
+    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
         logits, boxes = (
             pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in (self.logits, self.boxes)
         )
         if not np.isfinite(logits).all():
-            raise InvalidResultError("the recognizer's logits are not finite for this image: no word can be given")
+            raise InvalidResultError("the recognizer's logits are not finite for this image: there are no words")
         if len(logits) < len(boxes) or logits.shape[2] != len(self.alphabet):
             raise InvalidResultError(
-                f"the recognizer gives logits of the shape {list(logits.shape)} for {len(boxes)} boxes and an alphabet "
-                f"of {len(self.alphabet)}; [boxes, frames, symbols] is needed"
+                f"the recognizer returned logits of shape {list(logits.shape)} for {len(boxes)} boxes and an alphabet "
+                f"of {len(self.alphabet)}; the shape must be [boxes, frames, symbols]"
             )
         words = decode(logits[: len(boxes)], self.alphabet)
         return {self.words: np.array([word.encode("utf-8") for word in words], dtype=np.object_)}

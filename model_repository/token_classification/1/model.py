@@ -1,6 +1,9 @@
-"""Step: the logits of tokens and the texts they are of in, the entities in each text out."""
+"""Step: the logits of tokens and their texts to the entities in each text."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -13,8 +16,8 @@ from tokenization import decode_rows, load_tokenizer, locate
 class TritonPythonModel:
     """Token classification: FP32 [B, tokens, C] and BYTES [B, 1] -> BYTES [B, 1], each a JSON array of entities."""
 
-    def initialize(self, args):
-        """Loads the frozen tokenizer, which tells each token's place in its text, and the labels."""
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Loads the labels and the frozen tokenizer, which gives each token's place in its text."""
         folder, self.settings = version_folder(args), read_settings(args)
         self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings["tokenization"])
         self.unk_id = self.settings["tokenization"]["unk_id"]
@@ -25,24 +28,24 @@ class TritonPythonModel:
         self.inputs = list(tensors(args, "input"))
         (self.entities,) = tensors(args, "output")
 
-    def execute(self, requests):
-        """Answers each request by itself."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Answers each request separately."""
         return respond(requests, self._answer)
 
-    def _answer(self, request):
+    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
         logits, texts = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs)
         try:
-            texts = decode_rows(texts, self.inputs[1])
+            decoded = decode_rows(texts, self.inputs[1])
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
-        rows = [self._entities(*row) for row in zip(texts, logits)]
+        rows = [self._entities(*row) for row in zip(decoded, logits, strict=True)]
         return {self.entities: np.array(rows, dtype=object).reshape(-1, 1)}
 
-    def _entities(self, text, logits):
-        """The JSON of one text; of its logits, FP32 [tokens, C], the padding is left out."""
+    def _entities(self, text: str, logits: np.ndarray) -> bytes:
+        """The entities of one text as JSON. logits: FP32 [tokens, C]; those of the padding are ignored."""
         tokens = read_tokens(self.tokenizer, text, self.unk_id, *locate(self.tokenizer, text))
         logits = logits[: len(tokens)].astype(np.float32)
         if not np.isfinite(logits).all():
-            raise InvalidResultError("the model's logits are not finite for this input: no entity can be given")
+            raise InvalidResultError("the model's logits are not finite for this input: there are no entities")
         found = entities(tokens, softmax(logits), self.labels, self.settings["aggregation"], self.join)
         return json.dumps(found, ensure_ascii=False, default=float).encode("utf-8")

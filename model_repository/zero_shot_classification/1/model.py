@@ -1,4 +1,8 @@
-"""The served model: a text and any labels in, the labels and how well each suits the text out."""
+"""The served model: a text and any labels to the labels with their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -20,8 +24,8 @@ from tokenization import decode_rows, load_tokenizer
 class TritonPythonModel:
     """Zero-shot classification: text BYTES [B, 1], labels BYTES [B, L] -> labels BYTES and scores FP32, both [B, L]."""
 
-    def initialize(self, args):
-        """Loads the frozen tokenizer, which truncates the text only; the call of the graph pads."""
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Loads the frozen tokenizer, which truncates the text only; the graph call pads."""
         self.settings = read_settings(args)
         whole = {**self.settings["tokenization"], "max_length": None, "padding": None}
         self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", whole)
@@ -30,18 +34,18 @@ class TritonPythonModel:
         self.inputs = list(tensors(args, "input"))
         self.outputs = list(tensors(args, "output"))
 
-    def execute(self, requests):
-        """Answers each request by itself."""
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """Answers each request separately."""
         if is_overloaded():
             return refuse(requests)
         return respond(requests, self._answer)
 
-    def _answer(self, request):
-        texts, labels = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs)
+    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
+        text_array, label_array = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs)
         template = self.settings["hypothesis_template"]
         try:
-            texts, labels = decode_rows(texts, self.inputs[0]), decode_labels(labels, self.inputs[1])
-            rows = enumerate(zip(texts, labels))
+            texts, labels = decode_rows(text_array, self.inputs[0]), decode_labels(label_array, self.inputs[1])
+            rows = enumerate(zip(texts, labels, strict=True))
             pairs = [encode(self.tokenizer, *pair, template, row, self.inputs) for row, pair in rows]
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
@@ -49,6 +53,7 @@ class TritonPythonModel:
         logits = np.stack([next(iter(answer.values())) for answer in answers]).reshape(len(texts), len(labels[0]), -1)
         if not np.isfinite(logits).all():
             raise InvalidResultError("the model's logits are not finite for this input: no label can be given")
-        ranked = [best_first(*each, self.settings) for each in zip(labels, logits)]
-        predicts, scores = zip(*ranked)
-        return dict(zip(self.outputs, (np.array(predicts, dtype=np.object_), np.array(scores, dtype=np.float32))))
+        ranked = [best_first(*each, self.settings) for each in zip(labels, logits, strict=True)]
+        predicts, scores = zip(*ranked, strict=True)
+        columns = (np.array(predicts, dtype=np.object_), np.array(scores, dtype=np.float32))
+        return dict(zip(self.outputs, columns, strict=True))
