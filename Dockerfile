@@ -1,20 +1,20 @@
 # The served image; the build context is a build tree (build/<name>/<tag>/, made by ./make_triton_image.sh).
-# Nothing is fetched but the base images. BuildKit skips the stages a runtime does not use; the legacy builder works too.
+# Only the base images are pulled. BuildKit skips the stages that a runtime does not use; the legacy builder works too.
 ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:26.08-py3
 ARG SLIM_IMAGE=ubuntu:24.04
-# slim: only what a CPU needs, on SLIM_IMAGE. full: all of TRITON_IMAGE, for GPUs.
+# slim: only the parts for CPUs, on SLIM_IMAGE. full: all of TRITON_IMAGE, for GPUs.
 ARG RUNTIME=slim
 
 FROM ${TRITON_IMAGE} AS triton
 
-# What the served models import, installed for the Python of the base image.
+# The packages of the served models, installed for the Python of the base image.
 FROM triton AS wheels
 USER 0
 WORKDIR /build
 COPY requirements-serving.txt deploy/prune_packages.sh ./
 COPY wheelhouse/ ./wheelhouse/
-# A base may have no pip: a wheel is a zip file that Python runs as it stands.
-# Unchecked bytecode: nothing here is ever edited, and no builder is trusted to keep modification times.
+# A base may have no pip: Python runs a wheel, which is a zip file, directly.
+# Unchecked bytecode: nothing here is edited, and builders may change modification times.
 RUN umask 022 \
  && python3 "$(echo wheelhouse/pip-*.whl)/pip" --isolated install --no-index --no-deps --no-compile --no-cache-dir \
       --root-user-action=ignore --find-links wheelhouse --target /opt/serving --requirement requirements-serving.txt \
@@ -26,7 +26,7 @@ COPY LICENSE NOTICE /rootfs/opt/serving/
 COPY deploy/healthcheck.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py /rootfs/opt/serving/
 COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor
-# Triton's stub may ignore PYTHONPATH; a site folder it does not (serving_site.py says more).
+# Triton's stub may ignore PYTHONPATH, but not a site folder (see serving_site.py).
 RUN umask 022 \
  && site="/rootfs$(python3 -I -c 'import site; print(site.getsitepackages()[0])')" \
  && mkdir -p "${site}" \
@@ -39,18 +39,18 @@ ARG RUNTIME
 USER 0
 WORKDIR /build
 COPY deploy/collect_runtime.sh ./
-# The legacy builder builds this stage for a full image, too, and its base may lack what only a slim one needs.
+# The legacy builder builds this stage for a full image as well, and its base may lack the files of a slim one.
 RUN if [ "${RUNTIME}" = slim ]; then bash collect_runtime.sh /rootfs; else mkdir /rootfs; fi
 
 FROM ${SLIM_IMAGE} AS runtime-slim
-# The libraries that the base had in many folders.
+# Libraries from many folders of the base.
 ENV LD_LIBRARY_PATH=/opt/tritonserver/lib
 COPY --from=collected /rootfs/ /
 
 FROM triton AS runtime-full
 
 FROM runtime-${RUNTIME} AS serving
-# HOME: uid 1000 may have no entry in /etc/passwd, and /tmp is all that a read-only root leaves to write to.
+# HOME: uid 1000 may have no entry in /etc/passwd, and only /tmp is writable with a read-only root.
 ENV PATH=/opt/serving/supervisor/bin:/opt/tritonserver/bin:${PATH} \
     PYTHONPATH=/opt/serving \
     PYTHONIOENCODING=utf-8 \
@@ -62,20 +62,20 @@ ENV PATH=/opt/serving/supervisor/bin:/opt/tritonserver/bin:${PATH} \
 WORKDIR /opt/tritonserver
 COPY --from=wheels /rootfs/ /
 USER 1000:1000
-# Before anything is served: a library that is missing ends the build, by name.
+# Fails the build with the name of a missing library.
 ARG RUNTIME
 RUN ["python3", "-I", "-S", "/opt/serving/selfcheck.py"]
 EXPOSE 8000 8001 8002
 STOPSIGNAL SIGTERM
-# The golden canary; an overloaded server may take its time for it, and is healthy.
+# The canary. An overloaded server is healthy, even if it is slow.
 HEALTHCHECK --interval=10s --timeout=15s --start-period=120s --retries=2 \
   CMD ["python3", "-I", "-S", "/opt/serving/healthcheck.py"]
-# Arguments come after it: none or flags of Triton's, `tritonserver` and its flags, or another command such as `bash`.
-# The supervisor runs the base's own entry script, if there is one, and hardens Triton (docs/operations.md).
+# Arguments: none, flags of Triton, `tritonserver` with flags, or another command such as `bash`.
+# The supervisor runs the base's own entry script, if any, and hardens Triton (docs/operations.md).
 ENTRYPOINT ["python3", "-I", "-S", "/opt/serving/supervise.py"]
 CMD []
-# Last, so that another model re-uses every layer above.
-# What is large in a model repository comes first: another tag, label map or setting re-uses it, too.
+# Last, so that another model reuses every layer above. Large files of the model repository come first: another tag,
+# label map or setting reuses them.
 COPY weights/ /models/
 COPY golden.json /opt/serving/
 COPY model_repository/ /models/

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Copies below DESTINATION what serving on a CPU needs of a full Triton image: the server, its Python and ONNX Runtime
-# backends, python3 with its standard library, every shared library these load, and the licences. Runs in `docker build`.
+# Copies to DESTINATION the parts of a full Triton image that serving on a CPU needs: the server, its Python and ONNX
+# Runtime backends, python3 with its standard library, their shared libraries and the licences. Runs in `docker build`.
 # usage: collect_runtime.sh DESTINATION      example: collect_runtime.sh /rootfs
 set -Eeuo pipefail
 export LC_ALL=C
 umask 022
 
 readonly TRITON=/opt/tritonserver
-# Without a library that one of these is linked against, the server does not start or its models do not load.
+# If a library of one of these is missing, the server does not start or its models do not load.
 readonly ESSENTIAL="^(/usr/bin/python.*|${TRITON}/(bin/tritonserver|backends/(python/.*|onnxruntime/libtriton_.*)))$"
-# glibc's own: the slim base is of the same distribution release and brings them; two glibcs in one process crash.
+# glibc: the slim base has the same distribution release and brings its own; two glibcs in one process crash.
 readonly GLIBC='^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|thread_db|nss_(files|dns|compat|hesiod))\.so.*|libnsl\.so\.1)$'
-# A library among these that something kept is linked against comes back by way of the closure.
+# An excluded library that a kept file links against is added again with that file's libraries.
 readonly BACKEND_EXCLUDES=(
   --exclude='libonnxruntime_providers_[!s]*' --exclude='libopenvino*' --exclude='libtbb*' --exclude='plugins.xml'
   --exclude='onnxruntime_perf_test' --exclude='onnx_test_runner' --exclude='test' --exclude='tests'
@@ -38,9 +38,9 @@ copy_tree() { # SOURCE [TAR_OPTION ...]: keeps the path, the modes and the links
 collect_triton() {
   local part
   for part in bin/tritonserver backends/python backends/onnxruntime; do
-    [[ -e "${TRITON}/${part}" ]] || die "the base image has no ${TRITON}/${part}: give a full Triton image (-py3) that carries it"
+    [[ -e "${TRITON}/${part}" ]] || die "the base image has no ${TRITON}/${part}: use a full Triton image (-py3)"
   done
-  # NVIDIA's own trimmer (compose.py) keeps the two licences, too; the last is that of the CUDA base.
+  # NVIDIA's compose.py keeps the two licences as well; the last is that of the CUDA base.
   for part in "${TRITON}"/{bin/tritonserver,backends/python,backends/onnxruntime,caches,TRITON_VERSION,LICENSE} \
     "${TRITON}/NVIDIA_Deep_Learning_Container_License.pdf" /NGC-DL-CONTAINER-LICENSE; do
     if [[ -e "${part}" ]]; then
@@ -59,18 +59,18 @@ collect_python() {
   copy_tree "${stdlib}" "${STDLIB_EXCLUDES[@]}"
   mkdir -p "${destination}/usr/bin"
   [[ -e "${destination}/usr/bin/python3" ]] || ln -s "${interpreter}" "${destination}/usr/bin/python3"
-  # Unchecked bytecode is valid whatever a builder does to modification times. -d: the path these files will have.
+  # Unchecked bytecode stays valid if a builder changes modification times. -d: the final path of the files.
   python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -d "${stdlib}" "${destination}${stdlib}" || true
 }
 
-# Copies what a binary is linked against into one folder. Resolved for the original, beside which its RPATH points.
+# Copies the libraries of a binary into one folder. They are resolved for the original file, to which RPATH is relative.
 collect_libraries_of() { # BINARY
   local name path listing
   listing="$(LD_LIBRARY_PATH="${search_path}" ldd "$1" 2>/dev/null)" || return 0 # a script, or linked statically
   while read -r name path; do
     if [[ "${path}" == not ]]; then
-      [[ "$1" =~ ${ESSENTIAL} ]] && die "$1 needs ${name}, which the base image does not have: give a whole Triton image (-py3)"
-      echo "note: $1 stays without ${name}" >&2
+      [[ "$1" =~ ${ESSENTIAL} ]] && die "$1 needs ${name}, which the base image does not have: use a full Triton image (-py3)"
+      echo "note: $1 lacks ${name}" >&2
     elif [[ ! "${name}" =~ ${GLIBC} && ! -e "${destination}${path}" && ! -e "${libraries}/${name}" ]]; then
       cp --dereference "${path}" "${libraries}/${name}"
     fi
@@ -81,8 +81,8 @@ main() {
   [[ $# -eq 1 ]] || die "usage: collect_runtime.sh DESTINATION"
   destination="$1"
   libraries="${destination}${TRITON}/lib"
-  # As in the finished image: Triton's folder first, where libtritonserver.so lies, which no backend says because Triton
-  # has it loaded when it opens one. Then the base's, without empty entries, which mean the current folder.
+  # As in the finished image: Triton's folder first. It has libtritonserver.so, which backends need but do not locate,
+  # because Triton has loaded it already. Then the base's folders, without empty entries (the current folder).
   search_path="$(printf '%s:%s' "${TRITON}/lib" "${LD_LIBRARY_PATH:-}" | sed -E 's/:+/:/g; s/:$//')"
   mkdir -p "${libraries}"
   collect_triton

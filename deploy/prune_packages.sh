@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Takes from a folder of installed packages what no served model runs. Called inside `docker build`.
+# Removes the parts of installed packages that no served model uses. Runs in `docker build`.
 # usage: prune_packages.sh FOLDER      example: prune_packages.sh /opt/serving
 set -Eeuo pipefail
 
-# Relative to FOLDER; a package that is not there needs nothing taken away.
+# Relative to FOLDER; missing paths are ignored.
 readonly UNUSED=(
   bin
-  # What builds and tests extensions.
+  # For building and testing extensions.
   numpy/f2py numpy/distutils 'numpy/core/_simd.*' 'numpy/_core/_simd.*'
-  # The C library: the module of Python has all of it in itself.
+  # The C library: the Python module contains it.
   'onnxruntime/capi/libonnxruntime.so.*'
   onnxruntime/backend onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers
-  # What stays reads ONNX and computes on a CPU.
+  # All but the ONNX frontend and the CPU plugin.
   'openvino/libs/libopenvino_intel_[gn]pu_plugin.so' 'openvino/libs/libopenvino_*auto*_plugin.so'
   openvino/libs/libopenvino_hetero_plugin.so 'openvino/libs/libopenvino_c.so*' openvino/libs/cache.json
   'openvino/libs/libopenvino_[!o]*_frontend.so*'

@@ -19,7 +19,7 @@ _MAX_SHAPE_BYTES = 4096
 
 
 class Members:
-    """Checks one request. `max_elements`: how many elements a tensor can have, given the request's bytes.
+    """Checks one request. `max_elements`: how many elements a tensor of a request of this size can have.
 
     Triton allocates memory for the elements of a shape before it reads the data, up to 25.05 without a limit: a shape
     that overflows an int64 makes it write to unallocated memory, one of 2^28 takes a gigabyte.

@@ -38,14 +38,14 @@ def locate(scores, geometry, size=(256, 192), most_boxes=50):
 
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(st.floats(90, 160), st.floats(80, 110)), st.floats(12, 150), st.floats(12, 60), ANGLES)
-def test_a_turned_box_comes_back_from_its_maps(centre, width, height, angle):
+def test_a_rotated_box_is_decoded_from_its_maps(centre, width, height, angle):
     found, scores = locate(*maps_of((centre, width, height, angle)))
     np.testing.assert_allclose(found, [rectangle(centre, width, height, angle)], atol=0.01)
     np.testing.assert_allclose(scores, [0.9], rtol=1e-6)
     assert (found.dtype, scores.dtype) == (np.float32, np.float32)
 
 
-def test_boxes_come_in_pixels_of_the_picture_and_in_reading_order():
+def test_boxes_are_in_pixels_and_in_reading_order():
     below, left, right = ((60, 150), 50, 16, 0.1), ((40, 42), 40, 20, 0.0), ((150, 38), 60, 20, -0.1)
     found, _ = locate(*maps_of(below, right, left), size=(512, 96))
     expected = [rectangle(*box) * [2, 0.5] for box in (left, right, below)]
@@ -94,7 +94,7 @@ def test_overlap_of_level_boxes_is_that_of_their_spans(sizes, places):
         max_size=4,
     )
 )
-def test_overlap_of_turned_boxes_is_what_counting_places_gives(drawn):
+def test_overlap_of_rotated_boxes_equals_counted_points(drawn):
     quads = np.array([rectangle((x, y), width, height, angle) for x, y, width, height, angle in drawn])
     grid = np.stack(np.meshgrid(*[np.arange(-10, 74, 0.25)] * 2), axis=-1)
     edges = np.roll(quads, -1, axis=1) - quads
@@ -127,7 +127,7 @@ def test_suppression_by_its_definition(drawn, threshold):
     np.testing.assert_array_equal(kept_scores, expected)
 
 
-def test_what_a_box_stands_for_is_averaged_by_score():
+def test_replaced_boxes_are_averaged_by_score():
     pair = np.array([rectangle((50, 50), 40, 20, 0), rectangle((54, 50), 40, 20, 0), rectangle((200, 50), 40, 20, 0)])
     kept, scores = boxes.suppress(pair, np.array([0.25, 0.75, 0.5]), 0.2, 10)
     np.testing.assert_allclose(kept, [rectangle((53, 50), 40, 20, 0), pair[2]])

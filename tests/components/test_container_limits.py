@@ -22,14 +22,14 @@ def test_the_quota_of_the_container_counts(tmp_path, cpu_count, quota, count):
 
 
 @pytest.mark.parametrize(("quota", "count"), [("-1", 8), ("300000", 3), ("10000", 1)])
-def test_so_does_that_of_the_first_version_of_cgroups(tmp_path, cpu_count, quota, count):
+def test_the_quota_of_cgroup_v1_counts(tmp_path, cpu_count, quota, count):
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota)
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000")
     assert cpu_count(tmp_path) == count
 
 
-def test_without_a_quota_it_is_what_the_process_may_run_on(tmp_path, cpu_count):
+def test_without_a_quota_the_affinity_counts(tmp_path, cpu_count):
     assert cpu_count(tmp_path) == 8
     assert load_shared("container_limits").cpu_count() <= len(os.sched_getaffinity(0))
 
@@ -43,7 +43,7 @@ def memory_bytes(monkeypatch):
 
 @pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
 @pytest.mark.parametrize(("limit", "most"), [("max", 4096000), ("65536", 65536), ("9223372036854771712", 4096000)])
-def test_the_memory_is_the_container_s_where_that_is_less(tmp_path, memory_bytes, name, limit, most):
+def test_the_smaller_memory_of_container_and_machine_counts(tmp_path, memory_bytes, name, limit, most):
     (tmp_path / "memory").mkdir()
     (tmp_path / name).write_text(limit + "\n")
     assert memory_bytes(tmp_path) == most

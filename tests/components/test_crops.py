@@ -43,14 +43,14 @@ def test_a_slanted_box_on_a_ramp():
     np.testing.assert_allclose(grey(found), places @ [2, 1], atol=1e-3)
 
 
-def test_a_large_box_is_averaged_not_skipped_through():
+def test_a_large_box_is_averaged():
     stripes = np.zeros((64, 200), np.uint8)
     stripes[:, ::2] = 200
     ((found,),) = crops.crop(stripes, level(0, 0, 200, 64)[None], 32, 100)
     np.testing.assert_allclose(grey(found), 100, atol=1e-3)
 
 
-def test_beyond_the_picture_its_edge_goes_on():
+def test_the_edge_is_repeated_outside_the_picture():
     ((found,),) = crops.crop(np.full((10, 10), 70, np.uint8), level(-5, -5, 25, 15)[None], 32, 100)
     np.testing.assert_allclose(grey(found), 70, atol=1e-3)
 

@@ -25,7 +25,7 @@ def logits_of(*rows):
         ([2, 1, 2, 1], "baba"),
     ],
 )
-def test_repeats_are_one_and_blanks_are_none(frames, text):
+def test_repeats_and_blanks_are_removed(frames, text):
     assert ctc.decode(logits_of(frames), ALPHABET) == [text]
 
 

@@ -49,7 +49,7 @@ def test_gives_crops_of_the_configs_size_with_their_boxes(ask):
     np.testing.assert_array_equal(scores, [0.75, 0.75])
 
 
-def test_an_image_without_text_goes_on_with_a_blank_crop_and_no_box(ask):
+def test_an_image_without_text_gets_a_blank_crop(ask):
     response = ask(*maps(), np.zeros((64, 128, 1), np.uint8))
     crops, boxes, scores = (response.outputs[name] for name in OUTPUTS)
     np.testing.assert_array_equal(crops, np.zeros((1, 1, 16, 40)))

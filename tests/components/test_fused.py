@@ -83,14 +83,14 @@ def rows(response):
 
 
 @pytest.mark.parametrize("token_budget", [1, 8, 1000])
-def test_rows_of_all_requests_come_back_to_their_own(load, request_of, token_budget):
+def test_rows_return_to_their_requests(load, request_of, token_budget):
     asked = [["a", "a b c d e f"], ["h g"], ["", "c", "b b b b"]]
     responses = load(token_budget=token_budget).execute([request_of(text_input=texts(*each)) for each in asked])
     assert [rows(response) for response in responses] == [[expected(text) for text in each] for each in asked]
     assert [response.outputs["predicts"].shape for response in responses] == [(2, 3), (1, 3), (3, 3)]
 
 
-def test_a_bad_request_costs_no_other_its_answer(load, request_of):
+def test_an_invalid_request_does_not_fail_others(load, request_of):
     asked = [texts("a"), texts("b", b"\xff"), texts("c")]
     before, bad, after = load().execute([request_of(text_input=each) for each in asked])
     assert bad.error.code() == "INVALID_ARG"
@@ -98,7 +98,7 @@ def test_a_bad_request_costs_no_other_its_answer(load, request_of):
     assert (rows(before), rows(after)) == ([expected("a")], [expected("c")])
 
 
-def test_logits_that_are_not_finite_are_the_models_fault_and_cost_no_other_request(load, request_of):
+def test_logits_that_are_not_finite_fail_their_own_request(load, request_of):
     infinite, finite = load(factor=3e37).execute(
         [request_of(text_input=texts("h h h h h", "a")), request_of(text_input=texts(""))]
     )
@@ -114,7 +114,7 @@ def test_two_inputs_are_pairs(load, request_of):
     assert [row["sum"] for row in rows(response)] == sums
 
 
-def test_padding_is_on_the_side_that_the_settings_say(load):
+def test_padding_is_on_the_configured_side(load):
     module = load_shared("tokenization")
     tokenizer = load().tokenizer
     padding = {"id": 9, "type_id": 0, "token": "h", "side": "left", "length": 6}
@@ -126,14 +126,14 @@ def test_padding_is_on_the_side_that_the_settings_say(load):
 
 
 @pytest.mark.parametrize("asked", [{}, {"threads": 3}])
-def test_the_build_may_say_how_many_threads(load, asked):
+def test_the_build_can_set_the_threads(load, asked):
     session, wanted = load(**asked).session, asked.get("threads") or load_shared("container_limits").cpu_count()
     assert session.session.get_session_options().intra_op_num_threads == wanted
     assert session.pool._max_workers == wanted
 
 
 @pytest.mark.parametrize(("threads", "memory", "wanted"), [(3, 1 << 30, [3, 1]), (3, 4, [3, 3]), (1, 1 << 30, [1, 1])])
-def test_batches_side_by_side_have_a_session_of_one_thread_each_where_there_is_room(
+def test_parallel_batches_use_one_thread_each_if_memory_suffices(
     load, request_of, monkeypatch, threads, memory, wanted
 ):
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": memory, "SC_PAGE_SIZE": 1}.get)
@@ -144,13 +144,13 @@ def test_batches_side_by_side_have_a_session_of_one_thread_each_where_there_is_r
     assert rows(response) == [expected(text) for text in ("a b c d e f", "h g", "")]
 
 
-def test_the_weights_beside_the_graph_count_for_the_room(tmp_path):
+def test_external_weights_count_as_memory(tmp_path):
     for name, content in {"model.onnx": b"12345", "model.onnx_data": b"1234567", "other": b"1"}.items():
         (tmp_path / name).write_bytes(content)
     assert load_shared("onnxruntime_session").size(tmp_path / "model.onnx") == 12
 
 
 @pytest.mark.parametrize(("waiting", "batches"), [(1, 1), (4, 2), (64, 8)])
-def test_few_waiting_rows_are_spread_over_the_threads(load, waiting, batches):
+def test_few_rows_are_spread_over_the_threads(load, waiting, batches):
     session = load(threads=2, token_budget=256).session
     assert len(session.batches([20] * waiting)) == batches

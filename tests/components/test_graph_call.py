@@ -35,7 +35,7 @@ TEXTS = ["a b c d", "e", "f g", "h", "a b c", "", "b c"]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 100])
-def test_every_row_gets_its_own_answer(call, words, rows):
+def test_each_row_gets_its_own_answer(call, words, rows):
     done = call(TEXTS, rows=rows)
     for text, answer in zip(TEXTS, done.answers, strict=True):
         ids = words.encode(text).ids
@@ -46,7 +46,7 @@ def test_every_row_gets_its_own_answer(call, words, rows):
     assert sum(len(arrays["input_ids"]) for arrays in done.calls) == len(TEXTS)
 
 
-def test_rows_of_like_length_share_a_call(call):
+def test_rows_of_similar_length_share_a_call(call):
     done = call(TEXTS, rows=3)
     assert [arrays["input_ids"].shape for arrays in done.calls] == [(3, 3), (3, 5), (1, 6)]
     assert {name: array.dtype for name, array in done.calls[0].items()} == {
@@ -68,7 +68,7 @@ def test_without_padding_each_row_is_a_call(call):
         ({"graph": lambda _: "out of memory"}, "model 'graph' did not answer: out of memory"),
     ],
 )
-def test_a_graph_that_does_not_answer_is_told_in_a_sentence(shared, pb_utils, words, models, sentence):
+def test_a_failing_graph_is_reported_in_one_sentence(shared, pb_utils, words, models, sentence):
     pb_utils.models.update(models)
     settings = {"model": "graph", "max_batch_size": 2, "inputs": INPUTS, "outputs": {"ids": ""}, "padding": PADDING}
     with pytest.raises(ValueError, match=sentence):  # the class is that of the component's own module

@@ -8,7 +8,7 @@ length_batches = load_shared("length_batches").length_batches
 
 
 @given(st.lists(st.integers(1, 600)), st.integers(1, 1024))
-def test_every_row_runs_once_and_no_run_is_above_the_budget(lengths, budget):
+def test_every_row_runs_once_within_the_budget(lengths, budget):
     groups = length_batches(lengths, budget)
     assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
     for group in groups:
@@ -16,12 +16,12 @@ def test_every_row_runs_once_and_no_run_is_above_the_budget(lengths, budget):
         assert len(group) == 1 or longest * len(group) <= budget
 
 
-def test_no_group_has_more_rows_than_it_may():
+def test_the_limit_of_rows_per_group():
     assert length_batches([4, 4, 4, 9, 4], 512, max_rows=2) == [[3, 0], [1, 2], [4]]
 
 
 @given(st.lists(st.integers(1, 600), min_size=1))
-def test_rows_of_like_length_are_side_by_side(lengths):
+def test_rows_of_similar_length_are_grouped(lengths):
     in_order = [lengths[place] for group in length_batches(lengths, 512) for place in group]
     assert in_order == sorted(lengths, reverse=True)
 
@@ -45,5 +45,5 @@ def test_groups(lengths, budget, groups):
         ([26] * 4, 256, 1, 256),
     ],
 )
-def test_where_few_rows_wait_a_run_takes_fewer(lengths, budget, threads, spread):
+def test_few_rows_are_spread_over_threads(lengths, budget, threads, spread):
     assert load_shared("length_batches").spread(lengths, budget, threads) == spread

@@ -81,7 +81,7 @@ def test_a_cut_inside_a_word_changes_no_token(shared, tokenizer, monkeypatch, si
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_the_end_of_an_endless_word_changes_no_token(shared, tokenizer, monkeypatch, side):
+def test_the_end_of_a_very_long_word_changes_no_token(shared, tokenizer, monkeypatch, side):
     """Cut where no word ends, a few parts away from the tokens kept. Of one letter again and again, or of numbers
     that are taken by three from the left, the tokens do depend on how long the word is: operations.md says so."""
     monkeypatch.setattr(shared.tokenization, "SHORTEST_PART", 64)

@@ -52,13 +52,13 @@ def test_a_photo_is_turned_upright():
 @pytest.mark.parametrize(
     "content", [b"", b"text", encoded(Image.fromarray(NOISE), "GIF"), b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"]
 )
-def test_what_is_no_image_is_refused(content):
+def test_invalid_images_are_refused(content):
     with pytest.raises(ValueError, match="no readable image in these"):
         picture.read(content, 10_000)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_an_image_cut_short_is_refused_wherever_it_is_cut(kind):
+def test_truncated_images_are_refused(kind):
     content = encoded(Image.fromarray(NOISE), kind)
     for length in range(0, len(content) - 20, 97):
         with pytest.raises(ValueError, match=f"no readable image in these {length} bytes"):
@@ -66,7 +66,7 @@ def test_an_image_cut_short_is_refused_wherever_it_is_cut(kind):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_damaged_bytes_give_a_picture_or_a_refusal(kind):
+def test_damaged_images_are_read_or_refused(kind):
     random = np.random.default_rng(0)
     content = encoded(Image.fromarray(NOISE), kind)
     for _ in range(300):
@@ -79,7 +79,7 @@ def test_damaged_bytes_give_a_picture_or_a_refusal(kind):
 
 
 @pytest.mark.parametrize("side", [41, 20_000, 60_000])
-def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header(side):
+def test_too_large_pictures_are_refused_by_their_header(side):
     with pytest.raises(ValueError, match="more than 1600 pixels"):
         picture.read(huge_png(side, side), 1600)
 
@@ -100,7 +100,7 @@ def test_sides_become_multiples_of_32_below_the_limit(size, expected):
     np.testing.assert_allclose(images[0, 0, 0], np.array([130, 120, 110]) - MEANS, rtol=1e-5)
 
 
-def test_a_limit_between_two_multiples_is_not_passed():
+def test_a_limit_between_multiples_is_respected():
     assert picture.as_input(Image.new("RGB", (900, 900)), 650, MEANS).shape == (1, 640, 640, 3)
 
 

@@ -31,7 +31,7 @@ RAGGED = {
     ("pooling", "expected"),
     [("mean", [[2, -3], [2, 3]]), ("cls", [[1, -4], [1, 2]]), ("max", [[3, -2], [5, 5]])],
 )
-def test_padding_has_no_part_in_an_embedding(load, request_of, pooling, expected):
+def test_padding_does_not_change_an_embedding(load, request_of, pooling, expected):
     (response,) = load(pooling).execute([request_of(**RAGGED)])
     assert response.error is None
     np.testing.assert_array_equal(response.outputs["embedding"], np.array(expected, dtype=np.float32))
@@ -39,7 +39,7 @@ def test_padding_has_no_part_in_an_embedding(load, request_of, pooling, expected
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
-def test_as_torch_does_it_whatever_the_numbers_and_the_side_of_the_padding(load, request_of, pooling):
+def test_the_result_equals_torch_s(load, request_of, pooling):
     import torch
 
     random = np.random.default_rng(3)
@@ -68,7 +68,7 @@ def test_numbers_that_are_not_finite_fail_their_own_request(load, request_of, va
     assert (before.error, after.error) == (None, None)
 
 
-def test_what_padding_holds_is_not_looked_at(load, request_of):
+def test_the_values_of_padding_are_ignored(load, request_of):
     request = request_of(attention_mask=masks([1, 0]), last_hidden_state=states([[1, 2], [np.nan, np.inf]]))
     (response,) = load().execute([request])
     assert response.outputs["embedding"].tolist() == [[1, 2]]

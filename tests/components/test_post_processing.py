@@ -36,7 +36,7 @@ def decoded(response):
         ("none", 2, [LABELS[2], LABELS[1]], [math.log(5), math.log(2)]),
     ],
 )
-def test_the_settings_beside_it_decide(load, request_of, score_function, top_k, labels, scores):
+def test_the_settings_are_used(load, request_of, score_function, top_k, labels, scores):
     model = load(score_function, top_k)
     (response,) = model.execute([request_of(logits=logits([0, math.log(2), math.log(5)]))])
     assert decoded(response) == [labels]
@@ -51,7 +51,7 @@ def test_ten_and_more_labels_keep_the_head_order(load, request_of):
     assert decoded(response) == [[label] for label in labels]
 
 
-def test_requests_of_different_sizes_are_answered_each(load, request_of):
+def test_requests_of_different_sizes_are_answered(load, request_of):
     requests = [request_of(logits=logits([1, 0, 0])), request_of(logits=logits([0, 1, 0], [0, 0, 1]))]
     assert [decoded(response) for response in load().execute(requests)] == [
         [[LABELS[0]]],

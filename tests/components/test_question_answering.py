@@ -95,7 +95,7 @@ def random_rows(count, longest):
 
 
 @pytest.mark.parametrize("options", [{}, {"handle_impossible_answer": True}, {"side": "left"}], ids=str)
-def test_the_answer_is_the_pipelines(load, request_of, pipeline, options):
+def test_the_answer_equals_the_pipeline_s(load, request_of, pipeline, options):
     step = load(**options)
     seen = set()
     for question, context in random_rows(150, 60):
@@ -142,7 +142,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_request_costs_no_other_its_answer(load, request_of, pipeline, case):
+def test_an_invalid_request_does_not_fail_others(load, request_of, pipeline, case):
     (question, context), sentence = BAD[case]
     good = request_of(question=column("a"), context=column("b c d"))
     before, bad, after = load().execute([good, request_of(question=column(question), context=column(context)), good])
@@ -157,16 +157,14 @@ def test_the_longest_context_is_answered(load, request_of, pipeline):
     assert response.outputs["answer"][0, 0].decode() == pipeline("a", context)["answer"]
 
 
-def test_a_long_question_is_answered_where_the_context_fits_beside_it(load, request_of, pipeline):
+def test_a_long_question_is_answered_if_the_context_fits(load, request_of, pipeline):
     (response,) = load().execute([request_of(question=column("a " * 10), context=column("b c d"))])
     assert response.outputs["answer"][0, 0].decode() == pipeline("a " * 10, "b c d")["answer"]
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(("question", "overlap"), [(8, 4), (9, 2), (10, 1), (11, 1), (12, 0)])
-def test_a_question_that_leaves_little_room_gets_rows_that_overlap_less(
-    load, request_of, pipeline, question, overlap, side
-):
+def test_little_room_reduces_the_overlap_of_rows(load, request_of, pipeline, question, overlap, side):
     """transformers' pipeline ends with the tokenizer's panic unless it gets a smaller doc_stride."""
     texts = "a " * question, " ".join(LETTERS * 3)
     (response,) = load(side=side).execute([request_of(question=column(texts[0]), context=column(texts[1]))])
@@ -177,7 +175,7 @@ def test_a_question_that_leaves_little_room_gets_rows_that_overlap_less(
     )
 
 
-def test_rows_are_counted_as_the_tokenizer_cuts_them(words):
+def test_the_count_of_rows_equals_the_tokenizer_s(words):
     rows = load_shared("context_rows")
     for question, tokens in ((1, 40), (1, 13), (1, 14), (9, 7), (12, 5), (12, 1), (10, 33)):
         room = 16 - 3 - question

@@ -53,13 +53,13 @@ def test_sigmoid_scores_are_independent(shared):
     np.testing.assert_allclose(shared.scoring.sigmoid(fp32([2, 2, -2]))[0], [0.880797, 0.880797, 0.119203], atol=1e-6)
 
 
-def test_none_gives_the_logits_as_they_are(shared):
+def test_none_returns_the_logits(shared):
     _, scores = shared.scoring.best(fp32([-3.5, 1e20, 0.25]), "none", LABELS, 3)
     assert scores.tolist() == [[np.float32(1e20), 0.25, -3.5]]
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_the_k_best_come_best_first(shared, k):
+def test_the_k_best_are_sorted(shared, k):
     predicts, scores = shared.scoring.best(fp32([0, 2, 1], [5, 3, 4]), "none", LABELS, k)
     assert predicts.tolist() == [[LABELS[1], LABELS[2], LABELS[0]][:k], [LABELS[0], LABELS[2], LABELS[1]][:k]]
     assert scores.tolist() == [[2, 1, 0][:k], [5, 4, 3][:k]]
@@ -75,7 +75,7 @@ def test_of_equal_scores_the_lower_index_comes_first(shared, function):
     assert predicts[0].tolist() == [b"20", *(label for label in labels if label != b"20")]
 
 
-def test_one_label_is_no_special_case(shared):
+def test_a_single_label(shared):
     predicts, scores = shared.scoring.best(fp32([-7.5], [3]), "none", [b"score"], 1)
     assert predicts.tolist() == [[b"score"], [b"score"]]
     assert scores.tolist() == [[-7.5], [3]]

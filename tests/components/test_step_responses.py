@@ -21,7 +21,7 @@ def answer(shared):
     return give
 
 
-def test_one_response_a_request_in_their_order(shared):
+def test_one_response_per_request_in_order(shared):
     responses = shared.step_responses.respond(["first", "second"], answer(shared))
     assert [response.outputs["out"].tolist() for response in responses] == [["first"], ["second"]]
     assert [response.error for response in responses] == [None, None]
@@ -31,7 +31,7 @@ def test_one_response_a_request_in_their_order(shared):
     ("request_", "code", "said"),
     [("bad request", "INVALID_ARG", "row 3 is wrong"), ("bad result", "INTERNAL", "not finite")],
 )
-def test_a_bad_one_costs_its_neighbours_nothing(shared, request_, code, said):
+def test_an_invalid_request_does_not_affect_its_neighbours(shared, request_, code, said):
     responses = shared.step_responses.respond(["first", request_, "third"], answer(shared))
     assert [response.outputs.get("out", np.array(None)).tolist() for response in responses] == [
         ["first"],
@@ -41,7 +41,7 @@ def test_a_bad_one_costs_its_neighbours_nothing(shared, request_, code, said):
     assert (responses[1].error.message(), responses[1].error.code()) == (said, code)
 
 
-def test_a_fault_nobody_foresaw_costs_its_own_request_only(shared, capsys):
+def test_an_unexpected_error_fails_its_own_request_only(shared, capsys):
     """One in Python, and a panic in Rust, which is no Exception; neither shows its stack to the client."""
     encoding = Tokenizer(WordLevel({"a": 0, "b": 1}, unk_token="a")).encode(["a", "b"], is_pretokenized=True)
 
@@ -59,7 +59,7 @@ def test_a_fault_nobody_foresaw_costs_its_own_request_only(shared, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_ends_the_process_is_not_held_back(shared):
+def test_exits_are_not_caught(shared):
     with pytest.raises(KeyboardInterrupt):
         shared.step_responses.respond(["a"], lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
 
@@ -68,7 +68,7 @@ def test_no_requests_no_responses(shared):
     assert shared.step_responses.respond([], answer(shared)) == []
 
 
-def test_a_step_finds_its_files_wherever_it_is_mounted(shared, tmp_path):
+def test_a_step_finds_its_files_at_any_mount_point(shared, tmp_path):
     (tmp_path / "mount point" / "12").mkdir(parents=True)
     (tmp_path / "mount point" / "12" / "settings.json").write_text('{"label": "помощь"}', encoding="utf-8")
     args = {"model_repository": str(tmp_path / "mount point"), "model_version": "12"}
@@ -79,7 +79,7 @@ def test_tensors_have_the_types_of_the_config(shared):
     assert shared.step_responses.tensors(ARGS, "input") == {"x": np.float32, "t": np.object_}
 
 
-def test_the_code_says_which_side_is_at_fault(shared):
+def test_the_status_shows_whose_fault_it_is(shared):
     """400 is the client's fault and 500 the model's; one must not be caught as the other."""
     kinds = SimpleNamespace(
         input=shared.step_responses.InvalidInputError, result=shared.step_responses.InvalidResultError
@@ -88,7 +88,7 @@ def test_the_code_says_which_side_is_at_fault(shared):
     assert not issubclass(kinds.result, kinds.input)
 
 
-def test_requests_are_refused_at_the_supervisors_word(shared, monkeypatch, tmp_path):
+def test_requests_are_refused_while_the_file_exists(shared, monkeypatch, tmp_path):
     step = shared.step_responses
     monkeypatch.delenv("TRITON_REFUSING_FILE", raising=False)
     assert not step.is_overloaded()

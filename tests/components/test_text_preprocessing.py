@@ -18,7 +18,7 @@ def texts(*values):
     return np.array([[value.encode() if isinstance(value, str) else value] for value in values], dtype=np.object_)
 
 
-def test_texts_in_token_arrays_out(load, request_of):
+def test_texts_become_token_arrays(load, request_of):
     (response,) = load().execute([request_of(text_input=texts("a b", "c"))])
     assert response.error is None
     assert {name: array.tolist() for name, array in response.outputs.items()} == {
@@ -33,7 +33,7 @@ def test_each_request_is_padded_to_its_own_longest_text(load, request_of):
     assert [response.outputs["input_ids"].shape for response in load().execute(requests)] == [(1, 3), (2, 6)]
 
 
-def test_requests_of_like_length_get_one_shape_where_there_are_buckets(load, request_of):
+def test_buckets_give_similar_lengths_one_shape(load, request_of):
     model = load(max_length=20, padding={"buckets": [4, 8, 20]})
     asked = ["a", "a b", "a b c", "a b c d e f", "a b c d e f g", " ".join("abcdefgh" * 9)]
     responses = model.execute([request_of(text_input=texts(text)) for text in asked])
@@ -56,7 +56,7 @@ def test_the_outputs_are_those_of_the_graph(load, request_of, outputs):
     }
 
 
-def test_the_settings_beside_it_are_used(load, request_of):
+def test_the_settings_are_used(load, request_of):
     model = load(max_length=3, padding={"side": "left", "id": 1, "token": "[UNK]"})
     (response,) = model.execute([request_of(text_input=texts("a b c d", ""))])
     assert response.outputs["input_ids"].tolist() == [[CLS, A, SEP], [UNK, CLS, SEP]]
@@ -75,7 +75,7 @@ def test_invalid_utf_8_fails_its_own_request_only(load, request_of, name):
 
 
 @pytest.mark.parametrize("text", ["", " ", "\u0000", "{{ x }}", "помогите", "a" * 100_000, "👍🏽" * 1000])
-def test_no_text_is_too_strange(load, request_of, text):
+def test_unusual_texts_are_tokenized(load, request_of, text):
     (response,) = load(max_length=8).execute([request_of(text_input=texts(text))])
     assert response.error is None
     assert 2 <= response.outputs["input_ids"].shape[1] <= 8
@@ -102,7 +102,7 @@ def test_invalid_utf_8_in_a_pair_names_its_input(load_pairs, request_of, name):
     assert response.error.code() == "INVALID_ARG"
 
 
-def test_of_two_texts_an_empty_second_one_is_none(load_component, request_of, words, settings_of):
+def test_an_empty_second_text_is_dropped(load_component, request_of, words, settings_of):
     """As transformers' pipelines take it: no second separator, no second type."""
     files = {"tokenizer.json": words.to_str(), "settings.json": settings_of()}
     outputs = {"input_ids": "TYPE_INT64", "token_type_ids": "TYPE_INT64"}

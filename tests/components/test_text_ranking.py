@@ -17,7 +17,7 @@ LOGITS = np.array([[-200.0], [0.0], [1.0], [200.0]], dtype=np.float32)
 @pytest.mark.parametrize(
     ("activation", "scores"), [("sigmoid", [[0], [0.5], [0.7310586], [1]]), ("none", LOGITS.tolist())]
 )
-def test_the_activation_beside_it_decides(load, request_of, activation, scores):
+def test_the_activation_comes_from_the_settings(load, request_of, activation, scores):
     (response,) = load(activation).execute([request_of(logits=LOGITS)])
     np.testing.assert_allclose(response.outputs["scores"], scores, atol=1e-7)
     assert response.outputs["scores"].dtype == np.float32

@@ -76,7 +76,7 @@ def rows_of(texts):
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize("name", MAKERS)
-def test_as_the_pipeline(name, aggregation, pipelines, load, request_of):
+def test_the_entities_equal_the_pipeline_s(name, aggregation, pipelines, load, request_of):
     import torch
 
     pipeline = pipelines[name]
@@ -132,7 +132,7 @@ def test_logits_that_are_not_finite_are_an_error_and_no_entity(value, load, pipe
     assert "not finite" in bad.error.message()
 
 
-def test_a_text_that_is_no_utf_8_is_its_clients_fault(load, pipelines, request_of):
+def test_invalid_utf_8_is_an_invalid_input(load, pipelines, request_of):
     model = load(pipelines["wordpiece"].tokenizer, "simple")
     text = np.array([[b"\xff"]], dtype=object)
     (response,) = model.execute([request_of(logits=np.zeros((1, 4, 9), np.float32), text_input=text)])
@@ -141,7 +141,7 @@ def test_a_text_that_is_no_utf_8_is_its_clients_fault(load, pipelines, request_o
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_places_in_a_very_long_text_are_those_of_the_whole(side):
+def test_places_in_a_long_text_refer_to_the_whole_text(side):
     served = load_shared("tokenization")
     text = "".join(f"fox {number} dog " for number in range(4000))
     tokenizer = tiny_models.wordpiece()

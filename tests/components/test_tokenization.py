@@ -38,12 +38,12 @@ def with_own_rules(tokenizer):
     tokenizer.enable_padding(length=20, pad_id=9, pad_token="[UNK]", direction="left")
 
 
-def test_the_settings_override_what_the_file_carries(load, encode):
+def test_the_settings_override_the_file(load, encode):
     arrays = encode(load(with_own_rules, max_length=6), ["a b c d e f g h", "a"], NAMES)
     assert arrays["input_ids"].tolist() == [[CLS, A, B, C, D, SEP], [CLS, A, SEP, PAD, PAD, PAD]]
 
 
-def test_no_limit_and_no_padding_override_it_too(load, encode):
+def test_no_limit_and_no_padding_override_the_file(load, encode):
     arrays = encode(load(with_own_rules, max_length=None, padding=None), ["a b c d e f g h"], NAMES)
     assert arrays["input_ids"].tolist() == [[CLS, A, B, C, D, E, F, G, H, SEP]]
 
@@ -51,12 +51,12 @@ def test_no_limit_and_no_padding_override_it_too(load, encode):
 @pytest.mark.parametrize(
     ("side", "ids"), [("right", [CLS, A, B, C, SEP]), ("left", [CLS, D, E, F, SEP])], ids=["right", "left"]
 )
-def test_truncation_cuts_the_asked_side_and_keeps_the_special_tokens(load, encode, side, ids):
+def test_truncation_keeps_the_special_tokens(load, encode, side, ids):
     arrays = encode(load(max_length=5, truncation_side=side), ["a b c d e f"], NAMES)
     assert arrays["input_ids"].tolist() == [ids]
 
 
-def test_a_text_of_exactly_the_limit_is_whole(load, encode):
+def test_a_text_of_exactly_the_limit_is_not_cut(load, encode):
     assert encode(load(max_length=5), ["a b c"], NAMES)["input_ids"].tolist() == [[CLS, A, B, C, SEP]]
 
 
@@ -101,13 +101,13 @@ def test_a_text_without_any_token_is_refused_by_its_row(load, encode, texts):
         encode(load(without_special_tokens), texts, {**NAMES, "position_ids": np.int64})
 
 
-def test_an_unknown_tensor_is_not_made_up(load, encode):
+def test_an_unknown_tensor_is_an_error(load, encode):
     with pytest.raises(KeyError, match="pixel_values"):
         encode(load(), ["a"], {"pixel_values": np.int64})
 
 
 @pytest.mark.parametrize("text", ["", "помогите", "👍🏽", "a\u0000b", "two\nlines", "{{ x }}"])
-def test_rows_are_decoded_as_they_were_sent(shared, text):
+def test_rows_are_decoded_in_order(shared, text):
     array = np.array([[text.encode()], [b"a"]], dtype=np.object_)
     assert shared.tokenization.decode_rows(array, "text_input") == [text, "a"]
 
@@ -116,14 +116,14 @@ def test_rows_are_decoded_as_they_were_sent(shared, text):
     ("value", "byte"),
     [(b"\xff", 0), (b"caf\xe9", 3), (b"\xc3", 0), (b"a\xed\xa0\x80", 1), (b"\xc0\x80", 0), ("é".encode("utf-16"), 0)],
 )
-def test_what_is_not_utf_8_names_the_input_the_row_and_the_byte(shared, value, byte):
+def test_invalid_utf_8_names_the_input_the_row_and_the_byte(shared, value, byte):
     array = np.array([[b"a"], [b"b"], [value]], dtype=np.object_)
     with pytest.raises(ValueError, match=rf"^input 'text_input', row 2: not valid UTF-8 \(byte {byte}\)$"):
         shared.tokenization.decode_rows(array, "text_input")
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_a_very_long_text_is_cut_before_it_is_tokenized_whole(load, shared, side):
+def test_a_very_long_text_is_cut_before_it_is_tokenized(load, shared, side):
     tokenizer = load(max_length=6, truncation_side=side)
     text = "a b c " * 50_000 + "d e f " * 50_000
     part = shared.tokenization.bounded(tokenizer, text)
@@ -161,7 +161,7 @@ def test_a_tokenizer_that_does_not_split_at_spaces_sees_the_whole_text(shared):
 PAIRS = {"input_ids": np.int64, "token_type_ids": np.int64}
 
 
-def test_pairs_are_joined_as_the_tokenizer_says(load, encode):
+def test_pairs_are_joined_like_the_tokenizer(load, encode):
     arrays = encode(load(), [("a b", "c"), ("d", "")], NAMES)
     assert arrays["input_ids"].tolist() == [[CLS, A, B, SEP, C, SEP], [CLS, D, SEP, SEP, PAD, PAD]]
     assert arrays["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 0, 0]]
@@ -178,7 +178,7 @@ def test_pairs_are_joined_as_the_tokenizer_says(load, encode):
         (("a b", "c d e"), [CLS, A, B, SEP, C, D, E, SEP]),
     ],
 )
-def test_of_a_pair_the_longer_text_is_cut_first(load, encode, pair, ids):
+def test_the_longer_text_of_a_pair_is_cut_first(load, encode, pair, ids):
     assert encode(load(max_length=8), [pair], PAIRS)["input_ids"].tolist() == [ids]
 
 
@@ -219,7 +219,7 @@ def test_a_bound_changes_no_token_of_a_pair(load, encode, pair, max_length, side
     assert arrays["token_type_ids"].tolist() == [expected.type_ids]
 
 
-def test_the_long_one_of_a_pair_is_cut_before_it_is_tokenized_whole(load, shared):
+def test_a_long_text_of_a_pair_is_cut_before_it_is_tokenized(load, shared):
     tokenizer = load(max_length=8)
     question, text = shared.tokenization._bounded(tokenizer, ("a", "b c " * 100_000))
     assert question == "a"

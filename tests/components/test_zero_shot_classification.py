@@ -73,7 +73,7 @@ def ask(request_of, texts, labels):
 
 
 @pytest.mark.parametrize("options", [{}, {"multi_label": True}, {"entailment": 0, "multi_label": True}], ids=str)
-def test_the_answer_is_the_pipelines(load, request_of, pipeline, options):
+def test_the_answer_equals_the_pipeline_s(load, request_of, pipeline, options):
     step, random = load(**options), np.random.default_rng(3)
     for _ in range(60):
         texts = [" ".join(random.choice([*"abcdef"], size=random.integers(1, 12)).tolist()) for _ in range(3)]
@@ -104,7 +104,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_request_costs_no_other_its_answer(load, request_of, case):
+def test_an_invalid_request_does_not_fail_others(load, request_of, case):
     texts, labels, sentence = BAD[case]
     good = ask(request_of, ["a"], [["a", "b"]])
     before, bad, after = load().execute([good, ask(request_of, texts, labels), good])

@@ -41,7 +41,7 @@ def test_without_flags_the_defaults_are_served():
 @pytest.mark.parametrize(
     "words", [["--http-port=9000"], ["--http-port", "9000"], ["--http-p=9000"], ["--http-po", "9000"]]
 )
-def test_a_flag_has_the_forms_that_getopt_takes(words):
+def test_flags_are_parsed_like_getopt(words):
     assert read(*words).http_port == 9000
     assert joined(*words) == joined(), "the port comes from the setting"
 
@@ -52,11 +52,11 @@ def test_a_switch_takes_no_value():
     assert joined("--disable-auto", "--log-v", "1") == [*DEFAULTS, "--log-verbose=1", *OURS]
 
 
-def test_either_name_of_the_repository_cut_short_is_it():
+def test_abbreviated_repository_flags():
     assert arguments.repositories(parsed("--model-repo=/a", "--model-store=s3://b")) == ["/a", "s3://b"]
 
 
-def test_what_kserve_passes_is_honoured():
+def test_the_arguments_of_kserve_work():
     """Of its runtime for Triton: args in a container's manifest."""
     words = [
         "--model-store=/mnt/models", "--grpc-port=9000", "--http-port=8080", "--allow-grpc=true", "--allow-http=true",
@@ -101,7 +101,7 @@ def test_a_replaced_default_is_reported():
 @pytest.mark.parametrize(
     "word", ["--model-control-mode=NONE", "--strict-readiness=1", "--allow-http=True", "--grpc-use-ssl=false"]
 )
-def test_what_is_so_anyway_is_not_given_twice(word):
+def test_flags_with_the_image_s_value_are_accepted(word):
     assert joined(word) == joined()
 
 
@@ -137,7 +137,7 @@ def test_a_flag_that_undoes_the_hardening_is_refused(word, hint):
         (["--log-verbose=1", "-v"], "'-v' is not a flag of tritonserver"),
     ],
 )
-def test_what_is_no_flag_is_reported(words, said):
+def test_invalid_flags_are_reported(words, said):
     with pytest.raises(SettingError) as raised:
         parsed(*words)
     assert said in str(raised.value)

@@ -36,7 +36,7 @@ def metrics():
     server.server_close()
 
 
-def test_the_longest_queue_decides_and_it_must_be_short_again(metrics, tmp_path):
+def test_the_longest_queue_starts_and_ends_the_refusal(metrics, tmp_path):
     port, said = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     seen = []
@@ -46,7 +46,7 @@ def test_the_longest_queue_decides_and_it_must_be_short_again(metrics, tmp_path)
     assert seen == [False, True, True, True, False, False]
 
 
-def test_a_server_that_does_not_say_changes_nothing(metrics, tmp_path):
+def test_without_metrics_nothing_changes(metrics, tmp_path):
     port, said = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     said.waiting = (300, 0)
@@ -60,7 +60,7 @@ def test_a_server_that_does_not_say_changes_nothing(metrics, tmp_path):
     assert not Path(watched.file).exists()
 
 
-def test_of_a_slow_model_fewer_are_too_many(metrics, tmp_path, monkeypatch):
+def test_a_slow_model_refuses_earlier(metrics, tmp_path, monkeypatch):
     """Where it had work for ten seconds and answered fewer than wait; a burst after quiet is none."""
     port, said = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))

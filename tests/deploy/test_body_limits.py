@@ -9,7 +9,7 @@ from deploy.supervisor.http_messages import RefusedError
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 10**6])
-def test_depth_is_counted_outside_of_texts(size):
+def test_depth_ignores_strings(size):
     text = json.dumps([{"a": ['[[\\"{{\\', "\\\\", '"[', [[]]]}, "\u0434[" * 50])
     for body, deepest in ((text, 5), ('"' + "[" * 3000 + '"', 0)):
         structure, seen = body_limits.Structure(), 0
@@ -20,7 +20,7 @@ def test_depth_is_counted_outside_of_texts(size):
         assert size > 1 or seen == deepest
 
 
-def test_nothing_deeper_is_taken_and_nothing_that_is_much_less_deep_is_refused():
+def test_the_limit_of_depth_is_close():
     structure = body_limits.Structure()
     structure.feed(b"[" * 950 + b"[]" * 5000 + b"[" * 25)
     with pytest.raises(RefusedError):
@@ -28,7 +28,7 @@ def test_nothing_deeper_is_taken_and_nothing_that_is_much_less_deep_is_refused()
 
 
 @pytest.mark.parametrize("size", [1, 7, 10**6])
-def test_the_limit_of_depth_is_exact_where_all_is_opened_first(size):
+def test_the_limit_of_depth_is_exact_if_all_brackets_open_first(size):
     body, structure = b"[" * 1000 + b"]" * 1000, body_limits.Structure()
     for start in range(0, len(body), size):
         structure.feed(body[start : start + size])

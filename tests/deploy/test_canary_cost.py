@@ -53,7 +53,7 @@ def asking(server, tmp_path):
     return pulse.Pulse(canary.load(str(tmp_path / "golden.json"), port), metrics_port=1)
 
 
-def test_it_rests_150_times_what_an_answer_of_20_000_labels_takes(asking):
+def test_the_period_is_150_times_the_duration_of_an_answer(asking):
     started = time.thread_time()
     assert asking._check(asking.canary.rows[0], seconds=60)
     used = time.thread_time() - started
@@ -65,13 +65,13 @@ def test_it_rests_150_times_what_an_answer_of_20_000_labels_takes(asking):
 @pytest.mark.parametrize(
     ("elapsed", "idle", "period"), [(0.004, 0.004, 2.0), (0.05, 0.05, 7.5), (4.0, 0.05, 7.5), (0.02, 0.0, 3.0)]
 )
-def test_the_period_is_by_an_idle_server_s_answer(asking, elapsed, idle, period):
+def test_the_period_follows_the_answer_of_an_idle_server(asking, elapsed, idle, period):
     asking.idle_seconds = idle
     asking._set_period(elapsed)
     assert asking.period == pytest.approx(period)
 
 
-def test_others_are_looked_at_during_a_long_rest(asking, monkeypatch):
+def test_clients_are_polled_during_a_long_period(asking, monkeypatch):
     looks = []
     monkeypatch.setattr(pulse, "PERIOD", 0.02)
     monkeypatch.setattr(asking, "_poll_clients", lambda: looks.append(time.monotonic()))

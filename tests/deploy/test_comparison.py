@@ -47,7 +47,7 @@ def tensors(expected, answer, tolerance=1e-3):
         (floats(0.5), {**floats(0.5), "more": tensor("INT8", [1])}, 0.0),
     ],
 )
-def test_equal_tensors_and_how_far_they_are_apart(expected, answer, size):
+def test_the_difference_of_equal_tensors(expected, answer, size):
     assert tensors(expected, answer) == pytest.approx(size, abs=1e-9)
 
 
@@ -59,7 +59,7 @@ def test_floats_of_each_size_have_a_tolerance(datatype):
 
 
 @pytest.mark.parametrize("datatype", ["INT8", "INT64", "UINT8", "BOOL", "BYTES"])
-def test_what_is_no_float_has_none(datatype):
+def test_other_types_have_no_tolerance(datatype):
     with pytest.raises(ValueError, match=r"x\[0\] is 1.0005 where 1 is right"):
         tensors({"x": tensor(datatype, [1])}, {"x": tensor(datatype, [1.0005])})
 
@@ -157,7 +157,7 @@ def test_documents_that_differ_are_named_with_the_place_in_them(expected, answer
     assert "is right" in str(refusal.value)
 
 
-def test_a_document_nested_beyond_measure_is_a_wrong_answer():
+def test_a_too_deeply_nested_document_is_a_wrong_answer():
     with pytest.raises(ValueError, match=r"x\[0\]"):
         tensors(documents([1]), documents("[" * 100_000 + "]" * 100_000))
 

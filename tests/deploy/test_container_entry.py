@@ -59,7 +59,7 @@ def test_the_loader_does_not_search_the_current_folder(script):
     assert enter(script, "python3", "-c", look, LD_LIBRARY_PATH=path).stdout == path[:-1] + "\n"
 
 
-def test_another_command_takes_the_place_with_the_script_s_variables(script):
+def test_another_command_runs_with_the_variables_of_the_script(script):
     look = "import json, os; print(json.dumps(dict(os.environ)))"
     done = enter(script, "python3", "-c", look)
     assert done.returncode == 0, done.stderr
@@ -74,7 +74,7 @@ def test_a_base_without_the_script(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "hi\n", "")
 
 
-def test_the_exit_code_and_the_signals_are_the_command_s(script):
+def test_exit_code_and_signals_of_the_command_are_kept(script):
     assert enter(script, "bash", "-c", "exit 7").returncode == 7
     assert enter(script, "bash", "-c", "kill -TERM $$; sleep 9").returncode == -signal.SIGTERM
     assert enter(script, "bash", "-c", "set -o pipefail; yes | head -1").returncode == 128 + signal.SIGPIPE
@@ -90,14 +90,14 @@ def test_the_exit_code_and_the_signals_are_the_command_s(script):
     ],
     ids=["not executable", "fails", "hangs", "runs nothing"],
 )
-def test_a_script_that_fails_is_reported_and_passed_over(script, change, said):
+def test_a_failing_script_is_reported_and_ignored(script, change, said):
     change(script)
     done = enter(script, "bash", "-c", "echo hi")
     assert (done.returncode, done.stdout) == (0, "hi\n")
     assert done.stderr == f"supervisor: the base image's {script} {said}; continuing without it\n"
 
 
-def test_a_signal_during_the_script_is_kept_for_what_follows(script):
+def test_a_signal_during_the_script_reaches_the_command(script):
     """A main process without a handler would never get it."""
     (script.parent / "entrypoint.d/60-wait.sh").write_text(
         f"touch {script.parent}/waits\nsleep 1\ntouch {script.parent}/past\n"
@@ -114,27 +114,27 @@ def test_a_signal_during_the_script_is_kept_for_what_follows(script):
         assert b"failed" not in process.stderr.read()
 
 
-def test_aip_mode_prepends_nothing(script):
+def test_aip_mode_does_not_change_the_command(script):
     done = enter(script, "bash", "-c", "echo ${AIP_MODE:-none}", AIP_MODE="PREDICTION")
     assert (done.returncode, done.stdout) == (0, "none\n")
     assert "supervisor: AIP_MODE is ignored" in done.stderr
 
 
-def test_a_command_that_is_not_there_is_reported(script, tmp_path):
+def test_a_missing_command_is_reported(script, tmp_path):
     done = enter(script, "no-such-command")
     assert done.returncode == 127 and "no-such-command cannot be run" in done.stderr
     assert enter(script, str(tmp_path)).returncode == 126
 
 
 @pytest.mark.parametrize("arguments", [(), ("--log-verbose=1",), ("tritonserver",), ("tritonserver", "--id=a")])
-def test_no_command_is_the_server_at_its_fixed_place(script, arguments):
+def test_without_a_command_the_installed_server_runs(script, arguments):
     """There is none on this machine: the supervisor says where it looked."""
     done = enter(script, *arguments)
     assert done.returncode == 1
     assert "supervisor: /opt/tritonserver/bin/tritonserver cannot be started" in done.stderr
 
 
-def test_another_server_s_path_is_run_and_its_help_shown(script, tmp_path):
+def test_the_path_of_another_server_is_run(script, tmp_path):
     server = tmp_path / "bin/tritonserver"
     server.parent.mkdir()
     server.write_text('#!/bin/sh\necho "$@"\nexit 1\n')

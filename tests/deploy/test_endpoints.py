@@ -21,7 +21,7 @@ def flags(known=NEW, place=None, *, gated=True, **changes):
     return set(endpoints.flags(known, Settings(**changes), place, gated=gated))
 
 
-def test_all_doors():
+def test_flags_of_all_services():
     assert flags() == {
         "--allow-http=true", "--http-address=0.0.0.0", "--http-port=8000", "--reuse-http-port=true",
         "--allow-grpc=true", "--grpc-address=0.0.0.0", "--grpc-port=8001", "--reuse-grpc-port=true",
@@ -30,7 +30,7 @@ def test_all_doors():
     assert not any("reuse" in flag for flag in flags(gated=False))
 
 
-def test_behind_a_guard_http_alone_is_elsewhere():
+def test_behind_a_guard_only_http_moves():
     place = Place("127.0.0.1", 0, 5)
     try:
         found = flags(place=place, gated=False)
@@ -40,7 +40,7 @@ def test_behind_a_guard_http_alone_is_elsewhere():
         place.listening.close()
 
 
-def test_grpc_can_be_off():
+def test_grpc_can_be_disabled():
     assert {flag for flag in flags(grpc=False) if "grpc" in flag} == {"--allow-grpc=false"}
 
 
@@ -56,7 +56,7 @@ def test_tls_and_mutual_tls():
     assert one_way | {"--grpc-use-ssl-mutual=true", "--grpc-root-cert=/a"} <= flags(grpc_tls=Tls("/c", "/k", "/a"))
 
 
-def test_a_release_without_a_flag_gets_none_and_does_the_same_by_itself():
+def test_unknown_flags_with_default_values_are_omitted():
     assert flags(OLD) == {
         "--http-port=8000", "--grpc-port=8001", "--metrics-port=8002", "--exit-timeout-secs=8",
         "--reuse-http-port=true", "--reuse-grpc-port=true",
@@ -71,6 +71,6 @@ def test_a_release_without_a_flag_gets_none_and_does_the_same_by_itself():
         ({"grpc_tls": Tls("/c", "/k")}, "grpc-server-cert"),
     ],
 )
-def test_a_release_without_a_flag_that_is_needed_is_reported(changes, flag):
+def test_a_required_flag_that_the_release_lacks_is_reported(changes, flag):
     with pytest.raises(SettingError, match=f"does not support --{flag}"):
         flags(OLD, **changes)

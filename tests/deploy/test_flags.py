@@ -21,19 +21,19 @@ def hardened(text, **changes):
     return flags.hardening(flags.known(text), **{"admin_key": KEY, "max_input_bytes": 5, **changes})
 
 
-def test_a_flag_is_known_by_its_own_line():
+def test_flags_are_read_from_the_help_text():
     assert flags.known(NEW) - flags.known(OLD) == {"http-max-input-size", "allow-client-shm"}
     assert "strict-model-config" not in flags.known(OLD)
 
 
-def test_only_what_the_release_knows_is_given():
+def test_only_flags_of_the_release_are_used():
     assert "--http-max-input-size=5" in hardened(NEW)
     assert not any("max-input" in flag for flag in hardened(OLD))
     assert [flag.partition("=")[0] for flag in hardened("")] == ["--http-restricted-api", "--grpc-restricted-protocol"]
     assert {"--model-control-mode=none", "--disable-auto-complete-config"} <= set(hardened(OLD))
 
 
-def test_doors_of_cloud_services_and_traces_are_closed():
+def test_cloud_services_and_traces_are_disabled():
     names = ("allow-vertex-ai", "allow-sagemaker", "trace-config", "grpc-max-response-pool-size")
     later = OLD + "".join(f"  --{name} <string>\n" for name in names)
     assert set(hardened(later)) > {
@@ -43,7 +43,7 @@ def test_doors_of_cloud_services_and_traces_are_closed():
     assert not any(name in flag for flag in hardened(OLD) for name in names)
 
 
-def test_admin_apis_are_restricted_by_the_key_or_by_one_nobody_knows():
+def test_admin_apis_are_restricted_by_the_key_or_a_random_one():
     closed = "shared-memory,model-config,model-repository,statistics,trace,logging:admin-key="
     assert {f"--http-restricted-api={closed}{KEY}", f"--grpc-restricted-protocol={closed}{KEY}"} <= set(hardened(OLD))
     first, second = (hardened(OLD, admin_key="") for _ in range(2))
@@ -52,13 +52,13 @@ def test_admin_apis_are_restricted_by_the_key_or_by_one_nobody_knows():
 
 
 @pytest.mark.parametrize(("key", "value"), [(KEY, "true"), ("", "false")])
-def test_the_key_opens_the_shared_memory_apis_where_they_have_a_flag(key, value):
+def test_the_key_enables_the_shared_memory_apis(key, value):
     """In older releases the restriction by the key is all there is."""
     shown = [flag for flag in hardened(NEW, admin_key=key) if "client-shm" in flag]
     assert shown == [f"--allow-client-shm={value}"]
     assert not any("client-shm" in flag for flag in hardened(OLD, admin_key=key))
 
 
-def test_a_flag_is_not_given_twice():
+def test_replaced_flags_are_removed():
     command = ["tritonserver", "--http-port=1", "--strict-readiness=false", "--id=a"]
     assert flags.without(command, ["--http-port=2", "--strict-readiness=true"]) == ["tritonserver", "--id=a"]

@@ -92,7 +92,7 @@ def test_full_shared_memory_is_no_fault_before_ready_or_after(server, started, s
 
 
 @pytest.mark.parametrize("answer", [(500, b'{"error":"x"}'), (400, NO_ROOM["26.08"])])
-def test_any_other_error_is_a_fault_when_it_comes_twice(server, started, answer):
+def test_any_other_error_is_a_fault_after_two_in_a_row(server, started, answer):
     started.start()
     until(lambda: started.is_ready)
     server[1].answer = answer
@@ -100,7 +100,7 @@ def test_any_other_error_is_a_fault_when_it_comes_twice(server, started, answer)
     assert "model m returns a wrong answer" in started.fault
 
 
-def test_too_many_waiting_requests_are_no_sign_of_life(server, started):
+def test_a_full_queue_is_no_success(server, started):
     """The first step refuses them, while the last one may hang."""
     started.start()
     until(lambda: started.is_ready)

@@ -36,7 +36,7 @@ RANKED = (("c", "b", "a"), (0.6, 0.3, 0.1))
         ((("c", "b"), (0.6, 0.2991)), 9e-4),
     ],
 )
-def test_an_answer_may_hold_the_first_labels_only(answer, size):
+def test_an_answer_may_have_the_first_labels_only(answer, size):
     assert ranking(RANKED, answer) == pytest.approx(size, abs=1e-9)
 
 
@@ -178,6 +178,6 @@ def test_the_nearest_golden_score_of_a_label_counts(seed):
 
 
 @pytest.mark.parametrize("label", [None, ["a"], {"base64": "/w=="}, 3])
-def test_a_label_that_is_no_text_is_a_wrong_answer(label):
+def test_labels_must_be_texts(label):
     with pytest.raises(ValueError, match=r"'a' 0\.9"):
         ranking((["a"], [0.9]), ([label], [0.9]))

@@ -17,7 +17,7 @@ def test_the_rules_of_the_guard_follow_the_release_and_the_key():
     assert release.rules(Settings(admin_key="k"), "26.08").may_share
 
 
-def test_triton_s_versions_are_releases():
+def test_triton_versions_map_to_releases():
     with TABLE.open(encoding="utf-8", newline="") as table:
         rows = [row for row in csv.DictReader(table) if row["triton"]]
     assert len(rows) > 30
@@ -25,11 +25,11 @@ def test_triton_s_versions_are_releases():
 
 
 @pytest.mark.parametrize("text", ["", "2.28.0", "3.0.0", "nightly", "26.08"])
-def test_what_is_no_version_is_no_release(text):
+def test_an_invalid_version_has_no_release(text):
     assert release.release_named(text) == ""
 
 
-def test_the_release_is_what_the_image_or_its_file_says(tmp_path):
+def test_the_release_comes_from_the_environment_or_the_file(tmp_path):
     program = tmp_path / "bin/tritonserver"
     program.parent.mkdir()
     program.touch(mode=0o755)

@@ -10,7 +10,7 @@ from deploy.supervisor.request import Request
 
 
 @pytest.mark.parametrize(("header", "most"), [(b"Content-Encoding: gzip\r\n", 1024), (b"", 65536)])
-def test_little_is_read_of_what_may_become_much(header, most):
+def test_compressed_bodies_are_read_in_small_parts(header, most):
     """A small compressed body can be a large one: the others would wait while it is looked at."""
     request, body = Request(Rules(1 << 26)), gzip.compress(b" " * 10**7)
     assert request.appetite == 8192

@@ -36,7 +36,7 @@ def error(sentence):
         ("failed to parse the request JSON buffer: " + "x" * 70_000, 500),
     ],
 )
-def test_who_sent_what_cannot_be_read_is_told_so(sentence, status, before, size):
+def test_unreadable_requests_get_status_400(sentence, status, before, size):
     """400 instead of Triton's 500, where its parser's words stand; all else of the answer stays."""
     answer, response = before + error(sentence), Response(Request(Rules(1000)))
     passed = waiting = b""
@@ -51,7 +51,7 @@ def test_who_sent_what_cannot_be_read_is_told_so(sentence, status, before, size)
 
 @pytest.mark.parametrize("release", NO_ROOM)
 @pytest.mark.parametrize("step", ["", "in ensemble 'topics', "])
-def test_what_no_shared_memory_is_left_for_may_come_again(step, release):
+def test_full_shared_memory_gets_status_503(step, release):
     answer = error(step + json.loads(NO_ROOM[release])["error"])
     used, passed = Response(Request(Rules(1000))).take(answer + b"HTTP/1.1 ")
     assert used == len(answer)
@@ -61,7 +61,7 @@ def test_what_no_shared_memory_is_left_for_may_come_again(step, release):
     assert "--shm-size" in sentence and "triton_" not in sentence
 
 
-def test_a_run_that_failed_shows_no_part_of_the_graph(capfd):
+def test_a_failed_run_hides_the_graph(capfd):
     said = b'{"error":"onnx runtime error 2: Gather node. Name:\'lookup/rows\' Status Message: idx=99"}'
     answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
     used, passed = Response(Request(Rules(1000))).take(answer)
@@ -89,7 +89,7 @@ def quoting(name):
     return b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
-def test_an_error_that_quotes_what_is_no_utf8_is_json():
+def test_an_error_that_quotes_invalid_utf8_is_json():
     answer = quoting("д".encode() + b"\x80")
     used, passed = Response(asked(NO_UTF8)).take(answer)
     head, _, body = passed.partition(b"\r\n\r\n")
@@ -98,7 +98,7 @@ def test_an_error_that_quotes_what_is_no_utf8_is_json():
 
 
 @pytest.mark.parametrize("answer", [OK, quoting(b"\x80" * 70_000)])
-def test_what_is_no_utf8_gets_no_other_answer_that_may_quote_it(answer):
+def test_invalid_utf8_gets_no_answer_that_may_quote_it(answer):
     with pytest.raises(RefusedError, match="the request's JSON is not valid UTF-8") as raised:
         Response(asked(NO_UTF8)).take(answer)
     assert raised.value.status.startswith("400 ")
@@ -106,7 +106,7 @@ def test_what_is_no_utf8_gets_no_other_answer_that_may_quote_it(answer):
     assert (good.take(answer), good.is_done) == ((len(answer), answer), True)
 
 
-def test_a_head_s_error_is_left_as_it_is():
+def test_errors_of_head_requests_are_unchanged():
     request = Request(Rules(1000))
     request.take(b"HEAD / HTTP/1.1\r\n\r\n")
     answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 20\r\n\r\n"

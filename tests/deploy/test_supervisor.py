@@ -16,7 +16,7 @@ def test_defaults():
     assert settings.read({"TRITON_HTTP_PORT": "", "TRITON_DRAIN_SECONDS": "25"}).drain_seconds == 25
 
 
-def test_no_limit_of_bodies_is_the_largest_that_triton_can_count():
+def test_max_input_bytes_0_means_the_largest_size_of_triton():
     """Releases with a flag for it have a default of 64 MiB."""
     assert settings.read({"TRITON_MAX_INPUT_BYTES": "0"}).max_input_bytes == 2**31 - 1
     assert settings.read({"TRITON_MAX_INPUT_BYTES": str(2**31 - 1)}).max_input_bytes == 2**31 - 1
@@ -27,14 +27,14 @@ def test_the_guard_is_enabled_unless_it_is_switched_off(text, is_guarded):
     assert settings.read({"TRITON_GUARD": text}).is_guarded == is_guarded
 
 
-def test_doors():
+def test_services_can_be_disabled_or_bound_to_loopback():
     assert settings.read({"TRITON_GRPC": "off"}).ports == [8000]
     assert settings.read({"TRITON_GRPC": "on", "TRITON_METRICS": "on"}) == settings.Settings()
     assert settings.read({"TRITON_METRICS": "off"}).metrics_address == "127.0.0.1"
     assert settings.read({"TRITON_HTTP_ADDRESS": "127.0.0.1"}).http_address == "127.0.0.1"
 
 
-def test_what_kubernetes_tells_of_a_service_is_no_setting():
+def test_kubernetes_service_variables_are_ignored():
     assert settings.read({"TRITON_HTTP_PORT": "tcp://10.0.0.1:8000"}) == settings.Settings()
 
 
@@ -46,13 +46,13 @@ def test_what_kubernetes_tells_of_a_service_is_no_setting():
      ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0"), ("TRITON_GRPC", "no"),
      ("TRITON_METRICS", "0"), ("TRITON_HTTP_ADDRESS", "10.0.0.1"), ("TRITON_GRPC_CERT_FILE", "/no/such/file")],
 )  # fmt: skip
-def test_a_wrong_setting_is_named(name, text):
+def test_an_invalid_setting_is_named(name, text):
     with pytest.raises(settings.SettingError, match=name) as raised:
         settings.read({name: text})
     assert not name.endswith("KEY") or text not in str(raised.value)
 
 
-def test_the_key_may_lie_in_a_file(tmp_path):
+def test_the_key_is_read_from_a_file(tmp_path):
     (tmp_path / "key").write_text("0123456789abcdef\n")
     assert settings.read({"TRITON_ADMIN_KEY_FILE": str(tmp_path / "key")}).admin_key == "0123456789abcdef"
     (tmp_path / "key").write_text("")
@@ -60,7 +60,7 @@ def test_the_key_may_lie_in_a_file(tmp_path):
         settings.read({"TRITON_ADMIN_KEY_FILE": str(tmp_path / "key")})
 
 
-def test_the_key_does_not_reach_the_models():
+def test_models_do_not_get_the_key():
     assert settings.without_secrets({"TRITON_ADMIN_KEY": "a", "TRITON_ADMIN_KEY_FILE": "b", "C": "d"}) == {"C": "d"}
 
 
@@ -75,19 +75,19 @@ def load(tmp_path, *rows, **changes):
     return canary.load(str(file), 1)
 
 
-def test_the_smallest_rows_are_asked(tmp_path):
+def test_the_smallest_rows_are_used(tmp_path):
     ours = load(tmp_path, *(row("x" * length) for length in (900, 5, 70, 1)))
     assert [each.outputs["echo"]["data"] for each in ours.rows] == [["x"], ["x" * 5], ["x" * 70]]
 
 
-def test_each_model_and_version_is_asked(tmp_path):
+def test_each_model_and_version_is_used(tmp_path):
     rows = [row("a"), row("bb"), row("ccc"), row("dddd", version=1), row("eeeee", version=2), row("ffffff", model="n")]
     ours = load(tmp_path, *reversed(rows))
     assert [each.path for each in ours.rows] == ["m", "m/versions/1", "m/versions/2", "n"]
     assert [each.model for each in ours.rows] == ["m", "m", "m", "n"]
 
 
-def test_half_precision_comes_back_as_a_binary_tensor(tmp_path, monkeypatch):
+def test_half_precision_is_requested_as_a_binary_tensor(tmp_path, monkeypatch):
     """Triton's JSON has no form for it."""
     tensors = {"y": {"datatype": "FP16", "shape": [2], "data": [0.5, -2]}, "é": row("b")["inputs"]["text_input"]}
     (sent,) = load(tmp_path, row("a", outputs=tensors)).rows
@@ -108,7 +108,7 @@ def test_half_precision_comes_back_as_a_binary_tensor(tmp_path, monkeypatch):
                 load(tmp_path, row("a", outputs=tensors)).check(sent, 1)
 
 
-def test_any_bytes_travel_as_a_binary_tensor(tmp_path):
+def test_bytes_are_sent_as_a_binary_tensor(tmp_path):
     (sent,) = load(tmp_path, row("é", {"base64": base64.b64encode(b"\xff\0").decode()})).rows
     length = int(sent.headers["Inference-Header-Content-Length"])
     head = json.loads(sent.body[:length])["inputs"][0]
@@ -116,7 +116,7 @@ def test_any_bytes_travel_as_a_binary_tensor(tmp_path):
     assert sent.body[length:] == b"\2\0\0\0\xc3\xa9\2\0\0\0\xff\0"
 
 
-def test_numbers_travel_as_their_datatype(tmp_path):
+def test_numbers_are_sent_with_their_datatype(tmp_path):
     tensor = {"datatype": "FP32", "shape": [3], "data": [1, 2.5, -1]}
     (sent,) = load(tmp_path, row("a", inputs={"x": tensor}, batched=False)).rows
     assert sent.body.endswith(struct.pack("<3f", 1, 2.5, -1))
@@ -124,7 +124,7 @@ def test_numbers_travel_as_their_datatype(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"format": 1}, {"rows": []}])
-def test_what_is_no_golden_answers_is_refused(tmp_path, changes):
+def test_invalid_golden_answers_are_refused(tmp_path, changes):
     with pytest.raises(ValueError, match="golden answers"):
         load(tmp_path, row("a"), **changes)
 
@@ -156,14 +156,14 @@ def test_a_right_answer_passes(tmp_path, monkeypatch):
      *((status, each, canary.NoRoomError) for each in [*NO_ROOM.values(), TRY_LESS] for status in (500, 503)),
      (200, NO_ROOM["24.10"], canary.WrongAnswerError), (400, NO_ROOM["26.08"], canary.WrongAnswerError)],
 )  # fmt: skip
-def test_any_other_answer_is_told_apart(tmp_path, monkeypatch, status, content, error):
+def test_other_answers_raise_the_right_error(tmp_path, monkeypatch, status, content, error):
     ours = load(tmp_path, row("a"))
     reply(monkeypatch, status, content)
     with pytest.raises(error):
         ours.check(ours.rows[0], 1)
 
 
-def test_a_server_that_is_not_there_gives_no_answer(tmp_path):
+def test_an_unreachable_server_gives_no_answer(tmp_path):
     ours = load(tmp_path, row("a"))
     with pytest.raises(canary.NoAnswerError):
         ours.check(ours.rows[0], 1)

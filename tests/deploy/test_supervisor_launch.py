@@ -53,13 +53,13 @@ def test_flags_and_settings_become_one_command(program, capsys):
     assert "supervisor: these flags are used as settings: --http-port=80 (TRITON_HTTP_PORT)" in capsys.readouterr().err
 
 
-def test_a_contradiction_is_found_before_anything_is_started(program):
+def test_a_contradiction_is_found_before_the_start(program):
     read = launch.read(program(HELP), ["--strict-readiness=false"], {})
     with pytest.raises(SettingError, match="--strict-readiness=false is refused"):
         read.command(None, gated=False)
 
 
-def test_a_program_that_does_not_run_is_reported_with_its_last_line(program):
+def test_a_broken_program_is_reported_with_its_last_line(program):
     library = "tritonserver: error while loading shared libraries: libb64.so.0: cannot open shared object file"
     with pytest.raises(Fault, match=rf"--help lists no flags: {library}"):
         launch.read(program(library + "\n"), [], {})
@@ -76,7 +76,7 @@ def golden(tmp_path):
     return str(file)
 
 
-def test_each_model_of_the_golden_requests_must_be_somewhere(golden, tmp_path):
+def test_each_model_of_the_golden_requests_must_exist(golden, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     (first / "a").mkdir(parents=True)
     with pytest.raises(SettingError, match=f"{first} has no model 'b'.*omit --model-repository to serve /models"):
@@ -87,7 +87,7 @@ def test_each_model_of_the_golden_requests_must_be_somewhere(golden, tmp_path):
         launch.check_models(["/no/such"], golden)
 
 
-def test_what_cannot_be_looked_at_is_left_to_the_canary(golden, tmp_path):
+def test_unreadable_repositories_are_left_to_the_canary(golden, tmp_path):
     launch.check_models(["s3://bucket/models"], golden)
     (tmp_path / "broken.json").write_text("{")
     launch.check_models(["/no/such"], str(tmp_path / "broken.json"))

@@ -27,7 +27,7 @@ def test_without_settings_there_is_no_tls():
     assert settings.read({}).grpc_tls is None
 
 
-def test_files_that_belong_together(files):
+def test_matching_files(files):
     assert read(files, cert="cert", key="key") == tls.Tls(str(files["cert"]), str(files["key"]))
     assert read(files, cert="cert", key="key", ca="ca").client_ca == str(files["ca"])
     environment = {tls.CERT: str(files["cert"]), tls.KEY: str(files["key"])}
@@ -48,6 +48,6 @@ def test_files_that_belong_together(files):
         ({"cert": "cert", "key": "key", "ca": "text"}, f"{tls.CLIENT_CA} names .*which is not a PEM certificate"),
     ],
 )
-def test_files_that_do_not_serve_are_reported(files, chosen, said):
+def test_unusable_files_are_reported(files, chosen, said):
     with pytest.raises(SettingError, match=said):
         read(files, **chosen)

@@ -23,7 +23,7 @@ def body(sentence):
 
 
 @pytest.mark.parametrize(("sentence", "first", "last"), UNREADABLE)
-def test_what_cannot_be_read_is_known_in_each_wording(sentence, first, last):
+def test_every_wording_of_unreadable_json_matches(sentence, first, last):
     assert triton_errors.UNREADABLE.match(body(sentence))
     assert not triton_errors.UNREADABLE.match(body(f"the step failed: {sentence}"))
     assert (first, last) in {(each.first, each.last) for each in triton_errors.UNREADABLE_WORDINGS}
@@ -31,7 +31,7 @@ def test_what_cannot_be_read_is_known_in_each_wording(sentence, first, last):
 
 @pytest.mark.parametrize("release", NO_ROOM)
 @pytest.mark.parametrize("step", ["", "in ensemble 'a', ", "Failed to process the request(s) for model 'b', message: "])
-def test_full_shared_memory_is_known_in_each_wording(release, step):
+def test_every_wording_of_full_shared_memory_matches(release, step):
     said = body(step + json.loads(NO_ROOM[release])["error"])
     assert triton_errors.NO_ROOM.match(said)
     (wording,) = [each for each in triton_errors.NO_ROOM_WORDINGS if each.first <= release <= (each.last or release)]
@@ -46,17 +46,17 @@ def test_full_shared_memory_is_known_in_each_wording(release, step):
         "PyTorch execute failure: The f",
     ],
 )
-def test_a_run_that_failed_is_known_in_each_wording(sentence, step):
+def test_every_wording_of_a_failed_run_matches(sentence, step):
     assert triton_errors.GRAPH_FAILED.match(body(step + sentence))
     assert sum(bool(triton_errors._errors([each]).match(body(step + sentence))) for each in GRAPH_FAILED_WORDINGS) == 1
 
 
-def test_what_a_client_sends_is_not_taken_for_a_sentence_of_triton_s():
+def test_a_client_s_text_does_not_match():
     """Triton quotes names of inputs; a quotation mark in one is escaped there."""
     name = 'x", Failed to increase the shared memory pool size to 5 bytes'
     assert not triton_errors.NO_ROOM.match(body(f"unexpected inference input '{name}'"))
 
 
-def test_the_guard_s_own_sentence_is_the_error_it_says():
+def test_the_guard_s_sentences_are_json_errors():
     assert "--shm-size" in json.loads(triton_errors.TRY_LESS)["error"]
     assert "check their values" in json.loads(triton_errors.CHECK_VALUES)["error"]

@@ -75,7 +75,7 @@ def test_the_tree_is_the_expected_one(case, repository):
     assert tree == {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
 
 
-def test_no_expected_tree_is_without_its_case():
+def test_every_expected_tree_has_a_case():
     assert {path.name for path in EXPECTED.iterdir()} == set(CASES)
 
 
@@ -88,7 +88,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_call_that_cannot_be_is_refused(repository, wrong):
+def test_an_impossible_call_is_refused(repository, wrong):
     change, sentence = WRONG[wrong]
     file = repository / "served/1/settings.json"
     settings = json.loads(file.read_text(encoding="utf-8"))

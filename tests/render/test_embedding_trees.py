@@ -83,5 +83,5 @@ def test_the_tree_passes_the_check(repository):
     check_repository(repository, "embedding")
 
 
-def test_no_expected_tree_is_without_its_case():
+def test_every_expected_tree_has_a_case():
     assert {path.name for path in EXPECTED.iterdir()} == set(CASES)

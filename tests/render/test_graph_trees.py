@@ -97,7 +97,7 @@ def test_the_tree_is_the_expected_one(case, repository):
     assert tree == {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
 
 
-def test_triton_reads_of_it_what_was_asked_for(case, repository):
+def test_triton_reads_the_expected_config(case, repository):
     check_repository(repository, "served")
     config, wanted = parse_config(repository / "served/config.pbtxt"), CASES[case]
     assert tuple(config.instance_group[0].gpus) == wanted.get("gpus", ())
@@ -108,5 +108,5 @@ def test_triton_reads_of_it_what_was_asked_for(case, repository):
         assert other.max_batch_size == 0 and [each.name for each in other.input] == [make(None).inputs[0].name]
 
 
-def test_no_expected_tree_is_without_its_case():
+def test_every_expected_tree_has_a_case():
     assert {path.name for path in EXPECTED.iterdir()} == set(CASES)

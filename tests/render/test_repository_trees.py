@@ -117,11 +117,11 @@ def test_the_tree_passes_the_check(case, repository):
     check_repository(repository, CASES[case]["model_name"])
 
 
-def test_the_labels_are_those_that_went_in(case, repository):
+def test_the_labels_are_unchanged(case, repository):
     labels = CASES[case].get("labels", ("a", "b", "c"))
     found = [json.loads(file.read_text(encoding="utf-8")) for file in repository.glob("*/1/id2label.json")]
     assert found == ([{str(index): label for index, label in enumerate(labels)}] if labels else [])
 
 
-def test_no_expected_tree_is_without_its_case():
+def test_every_expected_tree_has_a_case():
     assert {path.name for path in EXPECTED.iterdir()} == set(CASES)

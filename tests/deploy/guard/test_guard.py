@@ -32,21 +32,21 @@ from tests.loopback.upstream import LIMIT, OK, guarded, post, read, refusal
     ],
     ids=lambda value: None if isinstance(value, int) else repr(value[:40]),
 )
-def test_a_good_request_arrives_as_it_was_sent(connection, upstream, request_, size):
+def test_a_valid_request_is_passed_on_unchanged(connection, upstream, request_, size):
     for start in range(0, len(request_), max(size, len(request_) // 200)):
         connection.sendall(request_[start : start + max(size, len(request_) // 200)])
     assert read(connection) == OK
     assert upstream.requests == [request_]
 
 
-def test_a_large_body_arrives_as_it_was_sent(connection, upstream):
+def test_a_large_body_is_passed_on_unchanged(connection, upstream):
     request = post(os.urandom(LIMIT), "Inference-Header-Content-Length: 0")
     connection.sendall(request)
     assert read(connection) == OK
     assert upstream.requests == [request]
 
 
-def test_requests_sent_at_once_are_answered_in_order(connection, upstream):
+def test_pipelined_requests_are_answered_in_order(connection, upstream):
     sent = [post(bytes([65 + number]) * 50) for number in range(20)]
     connection.sendall(b"".join(sent) + post(b"[" * 5000))
     answers = read(connection, 21)
@@ -54,14 +54,14 @@ def test_requests_sent_at_once_are_answered_in_order(connection, upstream):
     assert answers.startswith(OK * 20 + b"HTTP/1.1 400 Bad Request\r\n")
 
 
-def test_a_client_that_ends_its_side_gets_its_answers(connection, upstream):
+def test_a_half_closed_client_gets_its_responses(connection, upstream):
     connection.sendall(post(b"a") * 3 + post(b"b")[:-1])
     connection.shutdown(socket.SHUT_WR)
     assert read(connection, 9) == OK * 3
     assert upstream.requests == [post(b"a")] * 3
 
 
-def test_a_head_has_no_body(connection, upstream):
+def test_head_responses_have_no_body(connection, upstream):
     upstream.answer = OK[:-2]
     connection.sendall(b"HEAD / HTTP/1.1\r\n\r\n")
     assert connection.recv(1 << 16) == upstream.answer
@@ -70,7 +70,7 @@ def test_a_head_has_no_body(connection, upstream):
     assert read(connection) == OK
 
 
-def test_a_flood_of_connections_costs_no_other_its_answer(upstream):
+def test_a_flood_of_connections_does_not_affect_others(upstream):
     """Silent ones, and such as never end their request: those that were not heard of for longest are ended."""
     upstream.answer = OK
     address = guarded(upstream.listening.getsockname(), max_connections=10)
@@ -87,7 +87,7 @@ def test_a_flood_of_connections_costs_no_other_its_answer(upstream):
         each.close()
 
 
-def test_a_server_that_is_not_there_is_told():
+def test_an_unreachable_server_gives_502():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = closed.getsockname()
     with socket.create_connection(guarded(address), timeout=10) as client:
@@ -95,7 +95,7 @@ def test_a_server_that_is_not_there_is_told():
         assert refusal(client)[0] == 502
 
 
-def test_a_slow_client_is_ended_and_an_idle_one_is_not(port, upstream, monkeypatch):
+def test_slow_clients_time_out_and_idle_ones_do_not(port, upstream, monkeypatch):
     upstream.answer = OK
     monkeypatch.setattr(relay, "TIMEOUT_SECONDS", 1.0)
     clients = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(4)]
@@ -113,7 +113,7 @@ def test_a_slow_client_is_ended_and_an_idle_one_is_not(port, upstream, monkeypat
         each.close()
 
 
-def test_a_client_that_takes_nothing_of_its_answer_is_ended(connection, upstream, monkeypatch):
+def test_a_client_that_does_not_read_is_closed(connection, upstream, monkeypatch):
     """Else it would keep its place, which no new client could have."""
     monkeypatch.setattr(relay, "TIMEOUT_SECONDS", 1.0)
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 24) + b"x" * (1 << 24)
@@ -126,7 +126,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_ended(connection, upstream
     assert 0 < taken < 1 << 24
 
 
-def test_a_slow_reader_gets_all(connection, upstream):
+def test_a_slow_reader_gets_the_whole_response(connection, upstream):
     body = os.urandom(1 << 20) * 16
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     connection.sendall(post(b"a"))

@@ -64,7 +64,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_request_gets_a_sentence_and_goes_no_further(connection, upstream, name):
+def test_invalid_requests_are_refused(connection, upstream, name):
     request, status = BAD[name]
     connection.sendall(request)
     got, sentence = refusal(connection)
@@ -72,7 +72,7 @@ def test_a_bad_request_gets_a_sentence_and_goes_no_further(connection, upstream,
     assert (str(LIMIT) in sentence) == (status == 413)
 
 
-def test_who_sends_on_after_a_refusal_still_reads_it(connection):
+def test_a_refused_client_that_keeps_sending_reads_the_reason(connection):
     connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: 90000000\r\n\r\n")
     for _ in range(90):
         connection.sendall(b"x" * 1_000_000)
@@ -101,7 +101,7 @@ LENGTH = "Inference-Header-Content-Length"
         f"{LENGTH}: \xb2",
     ],
 )
-def test_a_length_that_is_no_number_of_nine_digits(connection, upstream, path, header):
+def test_invalid_header_lengths_are_refused(connection, upstream, path, header):
     """Releases 26.06 to 26.08 end with one outside of an int32, whatever the path."""
     connection.sendall(f"POST {path} HTTP/1.1\r\n{header}\r\nContent-Length: 2\r\n\r\n{{}}".encode("latin-1"))
     status, sentence = refusal(connection)
@@ -110,7 +110,7 @@ def test_a_length_that_is_no_number_of_nine_digits(connection, upstream, path, h
 
 
 @pytest.mark.parametrize("length", ["0", "2", "999999999"])
-def test_a_length_that_fits_an_int32_is_for_triton_to_judge(connection, upstream, length):
+def test_valid_header_lengths_are_passed_on(connection, upstream, length):
     """24.10 and 26.08 answer 400 to one above the body's: utils/diagnosis/cases.py."""
     request = post(b"{}", f"{LENGTH}: {length}")
     connection.sendall(request)
@@ -127,7 +127,7 @@ WEIGHTS = {
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_a_weight_that_may_be_no_double(connection, upstream, weights):
+def test_weights_of_accept_encoding(connection, upstream, weights):
     """Releases up to 26.01 end with it."""
     request = post(b"{}", "accept-encoding: br", f"Accept-Encoding: {weights}")
     connection.sendall(request)
@@ -139,7 +139,7 @@ def test_a_weight_that_may_be_no_double(connection, upstream, weights):
         assert upstream.requests == []
 
 
-def test_as_many_chunks_as_triton_takes(connection, upstream):
+def test_the_limit_of_chunks(connection, upstream):
     head = b"POST /v2/models/m/infer HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     connection.sendall(head + b"1\r\n1\r\n" * MAX_CHUNKS + b"0\r\n\r\n")
     assert read(connection) == OK
@@ -181,7 +181,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_shape_larger_than_its_data(connection, upstream, name, size):
+def test_shapes_larger_than_the_data_are_refused(connection, upstream, name, size):
     """Releases up to 25.05 reserve memory for it first, without a limit."""
     body, headers, is_good = SHAPES[name]
     request = post(body, *headers)
@@ -196,13 +196,13 @@ def test_a_shape_larger_than_its_data(connection, upstream, name, size):
         assert (status, "shape" in sentence, upstream.requests) == (400, True, [])
 
 
-def test_a_shape_outside_of_an_inference_request_is_a_value_like_any_other(connection, upstream):
+def test_shapes_outside_inference_requests_are_ignored(connection, upstream):
     request = post(b'{"shape":[99999999]}', path="/v2/models/m/generate")
     connection.sendall(request)
     assert read(connection) == OK
 
 
-def test_an_input_in_shared_memory_may_be_larger_than_its_request(upstream):
+def test_inputs_in_shared_memory_may_exceed_the_request(upstream):
     """The admin key opens the shared memory APIs."""
     upstream.answer = OK
     address = guarded(upstream.listening.getsockname(), Rules(LIMIT, may_share=True))
@@ -219,7 +219,7 @@ def classified(name=b"classification"):
 
 @pytest.mark.parametrize("name", [b"classification", b"cl\\u0061ssific\\u0061tio\\u006E"])
 @pytest.mark.parametrize("rules", [RULES, Rules(LIMIT)], ids=["ends the release", "works"])
-def test_classes_are_refused_where_they_end_the_release(upstream, rules, name):
+def test_classes_are_refused_on_releases_that_crash(upstream, rules, name):
     """Up to 25.06 Triton divides by the size of a text, which is 0."""
     upstream.answer = OK
     with socket.create_connection(guarded(upstream.listening.getsockname(), rules), timeout=10) as client:

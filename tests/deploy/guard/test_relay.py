@@ -41,7 +41,7 @@ UNREADABLE = (
 )
 
 
-def test_an_error_is_passed_on_and_the_connection_serves_on(connection, upstream):
+def test_the_connection_survives_an_error(connection, upstream):
     for answer in (UNREADABLE, UNREADABLE.replace(b"attempt to", b"cannot yet")):
         upstream.answer = answer
         connection.sendall(post(b"a"))
@@ -49,7 +49,7 @@ def test_an_error_is_passed_on_and_the_connection_serves_on(connection, upstream
         assert read(connection) == expected
 
 
-def test_half_an_error_is_no_answer():
+def test_a_truncated_error_becomes_status_502():
     """Nothing of it has gone on: the client gets one that is whole."""
     with socket.create_server(("127.0.0.1", 0)) as half:
         client = socket.create_connection(guarded(half.getsockname()), timeout=10)
@@ -62,7 +62,7 @@ def test_half_an_error_is_no_answer():
             assert refusal(client)[0] == 502
 
 
-def test_a_connection_that_the_server_ends_is_ended(connection, upstream):
+def test_a_connection_that_the_server_closes_is_closed(connection, upstream):
     """Without an answer of ours: the client knows that it may ask anew."""
     connection.sendall(post(b"a"))
     assert read(connection) == OK
@@ -100,7 +100,7 @@ def answers_early(listening, end, *, is_kept):
 @pytest.mark.parametrize("end", ["reset", "close", "stop writing", "read on"])
 @pytest.mark.parametrize("is_kept", [False, True], ids=["first request", "a later one"])
 @pytest.mark.parametrize("parts", [1, 4, 200])
-def test_an_answer_before_the_request_s_end_is_passed_on(end, is_kept, parts):
+def test_an_early_response_is_passed_on(end, is_kept, parts):
     """The client reads only when it has sent its part; to close a connection with bytes unread resets it, too.
 
     So does Triton from 26.05 on, when a body has too many chunks.
@@ -123,7 +123,7 @@ def test_an_answer_before_the_request_s_end_is_passed_on(end, is_kept, parts):
     assert content == REFUSED
 
 
-def test_a_server_that_ends_before_it_answers_is_told():
+def test_a_server_that_closes_before_it_responds_gives_502():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = guarded(listening.getsockname(), Rules(1 << 30))
         with socket.create_connection(address, timeout=10) as client:

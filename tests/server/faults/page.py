@@ -32,9 +32,9 @@ PLAIN = {
 OTHERS = [
     (2, "1,000 good texts among as many bad ones, 40 at once",
         "every good one 200 and the same bytes, every bad one 400",
-        "test_requests.py::test_bad_texts_cost_no_good_one_its_answer"),
+        "test_requests.py::test_invalid_texts_do_not_fail_others"),
     (10, "memory while a rejected body arrives", "grows by less than 5 MB",
-         "test_requests.py::test_a_body_that_is_refused_takes_no_memory"),
+         "test_requests.py::test_a_refused_body_takes_no_memory"),
     (11, "NaN or Inf logits", "500: the model's logits are not finite for this input: no label can be given",
          "test_model_faults.py"),
     (12, "a Python stub or the guard is killed, crashes or is stopped; a step hangs; answers are wrong",

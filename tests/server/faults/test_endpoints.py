@@ -87,7 +87,7 @@ def test_tls_is_the_only_way_over_grpc(run, built, certificates):
     assert_drains(server)
 
 
-def test_mutual_tls_asks_clients_for_a_certificate(run, built, certificates):
+def test_mutual_tls_requires_a_client_certificate(run, built, certificates):
     server = run(**tls(certificates, mutual=True))
     assert infer(server, built[0], certificates, "client")
     for who in (None, "stranger"):
@@ -95,7 +95,7 @@ def test_mutual_tls_asks_clients_for_a_certificate(run, built, certificates):
     assert infer(server, built[0], certificates, "client"), "others' attempts change nothing"
 
 
-def test_clients_with_tls_wait_before_the_gate(run, built, certificates):
+def test_clients_with_tls_wait_for_the_canary(run, built, certificates):
     server = run(ready=False, **tls(certificates))
     while server.status() != 503:
         assert server.process.poll() is None, server.said()
@@ -112,7 +112,7 @@ def test_a_key_of_another_certificate_ends_the_start(built, serving, tmp_path, c
     assert "are not a certificate and its unencrypted key in PEM (KEY_VALUES_MISMATCH)" in server.said()
 
 
-def test_grpc_can_be_switched_off(run, built):
+def test_grpc_can_be_disabled(run, built):
     server = run(TRITON_GRPC="off")
     assert listening(server.ports["grpc"]) == set()
     assert "UNAVAILABLE" in refused(server, built[0])
@@ -120,7 +120,7 @@ def test_grpc_can_be_switched_off(run, built):
     assert_drains(server)
 
 
-def test_metrics_can_be_switched_off_for_others(run, built):
+def test_metrics_can_be_disabled_for_other_hosts(run, built):
     """The supervisor itself reads them, so they stay on the loopback; its watch works as ever."""
     server = run(TRITON_METRICS="off")
     assert listening(server.ports["metrics"]) == {"127.0.0.1"}
@@ -140,7 +140,7 @@ def test_http_and_grpc_can_stay_on_the_loopback(run, built):
     assert_drains(server)
 
 
-def test_ports_given_by_flags_are_those_of_the_settings(run, built):
+def test_flags_can_set_the_ports(run, built):
     flags = ["--http-port={http}", "--grpc-port", "{grpc}", "--metrics-p={metrics}", "--allow-grpc=true", "--log-v=1"]
     server = run(flags=flags, **BY_FLAGS)
     assert infer(server, built[0])
@@ -150,7 +150,7 @@ def test_ports_given_by_flags_are_those_of_the_settings(run, built):
     assert not server.is_healthy()
 
 
-def test_vertex_ai_s_mode_changes_nothing(run, built):
+def test_vertex_ai_s_mode_is_ignored(run, built):
     server = run(AIP_MODE="PREDICTION", AIP_HTTP_PORT="8080")
     assert infer(server, built[0])
     assert "supervisor: AIP_MODE is ignored" in server.said()
@@ -179,7 +179,7 @@ def test_a_repository_without_the_model_is_reported_at_once(serving, tmp_path, b
     assert f"{tmp_path}/models has no model '{built[0]}', which the golden requests" in server.said().splitlines()[-1]
 
 
-def test_a_second_repository_may_have_more_models(run, built, tmp_path):
+def test_a_second_repository_can_be_empty(run, built, tmp_path):
     (tmp_path / "more").mkdir()
     server = run(flags=[f"--model-store={tmp_path}/more"])
     assert infer(server, built[0])

@@ -73,7 +73,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_call_gets_the_status_it_must_get(target, stub, name):
+def test_calls_get_their_status(target, stub, name):
     case = CASES[name]
     with pytest.raises(grpc.RpcError) as raised:
         stub.ModelInfer(call(target.model, *case.texts, **case.changes), timeout=10)
@@ -83,13 +83,13 @@ def test_a_call_gets_the_status_it_must_get(target, stub, name):
 
 
 @pytest.mark.parametrize("text", STRANGE, ids=lambda text: repr(text[:10]))
-def test_a_strange_text_is_answered(target, stub, text):
+def test_unusual_texts_are_answered(target, stub, text):
     answer = stub.ModelInfer(call(target.model, text.encode()), timeout=10)
     assert {output.name for output in answer.outputs} == {"predicts", "scores"}
     target.assert_unharmed()
 
 
-def test_a_bad_text_in_a_stream_costs_no_other_its_answer(target, stub):
+def test_an_invalid_text_in_a_stream_does_not_fail_others(target, stub):
     """ModelStreamInfer: the error stands in the stream, which goes on."""
     texts = [GOOD.encode(), BAD_UTF8, GOOD.encode(), BAD_UTF8, GOOD.encode()]
     calls = [call(target.model, text, id=str(number)) for number, text in enumerate(texts)]

@@ -28,7 +28,7 @@ def test_auto_enables_the_guard_on_every_release(run, release):
 
 
 @ENSEMBLE_ONLY
-def test_a_guard_without_a_limit_looks_after_all_else(run, built):
+def test_a_guard_without_a_size_limit_keeps_the_other_limits(run, built):
     server = run(TRITON_MAX_INPUT_BYTES="0")
     target = Target(server, built[0])
     assert target.infer(infer_body(["a" * 70_000_000])).status == 200

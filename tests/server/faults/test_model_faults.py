@@ -45,7 +45,7 @@ def faulty(built, layout, tmp_path_factory):
 
 
 @pytest.mark.parametrize("text", [". .", ". . . .", "."], ids=["Inf", "NaN", "finite"])
-def test_what_is_no_number_is_an_error_with_its_reason(faulty, text):
+def test_logits_that_are_not_finite_get_status_500(faulty, text):
     reply = faulty.infer(infer_body([text]))
     if text == ".":
         assert reply.status == 200

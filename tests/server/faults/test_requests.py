@@ -15,7 +15,7 @@ LONGEST_ANSWER = 2.0
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.row}-{case.name}")
-def test_a_request_gets_the_answer_it_must_get(target, case):
+def test_requests_get_their_answer(target, case):
     durations = []
     for _attempt in range(3):  # a machine that is busy with other things must not fail the time limit of row 9
         started = time.monotonic()
@@ -56,7 +56,7 @@ def deep():
 
 
 @pytest.mark.parametrize(("body", "status"), [(announced, 413), (asked_before, 413), (compressed, 413), (deep, 400)])
-def test_a_body_that_is_refused_takes_no_memory(target, body, status):
+def test_a_refused_body_takes_no_memory(target, body, status):
     """Row 10. All of it is sent, and only then the answer is read."""
     before = resident_megabytes(target.family)
     head = f"POST /v2/models/{target.model}/infer HTTP/1.1\r\nHost: a\r\n".encode()
@@ -66,13 +66,13 @@ def test_a_body_that_is_refused_takes_no_memory(target, body, status):
     target.assert_unharmed()
 
 
-def test_requests_sent_at_once_are_answered_in_their_order(target):
+def test_pipelined_requests_are_answered_in_order(target):
     bodies = [infer_body([f"{GOOD} {number}"]) for number in range(30)]
     expected = [target.infer(body) for body in bodies]
     assert exchange(target, [b"".join(infer_request(target, body) for body in bodies)], silence=2) == expected
 
 
-def test_a_body_in_chunks_is_taken(target):
+def test_a_chunked_body_is_accepted(target):
     head = infer_request(target, b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
     body = infer_body()
     chunks = [chunk(body[start : start + 7]) for start in range(0, len(body), 7)]
@@ -81,11 +81,11 @@ def test_a_body_in_chunks_is_taken(target):
 
 
 @pytest.mark.parametrize("text", ["money back " * 90_000, "\n".join(["помогите мне"] * 20_000)], ids=["words", "lines"])
-def test_a_very_long_text_is_answered_as_its_beginning(target, text):
+def test_a_very_long_text_gets_the_answer_of_its_beginning(target, text):
     assert target.infer(infer_body([text])).outputs == target.infer(infer_body([text[:2000]])).outputs
 
 
-def test_bad_texts_cost_no_good_one_its_answer(target):
+def test_invalid_texts_do_not_fail_others(target):
     """Row 2: 40 at once, so that the dynamic batcher puts them together; 1,000 good ones among as many bad."""
     assert good_among_bad(target, 1000) == (0, 0)
     target.assert_unharmed()

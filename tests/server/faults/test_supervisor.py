@@ -18,10 +18,14 @@ from utils.diagnosis.target import GOOD, infer_body
 
 NOT_READY, ENDED, DRAINED = 5, 15, 10
 # (file of the last step, or of the only one; line, what to do behind it once a flag is there)
-HANG = ("model.py", "    def execute(self, requests):\n", "        while os.path.exists({flag!r}): time.sleep(0.1)\n")
+HANG = (
+    "model.py",
+    "    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:\n",
+    "        while os.path.exists({flag!r}): time.sleep(0.1)\n",
+)
 LIE = (
     "step_responses.py",
-    "def _response(outputs):\n",
+    "def _response(outputs: Any) -> pb_utils.InferenceResponse:\n",
     "    if os.path.exists({flag!r}) and isinstance(outputs, dict):\n"
     "        outputs = {{name: array * array.dtype.type(0.9) if array.dtype.kind == 'f' else array"
     " for name, array in outputs.items()}}\n",
@@ -79,7 +83,7 @@ def test_a_stub_that_dies_or_stops_ends_the_server(run, which, number):
 
 
 @ENSEMBLE_ONLY
-def test_a_process_that_a_model_starts_may_end(run, built, tmp_path):
+def test_a_model_s_own_child_process_may_exit(run, built, tmp_path):
     copy = shutil.copytree(built[1], tmp_path / "models")
     file = copy / "post_processing/1/model.py"
     text = file.read_text()
@@ -93,7 +97,7 @@ def test_a_process_that_a_model_starts_may_end(run, built, tmp_path):
 
 @ENSEMBLE_ONLY
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_server_that_dies_or_stops_is_told(run, number):
+def test_a_server_that_dies_or_stops_ends_the_supervisor(run, number):
     server = run()
     assert_ends(server, lambda: os.kill(server.pid, number))
 
@@ -108,7 +112,7 @@ def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
     assert said in server.said().splitlines()[-1]
 
 
-def test_a_step_that_hangs_is_found(run, harmed):
+def test_a_hanging_step_ends_the_server(run, harmed):
     repository, flag = harmed(HANG)
     server = run(repository)
     assert server.is_healthy()
@@ -137,7 +141,7 @@ def test_a_stub_that_crashes_while_it_loads_ends_the_start(run, built, tmp_path)
 
 
 @ENSEMBLE_ONLY
-def test_nobody_is_let_to_a_server_before_the_canary_was_right(built, serving, tmp_path):
+def test_no_client_is_admitted_before_the_canary_passes(built, serving, tmp_path):
     """Row 17, with golden answers that the server does not give: it is up, and no client ever learns so."""
     golden = json.loads((serving / "golden.json").read_text())
     for row in golden["rows"]:
@@ -173,7 +177,7 @@ def test_a_taken_port_ends_the_start_at_once(built, serving, tmp_path):
 
 
 @ENSEMBLE_ONLY
-def test_a_wrong_setting_is_told(built, serving, tmp_path):
+def test_an_invalid_setting_exits_with_2(built, serving, tmp_path):
     with supervised(built[1], serving, tmp_path, TRITON_ADMIN_KEY="short") as server:
         assert server.process.wait(10) == 2
     assert "the key in TRITON_ADMIN_KEY must be" in server.said() and "short" not in server.said()
@@ -210,7 +214,7 @@ def test_a_signal_ends_a_start(run):
     assert server.process.wait(DRAINED) == 0
 
 
-def test_overload_is_refused_at_once_and_survived(run, built):
+def test_overload_is_refused_and_survived(run, built):
     """More requests than may wait: each gets 200 or 503, the server goes on, and the supervisor lets it."""
     server = run()
     target = Target(server, built[0])

@@ -184,7 +184,7 @@ def test_broken_grpc(target, checked):
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
-def test_what_is_no_grpc(target, checked):
+def test_bytes_that_are_not_grpc(target, checked):
     host, port = target.server.address.grpc.split(":")
 
     @given(content=st.binary(max_size=200) | st.binary(max_size=200).map(lambda frames: PREFACE + frames))

@@ -175,7 +175,7 @@ def check_tensor(model: str, kind: str, tensor: Config, nodes: dict[str, ort.Nod
     elif any(dim != 1 for dim in dims):
         raise ValueError(
             f"unable to load model '{model}', scalar tensor '{name}', should only provide 1 in the model configuration "
-            f"when the model doesn't support batching. Model configuration provided: {say(dims)}."
+            f"when the model doesn't support batching. Model configuration provided: {shape_text(dims)}."
         )
 
 
@@ -184,23 +184,23 @@ def compare_dims(what: str, shape: list[int], dims: list[int], max_batch_size: i
     if max_batch_size > 0 and shape[0] != -1:
         raise ValueError(
             f"{what}: for the model to support batching the shape should have at least 1 dimension and the first "
-            f"dimension must be -1; but shape expected by the model is {say(shape)}"
+            f"dimension must be -1; but shape expected by the model is {shape_text(shape)}"
         )
     full = [-1, *dims] if max_batch_size > 0 else dims
     if len(shape) == len(full) and all(
-        own == given or (own == -1 and not exact) for own, given in zip(shape, full, strict=True)
+        own == configured or (own == -1 and not exact) for own, configured in zip(shape, full, strict=True)
     ):
         return
     batch = (
         "an initial batch dimension because max_batch_size > 0 followed by the explicit tensor shape, making complete"
     )
     raise ValueError(
-        f"{what}: the model expects {len(shape)} dimensions (shape {say(shape)}) but the model configuration specifies "
-        f"{len(full)} dimensions ({f'{batch} ' if max_batch_size > 0 else ''}shape {say(full)})"
+        f"{what}: the model expects {len(shape)} dimensions (shape {shape_text(shape)}) but the model configuration "
+        f"specifies {len(full)} dimensions ({f'{batch} ' if max_batch_size > 0 else ''}shape {shape_text(full)})"
     )
 
 
-def say(shape: list[int]) -> str:
+def shape_text(shape: list[int]) -> str:
     """[-1,3], as Triton's backends write shapes."""
     return f"[{','.join(map(str, shape))}]"
 
