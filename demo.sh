@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# README command one: makes a sample model, runs the main job on it, asks the served model three questions.
-# Options go to make_triton_image.sh (say --base-image IMAGE behind a mirror, or --no-image). See --help.
+# The first command of the README: builds a sample model, serves it and classifies three texts. See --help.
+# All options are passed to make_triton_image.sh (for example --base-image IMAGE behind a mirror, or --no-image).
 set -Eeuo pipefail
 
 main() {

@@ -1,4 +1,4 @@
-"""Fine-tunes the sample model, makes its image (without an engine: its model repository), serves that, asks it."""
+"""Fine-tunes a sample model, builds its image (or its model repository), serves it and classifies three texts."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from examples.topics.ask import ask
+from examples.topics.classify import TEXTS, classify
 from utils import ROOT
 from utils.host import entry
 from utils.host.errors import FactoryError, ImageError
@@ -16,20 +16,20 @@ from utils.host.progress import note, stage
 from utils.triton.address import ServerAddress
 
 USAGE = """usage: demo.sh [OPTION ...]
-Makes a sample model, builds it with ./make_triton_image.sh, asks it three questions, and stops it.
-With a Docker engine it builds an image; without one, or with --no-image, it serves on a Triton from PyPI.
-Options go to make_triton_image.sh.
+Fine-tunes a sample model, builds it with ./make_triton_image.sh, serves it and classifies three texts.
+With a Docker engine it builds an image. Without one, or with --no-image, it uses a Triton from PyPI.
+All options are passed to make_triton_image.sh.
 example: ./demo.sh --base-image registry.example.org/tritonserver:26.08-py3
 """
 NAME, TAG, MAX_BATCH_SIZE = "topics", "demo", "8"
 
 
 class DemoError(FactoryError):
-    """The demo's answers are wrong."""
+    """A label of the demo is wrong."""
 
 
 def demo(options: Sequence[str]) -> str:
-    """Returns the answers, a line each."""
+    """Returns one line for each answer."""
     if "--help" in options:
         return USAGE.rstrip()
     with tempfile.TemporaryDirectory(prefix="triton-demo-") as folder:
@@ -39,25 +39,26 @@ def demo(options: Sequence[str]) -> str:
         result, is_image = _build(model, options)
     print(f"built and proven: {result}", file=sys.stderr)
     with _served(result, is_image) as address:
-        answers = ask(address.http, NAME)
+        answers = classify(address.http, NAME)
     for answer in answers:
         if not answer.is_right:
-            raise DemoError(f"the demo's model called {answer.question!r} {answer.label!r}; please report it")
+            raise DemoError(
+                f"the model labelled {answer.text!r} as {answer.label!r}, expected {TEXTS[answer.text]!r}; report this"
+            )
     return "\n".join(str(answer) for answer in answers)
 
 
 def _build(model: Path, options: Sequence[str]) -> tuple[str, bool]:
-    """The image's reference and True, or the model repository's path and False."""
-    wants_image = "--no-image" not in options and _engine_answers()
-    if wants_image:
+    """Returns the image's reference and True, or the model repository's path and False."""
+    if "--no-image" not in options and _has_engine():
         try:
             return _make(model, options), True
         except ImageError as error:
-            note(f"{error}: going on without an image, on the Triton from PyPI")
+            note(f"{error}: continuing without an image, with the Triton from PyPI")
     return _make(model, [*options, "--no-image"]), False
 
 
-def _engine_answers() -> bool:
+def _has_engine() -> bool:
     from utils.docker.engine import connect
 
     try:
@@ -74,18 +75,18 @@ def _make(model: Path, options: Sequence[str]) -> str:
 
 
 def _run(command: list[str]) -> str:
-    """What the command prints on stdout; its progress goes to the terminal."""
+    """Returns the command's stdout. Its stderr goes to the terminal."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == ImageError.exit_code:
-        raise ImageError("the image could not be built")
+        raise ImageError("the image build failed; see the messages above")
     if done.returncode != 0:
-        raise FactoryError(f"{Path(command[0]).name} ended with exit code {done.returncode}; its message is above")
+        raise FactoryError(f"{Path(command[0]).name} failed with exit code {done.returncode}; see its message above")
     return done.stdout.strip()
 
 
 @contextlib.contextmanager
 def _served(result: str, is_image: bool) -> Iterator[ServerAddress]:
-    """The built model, running for the time of the block."""
+    """Serves the built model until the block ends."""
     if is_image:
         from utils.docker.engine import connect
 

@@ -1,4 +1,4 @@
-"""Asks a classifier served as its graph is (--task logits): tokens in, logits out, probabilities made of them here.
+"""Client of a classifier served with --task logits: tokenizes, sends the tokens and converts logits to probabilities.
 
     .venv/bin/python examples/logits_client.py curse ./model "What a lovely day"
 
@@ -17,27 +17,29 @@ TIMEOUT = 30  # seconds
 
 
 def main() -> None:
-    """One line a text."""
+    """Prints one line per text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model_name", metavar="MODEL_NAME")
     parser.add_argument("tokenizer", metavar="TOKENIZER", help="what AutoTokenizer.from_pretrained() takes")
     parser.add_argument("texts", metavar="TEXT", nargs="+")
     parser.add_argument("--url", default="http://localhost:8000", help="default: %(default)s")
-    parser.add_argument("--max-length", type=int, default=128, help="tokens of a text (default: %(default)s)")
-    given = parser.parse_args()
-    # requests sends even requests to this machine to the proxy of the environment, which cannot reach it.
+    parser.add_argument(
+        "--max-length", type=int, default=128, help="truncate texts to this many tokens (default: %(default)s)"
+    )
+    arguments = parser.parse_args()
+    # Without this, requests sends loopback requests to the proxy of the environment, which cannot reach this machine.
     os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},localhost,127.0.0.1,::1"
-    tokenizer = AutoTokenizer.from_pretrained(given.tokenizer)
-    model = f"{given.url}/v2/models/{given.model_name}"
-    logits = ask(model, tokenizer(given.texts, padding=True, truncation=True, max_length=given.max_length))
-    for text, probabilities in zip(given.texts, softmax(logits), strict=True):
+    tokenizer = AutoTokenizer.from_pretrained(arguments.tokenizer)
+    model = f"{arguments.url}/v2/models/{arguments.model_name}"
+    logits = infer(model, tokenizer(arguments.texts, padding=True, truncation=True, max_length=arguments.max_length))
+    for text, probabilities in zip(arguments.texts, softmax(logits), strict=True):
         print(f"P(positive) = {probabilities[-1]:.4f}  {text}")
 
 
-def ask(model: str, tokens: Any) -> np.ndarray[Any, Any]:
-    """The logits [texts, classes]. Only what the model takes is sent: a tokenizer may give more."""
-    described = requests.get(model, timeout=TIMEOUT)
-    described.raise_for_status()
+def infer(model: str, tokens: Any) -> np.ndarray[Any, Any]:
+    """Returns the logits [texts, classes]. Sends only the model's inputs: a tokenizer can return more arrays."""
+    metadata = requests.get(model, timeout=TIMEOUT)
+    metadata.raise_for_status()
     tensors = [
         {
             "name": tensor["name"],
@@ -45,7 +47,7 @@ def ask(model: str, tokens: Any) -> np.ndarray[Any, Any]:
             "datatype": tensor["datatype"],
             "data": np.asarray(tokens[tensor["name"]]).tolist(),
         }
-        for tensor in described.json()["inputs"]
+        for tensor in metadata.json()["inputs"]
     ]
     response = requests.post(f"{model}/infer", json={"inputs": tensors}, timeout=TIMEOUT)
     response.raise_for_status()
@@ -54,7 +56,7 @@ def ask(model: str, tokens: Any) -> np.ndarray[Any, Any]:
 
 
 def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Along the last axis; the largest is taken away first, so that no exponential overflows."""
+    """Softmax along the last axis. Subtracts the maximum first, so that no exponential overflows."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 

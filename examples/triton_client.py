@@ -1,4 +1,4 @@
-"""Asks a served graph itself, without tokenizer or post-processing beside it: tokens go in, its numbers come out.
+"""Client of a served graph without pre- and post-processing: sends tokens over HTTP and gRPC and prints the outputs.
 
 .venv/bin/python examples/triton_client.py bert ./model "How are you?"
 """
@@ -14,51 +14,53 @@ from transformers import AutoTokenizer
 from tritonclient.utils import triton_to_np_dtype
 
 Array = np.ndarray[Any, Any]
-# What input__0, input__1 and input__2 of a TorchScript model take.
+# The meaning of input__0, input__1 and input__2 of a TorchScript model.
 IN_ORDER = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def main() -> None:
-    """Prints each output over HTTP, then over gRPC."""
+    """Prints each output, first over HTTP and then over gRPC."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model_name", metavar="MODEL_NAME", help="the served model's name")
     parser.add_argument("tokenizer", metavar="TOKENIZER", help="what AutoTokenizer.from_pretrained() takes")
     parser.add_argument("texts", metavar="TEXT", nargs="+")
     parser.add_argument("--http", default="localhost:8000", help="default: %(default)s")
     parser.add_argument("--grpc", default="localhost:8001", help="default: %(default)s")
-    given = parser.parse_args()
-    # gRPC sends even requests to this machine to the proxy of the environment, which cannot reach it.
+    arguments = parser.parse_args()
+    # Without this, gRPC sends loopback requests to the proxy of the environment, which cannot reach this machine.
     os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},localhost,127.0.0.1,::1"
-    tokenizer = AutoTokenizer.from_pretrained(given.tokenizer)
-    for library, address in ((tritonclient.http, given.http), (tritonclient.grpc, given.grpc)):
+    tokenizer = AutoTokenizer.from_pretrained(arguments.tokenizer)
+    for library, address in ((tritonclient.http, arguments.http), (tritonclient.grpc, arguments.grpc)):
         with library.InferenceServerClient(address) as client:
-            model = described(client, given.model_name)
+            model = metadata(client, arguments.model_name)
             print(address)
-            for name, array in ask(library, client, model, tokens(tokenizer, given.texts, model["inputs"])).items():
+            for name, array in infer(
+                library, client, model, tokens(tokenizer, arguments.texts, model["inputs"])
+            ).items():
                 print(f"{name}:\n{array}")
 
 
-def described(client: Any, model_name: str) -> dict[str, Any]:
-    """The model's metadata as a dict, from a client of either kind."""
+def metadata(client: Any, model_name: str) -> dict[str, Any]:
+    """Returns the model's metadata as a dict, from an HTTP or a gRPC client."""
     if isinstance(client, tritonclient.http.InferenceServerClient):
         return client.get_model_metadata(model_name)
     return client.get_model_metadata(model_name, as_json=True)
 
 
 def tokens(tokenizer: Any, texts: list[str], inputs: list[dict[str, Any]]) -> dict[str, Array]:
-    """One array for each input, of its type and, where it has a fixed one, its length."""
+    """Returns one array per input, with its dtype and, if the model has a fixed length, that length."""
     length = int(inputs[0]["shape"][-1])
     fixed = {"padding": "max_length", "max_length": length} if length > 0 else {"padding": True}
     encoded = tokenizer(texts, truncation=True, return_tensors="np", **fixed)
     arrays = {}
-    for place, tensor in enumerate(sorted(inputs, key=lambda each: each["name"])):
-        kind = tensor["name"] if tensor["name"] in encoded else IN_ORDER[place]
+    for position, tensor in enumerate(sorted(inputs, key=lambda each: each["name"])):
+        kind = tensor["name"] if tensor["name"] in encoded else IN_ORDER[position]
         arrays[tensor["name"]] = encoded[kind].astype(triton_to_np_dtype(tensor["datatype"]))
     return arrays
 
 
-def ask(library: Any, client: Any, model: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]:
-    """The outputs by name."""
+def infer(library: Any, client: Any, model: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]:
+    """Returns the outputs by name."""
     inputs = []
     for tensor in model["inputs"]:
         array = arrays[tensor["name"]]

@@ -1,4 +1,4 @@
-"""Reads the words of an image by a Triton that serves text_detection and text_recognition, or an ensemble of both.
+"""Reads the words of an image with a Triton that serves text_detection and text_recognition, or an ensemble of both.
 
 `python -m examples.ocr.client IMAGE [--url HOST:PORT] [--ensemble NAME]` prints words, scores and corner points.
 """
@@ -21,21 +21,21 @@ Array = np.ndarray[Any, Any]
 
 
 def read_by_models(connection: triton.InferenceServerClient, content: bytes, alphabet: list[str]) -> list[Word]:
-    """One request for where words are, and one for what they are; the steps between are taken here."""
+    """Sends one request to the detector and one to the recognizer. Crops the words on the client."""
 
     def detect(images: Array) -> tuple[Array, Array]:
-        scores, geometry = sorted(_ask(connection, "text_detection", images), key=lambda map_: map_.shape[-1])
+        scores, geometry = sorted(_infer(connection, "text_detection", images), key=lambda map_: map_.shape[-1])
         return scores, geometry
 
     def recognize(crops: Array) -> Array:
-        (logits,) = _ask(connection, "text_recognition", crops)
+        (logits,) = _infer(connection, "text_recognition", crops)
         return logits
 
     return read(content, detect, recognize, alphabet)
 
 
-def _ask(connection: triton.InferenceServerClient, model: str, array: Array) -> list[Array]:
-    """All outputs of a model with one FP32 input, called as the model has it."""
+def _infer(connection: triton.InferenceServerClient, model: str, array: Array) -> list[Array]:
+    """Returns all outputs of a model with one FP32 input. The input's name comes from the model's metadata."""
     metadata = connection.get_model_metadata(model)
     tensor = triton.InferInput(metadata["inputs"][0]["name"], list(array.shape), "FP32")
     tensor.set_data_from_numpy(np.ascontiguousarray(array))
@@ -44,7 +44,7 @@ def _ask(connection: triton.InferenceServerClient, model: str, array: Array) -> 
 
 
 def read_by_ensemble(connection: triton.InferenceServerClient, content: bytes, name: str) -> list[Word]:
-    """One request: the file's bytes in, words out."""
+    """Sends the file's bytes in one request and returns the words."""
     tensor = triton.InferInput("image", [1], "BYTES")
     tensor.set_data_from_numpy(np.array([content], dtype=np.object_))
     answer = connection.infer(name, [tensor])
@@ -56,19 +56,23 @@ def read_by_ensemble(connection: triton.InferenceServerClient, content: bytes, n
 
 
 def run(argv: Sequence[str]) -> str:
-    """The words found, a line each."""
+    """Returns one line for each word."""
     parser = entry.Parser(prog="python -m examples.ocr.client", description=__doc__)
     parser.add_argument("image", metavar="IMAGE", type=Path, help="a JPEG or PNG file")
     parser.add_argument("--url", metavar="HOST:PORT", default="127.0.0.1:8000", help="default: %(default)s")
-    parser.add_argument("--ensemble", metavar="NAME", help="ask this model instead of the two")
-    parser.add_argument("--alphabet", metavar="FILE", type=Path, help="the recognizer's alphabet.json, for the two")
+    parser.add_argument("--ensemble", metavar="NAME", help="use this ensemble instead of the two models")
+    parser.add_argument(
+        "--alphabet", metavar="FILE", type=Path, help="the recognizer's alphabet.json, for the two models"
+    )
     arguments = parser.parse_args(argv)
     if not (arguments.ensemble or arguments.alphabet):
-        parser.error("the two models need --alphabet FILE; or name an --ensemble")
+        parser.error("--alphabet FILE or --ensemble NAME is required")
     try:
         content = arguments.image.read_bytes()
     except OSError as error:
-        raise SourceError(f"{str(arguments.image)!r} cannot be read: {error.strerror}; name an image file") from error
+        raise SourceError(
+            f"{str(arguments.image)!r} cannot be read: {error.strerror}; use a JPEG or PNG file"
+        ) from error
     try:
         with triton.InferenceServerClient(arguments.url) as connection:
             if arguments.ensemble:
@@ -76,7 +80,7 @@ def run(argv: Sequence[str]) -> str:
             else:
                 words = read_by_models(connection, content, load_alphabet(arguments.alphabet))
     except (InferenceServerException, ConnectionError) as error:
-        raise FactoryError(f"the server at {arguments.url} does not read the image: {error}") from error
+        raise FactoryError(f"the request to {arguments.url} failed: {error}") from error
     return "\n".join(map(str, words)) or "no words found"
 
 

@@ -1,4 +1,4 @@
-"""Trains the two networks on drawn scenes, each on one core: the same weights for the same budget."""
+"""Trains the two networks on drawn scenes, each on one core. The same budget gives the same weights."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from examples.ocr.words import ALPHABET, Scene, scene, training_word
 from utils.ocr.reading import boxes, crops
 from utils.tasks.ocr import PREPROCESSING
 
-SHRUNK = 0.25  # of a word's height: places nearer to a side than this are neither text nor ground
+SHRUNK = 0.25  # of a word's height: a margin along the sides that counts neither as text nor as background
 SYMBOLS = ("", *ALPHABET)  # the blank first
 SIDE = 256  # pixels of a scene
 
@@ -21,13 +21,13 @@ Array = np.ndarray[Any, Any]
 
 
 def draw(seed: int, count: int) -> list[Scene]:
-    """Scenes of one size, with words at random."""
+    """Returns scenes of one size with random words."""
     random = np.random.default_rng(seed)
     return [scene(random, training_word, width=SIDE, height=SIDE, most_words=6) for _ in range(count)]
 
 
 def train_detector(scenes: Sequence[Scene], *, steps: int, batch: int = 8, rate: float = 4e-3) -> Detector:
-    """Learns where words are."""
+    """Trains the detector."""
     torch.manual_seed(0)
     network = Detector()
     pictures = torch.from_numpy(np.stack([drawn.picture for drawn in scenes]))
@@ -43,7 +43,7 @@ def train_detector(scenes: Sequence[Scene], *, steps: int, batch: int = 8, rate:
 
 
 def targets(drawn: Scene) -> Array:
-    """FP32 [H/4, W/4, 6]: 1 text, 0 ground, -1 between; the four distances in pixels and the angle in radians."""
+    """FP32 [H/4, W/4, 6]: 1 text, 0 background, -1 margin; the four distances in pixels and the angle in radians."""
     height, width = (side // boxes.STRIDE for side in drawn.picture.shape[:2])
     maps = np.zeros((height, width, 6), dtype=np.float32)
     places = boxes.STRIDE * np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2)
@@ -60,17 +60,17 @@ def targets(drawn: Scene) -> Array:
     return maps
 
 
-def detector_loss(scores: Tensor, geometry: Tensor, wanted: Tensor) -> Tensor:
-    """EAST's: of scores (balanced by the dice coefficient), of the boxes' overlap, and of the angle."""
-    text, counted = wanted[..., 0] == 1, wanted[..., 0] >= 0
+def detector_loss(scores: Tensor, geometry: Tensor, target: Tensor) -> Tensor:
+    """The loss of EAST: scores (balanced by the dice coefficient), overlap of the boxes, and angle."""
+    text, counted = target[..., 0] == 1, target[..., 0] >= 0
     found, truth = scores[counted], text[counted].float()
     dice = 1 - 2 * (found * truth).sum() / (found.sum() + truth.sum() + 1)
     entropy = nn.functional.binary_cross_entropy(found, truth)
-    ours, theirs = geometry[text], wanted[..., 1:][text]
+    ours, theirs = geometry[text], target[..., 1:][text]
     top, right, bottom, left = torch.minimum(ours[:, :4], theirs[:, :4]).T
     shared = (top + bottom) * (right + left)
     overlap = (shared + 1) / (_area(ours) + _area(theirs) - shared + 1)
-    # The overlap alone leaves the near sides of long words blurred.
+    # The overlap alone does not locate the short sides of long words precisely.
     near = ((ours[:, :4] + 1).log() - (theirs[:, :4] + 1).log()).abs().mean(dim=1)
     turned = 1 - torch.cos(ours[:, 4] - theirs[:, 4])
     return dice + entropy + (near - overlap.log() + 20 * turned).sum() / max(len(ours), 1)
@@ -81,7 +81,7 @@ def _area(geometry: Tensor) -> Tensor:
 
 
 def train_recognizer(scenes: Sequence[Scene], *, steps: int, batch: int = 48, rate: float = 3e-3) -> Recognizer:
-    """Learns to read the words in boxes as a detector finds them: a little off."""
+    """Trains the recognizer on words in inexact boxes, as a detector returns them."""
     torch.manual_seed(0)
     network = Recognizer(len(SYMBOLS))
     images, texts = loose_crops(scenes)
@@ -90,9 +90,9 @@ def train_recognizer(scenes: Sequence[Scene], *, steps: int, batch: int = 48, ra
 
     def loss(rows: Tensor) -> Tensor:
         frames = network(varied(images[rows])).log_softmax(2).transpose(0, 1)
-        wanted = torch.cat([labels[row] for row in rows])
+        target = torch.cat([labels[row] for row in rows])
         return nn.functional.ctc_loss(
-            frames, wanted, torch.full((len(rows),), len(frames)), lengths[rows], zero_infinity=True
+            frames, target, torch.full((len(rows),), len(frames)), lengths[rows], zero_infinity=True
         )
 
     _fit(network, loss, count=len(texts), steps=steps, batch=batch, rate=rate)
@@ -100,7 +100,7 @@ def train_recognizer(scenes: Sequence[Scene], *, steps: int, batch: int = 48, ra
 
 
 def loose_crops(scenes: Sequence[Scene], copies: int = 2) -> tuple[Tensor, list[str]]:
-    """FP32 [N, 1, 32, 100] and the words in them, cut out by the code that serves."""
+    """Returns FP32 [N, 1, 32, 100] and the words in them, cropped by the serving code."""
     random = np.random.default_rng(0)
     images, texts = [], []
     for drawn in scenes:
@@ -114,7 +114,7 @@ def loose_crops(scenes: Sequence[Scene], copies: int = 2) -> tuple[Tensor, list[
 
 
 def varied(images: Tensor) -> Tensor:
-    """The same words in other shades: dark on light or light on dark, and noisy."""
+    """Augments crops: inverts, changes the contrast and adds noise."""
     rows = (len(images), 1, 1, 1)
     sign = torch.randint(0, 2, rows) * 2 - 1
     shade = images * sign * (0.6 + 0.6 * torch.rand(rows)) + 0.4 * (torch.rand(rows) - 0.5)
@@ -124,7 +124,7 @@ def varied(images: Tensor) -> Tensor:
 def _fit(
     network: nn.Module, loss: Callable[[Tensor], Tensor], *, count: int, steps: int, batch: int, rate: float
 ) -> None:
-    # One thread a network: they wait for one another at every layer, and wait long where cores have other work.
+    # One thread per network: threads wait for each other at every layer, which is slow on busy cores.
     torch.set_num_threads(1)
     network.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
@@ -140,6 +140,6 @@ def _fit(
 
 
 def _shuffled(count: int, batch: int) -> Iterator[Tensor]:
-    """Batches of row numbers without end; each row once before any comes again."""
+    """Yields batches of row numbers without end. Every epoch contains each row once."""
     while True:
         yield from torch.randperm(count).split(batch)

@@ -1,13 +1,13 @@
-"""Two small networks with the tensors of those in NVIDIA's tutorial: EAST's maps, and CTC frames."""
+"""Two small networks with the inputs and outputs of NVIDIA's tutorial: EAST maps and CTC frames."""
 
 import torch
 from torch import Tensor, nn
 
-FARTHEST = 512.0  # pixels from a place to a side of its box, as in EAST
+FARTHEST = 512.0  # maximum distance in pixels from a point to a side of its box, as in EAST
 
 
 def block(inputs: int, outputs: int, *, stride: int | tuple[int, int] = 1) -> nn.Sequential:
-    """A convolution of 3 x 3 with its normalization."""
+    """A 3 x 3 convolution with batch normalization."""
     convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
@@ -15,7 +15,7 @@ def block(inputs: int, outputs: int, *, stride: int | tuple[int, int] = 1) -> nn
 class Detector(nn.Module):
     """FP32 [N, H, W, 3], RGB less its means -> scores [N, H/4, W/4, 1] and geometry [N, H/4, W/4, 5].
 
-    Sides are multiples of 32. What five halvings see, whole words, goes back up to where edges are seen.
+    Sides are multiples of 32. Features of five downsampling stages are merged upwards, as in a feature pyramid.
     """
 
     def __init__(self, widths: tuple[int, ...] = (16, 24, 40, 64, 80), merged: int = 32) -> None:
@@ -31,7 +31,7 @@ class Detector(nn.Module):
             self.head.bias.copy_(torch.tensor([-2.0, -3.5, -3.0, -3.5, -3.0, 0.0]))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores are in [0, 1], distances in pixels, the angle in radians within a quarter turn."""
+        """Returns scores in [0, 1], distances in pixels, and the angle in radians within a quarter turn."""
         features, seen = images.permute(0, 3, 1, 2) / 64, []
         for stage in self.down:
             features = stage(features)
@@ -47,7 +47,7 @@ class Detector(nn.Module):
 
 
 class Recognizer(nn.Module):
-    """FP32 [N, 1, 32, 100], grey in [-1, 1] -> logits [N, 25, symbols], a frame for every four columns."""
+    """FP32 [N, 1, 32, 100], grey in [-1, 1] -> logits [N, 25, symbols], one frame per four columns."""
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
@@ -65,5 +65,5 @@ class Recognizer(nn.Module):
         )
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Logits, blank first."""
+        """Returns the logits, blank first."""
         return self.layers(crops).squeeze(2).transpose(1, 2)

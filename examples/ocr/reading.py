@@ -1,4 +1,4 @@
-"""Reads the words of an image by any detector and recognizer, step by step as the served components do."""
+"""Reads the words of an image with any detector and recognizer, with the same steps as the served components."""
 
 import json
 from collections.abc import Callable
@@ -16,14 +16,14 @@ CROP = (32, 100)  # height and width
 
 
 def read(content: bytes, detect: Detect, recognize: Recognize, alphabet: list[str]) -> list[Word]:
-    """The words of an encoded image in reading order, with the settings that --task ocr has by default."""
+    """Returns the words of an encoded image in reading order, with the default settings of --task ocr."""
     settings = {**PREPROCESSING, **POSTPROCESSING}
     reader = Reader(detect=detect, recognize=recognize, alphabet=tuple(alphabet), settings=settings, size=CROP)
     return reader.read(content)
 
 
 def load(folder: Path) -> Callable[[bytes], list[Word]]:
-    """A reader by the graphs that train.py left in `folder`."""
+    """Returns a reader that uses the graphs written by train.py in `folder`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -44,13 +44,13 @@ def load(folder: Path) -> Callable[[bytes], list[Word]]:
 
 
 def load_alphabet(file: Path) -> list[str]:
-    """The texts of {"0": "", "1": "0", ...} in the order of their numbers."""
+    """Returns the texts of {"0": "", "1": "0", ...} in the order of their numbers."""
     symbols = json.loads(file.read_text(encoding="utf-8"))
     return [symbols[str(index)] for index in range(len(symbols))]
 
 
 def count_read(truth: list[dict[str, Any]], found: list[Word]) -> int:
-    """How many of the true words, {"word", "box"}, are found in their place and read exactly."""
+    """Counts the true words, {"word", "box"}, that are found at their position and read exactly."""
     places = np.array([word.box for word in found], dtype=np.float64).reshape(-1, 4, 2)
     return sum(
         any(found[index].text == true["word"] for index in np.flatnonzero(boxes.overlaps(box, places) > 0.5))

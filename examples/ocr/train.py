@@ -1,6 +1,6 @@
-"""Trains a small text detector and recognizer on drawn words, and leaves them as ONNX with samples of unseen words.
+"""Trains a small text detector and a recognizer on drawn words, and writes them as ONNX, with samples of unseen words.
 
-`python -m examples.ocr.train --out FOLDER`: detection.onnx, recognition.onnx, alphabet.json, samples/.
+`python -m examples.ocr.train --out FOLDER` writes detection.onnx, recognition.onnx, alphabet.json, samples/.
 """
 
 import json
@@ -25,7 +25,7 @@ from utils.host import entry
 from utils.host.errors import FactoryError
 from utils.host.progress import note, stage
 
-# As in the frozen graph of NVIDIA's tutorial; the recognizer's input there is called so by the exporter.
+# Names from the frozen graph of NVIDIA's tutorial; its exporter named the recognizer's input.
 DETECTION = (("input_images:0",), ("feature_fusion/Conv_7/Sigmoid:0", "feature_fusion/concat_3:0"))
 RECOGNITION = (("input.1",), ("logits",))
 SAMPLES = 40
@@ -33,20 +33,20 @@ SAMPLES = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How many scenes are drawn, how many batches each network sees, and the share of words that must be read then."""
+    """Numbers of drawn scenes and of training batches, and the minimum share of words that are read exactly."""
 
     scenes: int
     detector_steps: int
     recognizer_steps: int
-    enough: float
+    min_share: float
 
 
-FULL = Budget(scenes=1600, detector_steps=450, recognizer_steps=1200, enough=0.9)
-QUICK = Budget(scenes=600, detector_steps=200, recognizer_steps=620, enough=0.8)
+FULL = Budget(scenes=1600, detector_steps=450, recognizer_steps=1200, min_share=0.9)
+QUICK = Budget(scenes=600, detector_steps=200, recognizer_steps=620, min_share=0.8)
 
 
 def train(out: Path, budget: Budget, opset: int) -> float:
-    """Writes all files and returns the share of unseen words read exactly. FactoryError when that is not enough."""
+    """Writes all files; returns the share of unseen words that are read exactly. FactoryError if it is too low."""
     (out / "samples").mkdir(parents=True, exist_ok=True)
     symbols = {str(index): symbol for index, symbol in enumerate(learning.SYMBOLS)}
     (out / "alphabet.json").write_text(json.dumps(symbols, indent=2) + "\n", encoding="utf-8")
@@ -57,8 +57,10 @@ def train(out: Path, budget: Budget, opset: int) -> float:
     with stage("read unseen words"):
         share = measure(out)
     note(f"{share:.1%} of the words read exactly")
-    if share < budget.enough:
-        raise FactoryError(f"only {share:.1%} of the unseen words are read exactly, {budget.enough:.0%} should be")
+    if share < budget.min_share:
+        raise FactoryError(
+            f"only {share:.1%} of the unseen words are read exactly; at least {budget.min_share:.0%} are required"
+        )
     return share
 
 
@@ -84,10 +86,10 @@ def export(
     sides: dict[int, str],
     opset: int,
 ) -> None:
-    """As ONNX, with these names of inputs and outputs, and with any size along these dimensions."""
+    """Exports to ONNX with these input and output names. The dimensions in `sides` are dynamic."""
     inputs, outputs = names
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # this exporter is the older one; the newer one begins at opset 18
+        warnings.simplefilter("ignore")  # torch deprecates this exporter, but the newer one starts at opset 18
         torch.onnx.export(
             network,
             (torch.zeros(shape),),
@@ -101,7 +103,7 @@ def export(
 
 
 def save_samples(folder: Path) -> None:
-    """Images of unseen words, as PNG and JPEG by turns, each with its words and boxes in a JSON file beside it."""
+    """Writes images of unseen words, alternating PNG and JPEG, each with a JSON file of its words and boxes."""
     random = np.random.default_rng(0)
     for number in range(SAMPLES):
         sample = scene(random, unseen_word, width=480, height=320, most_words=6)
@@ -112,7 +114,7 @@ def save_samples(folder: Path) -> None:
 
 
 def measure(out: Path) -> float:
-    """The share of words in the samples that are found and read exactly by the two graphs."""
+    """Returns the share of words in the samples that the two graphs find and read exactly."""
     read = reading.load(out)
     right = total = 0
     for file in sorted((out / "samples").glob("*.json")):
@@ -124,11 +126,11 @@ def measure(out: Path) -> float:
 
 
 def run(argv: Sequence[str]) -> str:
-    """Trains as asked for; returns the folder."""
+    """Trains the networks and returns the output folder."""
     parser = entry.Parser(prog="python -m examples.ocr.train", description=__doc__)
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True)
-    parser.add_argument("--quick", action="store_true", help="a third of the time; reads less well")
-    parser.add_argument("--opset", type=int, default=17, help="of the graphs (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="train for a third of the time, with lower accuracy")
+    parser.add_argument("--opset", type=int, default=17, help="ONNX opset of the graphs (default: %(default)s)")
     arguments = parser.parse_args(argv)
     train(arguments.out, QUICK if arguments.quick else FULL, arguments.opset)
     return str(arguments.out)

