@@ -53,7 +53,7 @@ def test_missing_library_of_the_backend_in_use_is_named(engine, derive, make_sta
 def test_optional_library_may_be_missing(engine, derive, make_standin, make_tree, capfd):
     base = derive(make_standin(BOOKWORM).full, f"RUN rm {LIBRARIES}/libsqlite3.so*")
     build(engine, make_tree(base=base))
-    assert "stays without libsqlite3.so.0" in capfd.readouterr().err
+    assert "lacks libsqlite3.so.0" in capfd.readouterr().err
 
 
 def test_full_image_of_the_legacy_builder_needs_no_onnxruntime_backend(legacy, derive, make_standin, make_tree):
