@@ -154,7 +154,7 @@ def test_base_image_alone_is_used_whole_without_its_slim_image(engine, bases, mo
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"tritoned_{name}:v1\n"
     if image_id(engine, "debian:12-slim") == "":
-        assert "building on the whole of" in done.stderr
+        assert "building on the full image" in done.stderr
 
 
 def test_missing_base_image_is_reported_before_the_conversion(engine, model, name):

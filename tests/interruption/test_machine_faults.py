@@ -41,7 +41,7 @@ def test_engine_that_fails_midway_costs_no_conversion(checkout, failing, exit_co
     assert contents(kept / "model_repository") == contents(checkout.state / "expected")
     assert not (kept / "tmp").exists()
     # The printed command, as a user copies it, with a working engine.
-    command = re.search(r"go on with: (.*)", done[2])[1]
+    command = re.search(r"continue with: (.*)", done[2])[1]
     code, out, err = checkout.run(["bash", "-c", command if "--no-verify" in command else f"{command} --no-verify"])
     assert (code, out) == (0, f"tritoned_{NAME}:{TAG}\n"), err
     assert contents(checkout.good / "model_repository") == contents(checkout.state / "expected")
@@ -54,7 +54,7 @@ def test_missing_wheels_cost_no_conversion(checkout, tmp_path):
     no_index = {"XDG_CACHE_HOME": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": ""}
     done = checkout.run(checkout.command("-", options=NO_PROOF), **no_index, PIP_CONFIG_FILE=os.devnull)
     assert "package index cannot be reached" in sentence(done, 7)
-    command = re.search(r"go on with: (.*)", done[2])[1]
+    command = re.search(r"continue with: (.*)", done[2])[1]
     code, out, err = checkout.run(["bash", "-c", command])
     assert (code, out) == (0, f"tritoned_{NAME}:{TAG}\n"), err
     assert list((checkout.good / "wheelhouse").glob("*.whl"))

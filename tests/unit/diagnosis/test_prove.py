@@ -71,7 +71,7 @@ def test_a_build_that_fails_is_the_only_row_and_is_cleared_up(docker, tmp_path, 
     script = tmp_path / "make_triton_image.sh"
     script.write_text("""#!/bin/sh
 echo "$@" >&2
-echo "  the finished model repository is kept; go on with: this" >&2
+echo "  the finished model repository is kept; continue with: this" >&2
 echo "error: the server ended; its log says:
 first line
 ModuleNotFoundError: no x" >&2
@@ -86,5 +86,5 @@ exit 7
     )
     said = capfd.readouterr().err
     assert "--base-image base:1 --release 24.10" in said and "first line" in said
-    assert "go on with" not in said, "what was made is removed"
+    assert "continue with" not in said, "what was made is removed"
     assert "rmi --force tritoned_doctor-" in docker.calls()
