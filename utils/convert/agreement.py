@@ -1,4 +1,4 @@
-"""How far the answers of a reduced graph are from the original's: one rule for each kind of answer."""
+"""Agreement of a graph of reduced precision with the reference model: one rule for each kind of answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from itertools import combinations
 
 import numpy as np
 
-# Of probabilities, or of the spread of values: what the original itself holds so close is as good as equal.
+# Of probabilities, or of the range of values: choices that the reference model scores this close count as equal.
 TIE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """`share` of choices that are the same (embeddings: lowest cosine similarity); `drift`: largest difference."""
+    """`share`: equal choices (embeddings: lowest cosine similarity); `drift`: largest difference."""
 
     share: float
     drift: float
@@ -22,12 +22,12 @@ class Agreement:
         return f"{self.measured} {100 * self.share:.6g}%, largest drift {self.drift:.2g}"
 
 
-# Two lists of FP32 arrays, one a text: the original's, and those that are held against them.
+# Two lists of FP32 arrays, one per text: the reference model's, and the reduced graph's.
 Rule = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Agreement]
 
 
 def _choices(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
-    """The label scored best, of a text or of each of its tokens."""
+    """The best label of a text, or of each of its tokens."""
     same, drifts = [], []
     for one, other in zip(wanted, given, strict=True):
         right, said = _softmax(one), _softmax(other)
@@ -38,7 +38,7 @@ def _choices(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agree
 
 
 def _decisions(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
-    """Each label by itself: above one half, or not."""
+    """Each label separately: above one half or not."""
     right, said = (1 / (1 + np.exp(-np.stack(list(each)))) for each in (wanted, given))
     same = ((right > 0.5) == (said > 0.5)) | (np.abs(right - 0.5) <= TIE)
     return _agreement("same decision", same.reshape(-1), [np.abs(right - said).max()])
@@ -74,5 +74,5 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-# By what makes scores of the values; "none": they are served as they are.
+# By the activation of the values; "none": they are served as they are.
 RULES: dict[str, Rule] = {"softmax": _choices, "sigmoid": _decisions, "none": _order, "cosine": _cosines}

@@ -21,9 +21,9 @@ from utils.host.link_or_copy import link
 from utils.host.progress import warn
 
 CONTENT = "conversion.json"
-# What a graph, a tokenizer or an answer may depend on.
+# Packages that a graph, a tokenizer or an answer may depend on.
 TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime", "onnxscript", "tokenizers", "numpy")
-# All entries together; the one that was longest not used goes first.
+# The limit of all entries together; the least recently used entry is removed first.
 BOUND_VARIABLE, DEFAULT_GIGABYTES = "TRITON_FACTORY_CACHE_GB", 20.0
 
 
@@ -42,24 +42,24 @@ def _version(tool: str) -> str:
 
 @lru_cache
 def _code() -> str:
-    """A change in what converts, or in the tokenization that is checked, makes everything anew."""
+    """A digest of the code that converts: a change invalidates every entry."""
     files = sorted([*(ROOT / "utils").rglob("*.py"), *(ROOT / "model_repository/shared").glob("*.py")])
     return digest.of_files({str(file.relative_to(ROOT)): file for file in files})
 
 
 def find(key: str, *, checked: int) -> dict[str, Any] | None:
-    """What is written of a kept conversion whose batches were checked up to `checked` rows; its files unread."""
+    """The content of an entry whose batches were checked up to `checked` rows; its files are not read."""
     try:
         if _folder().is_dir():
             with locked(_folder()):  # another build may be about to put an entry into its place
                 return _content(key, checked)
     except OSError:
-        pass  # who may not lock the cache does without it
+        pass  # without permission to lock, there is no cache
     return None
 
 
 def take(key: str, destination: Path, *, checked: int) -> dict[str, Any] | None:
-    """The same, its files put into `destination`; None when there is none, or one that is damaged, which goes then."""
+    """Like `find`, with the files placed into `destination`; None without an entry. A damaged entry is removed."""
     try:
         if not _folder().is_dir():
             return None
@@ -79,7 +79,7 @@ def take(key: str, destination: Path, *, checked: int) -> dict[str, Any] | None:
 
 
 def _content(key: str, checked: int) -> dict[str, Any] | None:
-    """Called under the lock."""
+    """Requires the lock."""
     try:
         content: dict[str, Any] = json.loads((_folder() / key / CONTENT).read_text(encoding="utf-8"))
         return content if bound() and content["checked"] >= checked and content["files"] else None
@@ -91,7 +91,7 @@ def _content(key: str, checked: int) -> dict[str, Any] | None:
 
 
 def _placed(key: str, names: Collection[str], destination: Path) -> bool:
-    """Called under the lock. False where a file is not there."""
+    """False if a file is missing. Requires the lock."""
     try:
         destination.mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -103,7 +103,7 @@ def _placed(key: str, names: Collection[str], destination: Path) -> bool:
 
 
 def keep(key: str, files: list[Path], content: Mapping[str, Any]) -> None:
-    """Keeps a conversion in place of any other of that key; a cache that cannot be written to fails no build."""
+    """Stores a conversion, replacing an entry of the same key; a failure to write is only a warning."""
     if not bound():
         return
     try:
@@ -122,11 +122,11 @@ def keep(key: str, files: list[Path], content: Mapping[str, Any]) -> None:
             fresh.rename(_folder() / key)
             _evict()
     except OSError as error:
-        warn(f"the conversion is not kept for other builds: {error}; XDG_CACHE_HOME moves the cache")
+        warn(f"the conversion is not cached: {error}; set XDG_CACHE_HOME to move the cache")
 
 
 def bound() -> float:
-    """The most bytes that are kept; 0 keeps nothing."""
+    """The limit in bytes; 0 disables the cache."""
     try:
         return max(0.0, float(os.environ.get(BOUND_VARIABLE) or DEFAULT_GIGABYTES)) * 1e9
     except ValueError:
@@ -134,7 +134,7 @@ def bound() -> float:
 
 
 def _evict() -> None:
-    """Called under the lock."""
+    """Requires the lock."""
     entries = sorted(_folder().glob(f"[0-9a-f]*/{CONTENT}"), key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0
     for file in entries:
@@ -144,8 +144,8 @@ def _evict() -> None:
 
 
 def _remove(key: str, reason: str) -> None:
-    """Called under the lock."""
-    warn(f"a kept conversion {reason} ({str(_folder() / key)!r}); it is made anew")
+    """Requires the lock."""
+    warn(f"a cached conversion {reason} ({str(_folder() / key)!r}); the model is converted again")
     shutil.rmtree(_folder() / key, ignore_errors=True)
 
 

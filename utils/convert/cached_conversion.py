@@ -1,4 +1,4 @@
-"""A conversion as JSON values and back, and the key it is kept by (utils/convert/cache.py). Imports no torch."""
+"""A conversion as JSON values and back, and its cache key. Imports no torch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,17 +17,17 @@ from utils.sources.fetch import Metadata
 from utils.sources.storage import StorageRef
 from utils.targets.target import Target
 
-# utils/convert/parity.py checks no larger batches.
+# parity.py checks no larger batches.
 MOST_CHECKED = 5
 
 
 def checked_rows(max_batch_size: int) -> int:
-    """The largest batch that a conversion for `max_batch_size` is checked with."""
+    """The largest batch that parity checks for `max_batch_size`."""
     return min(max_batch_size, MOST_CHECKED)
 
 
 def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, settings: Mapping[str, Any]) -> str:
-    """What enters a conversion and its answers. Not in it: names, tag, batch size, and labels where they come later."""
+    """The digest of all inputs of a conversion and its answers: not names, tag, batch size, or labels put in later."""
     sources = source.sources
     return cache.key_of(
         {
@@ -50,7 +50,7 @@ def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, set
 
 
 def _identity(reference: StorageRef | None, revision: str) -> list[str]:
-    """A local folder is known by its content alone, wherever it lies."""
+    """A local folder is identified by its content alone."""
     return [revision] if reference is None or reference.scheme == "local" else [str(reference), revision]
 
 

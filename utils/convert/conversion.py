@@ -1,4 +1,4 @@
-"""Stage 4: a PyTorch model and its tokenizer become a graph and a frozen tokenizer, compared with the originals."""
+"""Stage 4: converts a PyTorch model and its tokenizer to a graph and a frozen tokenizer, and compares both."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +25,9 @@ from utils.targets.formats import GraphForm
 
 
 def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec) -> Conversion:
-    """Writes the graph and tokenizer.json to `destination`, compares both with the originals, answers golden requests.
+    """Writes the graph and tokenizer.json to `destination`, compares both with the reference, answers golden requests.
 
-    The loaded model ends with this call. Raises SourceError (3), ExportError (4) or ParityError (5).
+    The loaded model is released when it returns. Raises SourceError (3), ExportError (4) or ParityError (5).
     """
     exporter.quieten()
     task, target = spec.task, spec.target
@@ -115,10 +115,10 @@ def _export(reference: ReferenceModel, destination: Path, spec: ConversionSpec) 
 
 
 def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec) -> None:
-    """ParityError (5) where the frozen tokenizer or the graph answers otherwise than the originals."""
+    """ParityError (5) if the frozen tokenizer or the graph differs from the reference."""
     names, texts = tuple(tensor.name for tensor in graph.inputs), reference.texts
     count = tokenization.check_parity(frozen, reference.tokenizer, names, pairs=not isinstance(texts[0], str))
-    note(f"tokenizer: {count} texts, all ids as {type(reference.tokenizer).__name__} gives them")
+    note(f"tokenizer: {count} texts, all ids equal to those of {type(reference.tokenizer).__name__}")
     result = parity.check_outputs(graph, frozen, texts, reference.outputs, max_batch_size=spec.max_batch_size)
     note(
         f"{', '.join(spec.task.graph_outputs)} against PyTorch on {result.texts} rows of ragged batches: "
@@ -127,7 +127,7 @@ def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spe
 
 
 def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:
-    """The tensors a conversion will have, told without weights. Raises what `convert` would for the same config."""
+    """The tensors of a conversion, predicted without weights. Raises what `convert` would for the same config."""
     exporter.quieten()
     loaded = reference_model.load_config(config.file.parent)
     require_supported(config.model_type, task.export_task)
@@ -136,10 +136,10 @@ def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:
 
 
 def with_form(graph: Graph, form: GraphForm) -> Graph:
-    """`graph` with the form's types and dims on its inputs.
+    """`graph` with the types and dims of `form` on its inputs.
 
-    Outputs stay as the graph has them: the ONNX Runtime backend loads no config that fixes an output's dimension
-    which the graph leaves free, while it lets a config fix one of an input. Source: CompareDimsSupported in
+    Outputs stay as they are: the ONNX Runtime backend accepts a config that fixes a free dimension of an input, but not
+    of an output. Source: CompareDimsSupported in
     src/onnxruntime_utils.cc of onnxruntime_backend.
     """
     length = form.sequence_length or -1
@@ -156,11 +156,13 @@ def _served_part(graph: Graph, task: ModelTask) -> Graph:
 
 
 def _require_from_text(inputs: tuple[TensorSpec, ...]) -> None:
-    """ExportError when a graph takes what cannot be told from a text."""
+    """ExportError if the graph has an input that does not come from a text."""
     known = load_shared("tokenization").TENSORS
     others = [tensor.name for tensor in inputs if tensor.name not in known]
     if others:
-        raise ExportError(f"the graph takes {', '.join(others)}, which no text gives; it may take {', '.join(known)}")
+        raise ExportError(
+            f"the graph has the inputs {', '.join(others)}, which do not come from a text; allowed: {', '.join(known)}"
+        )
 
 
 def _only(outputs: tuple[TensorSpec, ...], names: tuple[str, ...]) -> tuple[TensorSpec, ...]:

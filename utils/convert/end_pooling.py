@@ -1,4 +1,4 @@
-"""Heads that pool at a text's last end token, as BART's do: transformers takes all rows of a batch to have as many."""
+"""Heads that pool at the last end token, as BART's: transformers needs the same number of them in every row."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import Any
 
 @contextlib.contextmanager
 def pooled_by_row(model: Any) -> Iterator[None]:
-    """For the time of an export, such a head gets the hidden state [B, H] at the last end token of each row.
+    """During an export, such a head gets the hidden state [B, H] at the last end token of each row.
 
     transformers (modeling_bart.py and its kin) reshapes the states of all end tokens of a batch, and raises ValueError
-    where its rows have different numbers of them. A graph cannot raise: a user's text with an end token in it would
-    take another row's state. For one text both are the same. Other models are left as they are.
+    if the rows have different numbers of them. A graph cannot raise: a text that contains an end token would get
+    another row's state. For a single text both are the same. Other models are not changed.
     """
     head = getattr(model, "classification_head", None)
     if head is None or not getattr(model.config, "is_encoder_decoder", False):

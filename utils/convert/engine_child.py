@@ -1,4 +1,4 @@
-"""The other side of engine_session.py, run by the Python that serves: batches on stdin, their outputs on stdout."""
+"""The child of engine_session.py in the serving environment: reads batches on stdin, writes outputs to stdout."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from utils.host.streams import take_stdout
 
 
 def main() -> None:
-    """First a line of JSON: the graph and its settings; answered with a line: the precision computed in."""
+    """Reads one line of JSON (the graph, its settings), writes one line (the precision), then serves batches."""
     # Libraries print to stdout, too.
     answers = take_stdout()
     request = json.loads(sys.stdin.buffer.readline())

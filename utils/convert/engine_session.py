@@ -1,4 +1,4 @@
-"""A graph run by the very code that serves it, in the environment of the served models; a child process does it."""
+"""Runs a graph with the code that serves it, in a child process in the serving environment."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from utils.repository.pipeline import Graph
 
 @contextlib.contextmanager
 def engine_session(graph: Graph, engine: str, precision: str) -> Iterator[Session | None]:
-    """The graph on the CPU by `engine` in `precision`; None where this CPU does not compute in it. ExportError (4)."""
+    """The graph on the CPU by `engine` in `precision`; None if this CPU does not support it. ExportError (4)."""
     python = environment.ensure(SERVING)
     command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.convert.engine_child"]
     request = {
@@ -43,24 +43,24 @@ def engine_session(graph: Graph, engine: str, precision: str) -> Iterator[Sessio
         child.stdin.write(json.dumps(request).encode() + b"\n")
         child.stdin.flush()
         try:
-            yield _asking(child.stdin, child.stdout) if _precision(child) == precision else None
+            yield _requests(child.stdin, child.stdout) if _precision(child) == precision else None
         finally:
             child.kill()
 
 
 def _precision(child: "subprocess.Popen[bytes]") -> str:
-    """What the child computes in: its first line."""
+    """The precision that the child reports in its first line."""
     assert child.stdout and child.stderr
     line = child.stdout.readline()
     if not line:
-        said = (child.stderr.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
-        raise ExportError(f"the engine cannot run the graph ({said}); build with --engine onnxruntime")
+        reason = (child.stderr.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
+        raise ExportError(f"the engine cannot run the graph ({reason}); build with --engine onnxruntime")
     return str(json.loads(line)["precision"])
 
 
-def _asking(requests: IO[bytes], answers: IO[bytes]) -> Session:
-    def ask(feed: Mapping[str, Any]) -> Sequence[np.ndarray]:
+def _requests(requests: IO[bytes], answers: IO[bytes]) -> Session:
+    def run(feed: Mapping[str, Any]) -> Sequence[np.ndarray]:
         write_arrays(requests, feed)
         return list(read_arrays(answers).values())
 
-    return ask
+    return run

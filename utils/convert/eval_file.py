@@ -16,14 +16,14 @@ LABEL = "label"
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledText:
-    """`label` is the place of the right one among the labels."""
+    """`label`: the index of the right label."""
 
     text: Text
     label: int
 
 
 def read_labelled_texts(file: Path, inputs: Sequence[str], labels: Sequence[str]) -> tuple[LabelledText, ...]:
-    """The rows of `file`, each the `inputs` and a label; SourceError naming the first that is none.
+    """The rows of `file`, each the `inputs` and a label; SourceError for the first bad row.
 
     .tsv and .csv have the columns in that order, or the label where a first line says "label". In .jsonl each line is
     an object with those names. A label is one of `labels`, or its number.
@@ -60,14 +60,12 @@ def _rows(file: Path, inputs: Sequence[str]) -> Iterator[tuple[int, list[object]
 def _labelled(file: Path, number: int, row: list[object], inputs: Sequence[str], labels: Sequence[str]) -> LabelledText:
     *texts, label = row or [None]
     if len(texts) != len(inputs) or not all(isinstance(text, str) for text in texts):
-        raise SourceError(
-            f"--eval-file {str(file)!r} line {number} does not hold {', '.join(inputs)} and label; write these there"
-        )
+        raise SourceError(f"--eval-file {str(file)!r} line {number} must hold {', '.join(inputs)} and label")
     known = {**{str(place): place for place in range(len(labels))}, **{text: at for at, text in enumerate(labels)}}
     if str(label) not in known:
         raise SourceError(
-            f"--eval-file {str(file)!r} line {number} has the label {str(label)[:60]!r}, which is none of the model's: "
-            f"{', '.join(labels[:10])}"
+            f"--eval-file {str(file)!r} line {number} has the label {str(label)[:60]!r}, which is not one "
+            f"of the model's: {', '.join(labels[:10])}"
         )
     given = [str(text) for text in texts]
     pair = len(given) > 1 and given[1]

@@ -1,4 +1,4 @@
-"""The one place that knows optimum's ONNX exporter, so that another can take its place."""
+"""The only module that uses optimum's ONNX exporter, so that it can be replaced."""
 
 import logging
 import tempfile
@@ -19,7 +19,7 @@ GRAPH_FILE = "model.onnx"
 
 
 def quieten() -> None:
-    """Keeps the libraries' own advice off the user's terminal; `--debug` lets it through."""
+    """Silences the libraries' own messages unless --debug is set."""
     if debugging():
         return
     warnings.simplefilter("ignore")
@@ -44,7 +44,7 @@ def supported_types(export_task: str) -> list[str]:
 def predicted_tensors(
     config: Any, export_task: str, head_size: int
 ) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """The inputs and outputs an export will have, told from the model's config alone (for --dry-run)."""
+    """The inputs and outputs of an export, from the model's config alone (for --dry-run)."""
     onnx_config = _constructor(config, export_task)(config)
     inputs = tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in onnx_config.inputs)
     last = {"logits": (head_size,), "last_hidden_state": (getattr(config, "hidden_size", -1),)}
@@ -83,11 +83,11 @@ def open_session(graph: Graph) -> Session:
     try:
         session = onnx_session(graph.path)
     except Exception as error:  # ONNX Runtime's own classes share no base
-        # The file lies in a temporary folder, which says nothing to a user.
+        # The path of the temporary folder means nothing to a user.
         reason = " ".join(str(error).replace(f"{graph.path.parent}/", "").split())[:300]
         raise ExportError(
-            f"ONNX Runtime does not load the graph that was made of the model: {reason}; build with another "
-            "--precision or --release, or report it"
+            f"ONNX Runtime cannot load the exported graph: {reason}; build with another --precision or --release, or "
+            "report it"
         ) from error
     names = [tensor.name for tensor in graph.outputs]
     return lambda feed: session.run(names, dict(feed))
@@ -103,7 +103,7 @@ def _constructor(config: Any, export_task: str) -> Any:
 
 
 def _taking_type_ids(config: Any, export_task: str) -> Any:
-    """The exporter's own description of a model, with token_type_ids among the inputs."""
+    """The exporter's config of a model, with token_type_ids among the inputs."""
     make = _constructor(config, export_task)
     base = make.func
     axes = {0: "batch_size", 1: "sequence_length"}
@@ -114,13 +114,13 @@ def _taking_type_ids(config: Any, export_task: str) -> Any:
 def export(model: Any, destination: Path, *, export_task: str, release: Release, type_ids: bool = False) -> Path:
     """Writes `destination`/model.onnx (and its external data above 2 GB) at the release's opset and IR version.
 
-    `type_ids` adds the input token_type_ids, which the exporter leaves out of decoders.
+    `type_ids` adds the input token_type_ids, which the exporter omits for decoders.
     """
     from optimum.exporters.onnx.convert import onnx_export_from_model
 
     quieten()
     destination.mkdir(parents=True, exist_ok=True)
-    # The exporter also copies the model folder's tokenizer files to where it writes; they are not ours to serve.
+    # The exporter also copies the tokenizer files of the model folder; they are not served.
     with tempfile.TemporaryDirectory(prefix="export-", dir=destination) as private:
         try:
             onnx_export_from_model(
@@ -130,9 +130,9 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release,
                 opset=release.opset,
                 device="cpu",
                 custom_onnx_configs={"model": _taking_type_ids(model.config, export_task)} if type_ids else None,
-                do_validation=False,  # it only logs a mismatch; utils/convert/parity.py makes it fatal
+                do_validation=False,  # it only logs a mismatch; parity.py raises
             )
-        except Exception as error:  # the exporter, torch and onnx raise whatever they like
+        except Exception as error:  # the exporter, torch and onnx raise any type
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise ExportError(
                 f"exporting {type(model).__name__} at opset {release.opset} (Triton {release.name}) failed: {reason}; "
@@ -146,7 +146,7 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release,
 
 
 def clamp_ir(graph: Path, release: Release) -> None:
-    """The release's ONNX Runtime refuses a graph of a newer IR; the versions differ in what this graph does not use."""
+    """Lowers the IR version to what the release's ONNX Runtime loads; the graph uses nothing of newer versions."""
     import onnx
 
     model = onnx.load(str(graph), load_external_data=False)

@@ -1,4 +1,4 @@
-"""The exported graph against the PyTorch model, on padded batches of texts of different lengths. Fatal."""
+"""Compares the exported graph with the PyTorch model on padded batches of texts of different lengths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from utils.host.errors import ParityError
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
 
-# Exports measured so far differ by at most 3e-6; what is padded or masked wrongly differs by far more.
+# Correct exports differ by at most 3e-6 (measured); wrong padding or masks differ by far more.
 TOLERANCE = 1e-3
 BATCH_SIZES = (1, 2, 3, 5)
-# Outputs whose largest value is a choice: of a label, or of a place in the text.
+# Outputs whose largest value is a choice: of a label, or of a position in the text.
 CHOICES = ("logits", "start_logits", "end_logits")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """`max_difference` over all outputs; `agreement` is the share of choices that are the same.
+    """`max_difference` over all outputs; `agreement`: the share of equal choices.
 
-    `first`: where an output first differs by more than is allowed, with both values; "" where none does.
+    `first`: the first position that differs by more than the tolerance, with both values; "" if none does.
     """
 
     texts: int
@@ -46,10 +46,10 @@ def check_outputs(
     *,
     max_batch_size: int,
 ) -> Parity:
-    """Runs the graph on each text alone, then on ragged batches; ParityError (5) when an output or a choice differs.
+    """Runs the graph on each text alone, then on ragged batches; ParityError (5) if an output or a choice differs.
 
-    expected: PyTorch's outputs, one {name: FP32 array} for each text alone; of a padded row only what it has, too,
-    is compared. Absolute tolerance, scaled for large values.
+    expected: PyTorch's outputs, one {name: FP32 array} for each text alone; the padding of a row is not compared. The
+    tolerance is absolute, scaled for large values.
     """
     answer = _answering(graph, frozen)
     largest = {name: max(float(np.abs(row[name]).max(initial=0)) for row in expected) for name in expected[0]}
@@ -58,13 +58,13 @@ def check_outputs(
     fixed = (frozen.settings["padding"] or {}).get("length") is not None
     alone = _compare(answer, texts, expected, singles, tolerances, padded=fixed)
     if not alone.agrees:
-        raise ParityError(f"the {graph.format} graph does not answer as PyTorch does: {alone}; nothing was built")
+        raise ParityError(f"the {graph.format} graph and PyTorch differ: {alone}; nothing was built")
     padded = _compare(answer, texts, expected, batches, tolerances, padded=True)
     if not padded.agrees:
         raise ParityError(
-            f"the {graph.format} graph does not answer as PyTorch does when texts of different lengths share a batch: "
-            f"{padded}, while each text alone agrees; the answers of some model types depend on padding: "
-            "build with MAX_BATCH_SIZE 1; nothing was built"
+            f"the {graph.format} graph and PyTorch differ when texts of different lengths share a batch: {padded}; "
+            "each text alone agrees; the answers of this model depend on padding: build with MAX_BATCH_SIZE 1; nothing "
+            "was built"
         )
     compared = alone.texts + padded.texts
     return Parity(
@@ -76,7 +76,7 @@ def check_outputs(
 
 
 def _answering(graph: Graph, frozen: FrozenTokenizer) -> Callable[[list[Text]], dict[str, np.ndarray]]:
-    """Texts to the graph's outputs, by the served tokenization and the graph's own runtime."""
+    """Runs texts through the served tokenization and the graph's own runtime."""
     served = load_shared("tokenization")
     tokenizer = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = {tensor.name: tensor.dtype.lower() for tensor in graph.inputs}
@@ -107,23 +107,23 @@ def _compare(
 ) -> Parity:
     differences, choices, compared, first = [0.0], [], 0, ""
     for rows in batches:
-        given = answer([texts[row] for row in rows])
+        outputs = answer([texts[row] for row in rows])
         compared += len(rows)
-        for name, batch in given.items():
+        for name, batch in outputs.items():
             if batch.shape[:1] != (len(rows),):
                 raise ParityError(f"the graph gives {name} {list(batch.shape)} for {len(rows)} texts")
         for name, tolerance in tolerances.items():
             for place, row in enumerate(rows):
-                wanted = expected[row][name]
-                output = given[name][place]
+                reference = expected[row][name]
+                output = outputs[name][place]
                 if padded:
-                    output = output[tuple(slice(size) for size in wanted.shape)]
-                difference = _difference(name, output, wanted, texts[row])
+                    output = output[tuple(slice(size) for size in reference.shape)]
+                difference = _difference(name, output, reference, texts[row])
                 differences.append(difference)
                 if not first and difference > tolerance:
-                    first = _place(name, output, wanted, tolerance, texts[row])
+                    first = _position(name, output, reference, tolerance, texts[row])
                 if name in CHOICES:
-                    choices.append(_same_choice(output, wanted))
+                    choices.append(_same_choice(output, reference))
     agreement = float(np.mean(choices)) if choices else 1.0
     return Parity(
         texts=compared,
@@ -134,30 +134,30 @@ def _compare(
     )
 
 
-def _place(name: str, output: np.ndarray, wanted: np.ndarray, tolerance: float, text: Text) -> str:
-    """The first number that differs by more than is allowed, and both values."""
-    index = tuple(int(each) for each in np.argwhere(np.abs(output - wanted) > tolerance)[0])
-    return f"{name}{list(index)} for {text[:60]!r} is {output[index]:.9g} where PyTorch gives {wanted[index]:.9g}"
+def _position(name: str, output: np.ndarray, reference: np.ndarray, tolerance: float, text: Text) -> str:
+    """The first number that differs by more than `tolerance`, with both values."""
+    index = tuple(int(each) for each in np.argwhere(np.abs(output - reference) > tolerance)[0])
+    return f"{name}{list(index)} for {text[:60]!r} is {output[index]:.9g} where PyTorch gives {reference[index]:.9g}"
 
 
-def _difference(name: str, output: np.ndarray, wanted: np.ndarray, text: Text) -> float:
-    """The largest difference of one row, what stands for padding cut off."""
-    if output.shape != wanted.shape:
-        raise ParityError(f"the graph gives {name} {list(output.shape)}; PyTorch gives {list(wanted.shape)} a text")
-    difference = np.abs(output - wanted)
+def _difference(name: str, output: np.ndarray, reference: np.ndarray, text: Text) -> float:
+    """The largest difference of one row without its padding."""
+    if output.shape != reference.shape:
+        raise ParityError(f"the graph gives {name} {list(output.shape)}; PyTorch gives {list(reference.shape)} a text")
+    difference = np.abs(output - reference)
     if not np.isfinite(difference).all():
         raise ParityError(f"the {name} for {text[:60]!r} are not finite; nothing was built")
     return float(difference.max(initial=0))
 
 
-def _same_choice(output: np.ndarray, wanted: np.ndarray) -> bool:
-    """Is what the graph scores best what PyTorch, too, scores best, ties within the tolerance included?"""
-    chosen = np.take_along_axis(wanted, output.argmax(axis=-1, keepdims=True), axis=-1)
-    return bool((wanted.max(axis=-1, keepdims=True) - chosen <= TOLERANCE).all())
+def _same_choice(output: np.ndarray, reference: np.ndarray) -> bool:
+    """Whether the graph's best choice is PyTorch's best, or within the tolerance of it."""
+    chosen = np.take_along_axis(reference, output.argmax(axis=-1, keepdims=True), axis=-1)
+    return bool((reference.max(axis=-1, keepdims=True) - chosen <= TOLERANCE).all())
 
 
 def _ragged_batches(count: int, largest: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Every text alone, and in batches of each size up to `largest`, neighbours of different lengths together."""
+    """Every text alone, and batches of each size up to `largest` of neighbours with different lengths."""
     sizes = [size for size in BATCH_SIZES if 1 < size <= largest]
     batches = [list(range(start, min(start + size, count))) for size in sizes for start in range(0, count, size)]
     return [[row] for row in range(count)], batches

@@ -1,40 +1,40 @@
-"""Texts made from one tokenizer: its own special tokens inside a user's text, and lengths around its limit."""
+"""Probe texts made from a tokenizer: its special tokens inside a text, and lengths around its limit."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-# A cuneiform sign: hardly a vocabulary has it, and no normalizer drops it.
+# A cuneiform sign: hardly any vocabulary has it, and no normalizer removes it.
 UNKNOWN = "\U00012000"
-# A tokenizer can have a thousand added tokens; all of them are found by the same code.
+# A tokenizer can have a thousand added tokens; the same code finds all of them.
 MOST_TOKENS = 24
-# Candidates for a word that adds one token whenever it is repeated; then so many words of the vocabulary itself.
+# Candidates for a word that adds one token per repetition; then this many words of the vocabulary.
 WORDS = ("a", "the", "e", ".", "1", "是", UNKNOWN)
 MOST_WORDS = 300
-# The model itself runs on texts around the limit where this costs less than the texts it runs on anyway.
+# The model runs on texts around the limit only up to this many tokens, to bound the cost.
 LONGEST_RUN = 128
 LONGEST_OF_PAIR = 2000  # characters
-# No text is made for a limit above this many tokens: they would take longer than the rest of the proof.
+# No text is made for a limit above this many tokens: it would cost more than the rest of the proof.
 LONGEST_LIMIT = 32_768
 
 
 def paired(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Each text with another, or with "a" where both are long.
+    """Each text paired with another, or with "a" if both are long.
 
-    What is cut from a pair, longest first, takes memory that is quadratic in its length (tokenizers 0.22).
+    Truncating a pair, longest first, takes memory quadratic in the length (tokenizers 0.22).
     """
     pairs = zip(texts, reversed(texts), strict=True)
     return tuple((text, other if min(len(text), len(other)) <= LONGEST_OF_PAIR else "a") for text, other in pairs)
 
 
 def probe_texts(tokenizer: Any, limit: int | None) -> tuple[str, ...]:
-    """All probes of a tokenizer of transformers; none of special tokens or lengths where it has no such."""
+    """All probes of a transformers tokenizer: special tokens and lengths only if it has them."""
     return (*token_texts(tokenizer), *token_probes(tokenizer), *length_texts(tokenizer, limit))
 
 
 def token_probes(tokenizer: Any) -> tuple[str, ...]:
-    """Each special and each added token (the first MOST_TOKENS of either) in, before and after other words."""
+    """Each special and added token (the first MOST_TOKENS of each kind) inside, before and after other words."""
     added = {str(token): token.special for token in tokenizer.added_tokens_decoder.values()}
     special = list(dict.fromkeys([*tokenizer.all_special_tokens, *(name for name in added if added[name])]))
     plain = [name for name in added if not added[name]]
@@ -47,13 +47,13 @@ def _around(token: str) -> tuple[str, ...]:
 
 
 def model_texts(tokenizer: Any, limit: int | None) -> tuple[str, ...]:
-    """Those that the model is run on, too: around the limit only where that is at most LONGEST_RUN tokens."""
+    """The probes that the model also runs on: around the limit only if it is at most LONGEST_RUN tokens."""
     lengths = length_texts(tokenizer, limit) if limit is not None and limit <= LONGEST_RUN else ()
     return (*token_texts(tokenizer), *lengths)
 
 
 def token_texts(tokenizer: Any) -> tuple[str, ...]:
-    """Special and added tokens as a user may type them, apart and in words, and what the vocabulary does not have."""
+    """Special and added tokens as a user may type them, apart and in words, and characters outside the vocabulary."""
     tokens = _tokens(tokenizer)
     texts = [f"What is {UNKNOWN} here, {UNKNOWN}{UNKNOWN}x and \ue000?"]
     if tokens:
@@ -71,7 +71,7 @@ def _tokens(tokenizer: Any) -> list[str]:
 
 
 def length_texts(tokenizer: Any, limit: int | None) -> tuple[str, ...]:
-    """Texts of one token less than the limit, of as many and of one more; none where no word adds one token."""
+    """Texts of one token below, at and above the limit; none if no word adds exactly one token."""
     if limit is None or limit > LONGEST_LIMIT:
         return ()
     word = next((word for word in _words(tokenizer) if _adds_one(tokenizer, word)), None)
@@ -100,7 +100,7 @@ def _count(tokenizer: Any, text: str) -> int:
 
 
 def first_difference(tokenizer: Any, texts: Sequence[Any], name: str, given: np.ndarray, right: np.ndarray) -> str:
-    """Where two arrays [B, tokens] part first, in words: the text, the position, both values, the likely cause."""
+    """The first difference of two arrays [B, tokens], in words: text, position, both values, the likely cause."""
     if given.shape[0] != right.shape[0]:
         return f"a batch of {len(texts)} texts: {given.shape[0]} rows instead of {right.shape[0]}"
     shortest = min(given.shape[1], right.shape[1])

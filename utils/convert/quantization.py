@@ -1,4 +1,4 @@
-"""A graph in another precision, guarded: what it answers is held against PyTorch before anything is built of it."""
+"""Converts a graph to another precision and checks its agreement with PyTorch."""
 
 import copy
 import functools
@@ -23,11 +23,11 @@ from utils.targets.precisions import DEFAULT_PRECISION
 
 
 def reduce(graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> tuple[Graph, ReferenceModel]:
-    """The graph in the precision wanted, and the original as it answers with that graph in PyTorch's place.
+    """The graph in the precision of `spec`, and the reference model with that graph in place of its layers.
 
-    So tokenizer and post-processing of the golden answers stay transformers' own, and the numbers between them are
-    those of the very graph that is served, run by ONNX Runtime. Where the graph stays as it is and the engine computes
-    in that precision, on CPUs that can, the golden answers stay PyTorch's. ParityError (5) below the least agreement.
+    The golden answers then use transformers' tokenizer and post-processing, and the numbers of the served graph, run
+    by ONNX Runtime. If the graph stays as it is and the engine computes in the precision, the golden answers stay
+    PyTorch's. ParityError (5) below the minimum agreement.
     """
     precision = spec.target.reduction.precision
     if precision.name == DEFAULT_PRECISION:
@@ -36,8 +36,8 @@ def reduce(graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> tup
         with engine_session(graph, spec.target.engine.name, precision.name) as session:
             if session is None:
                 warn(
-                    f"this machine's CPU does not compute in {precision.name}: how well it agrees was not measured; "
-                    "a server measures it at its start, and computes in fp32 where it does not hold"
+                    f"this machine's CPU does not compute in {precision.name}, so its agreement was not measured; a "
+                    "server measures it at startup and falls back to fp32"
                 )
             else:
                 _guarded(graph, reference, session, spec)
@@ -47,9 +47,9 @@ def reduce(graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> tup
 
 
 def _guarded(graph: Graph, reference: ReferenceModel, session: Session, spec: ConversionSpec) -> ReferenceModel:
-    """The original as it answers with `session` in PyTorch's place; ParityError below the least agreement."""
+    """The reference model with `session` in place of its layers; ParityError below the minimum agreement."""
     precision = spec.target.reduction.precision
-    model = standing_in(reference.model, graph, session)
+    model = with_graph(reference.model, graph, session)
     reduced_model = replace(
         reference, model=model, is_graph=True, outputs=_outputs(model, reference, reference.texts, spec)
     )
@@ -60,15 +60,15 @@ def _guarded(graph: Graph, reference: ReferenceModel, session: Session, spec: Co
     note(f"{precision.name} against PyTorch on {len(evaluated[0].outputs)} texts: {agreement}")
     if not agreement.share >= spec.target.reduction.min_agreement:
         raise ParityError(
-            f"{precision.name} does not answer as PyTorch does: {agreement}, and --min-agreement is "
-            f"{spec.target.reduction.min_agreement:g}; measure with texts of your own (--eval-file), allow less, or "
-            "build with --precision fp32; nothing was built"
+            f"{precision.name} does not agree with PyTorch: {agreement}, and --min-agreement is "
+            f"{spec.target.reduction.min_agreement:g}; measure on your own texts (--eval-file), allow less, or build "
+            "with --precision fp32; nothing was built"
         )
     return reduced_model
 
 
-def standing_in(model: Any, graph: Graph, session: Session) -> Any:
-    """`model` with the graph as its forward: transformers' pipelines take it as they take the model."""
+def with_graph(model: Any, graph: Graph, session: Session) -> Any:
+    """`model` with the graph as its forward, for transformers' pipelines."""
     import torch
     from transformers.utils import ModelOutput
 
@@ -81,14 +81,12 @@ def standing_in(model: Any, graph: Graph, session: Session) -> Any:
             tensors.setdefault("position_ids", torch.where(mask == 1, mask.cumsum(-1) - 1, 1))
         feed = {each.name: tensors[each.name].numpy().astype(each.dtype.lower()) for each in graph.inputs}
         try:
-            given = session(feed)
+            results = session(feed)
         except Exception as error:  # ONNX Runtime's own classes share no base
             reason = " ".join(str(error).split())[:300]
-            raise ExportError(
-                f"the converted graph cannot answer a text: {reason}; build with --precision fp32"
-            ) from error
+            raise ExportError(f"the converted graph fails on a text: {reason}; build with --precision fp32") from error
         outputs = ModelOutput()
-        for name, output in zip(names, given, strict=True):
+        for name, output in zip(names, results, strict=True):
             outputs[name] = torch.from_numpy(np.asarray(output))
         return outputs
 
@@ -118,7 +116,7 @@ def _agreement(reference: ReferenceModel, reduced_model: ReferenceModel, spec: C
 def _evaluated(
     reference: ReferenceModel, reduced_model: ReferenceModel, spec: ConversionSpec
 ) -> tuple[ReferenceModel, ReferenceModel]:
-    """Both with the texts of --eval-file in place of the golden ones; says how many of each one's labels are right."""
+    """Both with the texts of --eval-file instead of the golden ones; prints the accuracy of each."""
     assert spec.target.reduction.eval_file
     inputs = [tensor.name for tensor in spec.task.inputs]
     rows = read_labelled_texts(spec.target.reduction.eval_file, inputs, spec.labels)

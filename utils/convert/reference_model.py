@@ -18,14 +18,14 @@ from utils.sources.whole_numbers import corrected
 
 # transformers writes 1e30 for "no limit".
 UNLIMITED = 1_000_000
-# Parts that no text reaches; transformers 5 names their weights otherwise.
+# Parts of a model that process no text; transformers 5 uses other names for their weights.
 OF_PICTURES = ("vision_tower",)
 
 
 def load_config(folder: Path) -> Any:
-    """The model's config as transformers 4 reads it, translated where version 5 wrote it.
+    """The model's config as transformers 4 reads it; the format of version 5 is translated.
 
-    SourceError for a type it does not know, and for what cannot be translated.
+    SourceError for an unknown model type, and for a setting that cannot be translated.
     """
     from transformers import CONFIG_MAPPING, AutoConfig
 
@@ -48,7 +48,7 @@ def load_config(folder: Path) -> Any:
 
 
 def load_model(folder: Path, config: Any, task: ModelTask) -> Any:
-    """The original in FP32, evaluation mode; SourceError for a checkpoint without the head (it would be random)."""
+    """The model in FP32, evaluation mode; SourceError if the head's weights are missing (they would be random)."""
     import torch
     import transformers
 
@@ -60,7 +60,7 @@ def load_model(folder: Path, config: Any, task: ModelTask) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise SourceError(f"the model in {str(folder)!r} cannot be loaded: {reason}") from error
-    if loading["missing_keys"] and loading["unexpected_keys"]:  # only now a pickle tells its names
+    if loading["missing_keys"] and loading["unexpected_keys"]:  # the names in a pickle are known only now
         found = dict.fromkeys(sorted(loading["unexpected_keys"]))
         source = next((folder / name for name in (SAFE, PICKLED) if (folder / name).exists()), folder)
         check_names(Checkpoint(source=source, shapes=found))
@@ -75,10 +75,10 @@ def load_model(folder: Path, config: Any, task: ModelTask) -> Any:
 
 
 def prepare_padding(tokenizer: Any, max_batch_size: int, sequence_length: int | None = None) -> None:
-    """Texts of different lengths share a batch only when there is a token to pad with; SourceError without one.
+    """Sets padding to the right; SourceError if texts must be padded and there is no pad token.
 
     Padding always goes to the right, whatever the tokenizer says (decoders' often say left, for generation): every
-    token keeps the position it has when its text is asked alone, and the heads find the last token by the pad id.
+    token keeps the position it has when its text is alone, and the heads find the last token by the pad id.
     """
     if tokenizer.pad_token is None and max_batch_size > 1:
         raise SourceError(
@@ -94,7 +94,7 @@ def prepare_padding(tokenizer: Any, max_batch_size: int, sequence_length: int | 
 
 
 def set_pad_token(tokenizer: Any, config: Any) -> None:
-    """Texts are padded with the token of the config's pad id, if there is one: decoders find the last token by it."""
+    """Makes the token of the config's pad id the pad token, if there is one: decoders find the last token by it."""
     pad_id = config.get_text_config().pad_token_id
     if tokenizer.pad_token is None or not isinstance(pad_id, int) or not 0 <= pad_id < len(tokenizer):
         return
@@ -104,11 +104,11 @@ def set_pad_token(tokenizer: Any, config: Any) -> None:
 
 
 def with_pad_id(reference: ReferenceModel, *, padded: bool) -> ReferenceModel:
-    """The model to export: decoders find a text's last token by the config's pad id, so it is the one of the padding.
+    """The model to export, with the tokenizer's pad id in its config: decoders find a text's last token by it.
 
-    The given model keeps its own config, and its weights are shared. Where no text is `padded`, a missing id becomes
-    one that no token has: such a decoder takes the last token of all. ParityError (exit 5) where the id that padding
-    needs changes the answer to a text that holds that token itself.
+    `reference` keeps its own config; the weights are shared. If no text is `padded`, a missing id becomes -1, and such
+    a decoder reads the last token of all. ParityError (exit 5) if the pad id changes the answer to a text that
+    contains the pad token.
     """
     config, tokenizer = reference.model.config.get_text_config(), reference.tokenizer
     if not padded or tokenizer.pad_token is None:
@@ -138,25 +138,25 @@ def _with_config(reference: ReferenceModel, *, pad_token_id: int) -> ReferenceMo
     return replace(reference, model=model)
 
 
-def token_limit(tokenizer: Any, model: Any, wanted: int | None) -> int | None:
-    """The most tokens a text may have: the tokenizer's limit, the model's positions, and what was asked for."""
+def token_limit(tokenizer: Any, model: Any, requested: int | None) -> int | None:
+    """The token limit of a text: `requested`, or the smaller of the tokenizer's limit and the model's positions."""
     limits = [tokenizer.model_max_length] if tokenizer.model_max_length < UNLIMITED else []
     positions = _positions(model)
     limits += [positions] if positions else []
     limit = min(limits) if limits else None
-    if wanted is not None and limit is not None and wanted > limit:
+    if requested is not None and limit is not None and requested > limit:
         raise SourceError(
-            f"{wanted} tokens are more than the model takes; let --max-length or --sequence-length be at most {limit}"
+            f"{requested} tokens exceed the model's limit; set --max-length or --sequence-length to at most {limit}"
         )
-    return wanted or limit
+    return requested or limit
 
 
 def _positions(model: Any) -> int | None:
-    """Positions a text can fill; RoBERTa's kin lose the first ones to padding (514 positions are 512 tokens)."""
+    """Positions for tokens; in RoBERTa and its variants the first ones are for padding (514 positions: 512 tokens)."""
     import torch
 
     for name, module in model.named_modules():
-        weight = getattr(module, "weight", None)  # not every table is an nn.Embedding: I-BERT has its own class
+        weight = getattr(module, "weight", None)  # not always an nn.Embedding: I-BERT has its own class
         if name.rsplit(".", 1)[-1] in ("position_embeddings", "wpe") and isinstance(weight, torch.Tensor):
             padding = getattr(module, "padding_idx", None)
             return int(weight.shape[0]) - (0 if padding is None else padding + 1)
@@ -167,9 +167,9 @@ def _positions(model: Any) -> int | None:
 def tokenizer_arrays(
     tokenizer: Any, texts: Sequence[Text], max_length: int | None, *, length: int | None = None
 ) -> Any:
-    """What transformers' own tokenizer gives for texts or pairs of them: numpy arrays [B, tokens] by name.
+    """The arrays [B, tokens] of transformers' own tokenizer for texts or pairs of texts, by name.
 
-    Padded to the longest, or, where `length` (then also the limit) is given, to that.
+    Padded to the longest text, or to `length`, which is then the limit, too.
     """
     truncation = {"truncation": True, "max_length": max_length} if max_length is not None else {}
     padding = "max_length" if length else tokenizer.pad_token is not None
@@ -190,36 +190,36 @@ def pytorch_outputs(
     names: tuple[str, ...],
     without: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
-    """The original's outputs `names`, each text alone, so that no padding has any part in them: FP32 arrays, no batch.
+    """The model's outputs `names` for each text alone, so without any padding: FP32 arrays, no batch dimension.
 
-    The model gets all that its tokenizer gives and it takes, as in transformers' pipelines, but for the names in
-    `without`. SourceError when PyTorch itself cannot answer a text.
+    The model gets every tokenizer output that it accepts, as in transformers' pipelines, except the names in
+    `without`. SourceError if PyTorch itself fails on a text.
     """
     import torch
 
-    # A tokenizer may give more than its model takes: BERT's gives token_type_ids, DistilBERT has none.
-    taken = set(inspect.signature(model.forward).parameters) - set(without)
+    # A tokenizer may give more than its model accepts: BERT's gives token_type_ids, DistilBERT has none.
+    accepted = set(inspect.signature(model.forward).parameters) - set(without)
     rows = []
     with torch.inference_mode():
         for text in texts:
             arrays = tokenizer_arrays(tokenizer, [text], max_length)
-            inputs = {name: torch.from_numpy(array) for name, array in arrays.items() if name in taken}
+            inputs = {name: torch.from_numpy(array) for name, array in arrays.items() if name in accepted}
             try:
                 outputs = model(**inputs)
                 rows.append({name: getattr(outputs, name)[0].float().numpy() for name in names})
-            except FactoryError:  # of a graph that stands in for the model
+            except FactoryError:  # raised by a graph that replaces the model
                 raise
-            except Exception as error:  # an id above the vocabulary, a missing end token: whatever torch raises
+            except Exception as error:  # an id above the vocabulary, a missing end token: torch raises any type
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
                 raise SourceError(
-                    f"PyTorch itself cannot answer {text[:60]!r} with this model and tokenizer ({reason}); "
+                    f"PyTorch fails on {text[:60]!r} with this model and tokenizer ({reason}); "
                     "give the tokenizer that the model was fine-tuned with"
                 ) from error
     return rows
 
 
 def uses_type_ids(reference: ReferenceModel) -> bool:
-    """Do token_type_ids change the answer? GPT-2's kin, which have none, add the embedding of token 0 for them."""
+    """Whether token_type_ids change the answer. GPT-2 and its variants add the embedding of token 0 for them."""
     names = tuple(reference.outputs[0])
     with_ids, without = (
         pytorch_outputs(
@@ -236,5 +236,5 @@ def uses_type_ids(reference: ReferenceModel) -> bool:
 
 
 def has_tokens(tokenizer: Any, texts: Sequence[Text]) -> bool:
-    """Some tokenizers add no special tokens, and no model runs on an empty text."""
+    """Whether each text has a token: some tokenizers add no special tokens, and no model runs on an empty text."""
     return all(len(tokenizer(*_columns(text))["input_ids"]) > 0 for text in texts)

@@ -1,4 +1,4 @@
-"""Freezes a tokenizer into one tokenizer.json and the settings the served image applies to it."""
+"""Freezes a tokenizer into one tokenizer.json and the settings that the served image applies."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from utils.sources.whole_numbers import whole
 
 
 def load_tokenizer(folder: Path, model_config: Any) -> Any:
-    """The fast tokenizer of a folder, as transformers loads it. SourceError (exit 3) when there is none."""
+    """The fast tokenizer of a folder, as transformers loads it. SourceError (exit 3) if there is none."""
     from transformers import AutoTokenizer
 
     try:
@@ -24,7 +24,7 @@ def load_tokenizer(folder: Path, model_config: Any) -> Any:
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, config=model_config, use_fast=True, local_files_only=True, **_settings_for_4(folder)
             )
-    except Exception as error:  # transformers raises whatever its parsers raise
+    except Exception as error:  # transformers raises any type
         tokenizer = _from_file(folder, error)
     limit = whole(tokenizer.model_max_length, folder / "tokenizer_config.json", "model_max_length")
     tokenizer.model_max_length = UNLIMITED if limit is None else limit
@@ -36,14 +36,14 @@ def load_tokenizer(folder: Path, model_config: Any) -> Any:
     try:
         with exceptions.panics_raised():
             tokenizer(["one text", UNKNOWN])
-    except Exception as error:  # those of documents want words with their places; some lack the token for the unknown
+    except Exception as error:  # a document tokenizer needs boxes; some lack the unknown token
         reason = " ".join(str(error).split())[:200]
-        raise SourceError(f"the tokenizer {type(tokenizer).__name__} takes no plain text: {reason}") from error
+        raise SourceError(f"the tokenizer {type(tokenizer).__name__} cannot tokenize plain text: {reason}") from error
     return tokenizer
 
 
 def _from_file(folder: Path, error: Exception) -> Any:
-    """tokenizer.json by itself, for a folder whose tokenizer class this transformers lacks."""
+    """The tokenizer of tokenizer.json alone, for a tokenizer class that this transformers lacks."""
     from transformers import PreTrainedTokenizerFast
 
     file = folder / "tokenizer.json"
@@ -62,16 +62,16 @@ def _from_file(folder: Path, error: Exception) -> Any:
 
 
 def _settings_for_4(folder: Path) -> dict[str, Any]:
-    """What transformers 5 writes otherwise than 4, as 4 takes it.
+    """Settings that transformers 5 writes differently, in the form of version 4.
 
-    extra_special_tokens is a list that used to be called additional_special_tokens, and the generic class is
+    extra_special_tokens is the list that version 4 calls additional_special_tokens, and the generic class is
     TokenizersBackend, which gives no token_type_ids unless model_input_names says so (4's generic class does).
     """
     file = folder / "tokenizer_config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}  # transformers says it better
+        return {}  # transformers reports it
     settings: dict[str, Any] = {}
     if isinstance(config, dict) and isinstance(config.get("extra_special_tokens"), list):
         settings.update(extra_special_tokens={}, additional_special_tokens=config["extra_special_tokens"])
@@ -81,7 +81,7 @@ def _settings_for_4(folder: Path) -> dict[str, Any]:
 
 
 def lower_case(tokenizer: Any) -> None:
-    """Texts are lower-cased before the tokenizer's own normalization, as sentence-transformers' do_lower_case does."""
+    """Lower-cases texts before the tokenizer's own normalization, as do_lower_case of sentence-transformers does."""
     from tokenizers import normalizers
 
     backend = tokenizer.backend_tokenizer
@@ -121,7 +121,7 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length:
 
 
 def _leave_out_types(file: Path) -> None:
-    """A model that gets no token_type_ids takes zeros: the file gives zeros for the second text of a pair, too."""
+    """Makes the file give type 0 for the second text of a pair, too: a model without token_type_ids uses zeros."""
     content = json.loads(file.read_text(encoding="utf-8"))
     processor = content.get("post_processor") or {}
     if processor.get("type") == "BertProcessing":  # it always gives ones
@@ -134,7 +134,7 @@ def _leave_out_types(file: Path) -> None:
 
 
 def _as_template(cls: tuple[str, int], sep: tuple[str, int]) -> dict[str, Any]:
-    """BertProcessing in the form whose type ids can be set."""
+    """BertProcessing as a TemplateProcessing, whose type ids can be set."""
     first, last = ({"SpecialToken": {"id": token, "type_id": 0}} for token, _ in (cls, sep))
     texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
     tokens = {token: {"id": token, "ids": [number], "tokens": [token]} for token, number in (cls, sep)}
@@ -147,7 +147,7 @@ def _as_template(cls: tuple[str, int], sep: tuple[str, int]) -> dict[str, Any]:
 
 
 def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False) -> int:
-    """Holds the served code against the original on the corpus and the tokenizer's own tokens, singly and padded.
+    """Compares the served tokenization with transformers' on the corpus and the tokenizer's own tokens.
 
     Compares each tensor in `names`, for pairs of texts where `pairs`, on the probes of this tokenizer, too
     (utils/convert/probes.py); returns the number of texts; ParityError (exit 5) shows the first difference.
@@ -156,8 +156,8 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     fast = served.load_tokenizer(frozen.file, frozen.settings)
     dtypes = dict.fromkeys(names, "int64")
     corpus = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, frozen.settings["max_length"]))
-    asked: Sequence[Text] = paired(corpus) if pairs else corpus
-    texts = [text for text in asked if has_tokens(tokenizer, [text])]  # others are refused
+    candidates: Sequence[Text] = paired(corpus) if pairs else corpus
+    texts = [text for text in candidates if has_tokens(tokenizer, [text])]  # the server refuses the others
     length = (frozen.settings["padding"] or {}).get("length")
     batches = [[text] for text in texts]
     if frozen.settings["padding"] is not None:
@@ -166,11 +166,11 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
         expected = tokenizer_arrays(tokenizer, batch, frozen.settings["max_length"], length=length)
         arrays = served.encode(fast, batch, dtypes)
         for name in set(names) & (set(expected) | {"token_type_ids"}):
-            wanted = expected.get(name, 0 * arrays[name])  # models take zeros where the tokenizer gives no types
-            if arrays[name].shape != wanted.shape or (arrays[name] != wanted).any():
-                said = first_difference(tokenizer, batch, name, arrays[name], wanted)
+            reference = expected.get(name, 0 * arrays[name])  # models use zeros if the tokenizer gives no types
+            if arrays[name].shape != reference.shape or (arrays[name] != reference).any():
+                place = first_difference(tokenizer, batch, name, arrays[name], reference)
                 raise ParityError(
-                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {said}; "
+                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {place}; "
                     "nothing was built"
                 )
     return len(texts)

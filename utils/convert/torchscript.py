@@ -17,7 +17,7 @@ from utils.repository.tensors import TensorSpec
 from utils.targets.releases import Release
 
 GRAPH_FILE = "model.pt"
-# What models take of a tokenizer, in the order of the graph's inputs.
+# Tokenizer outputs that models accept, in the order of the graph's inputs.
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 COPIED_AT_ONCE = 1 << 20
 
@@ -33,8 +33,7 @@ def export_graph(
 ) -> Graph:
     """Writes `destination`/model.pt, its inputs of `input_dtype`; ExportError for a model that cannot be traced.
 
-    Of token_type_ids the model gets only those that change its answers. Any release will do: TorchScript's format is
-    older than all of them.
+    token_type_ids are an input only if they change the answers. `release` is not used: every release loads the format.
     """
     import torch
 
@@ -50,21 +49,21 @@ def export_graph(
         destination.mkdir(parents=True, exist_ok=True)
         module.save(str(destination / GRAPH_FILE))
         strip_debug_records(destination / GRAPH_FILE)
-    except Exception as error:  # torch raises whatever it likes
+    except Exception as error:  # torch raises any type
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ExportError(
-            f"{type(reference.model).__name__} cannot be traced to TorchScript: {reason}; leave --format torchscript "
-            "out, or see --debug for the traceback"
+            f"{type(reference.model).__name__} cannot be traced to TorchScript: {reason}; leave out --format "
+            "torchscript, or add --debug for the traceback"
         ) from error
     inputs = tuple(TensorSpec(name=name, dtype=input_dtype, dims=(-1,)) for name in names)
     return Graph(path=destination / GRAPH_FILE, inputs=inputs, outputs=outputs, format="torchscript")
 
 
 def strip_debug_records(file: Path) -> None:
-    """Removes the source positions of a saved module, which name absolute paths of the machine that traced it.
+    """Removes the source positions of a saved module, which contain absolute paths of the build machine.
 
-    The pytorch backend sends torch's own text to the clients of a run that fails, and that would quote them. The
-    serialized code stays, so that a traceback still names the module and the line in it.
+    The pytorch backend sends torch's error text, which quotes them, to the client of a failed request. The serialized
+    code is kept, so a traceback still names the module and the line.
     """
     kept = file.with_name(f"{file.name}.stripped")
     with zipfile.ZipFile(file) as whole, zipfile.ZipFile(kept, "w") as stripped:
@@ -76,16 +75,15 @@ def strip_debug_records(file: Path) -> None:
 
 
 def _inputs(reference: ReferenceModel, type_ids: bool) -> tuple[str, ...]:
-    given = tokenizer_arrays(reference.tokenizer, reference.texts[:1], reference.max_length)
-    taken = set(inspect.signature(reference.model.forward).parameters) & set(given)
-    return tuple(name for name in INPUTS if name in taken and (type_ids or name != "token_type_ids"))
+    arrays = tokenizer_arrays(reference.tokenizer, reference.texts[:1], reference.max_length)
+    accepted = set(inspect.signature(reference.model.forward).parameters) & set(arrays)
+    return tuple(name for name in INPUTS if name in accepted and (type_ids or name != "token_type_ids"))
 
 
 def _samples(reference: ReferenceModel, names: tuple[str, ...], dtype: str) -> list[tuple[Any, ...]]:
-    """Two batches, of different lengths.
+    """Two batches of different lengths, each with a padded row if there is a pad token.
 
-    Each has a padded row where there is something to pad with: what a model does for one row, or without padding, must
-    not become all that its trace does.
+    A trace of a single row, or of a batch without padding, would not contain the code for the other case.
     """
     import torch
 
@@ -99,7 +97,7 @@ def _samples(reference: ReferenceModel, names: tuple[str, ...], dtype: str) -> l
 
 
 def _wrapped(model: Any, names: tuple[str, ...], outputs: tuple[str, ...]) -> Any:
-    """The model as a module that takes tensors by place, of any integer type, and gives those that are served."""
+    """The model as a module that takes tensors by position, of any integer type, and returns `outputs`."""
     import torch
 
     class ByPlace(torch.nn.Module):
@@ -108,21 +106,21 @@ def _wrapped(model: Any, names: tuple[str, ...], outputs: tuple[str, ...]) -> An
             self.model = model
 
         def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            given = self.model(**{name: each.long() for name, each in zip(names, tensors, strict=True)})
-            return tuple(getattr(given, name) for name in outputs)
+            result = self.model(**{name: each.long() for name, each in zip(names, tensors, strict=True)})
+            return tuple(getattr(result, name) for name in outputs)
 
     return ByPlace().eval()
 
 
 def _measured(names: tuple[str, ...], runs: list[Any]) -> Any:
-    """The outputs as they are: what differs from one run to another varies with the text."""
+    """The outputs' specs: a dimension that differs between the two runs is -1."""
     for name, *tensors in zip(names, *runs, strict=True):
         shapes = zip(*(tensor.shape[1:] for tensor in tensors), strict=True)
         yield TensorSpec(name=name, dtype="FP32", dims=tuple(one if one == other else -1 for one, other in shapes))
 
 
 def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
-    """The tensors, told without weights; whether a model heeds token_type_ids is taken from whether it knows two."""
+    """The tensors, predicted without weights; token_type_ids are assumed to matter if the model has two types."""
     from utils.convert import exporter
 
     pairs = len(task.inputs) > 1 and getattr(config, "type_vocab_size", 0) > 1
@@ -132,7 +130,7 @@ def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
 
 
 def open_session(graph: Graph) -> Session:
-    """The saved file itself, run as the served config has it run: without optimizations for the shapes seen so far."""
+    """Runs the saved file as the served config does: without optimizations for the shapes seen so far."""
     import torch
 
     module = torch.jit.load(str(graph.path), map_location="cpu")  # type: ignore[no-untyped-call]

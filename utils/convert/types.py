@@ -1,4 +1,4 @@
-"""The values that the parts of a conversion hand to each other."""
+"""The values that pass between the parts of a conversion."""
 
 import copy
 import inspect
@@ -11,13 +11,13 @@ from utils.proof.golden import TensorValue
 from utils.repository.pipeline import Graph
 from utils.targets.precisions import TOLERANCE
 
-# What a task's post-processing goes by: {name: JSON value}.
+# The settings of a task's post-processing: {name: JSON value}.
 Settings = Mapping[str, Any]
 # One row of a request: {input name: text, or a list of texts}.
 Example = Mapping[str, Any]
 # The tensors of a request or an answer, by name.
 Tensors = Mapping[str, TensorValue]
-# What goes through the tokenizer at once.
+# One input of the tokenizer: a text or a pair.
 Text = str | tuple[str, str]
 # Runs a graph: arrays by tensor name -> its outputs, in order.
 Session = Callable[[Mapping[str, Any]], Sequence[Any]]
@@ -25,7 +25,7 @@ Session = Callable[[Mapping[str, Any]], Sequence[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Folders:
-    """Where a library of its own loads the original from. `max_length`: the limit that an option sets, in tokens."""
+    """The folders that another library loads the model from. `max_length`: the limit set by an option, in tokens."""
 
     model: Path
     tokenizer: Path
@@ -34,10 +34,10 @@ class Folders:
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceModel:
-    """The model and its tokenizer as transformers loads them, and what the model said to `texts`, each alone.
+    """The model and its tokenizer as transformers loads them, and the model's outputs for `texts`, each alone.
 
     `outputs`: one {output name: FP32 array without batch dimension} for each of `texts`. `folders`: what they were
-    loaded from. `is_graph`: the model answers with a graph of reduced precision in place of its own layers.
+    loaded from. `is_graph`: the model answers with a graph of reduced precision instead of its own layers.
     """
 
     model: Any
@@ -50,20 +50,20 @@ class ReferenceModel:
     is_graph: bool = False
 
     def labelled_model(self) -> Any:
-        """The model as transformers' own pipelines take it, with the labels that are served."""
+        """The model for transformers' pipelines, with the served labels in its config."""
         model = copy.copy(self.model)  # the weights are not copied
         model.config = copy.deepcopy(model.config)
         model.config.id2label = dict(enumerate(self.labels))
         return model
 
     def fitting_tokenizer(self) -> Any:
-        """The tokenizer as transformers' own pipelines take it: with the model's limit, and giving what it takes."""
+        """The tokenizer for transformers' pipelines: with the model's limit and only the inputs that it accepts."""
         tokenizer = copy.deepcopy(self.tokenizer)
         tokenizer.model_max_length = self.max_length or tokenizer.model_max_length
-        taken = set(inspect.signature(self.model.forward).parameters)
+        accepted = set(inspect.signature(self.model.forward).parameters)
         if getattr(self.model.config, "type_vocab_size", None) == 1:
-            taken.discard("token_type_ids")  # the later parts of a long context get type 1, which such a model lacks
-        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
+            accepted.discard("token_type_ids")  # later parts of a long context have type 1, which such a model lacks
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in accepted]
         return tokenizer
 
 
@@ -77,10 +77,10 @@ class FrozenTokenizer:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What a conversion leaves, as it is kept between builds: values only, no model.
+    """The result of a conversion, as it is cached between builds: values only, no model.
 
-    `examples` are the golden requests; `answers` are the reference model's answers to them, with numbers in the place
-    of labels where the task puts these in later. `checked`: the largest batch that was compared with PyTorch.
+    `examples` are the golden requests; `answers` are the reference model's answers to them, with label
+    numbers instead of labels if the task has `relabelled`. `checked`: the largest batch that was compared with PyTorch.
     `tolerance`: how far a server's numbers may be from `answers`.
     """
 
@@ -102,9 +102,9 @@ class GoldenPair:
 
 @dataclass(frozen=True, kw_only=True)
 class ServedGraph:
-    """What an origin gives: a graph, its golden requests with their answers, and the tokenizer of a task that has one.
+    """The result of an origin: a graph, its golden requests with their answers, and the tokenizer if the task has one.
 
-    `golden` has the names of the task's row, or, where a graph itself is served, those of the graph.
+    `golden` has the tensor names of the task's row; if the graph itself is served, those of the graph.
     """
 
     graph: Graph
