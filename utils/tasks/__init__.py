@@ -32,12 +32,12 @@ DEFAULT_TASK = "text-classification"
 
 
 def find_task(name: str) -> Task:
-    """The row called `name`; UsageError listing the rows there are."""
+    """The row called `name`; UsageError with the known names."""
     if name not in TASKS:
         raise UsageError(f"--task {name!r} is not known; choose one of: {', '.join(TASKS)}")
     return TASKS[name]
 
 
 def task_options() -> dict[str, TaskOption]:
-    """Every option that some task has, by name."""
+    """The options of all tasks, by name."""
     return {option.name: option for task in TASKS.values() for option in task.options}

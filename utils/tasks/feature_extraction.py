@@ -25,14 +25,14 @@ def _pooling(text: str) -> str:
 POOLING = TaskOption(
     name="pooling",
     metavar="HOW",
-    help="of the tokens: mean, cls or max (default: the model's, or mean)",
+    help="pooling of the tokens: mean, cls or max (default: the model's, or mean)",
     parse=_pooling,
 )
-NORMALIZE = TaskOption(name="normalize", help="embeddings of length 1 (default: the model's)")
+NORMALIZE = TaskOption(name="normalize", help="scale embeddings to length 1 (default: the model's)")
 
 
 def pooling(ingredients: Ingredients) -> Step:
-    """The mask that the tokenizer gave, and the states of all tokens, to one embedding."""
+    """Pools the states of all tokens, by the attention mask, to one embedding."""
     graph = ingredients.graph
     masks = tuple(tensor for tensor in graph.inputs if tensor.name == "attention_mask")
     if not masks:
@@ -49,20 +49,20 @@ def pooling(ingredients: Ingredients) -> Step:
 
 
 def _how(settings: Settings) -> Settings:
-    """What pooling goes by (model_repository/shared/pooled_embeddings.py); the rest is the conversion's."""
+    """The settings of pooling (model_repository/shared/pooled_embeddings.py); the conversion reads the others."""
     names = ("pooling", "normalize", "truncate_dim", "normalize_truncated")
     return {name: settings[name] for name in names if name in settings}
 
 
 def fused_embeddings(ingredients: Ingredients) -> Step:
-    """All three steps in one."""
+    """Tokenization, graph and pooling in one step."""
     return fused(replace(ingredients, settings=_how(ingredients.settings)), "pooled_embeddings")
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """How tokens are pooled: the options', else the folder's own; the limit and the case its texts are cut to.
+    """The pooling (options before the folder's files), the token limit and the case of texts.
 
-    A folder's own truncate_dim comes after its Normalize, and --normalize after both: as in SentenceTransformer.encode.
+    The folder's truncate_dim follows its Normalize, and --normalize follows both, as in SentenceTransformer.encode.
     """
     said = read_sentence_folder(config.file.parent, pooling=options.get("pooling"))
     normalize = bool(options.get("normalize"))
@@ -77,7 +77,7 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
 
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
-    """What sentence-transformers' own encode gives for each text."""
+    """The embeddings of sentence-transformers' encode."""
     from utils.convert.sentence_answers import encode
 
     encoded = encode(reference, settings, [example["text_input"] for example in examples])
@@ -85,7 +85,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 
 def embeddings(reference: ReferenceModel, settings: Settings) -> list[Any]:
-    """Of each text, FP32, by torch, of its own tokens: without padding there is nothing to mask."""
+    """The embedding of each text, FP32 [D], pooled by torch from its own tokens, without padding."""
     import torch
     from torch.nn.functional import normalize
 
@@ -101,7 +101,7 @@ def embeddings(reference: ReferenceModel, settings: Settings) -> list[Any]:
 
 
 def embedding(settings: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
-    """As many numbers as a token's state has, or truncate_dim, where that is fewer."""
+    """The size of a token's state, or truncate_dim if that is smaller."""
     (size,) = graph.outputs[0].dims[-1:]
     kept = settings.get("truncate_dim")
     return (TensorSpec(name="embedding", dtype="FP32", dims=(size if kept is None else min(kept, size),)),)

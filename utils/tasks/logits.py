@@ -1,4 +1,4 @@
-"""A classifier without the steps around it: token arrays in, logits out, as the graph has them."""
+"""A classifier's graph alone: token arrays in, logits out."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from utils.repository.steps import bare_graph
 
 
 def requests(conversion: Conversion, max_batch_size: int) -> list[Tensors]:
-    """The texts' token arrays: every second one as it is, the others padded to one length, so that they share batches.
+    """The token arrays of the texts. Every second text is padded to one length, so that requests share batches.
 
-    Padding is as good as none only where parity was proven for it, in batches of more than one.
+    Only if MAX_BATCH_SIZE is above 1: parity of padded rows was checked for such builds only.
     """
     served = load_shared("tokenization")
     tokenizer = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)

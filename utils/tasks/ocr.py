@@ -1,4 +1,4 @@
-"""Words in pictures: a text detector and a text recognizer, two ready graphs, become one served pipeline.
+"""OCR: a text detector and a text recognizer, two ready graphs, become one served pipeline.
 
 The detector gives EAST's maps (Zhou et al., 2017), the recognizer frames for CTC (Graves et al., 2006).
 """
@@ -15,7 +15,7 @@ from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import id2label, step_of_graph
 from utils.repository.tensors import TensorSpec
 
-# What the two components' settings.json hold. The means are those of NVIDIA's tutorial, as ImageNet has them.
+# The settings.json of the two components. The means are ImageNet's, as in NVIDIA's tutorial.
 PREPROCESSING = {"longest_side": 640, "most_pixels": 16_000_000, "means": [123.68, 116.78, 103.94]}
 POSTPROCESSING = {"score_threshold": 0.8, "overlap_threshold": 0.2, "most_boxes": 200}
 SHORTEST_SIDE = 32
@@ -47,25 +47,25 @@ def _numbers(option: str, text: str, count: int, most: float) -> list[float]:
 LONGEST_SIDE = TaskOption(
     name="longest_side",
     metavar="PIXELS",
-    help="shrink pictures to this before words are looked for (default: 640)",
+    help="maximum picture side before detection; larger ones shrink (default: 640)",
     parse=_longest_side,
 )
 MEANS = TaskOption(
     name="means",
     metavar="R,G,B",
-    help="subtracted from the detector's colours (default: ImageNet's)",
+    help="colour means to subtract before detection (default: ImageNet's)",
     parse=lambda text: _numbers("--means", text, 3, 255),
 )
 SCORE_THRESHOLD = TaskOption(
     name="score_threshold",
     metavar="SCORE",
-    help="where the detector is as sure as this, there is text (default: 0.8)",
+    help="minimum detector confidence (default: 0.8)",
     parse=lambda text: _numbers("--score-threshold", text, 1, 1)[0],
 )
 
 
 def detection_preprocessing(ingredients: Ingredients) -> Step:
-    """An encoded picture to the detector's input, and to the grey one that words are cut from."""
+    """Decodes a picture to the detector's input and to the grey picture that words are cropped from."""
     detector = ingredients.graphs[DETECTION]
     return _step(
         ingredients,
@@ -83,7 +83,7 @@ def detection(ingredients: Ingredients) -> Step:
 
 
 def detection_postprocessing(ingredients: Ingredients) -> Step:
-    """The detector's maps to boxes and scores, and to what of the picture is in each box."""
+    """Converts the detector's maps to boxes, scores and crops of the picture."""
     score_map, geometry = maps_of(ingredients.graphs[DETECTION])
     _, boxes, scores = ingredients.outputs
     return _step(
@@ -102,7 +102,7 @@ def recognition(ingredients: Ingredients) -> Step:
 
 
 def text_recognition_postprocessing(ingredients: Ingredients) -> Step:
-    """The recognizer's frames to words."""
+    """Converts the recognizer's frames to words."""
     words, boxes, _ = ingredients.outputs
     return _step(
         ingredients,
@@ -132,7 +132,7 @@ def _step(
 
 
 def _graph_step(ingredients: Ingredients, name: str, tensors: tuple[TensorSpec, ...], between: tuple[str, ...]) -> Step:
-    """The graph keeps its own names of tensors for those who call it; among the steps they have ours."""
+    """The graph with its own tensor names; `between` are their names in the pipeline."""
     stands_for = {tensor.name: ours for tensor, ours in zip(tensors, between, strict=True)}
     return replace(step_of_graph(ingredients, ingredients.graphs[name], name), stands_for=stands_for)
 
@@ -144,7 +144,7 @@ def _named(name: str, tensor: TensorSpec) -> TensorSpec:
 def golden(
     graphs: Mapping[str, Graph], settings: Settings, alphabet: tuple[str, ...]
 ) -> Sequence[tuple[Tensors, Tensors]]:
-    """Drawn pictures, and what the two graphs, run by ONNX Runtime itself, read in them."""
+    """Drawn pictures, and the words that the two graphs read in them, run by ONNX Runtime."""
     from utils.ocr.golden import answers
 
     return answers(graphs, settings, alphabet)

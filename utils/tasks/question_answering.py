@@ -1,4 +1,4 @@
-"""Extractive question answering: a question and a context in, the part of the context that answers it out."""
+"""Extractive question answering: a question and a context in, the answering part of the context out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,14 +13,14 @@ from utils.repository.steps import graph_call, graph_step, text_input, tokenizer
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 
-# Of transformers' QuestionAnsweringPipeline: tokens of a row, of two rows' overlap, and of an answer, at most.
+# Limits of transformers' QuestionAnsweringPipeline in tokens: a row, the overlap of two rows, an answer.
 LONGEST_ROW, LONGEST_OVERLAP, LONGEST_ANSWER = 384, 128, 15
 
 HANDLE_IMPOSSIBLE_ANSWER = TaskOption(
-    name="handle_impossible_answer", help="let an empty answer say that the context has none"
+    name="handle_impossible_answer", help="return an empty answer if the context has none"
 )
 
-# Longer than a row, no two sentences alike: several parts, and one answer that is the best.
+# Longer than a row, with no two equal sentences: several parts, one best answer.
 LONG_CONTEXT = " ".join(
     f"In {1870 + number} the harbour master of {town} counted {37 * number % 101 + 3} ships."
     for number, town in enumerate(["Bergen", "Cádiz", "Gdańsk", "Выборг", "Izmir", "Lübeck", "Πειραιάς"] * 9)
@@ -39,7 +39,7 @@ EXAMPLES = (
 
 
 def row_sizes(max_length: int | None) -> dict[str, int]:
-    """`max_seq_len` and `doc_stride`, as the pipeline settles them from the most tokens that the model takes."""
+    """`max_seq_len` and `doc_stride` as the pipeline derives them from the model's token limit."""
     longest = min(max_length or LONGEST_ROW, LONGEST_ROW)
     return {"max_seq_len": longest, "doc_stride": min(longest // 2, LONGEST_OVERLAP)}
 
@@ -80,7 +80,7 @@ def resolve_settings(_: ModelConfig, __: tuple[str, ...], options: Settings) -> 
 
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
-    """What transformers' own pipeline says to each."""
+    """The answers of transformers' pipeline."""
     from transformers import QuestionAnsweringPipeline
 
     _require_question_first(reference.tokenizer)
@@ -97,7 +97,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 
 def fits(tokenizer: Any, _: Settings, limit: int | None, example: Example) -> bool:
-    """Does the served model answer the example with rows of `limit` tokens? A question can be too long for any."""
+    """Whether rows of `limit` tokens can hold the question and part of the context."""
     rows, (tokens, room) = load_shared("context_rows"), _tokens_and_room(tokenizer, limit, example)
     count: int = rows.count_rows(tokens, room, row_sizes(limit)["doc_stride"])
     return 0 < count <= int(rows.MOST_ROWS)
@@ -111,7 +111,7 @@ def _tokens_and_room(tokenizer: Any, limit: int | None, example: Example) -> tup
 
 
 def _require_question_first(tokenizer: Any) -> None:
-    """SourceError for a tokenizer saved to pad on the left: transformers then reads the context before the question."""
+    """SourceError for a tokenizer that pads on the left: transformers then puts the context before the question."""
     if tokenizer.init_kwargs.get("padding_side", type(tokenizer).padding_side) == "left":
         raise SourceError(
             f"the tokenizer {type(tokenizer).__name__} pads on the left, so transformers puts the context before the "
@@ -134,7 +134,7 @@ TASK = ModelTask(
     inputs=(text_input("question"), text_input("context")),
     outputs=outputs,
     layouts={"direct": (question_answering, graph_step)},
-    formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
+    formats=("onnx",),  # its step calls the graph by tensor names, which only ONNX keeps
     resolve_settings=resolve_settings,
     examples=tuple({"question": question, "context": context} for question, context in EXAMPLES),
     probes=lambda texts: [{"question": "What is it?", "context": text} for text in texts],

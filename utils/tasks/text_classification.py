@@ -38,13 +38,13 @@ def post_processing(ingredients: Ingredients) -> Step:
 
 
 def fused_labels(ingredients: Ingredients) -> Step:
-    """All three steps in one."""
+    """Tokenization, graph and post-processing in one step."""
     step = fused(replace(ingredients, settings=_how(ingredients.settings)), "ranked_labels")
     return replace(step, documents={**step.documents, "id2label.json": id2label(ingredients.labels)})
 
 
 def _how(settings: Settings) -> Settings:
-    """What labels are ranked by; the rest is what the plan says of it."""
+    """The settings of post-processing; the others are for the report."""
     return {name: settings[name] for name in ("score_function", "top_k")}
 
 
@@ -58,7 +58,7 @@ def ranked_labels(settings: Settings, _: Graph) -> tuple[TensorSpec, ...]:
 
 
 def resolve_settings(config: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
-    """How logits become scores, and K: --top-k, else all labels of a multi-label head and one of any other.
+    """The activation, and K: --top-k, else all labels of a multi-label head and 1 of any other.
 
     `score_rule` says whose rule the function is: the "option"'s, the "pipeline"'s of transformers, or "raw-value" for
     one output without a problem_type: the loss takes that for a regression, the pipeline gives its value's sigmoid.
@@ -80,13 +80,13 @@ def resolve_settings(config: ModelConfig, labels: tuple[str, ...], options: Sett
 
 
 def _of_pipeline(config: ModelConfig) -> str:
-    """As TextClassificationPipeline.postprocess settles it: one output gets a sigmoid unless it is a regression."""
+    """The rule of TextClassificationPipeline.postprocess: one output gets a sigmoid unless it is a regression."""
     function = SCORE_FUNCTIONS[config.problem_type]
     return "sigmoid" if config.head_size == 1 and function == "softmax" else function
 
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
-    """All labels, best first, with their scores, as transformers' own pipeline gives them.
+    """All labels, best first, with their scores, by transformers' pipeline.
 
     The served answer holds the first K of them. The pipeline chooses how logits become scores, unless the option does
     or the raw value is served.
@@ -101,7 +101,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 
 def _of(example: Example) -> Mapping[str, str]:
-    """A text, or a pair, as the pipeline takes it."""
+    """A text or a pair in the pipeline's form."""
     pair = {"text_pair": example["text_pair"]} if "text_pair" in example else {}
     return {"text": example["text_input"], **pair}
 
@@ -115,7 +115,7 @@ def _ranking(said: Sequence[Mapping[str, Any]]) -> Tensors:
 
 
 def relabelled(answer: Tensors, labels: tuple[str, ...]) -> Tensors:
-    """Numbers become the labels that stand there."""
+    """Replaces label numbers by the labels."""
     return {**answer, "predicts": texts([labels[int(number)] for number in answer["predicts"].data])}
 
 

@@ -1,4 +1,4 @@
-"""Classification of pairs: a text and another that goes with it in, the best labels and their scores out."""
+"""Classification of text pairs: two texts in, the best labels and their scores out."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,18 +12,18 @@ SHORT = "Is it so?"
 
 
 def pairs(_: Settings, example: Example) -> Sequence[Text]:
-    """The pair; without its second text where that is empty, as transformers' pipelines take it."""
+    """The pair, or the first text alone if the second is empty, as in transformers' pipelines."""
     text, pair = example["text_input"], example["text_pair"]
     return ((text, pair) if pair else text,)
 
 
 def probes(texts: Sequence[str]) -> Sequence[Example]:
-    """Each text on either side: before and after a short one."""
+    """Each text as the first and as the second of a pair with a short one."""
     both = [pair for text in texts for pair in ((text, SHORT), (SHORT, text))]
     return [{"text_input": text, "text_pair": pair} for text, pair in both]
 
 
-# All but the request is as in text classification: the tokenizer makes one row of tokens of a pair.
+# Like text classification but for the request: the tokenizer joins a pair to one row.
 TASK = replace(
     text_classification.TASK,
     name="text-pair-classification",

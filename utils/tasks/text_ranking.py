@@ -1,4 +1,4 @@
-"""Text ranking by a cross-encoder: a query and a text in, one score out; the higher, the better the text fits."""
+"""Text ranking by a cross-encoder: a query and a text in, one score out; a higher score means a better match."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,12 +18,12 @@ from utils.tasks import text_pair_classification
 
 
 def pair_preprocessing(ingredients: Ingredients) -> Step:
-    """Pairs of texts to what the graph takes."""
+    """Tokenizes pairs of texts."""
     return text_preprocessing(_with_empty_pairs(ingredients))
 
 
 def _with_empty_pairs(ingredients: Ingredients) -> Ingredients:
-    """An empty second text stays one (model_repository/shared/tokenization.py, joined)."""
+    """Keeps an empty second text as a text (`joined` in model_repository/shared/tokenization.py)."""
     return replace(ingredients, tokenization={**ingredients.tokenization, "keeps_empty_pair": True})
 
 
@@ -40,23 +40,23 @@ def text_ranking(ingredients: Ingredients) -> Step:
 
 
 def fused_scores(ingredients: Ingredients) -> Step:
-    """Pairs of texts to scores, in one."""
+    """Tokenization, graph and scoring in one step."""
     own = replace(_with_empty_pairs(ingredients), settings=_how(ingredients.settings))
     return fused(own, "ranking_scores")
 
 
 def _how(settings: Settings) -> Settings:
-    """What the scores go by; the rest is the conversion's."""
+    """The settings of scoring; the conversion reads the others."""
     return {"activation": settings["activation"]}
 
 
 def score(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
-    """One number a pair."""
+    """One number per pair."""
     return (TensorSpec(name="scores", dtype="FP32", dims=(1,)),)
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """How a logit becomes a score: --activation, else what the model says, else sigmoid; the limit of its texts."""
+    """The activation (--activation, else the model's, else sigmoid) and the token limit."""
     if config.head_size != 1:
         raise SourceError(
             f"the model's head has {config.head_size} outputs ({str(config.file)!r}), and a ranking score is one "
@@ -75,9 +75,9 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
 
 
 def _own_activation(config: ModelConfig, said: SentenceFolder) -> str:
-    """As sentence-transformers' CrossEncoder finds it, by its versions 6, 4 to 5, and before 4; by default sigmoid.
+    """The activation as CrossEncoder finds it in the files of versions 6, 4 to 5, and before 4; default: sigmoid.
 
-    Many rerankers say Identity there: theirs are logits, which a sigmoid would flatten.
+    Many rerankers name Identity: their scores are logits, which a sigmoid would flatten.
     """
     if said.activation is not None:
         return of_torch(said.activation, str(config.file.parent / OWN_CONFIG))
@@ -89,12 +89,12 @@ def _own_activation(config: ModelConfig, said: SentenceFolder) -> str:
 
 
 def pairs(_: Settings, example: Example) -> Sequence[Text]:
-    """The pair, its second text too where that is empty, as CrossEncoder.predict takes it."""
+    """The pair, with its second text even if empty, as in CrossEncoder.predict."""
     return ((example["text_input"], example["text_pair"]),)
 
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
-    """What sentence-transformers' own CrossEncoder.predict gives for each pair."""
+    """The scores of sentence-transformers' CrossEncoder.predict."""
     from utils.convert.sentence_answers import predict
 
     asked = [(example["text_input"], example["text_pair"]) for example in examples]

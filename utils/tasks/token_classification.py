@@ -1,4 +1,4 @@
-"""Token classification: a text in, the entities in it out, as transformers' own pipeline gives them."""
+"""Token classification: a text in, its entities out, as in transformers' pipeline."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ NAMES = (
 
 
 def parse_aggregation(text: str) -> str:
-    """--aggregation; UsageError for one that there is not."""
+    """--aggregation; UsageError for an unknown one."""
     if text not in AGGREGATIONS:
         raise UsageError(f"--aggregation {text!r} is not known; choose one of: {', '.join(AGGREGATIONS)}")
     return text
@@ -38,7 +38,7 @@ AGGREGATION = TaskOption(
 
 
 def token_classification(ingredients: Ingredients) -> Step:
-    """Logits, and the texts they are of, to entities."""
+    """Converts logits and their texts to entities."""
     return Step(
         model_name=ingredients.name_of("token_classification"),
         component="token_classification",
@@ -54,7 +54,7 @@ def token_classification(ingredients: Ingredients) -> Step:
 
 
 def entities(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
-    """One JSON array a text."""
+    """One JSON array per text."""
     return (TensorSpec(name="entities", dtype="BYTES", dims=(1,)),)
 
 
@@ -64,7 +64,7 @@ def resolve_settings(_: ModelConfig, __: tuple[str, ...], options: Settings) -> 
 
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
-    """What transformers' own pipeline says to each, with the labels that are served."""
+    """The entities of transformers' pipeline, with the served labels."""
     from transformers import TokenClassificationPipeline
 
     pipeline = TokenClassificationPipeline(

@@ -1,4 +1,4 @@
-"""Zero-shot classification: a text and any labels in, the labels by how well a model of inference says they suit."""
+"""Zero-shot classification: a text and candidate labels in, the labels ranked by an inference model out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,7 @@ EXAMPLES = (
 
 
 def parse_template(text: str) -> str:
-    """A text in which {} stands for the label; UsageError otherwise."""
+    """A template with one {} for the label; UsageError otherwise."""
     try:
         filled = {text.format(label) for label in ("one", "another")}
     except (LookupError, ValueError, AttributeError):
@@ -47,11 +47,11 @@ HYPOTHESIS_TEMPLATE = TaskOption(
     help=f'what a label says of a text (default: "{DEFAULT_TEMPLATE}")',
     parse=parse_template,
 )
-MULTI_LABEL = TaskOption(name="multi_label", help="score each candidate label by itself")
+MULTI_LABEL = TaskOption(name="multi_label", help="score each candidate label independently")
 
 
 def zero_shot_classification(ingredients: Ingredients) -> Step:
-    """The served model: it makes hypotheses of labels, calls the graph and ranks the labels."""
+    """The served model: makes a hypothesis of each label, calls the graph and ranks the labels."""
     return Step(
         model_name=ingredients.name_of("zero_shot_classification"),
         component="zero_shot_classification",
@@ -75,7 +75,7 @@ def outputs(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
 
 
 def resolve_settings(_: ModelConfig, labels: tuple[str, ...], options: Settings) -> Settings:
-    """Which of the model's outputs says that a text entails a hypothesis: as in transformers, by its label."""
+    """The index of the entailment output, found by its label as in transformers."""
     found = [index for index, label in enumerate(labels) if label.lower().startswith("entail")]
     if len(found) != 1 or len(labels) < 2:
         raise SourceError(
@@ -97,7 +97,7 @@ def pairs(settings: Settings, example: Example) -> list[tuple[str, str]]:
 
 
 def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example) -> bool:
-    """Does every hypothesis leave room for the text in a row of `limit` tokens? It is never truncated."""
+    """Whether every hypothesis, which is never truncated, leaves room for the text in a row of `limit` tokens."""
     if limit is None:
         return True
     room = limit - tokenizer.num_special_tokens_to_add(pair=True)
@@ -106,7 +106,7 @@ def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example
 
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
-    """What transformers' own pipeline says to each, told the labels that this build goes by."""
+    """The ranking of transformers' pipeline with this build's labels."""
     from transformers import ZeroShotClassificationPipeline
 
     reference.model.config.label2id = {label: index for index, label in enumerate(reference.labels)}
@@ -137,7 +137,7 @@ TASK = ModelTask(
     inputs=(text_input(), TensorSpec(name="candidate_labels", dtype="BYTES", dims=(-1,))),
     outputs=outputs,
     layouts={"direct": (zero_shot_classification, graph_step)},
-    formats=("onnx",),  # its step calls the graph by the names that ONNX keeps
+    formats=("onnx",),  # its step calls the graph by tensor names, which only ONNX keeps
     resolve_settings=resolve_settings,
     examples=tuple({"text_input": text, "candidate_labels": labels} for text, labels in EXAMPLES),
     probes=lambda texts: [{"text_input": text, "candidate_labels": LABELS[:2]} for text in texts],

@@ -47,7 +47,7 @@ def onnx_session(file: Path) -> Any:
 
 
 def take_int32(file: Path) -> None:
-    """Lets the graph take INT32 where it took INT64, for clients that have no other integers: a Cast each."""
+    """Changes the graph's INT64 inputs to INT32 with a Cast each, for clients without INT64."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -66,7 +66,7 @@ def take_int32(file: Path) -> None:
 
 
 def sort_nodes(graph: Any) -> None:
-    """Puts the nodes of a GraphProto, and of the graphs in its nodes, into an order in which each value is made first.
+    """Sorts the nodes of a GraphProto and of its bodies so that each value is computed before its use.
 
     Stable. ONNX demands it also of values that only a graph inside an If or Loop uses, which ONNX Runtime's quantizer
     overlooks when it sorts. ExportError for a graph with a cycle.
@@ -96,7 +96,7 @@ def sort_nodes(graph: Any) -> None:
 
 
 def _used(node: Any) -> Iterator[str]:
-    """The values a node takes, and those of the graph around it that the graphs inside it use."""
+    """The inputs of a node, and the outer values that its bodies use."""
     yield from node.input
     for inner in bodies_of(node):
         yield from (value.name for value in inner.output)

@@ -1,4 +1,4 @@
-"""Golden answers of a ready graph: inputs that any graph can take, and what ONNX Runtime itself answers to them.
+"""Golden requests of a ready graph: generated inputs, and the answers of ONNX Runtime.
 
 Only a run can tell for certain what a batch is: rows asked together must get the answers they get alone.
 """
@@ -34,7 +34,7 @@ class Proven:
 
 
 def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) -> Proven:
-    """Runs the graph as it was given on sampled inputs, or on those in the .npz file `given`.
+    """Runs the graph on generated inputs, or on those in the .npz file `given`.
 
     Without `batching` shapes stay as they are, and nothing is asked in batches. SourceError for inputs in `given` that
     are not the graph's; ExportError for a graph that cannot be loaded or run, or that answers otherwise each time.

@@ -1,4 +1,4 @@
-"""An exported ONNX graph in another precision: its inputs and outputs keep their names, types and shapes."""
+"""Converts an exported ONNX graph to another precision; inputs and outputs keep names, types and shapes."""
 
 import logging
 import tempfile
@@ -17,7 +17,7 @@ from utils.targets.releases import Release
 
 
 def reduced(graph: Graph, reducer: str, release: Release) -> Graph:
-    """`graph` at the same place, as the function `reducer` of this module leaves it; ExportError (4)."""
+    """Replaces the file of `graph` by the result of the function `reducer` of this module; ExportError (4)."""
     folder = graph.path.parent
     with tempfile.TemporaryDirectory(prefix="reduce-", dir=folder) as private:
         made = Path(private) / graph.path.name
@@ -25,7 +25,7 @@ def reduced(graph: Graph, reducer: str, release: Release) -> Graph:
             with _quiet():
                 {"to_int8": to_int8, "to_fp16": to_fp16}[reducer](graph, made)
                 exporter.clamp_ir(made, release)
-        except Exception as error:  # the converters raise whatever they like
+        except Exception as error:  # the converters raise any type
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise ExportError(f"the graph cannot be converted: {reason}; build with --precision fp32") from error
         external = read_graph(made)[2]
@@ -37,7 +37,7 @@ def reduced(graph: Graph, reducer: str, release: Release) -> Graph:
 
 
 def to_int8(graph: Graph, made: Path) -> None:
-    """Weights in 8 bits, activations quantized as they come, each row of a batch by itself.
+    """Weights in 8 bits, activations quantized dynamically, each row of a batch separately.
 
     reduce_range: products of 8 bits and 8 bits overflow on CPUs without VNNI, and the answers would hang on the machine
     (onnxruntime.ai, Quantize ONNX models, on U8S8); on a fine-tuned MiniLM it costs no accuracy.
@@ -61,7 +61,7 @@ def to_int8(graph: Graph, made: Path) -> None:
 
 
 def to_fp16(graph: Graph, made: Path) -> None:
-    """Weights and arithmetic in 16 bits, between casts where the graph begins and ends."""
+    """Weights and arithmetic in 16 bits, between casts at the inputs and outputs."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -72,7 +72,7 @@ def to_fp16(graph: Graph, made: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The converters advise by the root logger."""
+    """Silences the converters, which log to the root logger."""
     former = logging.root.manager.disable
     logging.disable(former if debugging() else logging.WARNING)
     try:

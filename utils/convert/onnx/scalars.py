@@ -1,4 +1,4 @@
-"""Scalars of a graph become tensors of one number: Triton serves none ("scalar tensors are not supported")."""
+"""Converts scalars of a graph to tensors of shape [1]: Triton does not support scalars."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ INSIDE = "/scalar"
 
 
 def serve_scalars(graph: OnnxGraph, file: Path) -> None:
-    """Rewrites `file`, a copy of the graph, where it has scalars: outside they have shape [1], inside what they had."""
+    """Rewrites `file`, a copy of the graph: scalar inputs and outputs get shape [1], and are reshaped inside."""
     scalars = {tensor.name for tensor in (*graph.inputs, *graph.outputs) if not tensor.shape}
     if not scalars:
         return
@@ -40,7 +40,7 @@ def serve_scalars(graph: OnnxGraph, file: Path) -> None:
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:
-    """Everywhere, bodies of loops and branches included."""
+    """Renames values everywhere, in the bodies of loops and branches too."""
     for body in graphs_of(graph):
         for value in (*body.input, *body.output, *body.value_info, *body.initializer):
             value.name = names.get(value.name, value.name)

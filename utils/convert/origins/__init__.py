@@ -1,4 +1,4 @@
-"""What MODEL can be: one row each, one module each. A task's row says which of them it starts from.
+"""The kinds of MODEL: one row and one module each. A task's row lists the kinds it accepts.
 
 The modules import what they need where they use it: arguments are checked before any package is installed.
 """
@@ -22,7 +22,7 @@ GRAPH_SUFFIXES = (".onnx", FROZEN_SUFFIX)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`module` has the function `look`; `takes` tells from MODEL, and whether there is a TOKENIZER."""
+    """`module` has the function `inspect_model`; `takes(MODEL, has TOKENIZER)`: whether MODEL is of this kind."""
 
     module: str
     needs_tokenizer: bool
@@ -30,12 +30,12 @@ class Row:
 
 
 def is_graph_file(reference: StorageRef) -> bool:
-    """Does a reference name a ready graph, by its ending?"""
+    """Whether a reference names a ready graph, by its suffix."""
     return PurePosixPath(reference.locator).suffix.lower() in GRAPH_SUFFIXES
 
 
 def is_frozen(reference: StorageRef) -> bool:
-    """Is it one of TensorFlow's, to be converted first?"""
+    """Whether it is a frozen TensorFlow graph, which is converted first."""
     return PurePosixPath(reference.locator).suffix.lower() == FROZEN_SUFFIX
 
 
@@ -54,7 +54,7 @@ ORIGINS = {
 
 
 def find_origin(possible: tuple[str, ...], model: StorageRef, *, has_tokenizer: bool) -> str | None:
-    """The first of a task's origins that MODEL and TOKENIZER are; its only one may be told by nothing but the task."""
+    """The first of a task's origins that MODEL and TOKENIZER fit; a task for graphs only accepts a folder, too."""
     fitting = [name for name in possible if ORIGINS[name].takes(model, has_tokenizer)]
     if possible == ("graph",) and not fitting:
         return "graph"  # a folder with a graph in it

@@ -11,7 +11,7 @@ from utils.host import children, environment
 from utils.host.environments import TENSORFLOW
 from utils.host.errors import ExportError, FactoryError, SourceError, UsageError
 
-# What the other side may call its errors.
+# The error names of the child.
 ERRORS: dict[str, type[FactoryError]] = {"source": SourceError, "export": ExportError}
 
 
@@ -51,7 +51,7 @@ def convert(pb: Path, destination: Path, *, inputs: Sequence[str], outputs: Sequ
 
 
 def _quiet() -> dict[str, str]:
-    """On the CPU, and without TensorFlow's remarks on it."""
+    """The environment of the child: the CPU only, without TensorFlow's log."""
     return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 

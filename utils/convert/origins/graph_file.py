@@ -1,4 +1,4 @@
-"""A ready graph, ONNX or made so: served as it is, its config read from it, its answers those of ONNX Runtime."""
+"""A ready graph, ONNX or converted from TensorFlow: served as it is, proven against ONNX Runtime."""
 
 import glob
 import shutil
@@ -30,7 +30,7 @@ PATTERNS = tuple(f"*{suffix}" for suffix in GRAPH_SUFFIXES)
 
 @dataclass(frozen=True, kw_only=True)
 class KnownGraph:
-    """What a graph says of itself, and which revision of it that is."""
+    """What is read from a graph, and its revision."""
 
     graph: OnnxGraph
     revisions: dict[str, str]
@@ -43,7 +43,7 @@ class KnownGraph:
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
-        """What a plan says of the model, by its part."""
+        """What the report says of the model: {part: {name: value}}."""
         graph = self.graph
         return {"model": {"graph": graph.file.name, "opset": graph.opset, "ir_version": graph.ir_version}}
 
@@ -59,18 +59,18 @@ class GraphFile:
 
     @property
     def settings(self) -> Settings:
-        """Those of the steps around it; none where a graph is served as it is."""
+        """The settings of the steps around the graph; {} if it is served as it is."""
         pipeline = pipeline_of(self.request.source.task)
         return pipeline.settings(self.request.source.options) if pipeline else {}
 
     @property
     def batching(self) -> bool:
-        """Steps around a graph give and take whole shapes."""
+        """False if steps around the graph pass whole shapes."""
         return pipeline_of(self.request.source.task) is None
 
     @property
     def weights(self) -> Path:
-        """Where they lie on this disk, if they do."""
+        """The file, if it is on this disk."""
         return self.known.graph.file
 
     def predict(self) -> Graph:
@@ -79,7 +79,7 @@ class GraphFile:
         return served_graph(self.known.graph, Path(GRAPH_FILE), batched=batched)
 
     def fetch(self) -> Path:
-        """The graph's file; of a remote one the weights that lie beside it come now."""
+        """The graph's file; external weights of a remote graph are fetched now."""
         graph, reference = self.known.graph, self.model.reference
         if reference.scheme == "local" or not graph.external_files:
             return graph.file
@@ -107,7 +107,7 @@ class GraphFile:
 
 
 def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
-    """The graph as the plan of a repository speaks of it."""
+    """The graph as a Graph of the repository's plan."""
     return Graph(
         path=file,
         inputs=tuple(tensor.spec(batched=batched) for tensor in read.inputs),
@@ -118,7 +118,7 @@ def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
 
 
 def inspect_model(request: Request, name: str, folder: Path) -> Origin:
-    """Reads the graph, which must be one that the release's ONNX Runtime loads; a remote one is fetched for that."""
+    """Reads the graph and checks that the release's ONNX Runtime loads it; a remote graph is fetched for that."""
     source = request.source
     model, limit = source.models.by_name[name], source.sources.fetch_timeout
     reference = model.reference
@@ -143,7 +143,7 @@ def inspect_model(request: Request, name: str, folder: Path) -> Origin:
 
 
 def _converted(file: Path, folder: Path, opset: int, model: RequestedModel) -> Path:
-    """A frozen TensorFlow graph as an ONNX graph; only that says what its tensors are."""
+    """A frozen TensorFlow graph converted to ONNX, which has the tensors' types and shapes."""
     folder.mkdir(parents=True, exist_ok=True)
     destination = folder / f"{file.stem}.onnx"
     opset = min(opset, FROZEN_OPSET)
@@ -151,7 +151,7 @@ def _converted(file: Path, folder: Path, opset: int, model: RequestedModel) -> P
 
 
 def _labels(sources: Sources, folder: Path) -> tuple[Labels, str]:
-    """Those that the task's steps need, and which revision of them."""
+    """The labels of the task's steps, and their revision."""
     reference, limit = sources.labels, sources.fetch_timeout
     assert reference  # options/build_spec.py requires it
     revision = bounded.resolve(reference, limit=limit)
@@ -161,14 +161,14 @@ def _labels(sources: Sources, folder: Path) -> tuple[Labels, str]:
 
 
 def _digest(files: list[Path]) -> str:
-    """The file's own digest, or one over it and those of the weights beside it."""
+    """The file's digest, or a digest of the file and its external weights."""
     own, *others = [local.resolve(str(file)) for file in files]
     together = digest.of_text("\n".join([own, *others]))[:16]
     return f"sha256:{together}" if others else own
 
 
 def _only_graph(path: Path, reference: str) -> Path:
-    """The file itself; of a folder the one graph in it, or the one called model.onnx."""
+    """The file, or the only graph in a folder, or its model.onnx."""
     if not path.is_dir():
         return path
     found = next(filter(None, (sorted(path.glob(pattern)) for pattern in PATTERNS)), [])

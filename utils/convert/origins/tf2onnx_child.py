@@ -1,4 +1,4 @@
-"""The other side of frozen_graph.py, run by the Python that has TensorFlow: a request on stdin, an answer on stdout."""
+"""The child of frozen_graph.py in the TensorFlow environment: a request on stdin, an answer on stdout."""
 
 import json
 import sys

@@ -29,7 +29,7 @@ class TransformersFolder:
 
     @property
     def weights(self) -> Path:
-        """Where they lie on this disk, if they do."""
+        """The folder, if the weights are on this disk."""
         return self.known.config.file.parent
 
     def predict(self) -> Graph:
