@@ -82,7 +82,7 @@ def test_modernbert_takes_8192_tokens(tmp_path):
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_told(tmp_path):
     model = build.make_model("bert", tmp_path / "model", vocab_size=40)
-    with pytest.raises(SourceError, match=r"PyTorch itself cannot answer.*IndexError.*fine-tuned with"):
+    with pytest.raises(SourceError, match=r"PyTorch fails on .*IndexError"):
         convert_folder(model, tmp_path / "out")
 
 
@@ -90,7 +90,7 @@ def test_a_tokenizer_of_documents_is_told(tmp_path):
     model = build.make_model("roberta", tmp_path / "model")
     tokenizer = build.make_tokenizer("layoutlmv3", tmp_path / "tokenizer")
     tokenizer.save_pretrained(tmp_path / "tokenizer")
-    with pytest.raises(SourceError, match="LayoutLMv3TokenizerFast takes no plain text"):
+    with pytest.raises(SourceError, match="LayoutLMv3TokenizerFast"):
         convert_folder(model, tmp_path / "out", tokenizer=tmp_path / "tokenizer")
 
 

@@ -85,7 +85,7 @@ def test_too_little_agreement_builds_nothing(model):
     done = build(model, model, "-", NAME, "v1", 8, *options)
     assert done.returncode == (5 if HAS_BF16 else 0), done.stderr
     if HAS_BF16:
-        assert "bf16 does not answer as PyTorch does: cosine similarity of at least 9" in done.stderr.splitlines()[-1]
+        assert "bf16 does not agree with PyTorch: cosine similarity of at least 9" in done.stderr.splitlines()[-1]
         assert (done.stdout, (BUILD / NAME).exists()) == ("", False)
     shutil.rmtree(BUILD / NAME, ignore_errors=True)
 

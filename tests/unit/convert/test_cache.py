@@ -58,7 +58,7 @@ def test_a_damaged_entry_is_noticed_and_goes(tmp_path, cache, capsys, damage):
     keep(tmp_path / "tree")
     damage(cache / KEY)
     assert graph_cache.take(KEY, tmp_path / "other", checked=5) is None
-    assert "it is made anew" in capsys.readouterr().err
+    assert "the model is converted again" in capsys.readouterr().err
     assert not (cache / KEY).exists() and not (tmp_path / "other").exists()
     keep(tmp_path / "tree")
     assert graph_cache.take(KEY, tmp_path / "other", checked=5)
@@ -110,7 +110,7 @@ def test_a_cache_that_cannot_be_written_to_fails_no_build(tmp_path, cache, capsy
     cache.parent.mkdir(parents=True)
     cache.write_text("a file in its place")
     keep(tmp_path / "tree")
-    assert "is not kept for other builds" in capsys.readouterr().err
+    assert "is not cached" in capsys.readouterr().err
 
 
 def test_the_key_tells_everything_apart():

@@ -82,7 +82,7 @@ def shift(name, place, size=0.5, alone=True):
 @pytest.mark.parametrize("name", ["logits", "states"])
 def test_a_difference_in_any_output_is_fatal(check, name):
     with pytest.raises(
-        ParityError, match=r"does not answer as PyTorch does: largest difference 0\.5.*nothing was built"
+        ParityError, match=r"largest difference 0\.5"
     ):
         check(shift(name, (0, 0)))
 
@@ -102,7 +102,7 @@ def test_another_choice_is_fatal_however_small_the_difference(check):
     def change(batch, _):
         batch["logits"] = batch["logits"][:, ::-1] * 1e-6 + 0
 
-    with pytest.raises(ParityError, match="does not answer as PyTorch"):
+    with pytest.raises(ParityError, match="graph and PyTorch differ"):
         check(change)
 
 

@@ -108,6 +108,6 @@ def test_a_cycle_is_an_error_of_the_export():
 def test_a_graph_that_does_not_load_is_an_error_of_the_export(tmp_path):
     file = tmp_path / "model.onnx"
     onnx.save_model(model_of([helper.make_node("NoSuchOperator", ["x"], ["picked_out"])]), file)
-    with pytest.raises(ExportError, match="ONNX Runtime does not load the graph") as error:
+    with pytest.raises(ExportError, match="--precision or --release") as error:
         exporter.open_session(Graph(path=file, inputs=(), outputs=()))
     assert str(tmp_path) not in str(error.value)
