@@ -58,11 +58,13 @@ def text(measured: Measured, picture: str, machine: str) -> str:
     lines = [
         "# Dynamic batching before and after",
         "",
+        "This page compares the throughput of an embedding model with and without dynamic batching.",
+        "",
         f"Embeddings of MiniLM-L6 by ONNX Runtime, {rows[0]['users']} users of Locust without pauses, one text of 3 to "
         f"24 words a request, {len(rows)} interleaved rounds. {machine} {failures} requests failed.",
-        f"The machine's load was {min(loads):.0f} to {max(loads):.0f} at the ends of the runs, that of the benchmark "
-        "included: where it is far above the cores, other work had its part in every number, and only the "
-        "comparison within a round, whose runs follow one another, says something.",
+        f"The machine's load was {min(loads):.0f} to {max(loads):.0f} at the end of the runs, including the benchmark. "
+        "If the load is far above the number of cores, other work affects every number. Then compare only runs of the "
+        "same round: they follow one another.",
         "",
         f"![requests per second, dynamic batching off and on]({picture})",
         "",
@@ -90,10 +92,10 @@ def verdict(ratios: list[float]) -> str:
 
 
 NOTES = """
-Triton merges requests of equal shapes only. With *free* lengths (the default) a request is padded to its own longest
-text, so that at the graph only texts that happen to have as many tokens share a batch; with *fixed* ones
-(`--sequence-length 32`) all do, at the price of padding. A batch pays where a machine has more to compute with
-than one request uses, and less on a few cores that are busy anyway: measure your own with
+Triton merges requests of equal shapes only. With *free* lengths (the default), a request is padded to its own longest
+text. So only texts with the same number of tokens share a batch. With *fixed* lengths (`--sequence-length 32`), all
+texts share batches, but padding is computed too. A batch is faster if one request does not use all of the machine's
+processors. The gain is smaller on a few cores that are already busy. Measure your own model with
 `benchmarks/dynamic_batching/run.sh MODEL`.
 """
 

@@ -80,10 +80,10 @@ TAIL = """
 The request guard gives the answers about bodies that are too large or too deep. It changes Triton's 500 to 400 for JSON
 that cannot be parsed (operations.md, Limits).
 
-`TRITON_ROOT=/opt/tritonserver ./run_tests.sh tests/server` runs the same tests on another release of Triton, of which
-the folder has `bin`, `lib` and `backends`; its Python stub must be for the `python3` on PATH.
+Over gRPC, 400 is INVALID_ARGUMENT and 404 is NOT_FOUND, with the same sentence (`test_grpc.py`).
 
-Over gRPC what is 400 or 404 here is INVALID_ARGUMENT or NOT_FOUND, with the same sentence (`test_grpc.py`).
+`TRITON_ROOT=/opt/tritonserver ./run_tests.sh tests/server` runs the same tests on another release of Triton. The folder
+must contain `bin`, `lib` and `backends`, and its Python stub must match the `python3` on PATH.
 """
 
 
