@@ -1,9 +1,9 @@
-"""All contestants, a row each."""
+"""All contestants, one row each."""
 
 from benchmarks.contestant import INT8, Contestant, ours
 from benchmarks.others import documented, fastapi, fixed_padding, infinity, mlserver
 
-# What asks over HTTP only is not given short and long texts, and what shows one thing only those loads that show it.
+# HTTP-only contestants get no short and long texts. Contestants for one comparison get only the loads of that one.
 HTTP_LOADS = ("mixed-http-*",)
 OVER_CLIENTS = ("mixed-grpc-*x1",)
 CONTESTANTS = {
@@ -11,20 +11,29 @@ CONTESTANTS = {
     for row in (
         ours("fused", "one process", "--layout", "fused"),
         ours("fused int8", "with int8 weights", "--layout", "fused", "--precision", "int8", limit=INT8),
-        ours("fused OpenVINO", "by OpenVINO in FP32", "--layout", "fused", "--engine", "openvino"),
-        ours("fused OpenVINO bf16", "in BF16", "--layout", "fused", "--engine", "openvino", "--precision", "bf16"),
+        ours("fused OpenVINO", "with OpenVINO in FP32", "--layout", "fused", "--engine", "openvino"),
+        ours(
+            "fused OpenVINO bf16",
+            "the same in BF16",
+            "--layout",
+            "fused",
+            "--engine",
+            "openvino",
+            "--precision",
+            "bf16",
+        ),
         ours("ensemble", "three Triton models", "--layout", "ensemble"),
         ours("fused unbatched", "no dynamic batching", "--layout", "fused", loads=OVER_CLIENTS, batching=False),
-        ours("ensemble unbatched", "likewise", "--layout", "ensemble", loads=OVER_CLIENTS, batching=False),
+        ours("ensemble unbatched", "no dynamic batching", "--layout", "ensemble", loads=OVER_CLIENTS, batching=False),
         Contestant(
             name="documented ensemble",
-            what="three Triton models as tutorials have them: AutoTokenizer a request, padding to its longest text, "
+            what="three Triton models as in tutorials: AutoTokenizer for each request, padding to its longest text, "
             "no dynamic batching",
             prepare=documented,
         ),
         Contestant(
             name="fixed padding",
-            what="the client tokenizes, pads every text to 128 tokens and asks the graph",
+            what="the client tokenizes, pads every text to 128 tokens and sends them to the graph",
             prepare=fixed_padding,
             loads=OVER_CLIENTS,
         ),

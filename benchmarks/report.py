@@ -32,8 +32,9 @@ def write_report(result: Result, folder: Path) -> Path:
     parts = [
         "<!-- Written by benchmarks/run.sh; the prose is benchmarks/notes.md. -->",
         "# Performance\n",
-        f"Machine: {result['machine']}. Command: `{result['command']}`, {result['rounds']} rounds, "
-        f"{result['seconds']:g} s a measurement.\n",
+        f"This page compares the factory's servers with others. Machine: {result['machine']}. "
+        f"Command: `{result['command']}`, {result['rounds']} rounds, "
+        f"{result['seconds']:g} s per measurement.\n",
         goals(result),
         contestants(result),
         servers_alone(result),
@@ -51,7 +52,7 @@ def goals(result: Result) -> str:
     """Each goal, the figure, and whether it is met."""
     return _section(
         "Goals",
-        f"Ratios are medians of the ratios within one round, with {LOADS[BUSY]} (FastAPI: HTTP; p50: 1 client).",
+        f"Each ratio is the median of the ratios within one round, for {LOADS[BUSY]} (FastAPI: HTTP; p50: 1 client).",
         "",
         ("figure", "goal", "met"),
         [goal.line(result) for goal in GOALS],
@@ -59,10 +60,10 @@ def goals(result: Result) -> str:
 
 
 def contestants(result: Result) -> str:
-    """What each row is; those that could not be had, with the reason."""
+    """What each row is. Unavailable contestants have the reason."""
     measured = {row["contestant"] for row in result["rows"]}
-    rows = {FP32: "the same graph in one bare ONNX Runtime process", INT8: "likewise, its weights quantized to int8"}
-    rows |= {name: ("ours: " if row.tree else "") + row.what for name, row in CONTESTANTS.items()}
+    rows = {FP32: "the same graph in one bare ONNX Runtime process", INT8: "the same, with weights quantized to int8"}
+    rows |= {name: ("this factory: " if row.tree else "") + row.what for name, row in CONTESTANTS.items()}
     lines = [f"| {name} | {what} |" for name, what in rows.items() if name in measured]
     lines += [f"| {name} | {CONTESTANTS[name].what}; **{reason}** |" for name, reason in result["unavailable"].items()]
     return _section("Contestants", "", "", ("what",), lines)
@@ -75,9 +76,9 @@ def servers_alone(result: Result) -> str:
         cells = (format(figures[key], digits) if key in figures else "" for key, digits in ALONE.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
     said = (
-        "Memory is the proportional set size of all its processes after 32 clients; the CPU of an idle server is in "
-        f"per cent of one; labels are compared with PyTorch's on {result['texts_compared']} texts, and a tie is a "
-        f"label that PyTorch holds within {TIE} of its own."
+        "Memory is the proportional set size of all processes of a server after the run with 32 clients. The CPU of "
+        "an idle server is in percent of one processor. Labels are compared with PyTorch's on "
+        f"{result['texts_compared']} texts. A tie is a label whose score in PyTorch is within {TIE} of the best label's."
     )
     return _section("Each server by itself", said, "", tuple(ALONE), lines)
 
@@ -105,8 +106,9 @@ def limit_settings(result: Result) -> str:
             speeds = ", ".join(f"{_setting(figures)}: {figures['texts_per_second']:.0f}" for figures in tried)
             lines.append(f"| {name}, {kind} | {_setting(best(tried))} | {speeds} |")
     said = (
-        "Tokens of a batch at most x batches side by side, + where idle threads spin; texts/s of each that was tried. "
-        "The fastest is the limit, and among those as good as that the one that spends least."
+        "Each setting is the largest number of tokens in a batch x the number of parallel batches; + means that idle "
+        "threads spin. The figures are texts/s. The limit is the fastest setting; among equally fast ones, the one "
+        "with the least processor time."
     )
     return _section("The limit's batches", said, "", ("best", "tried"), lines)
 
