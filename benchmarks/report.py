@@ -78,7 +78,8 @@ def servers_alone(result: Result) -> str:
     said = (
         "Memory is the proportional set size of all processes of a server after the run with 32 clients. The CPU of "
         "an idle server is in percent of one processor. Labels are compared with PyTorch's on "
-        f"{result['texts_compared']} texts. A tie is a label whose score in PyTorch is within {TIE} of the best label's."
+        f"{result['texts_compared']} texts. A tie is a label whose score in PyTorch is within {TIE} of the best "
+        "label's."
     )
     return _section("Each server by itself", said, "", tuple(ALONE), lines)
 
