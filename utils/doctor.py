@@ -1,4 +1,4 @@
-"""Reports what is missing before anything is built; --prove tries a base image. Standard library only."""
+"""Reports what is missing for a build; --prove tests a base image. Standard library only."""
 
 import argparse
 import json
@@ -21,21 +21,21 @@ Reports whether this machine can build an image. It checks Python, disk, caches,
 if that is on the Docker engine. Each line is ok, a warning (some builds fail) or a fault (a build fails).
 --prove builds a tiny classifier on the base image, runs the boot proof and the requests of docs/faults.md."""
 EPILOG = """\
-exit code: 0 without a fault, else the exit code of a build that the first fault would stop (see docs/usage.md)
+exit code: 0 without a fault, else that of a build with the first fault (see docs/usage.md)
 example: ./doctor.sh --base-image nvcr.io/nvidia/tritonserver:26.08-py3 --prove"""
 
 
 class FaultsFoundError(FactoryError):
-    """The report holds a fault; the exit code is that of the first."""
+    """The report contains a fault; the exit code is that of the first."""
 
     def __init__(self, exit_code: int, checks: Sequence[str]) -> None:
-        super().__init__(f"{', '.join(checks)}: see the report above, and what it says to do")
+        super().__init__(f"{', '.join(checks)}: see the report above and its advice")
         self.exit_code = exit_code
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line; `base_image` and `slim_image` are empty where the default release's are meant."""
+    """The command line; `base_image` and `slim_image` are empty for those of the default release."""
 
     base_image: str
     slim_image: str
@@ -45,17 +45,17 @@ class Options:
 
     @property
     def image(self) -> str:
-        """The base image to look into."""
+        """The base image to inspect."""
         return self.base_image or find_release(default_release()).triton_image
 
     @property
     def slim(self) -> str:
-        """Its slim base; empty where it follows from the base image's distribution."""
+        """Its slim base; empty if it follows from the base image's distribution."""
         return self.slim_image or ("" if self.base_image else find_release(default_release()).slim_image)
 
 
 def parse_arguments(arguments: Sequence[str]) -> Options:
-    """The options; UsageError for anything wrong in them."""
+    """The options; UsageError for invalid ones."""
     parser = entry.Parser(
         prog="./doctor.sh",
         description=DESCRIPTION,
@@ -68,13 +68,16 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
         "--base-image",
         metavar="IMAGE",
         default="",
-        help=f"the Triton image to look at (default: {default.triton_image})",
+        help=f"the Triton image to inspect (default: {default.triton_image})",
     )
     parser.add_argument(
-        "--slim-image", metavar="IMAGE", default="", help="base of CPU images (default: small one of its distribution)"
+        "--slim-image",
+        metavar="IMAGE",
+        default="",
+        help="base of CPU images (default: a small one of the same distribution)",
     )
     parser.add_argument("--pull", action="store_true", help="pull the base image if it is not on the Docker engine")
-    parser.add_argument("--prove", action="store_true", help="build an image on it and test that; takes minutes")
+    parser.add_argument("--prove", action="store_true", help="build an image on it and test the image; takes minutes")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     options = Options(**vars(parser.parse_args(arguments)))
     for option, image in (("--base-image", options.base_image), ("--slim-image", options.slim_image)):
@@ -84,30 +87,30 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 
 
 def report(options: Options) -> str:
-    """The report for stdout. Where it holds a fault it is written at once, and FaultsFoundError is raised."""
-    waiting = network.Running(network.checks())
+    """The report for stdout. If it contains a fault, it is printed and FaultsFoundError is raised."""
+    running = network.Running(network.checks())
     sections = {"machine": machine.findings()}
     sections["docker"], engine = docker.client_and_engine(options.image)
     sections["base image"] = _base_image(options, engine)
-    sections["network"] = waiting.findings()
+    sections["network"] = running.findings()
     rows = []
     if options.prove:
-        # What the network lacks, the cache may have.
+        # Network faults do not matter: the cache may have the files.
         needed = [*sections["machine"], *sections["docker"], *sections["base image"]]
         broken = [each.check for each in needed if each.status == FAULT]
         if broken:
-            sections["proof"] = [warning("proof", "not made", f"mend the faults above first: {', '.join(broken)}")]
+            sections["proof"] = [warning("proof", "not run", f"fix the faults above first: {', '.join(broken)}")]
         else:
             rows = _prove(options, engine)
     return _outcome(options, sections, rows)
 
 
 def _base_image(options: Options, engine: Engine | None) -> list[Finding]:
-    """What is known of the image without the network, and whether it can be had where the engine lacks it."""
+    """Checks the image on the engine, or whether it can be pulled."""
     if engine is None:
         return [
             warning(
-                "image", f"{options.image} is not looked into: no Docker engine answers", "mend the fault above first"
+                "image", f"{options.image} is not inspected: no Docker engine responds", "fix the fault above first"
             )
         ]
     if options.pull:
@@ -117,16 +120,16 @@ def _base_image(options: Options, engine: Engine | None) -> list[Finding]:
             return [fault_of("image", error)]
     if engine.has(options.image):
         return base_image.findings(engine, options.image, options.slim)
-    absent = f"{options.image} is not on the Docker engine, so it cannot be looked into"
-    advice = f"give --pull, or: docker pull {options.image} (NVIDIA's images take 8 to 15 GB)"
-    # A build pulls the default image by itself. A named image, or a proof, cannot be reported on without it.
+    absent = f"{options.image} is not on the Docker engine, so it cannot be inspected"
+    advice = f"add --pull, or run: docker pull {options.image} (NVIDIA's images take 8 to 15 GB)"
+    # A build pulls the default image. A report about a named image, or a proof, needs the image.
     needed = options.base_image or options.prove
     found = fault("image", absent, advice, ImageError) if needed else warning("image", absent, advice)
     return [found, *network.Running(_registry_checks(options, engine)).findings()]
 
 
 def _registry_checks(options: Options, engine: Engine) -> list[network.Check]:
-    """For the base image, and for its slim base where that is known without it."""
+    """The checks for the base image and, if known, its slim base."""
     checks: list[network.Check] = [("registry", lambda: network.registry(engine, options.image))]
     if options.slim and not engine.has(options.slim):
         checks.append(("slim base", lambda: network.registry(engine, options.slim, "slim base")))
@@ -134,25 +137,25 @@ def _registry_checks(options: Options, engine: Engine) -> list[network.Check]:
 
 
 def _prove(options: Options, engine: Engine | None) -> list[ProofRow]:
-    """In the factory's environment, which is made if need be. Progress goes to stderr, and so does a build's."""
+    """Runs the proof in the factory environment, which is created if needed. Progress goes to stderr."""
     release = engine.triton_release(options.image) if engine else ""
-    given = {
+    values = {
         "base-image": options.image,
         "slim-image": options.slim,
         "release": release if release in usable_releases() else "",
     }
     command = [sys.executable, str(ROOT / "utils/launch.py"), "utils.host.environment", "utils.diagnosis.prove"]
-    command += [part for option, value in given.items() if value for part in (f"--{option}", value)]
+    command += [part for option, value in values.items() if value for part in (f"--{option}", value)]
     with children.child_process(command, stdout=subprocess.PIPE) as child:
-        said, _ = child.communicate()
+        output, _ = child.communicate()
     if child.returncode == 0:
-        return [ProofRow(**row) for row in json.loads(said)]
+        return [ProofRow(**row) for row in json.loads(output)]
     row = ProofRow(
         status=FAULT,
         row=0,
         case="proof",
-        must="made",
-        seen=f"ended with {child.returncode}: see the lines above the report",
+        must="completed",
+        seen=f"exited with {child.returncode}: see the lines above the report",
         exit_code=child.returncode,
     )
     return [row]

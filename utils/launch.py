@@ -1,8 +1,7 @@
-"""Runs a module of the project, as `python -m` does, but from whatever folder the user stands in.
+"""Runs a module of the project, as `python -m` does, from any current folder.
 
-That folder may hold a `utils` of its own, which `-m` would take for ours. The scripts start here, under whatever
-python3 is on PATH: an old one must be able to read this file. It hands over to the Python of an environment, or says
-that it is too old.
+That folder may have a `utils` of its own, which `-m` would import. The scripts start here with the python3 on PATH, so
+an old Python must be able to read this file. It then runs the Python of an environment, or reports the old version.
 """
 
 import os
@@ -22,14 +21,14 @@ CONSOLE = {
 
 
 def newer_python() -> "Path | None":
-    """The interpreter of one of the project's environments that is new enough; None where there is none."""
+    """An interpreter of the project's environments that is new enough; None if there is none."""
     check = f"import sys; sys.exit(sys.version_info < {OLDEST})"
     for python in sorted(Path(__file__).resolve().parent.parent.glob(".venv*/bin/python")):
         try:
             if subprocess.run([str(python), "-I", "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
                 return python
         except OSError:
-            continue  # a program of another machine, or no program
+            continue  # not a program of this machine
     return None
 
 
@@ -42,7 +41,7 @@ def console() -> None:
 
 
 def main() -> int:
-    """`launch.py MODULE [ARGUMENT ...]`; 2 for a Python that is too old where no environment has a newer one."""
+    """`launch.py MODULE [ARGUMENT ...]`; Returns 2 if Python is too old and no environment has a newer one."""
     if sys.version_info < OLDEST:
         python = newer_python()
         if python:
@@ -51,7 +50,7 @@ def main() -> int:
         sys.stderr.write("error: python3 is " + found + "; Python " + needed + " or newer is needed: put one on PATH\n")
         return 2
     if sys.argv[1].startswith("utils."):
-        # Until our commands listen themselves (signals.py) nothing is made that would have to be cleared up.
+        # Until the commands handle signals (signals.py) there is nothing to clean up.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda caught, _frame: os._exit(128 + caught))
     import runpy

@@ -1,4 +1,4 @@
-"""Serves a built model repository in the foreground, until SIGINT or SIGTERM. Standard library only."""
+"""Serves a built model repository in the foreground until SIGINT or SIGTERM. Standard library only."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ EXAMPLE = "example:\n  ./serve.sh build/ensemble_model/latest --http-port 8000"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to serve and where to listen; port 0 takes a free one."""
+    """The model repository and the addresses; port 0 selects a free one."""
 
     model_repository: Path
     host: str
@@ -30,11 +30,11 @@ class Options:
 
 
 def parse_arguments(arguments: Sequence[str]) -> Options:
-    """The options. Raises UsageError for anything wrong in them, a folder without models included."""
+    """The options. Raises UsageError for invalid ones and for a folder without models."""
     parser = entry.Parser(
         prog="./serve.sh",
         description="Serves a built model repository without Docker: Triton from PyPI, for development, on the CPU.\n"
-        "It listens until SIGINT or SIGTERM; the server's log goes to stderr.",
+        "It runs until SIGINT or SIGTERM; the server log goes to stderr.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -47,47 +47,47 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     for number, service in enumerate(SERVICES, start=8000):
-        help_text = f"port for {service}; 0 takes a free one (default: %(default)s)"
+        help_text = f"port for {service}; 0 selects a free one (default: %(default)s)"
         parser.add_argument(f"--{service}-port", metavar="PORT", type=_port, default=number, help=help_text)
     parsed = parser.parse_args(arguments)
     ports = [getattr(parsed, f"{service}_port") for service in SERVICES]
     named = [port for port in ports if port]
     if len(set(named)) < len(named):
         listed = ", ".join(map(str, ports))
-        raise UsageError(f"the http, grpc and metrics ports are {listed}; three different ones are needed")
+        raise UsageError(f"the http, grpc and metrics ports are {listed}; choose three different ports")
     return Options(**{**vars(parsed), "model_repository": find_models(parsed.model_repository)})
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"'{text}' is no port; a number from 0 to 65535 is needed")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port; use a number from 0 to 65535")
     return int(text)
 
 
 def find_models(folder: Path) -> Path:
-    """`folder`, or the model_repository/ in it, whichever has models. Raises UsageError when neither has."""
+    """`folder` or its model_repository/, whichever contains models. Raises UsageError when neither does."""
     if not folder.is_dir():
         raise UsageError(
-            f"MODEL_REPOSITORY '{folder}' is not a folder; give a built model repository or its build tree"
+            f"MODEL_REPOSITORY '{folder}' is not a folder; pass a built model repository or its build tree"
         )
     for candidate in (folder, folder / "model_repository"):
         if any(candidate.glob("*/config.pbtxt")):
             return candidate
     raise UsageError(
-        f"MODEL_REPOSITORY '{folder}' has no */config.pbtxt; give a built model repository, "
+        f"MODEL_REPOSITORY '{folder}' has no */config.pbtxt; pass a built model repository, "
         "such as model_repository/ in a build tree"
     )
 
 
 def sample_request(model_repository: Path, http: str) -> str:
-    """A command to try: a text for a model that takes one (the ensemble if there is one), else what a model takes."""
+    """An example command: a text for a model with text_input (the ensemble first), else a model's metadata."""
     configs = {path.parent.name: path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt")}
-    takers = sorted(
+    candidates = sorted(
         (name for name in configs if '"text_input"' in configs[name]), key=lambda n: (_inner(configs[n]), n)
     )
-    if not takers:
+    if not candidates:
         return shlex.join([*curl(), "-s", f"http://{http}/v2/models/{min(configs)}"])
-    url = f"http://{http}/v2/models/{takers[0]}/generate"
+    url = f"http://{http}/v2/models/{candidates[0]}/generate"
     return shlex.join([*curl(), "-s", url, "-d", '{"text_input": "Hello"}'])
 
 
@@ -96,8 +96,8 @@ def _inner(config: str) -> bool:
 
 
 def run(options: Options) -> str:
-    """Serves until a signal. Raises BootProofError when the server does not start, or ends by itself."""
-    # A shell starts background jobs with SIGINT ignored, and Python then leaves it so.
+    """Serves until a signal. Raises BootProofError when the server does not start or exits."""
+    # A shell starts background jobs with SIGINT ignored, and Python keeps that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     environment.ensure(environment_for(options.model_repository))
     try:
@@ -111,7 +111,7 @@ def run(options: Options) -> str:
         ) as server:
             _announce(options, server)
             server.wait()
-            raise BootProofError("Triton ended by itself; see its log above")
+            raise BootProofError("Triton exited; see its log above")
     except (KeyboardInterrupt, Terminated):
         print("stopped", file=sys.stderr)
     return ""

@@ -1,1 +1,1 @@
-"""What doctor.sh looks at. Standard library only, but for sample_model.py, admin_apis.py and prove.py."""
+"""The checks of doctor.sh. Standard library only, except sample_model.py, admin_apis.py and prove.py."""

@@ -1,4 +1,4 @@
-"""Row 16 of the fault table: the APIs that must be closed to clients without the key. Needs tritonclient."""
+"""Row 16 of the fault table: the APIs that must be closed for clients without the key. Needs tritonclient."""
 
 import tritonclient.grpc
 
@@ -30,7 +30,7 @@ ADMIN_GRPC = [
 
 
 def open_over_http(target: Target) -> list[str]:
-    """The requests of ADMIN_HTTP that are not answered with 403."""
+    """The requests of ADMIN_HTTP whose status is not 403."""
     requests = [(method, path.format(name=target.model)) for method, path in ADMIN_HTTP]
     return [f"{method} {path}" for method, path in requests if target.ask(path, b"", method=method).status != CLOSED]
 

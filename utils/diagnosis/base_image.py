@@ -1,4 +1,4 @@
-"""What is in a base image: release, Python, distribution, backends, and whether the loader finds every library."""
+"""Checks the content of a base image: release, Python, distribution, backends, and their shared libraries."""
 
 import re
 import subprocess
@@ -17,9 +17,9 @@ from utils.host.errors import ImageError
 from utils.targets.releases import OLDEST_SUPPORTED, SECURITY_FLOOR, default_release, slim_image_of, usable_releases
 
 SCRIPT = Path(__file__).with_name("look_inside.sh")
-FULL_IMAGE = "give a full Triton image (nvcr.io/nvidia/tritonserver:YY.MM-py3, or one made from it)"
+FULL_IMAGE = "use a full Triton image (nvcr.io/nvidia/tritonserver:YY.MM-py3, or one built on it)"
 TRITON = "/opt/tritonserver"
-# Files that deploy/collect_runtime.sh calls essential, with all their libraries; their names in the report.
+# The essential files of deploy/collect_runtime.sh, and their names in the report.
 PARTS = {
     "bin/tritonserver": "the server",
     "backends/python/libtriton_python.so": "the Python backend",
@@ -31,7 +31,7 @@ Sections = Mapping[str, Sequence[str]]
 
 
 def findings(engine: Engine, image: str, slim_image: str) -> list[Finding]:
-    """All of this module's checks of an image that is on the engine."""
+    """All checks of this module, for an image on the engine."""
     try:
         machine = engine.machine(image)
     except ImageError as error:
@@ -41,7 +41,7 @@ def findings(engine: Engine, image: str, slim_image: str) -> list[Finding]:
     inside = sections_of(text)
     if not inside:
         return [
-            fault("image", f"{image} does not run bash ({last_line(text)})", FULL_IMAGE, ImageError),
+            fault("image", f"{image} cannot run bash ({last_line(text)})", FULL_IMAGE, ImageError),
             release(engine.triton_release(image)),
         ]
     return [
@@ -56,7 +56,7 @@ def findings(engine: Engine, image: str, slim_image: str) -> list[Finding]:
 
 
 def sections_of(text: str) -> dict[str, list[str]]:
-    """What look_inside.sh printed, by section."""
+    """The output of look_inside.sh, by section."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         if line.startswith("## "):
@@ -67,46 +67,46 @@ def sections_of(text: str) -> dict[str, list[str]]:
 
 
 def release(name: str) -> Finding:
-    """By the table of releases; `name` is "YY.MM", or empty."""
+    """Checks the release; `name` is "YY.MM", or empty."""
     check, known = "release", usable_releases()
     if not name:
         return warning(
             check,
-            f"the image does not say which one it is of; models are converted for {default_release()}",
-            "give the --release it is of when you build on it",
+            f"the image does not name its release; models are converted for {default_release()}",
+            "pass its --release when you build on it",
         )
     if name < OLDEST_SUPPORTED:
         return fault(
             check,
             f"Triton {name} is not supported: releases before {OLDEST_SUPPORTED} get no security fixes",
-            f"take a base image of {SECURITY_FLOOR} or newer",
+            f"use a base image of {SECURITY_FLOOR} or newer",
             ImageError,
         )
     if name < SECURITY_FLOOR:
         return warning(
             check,
             f"Triton {name} lacks security fixes of {SECURITY_FLOOR} (bulletins up to August 2026)",
-            f"take {SECURITY_FLOOR} or newer, unless a GPU's driver forbids it; else build with --release {name}",
+            f"use {SECURITY_FLOOR} or newer, unless the GPU driver needs an older one; then add --release {name}",
         )
     if name not in known:
         return warning(
             check,
-            f"Triton {name}: which graphs its ONNX Runtime loads is not measured here",
-            f"models are converted for {default_release()}, which a newer release loads; --prove tries it",
+            f"Triton {name}: the graphs that its ONNX Runtime loads are not measured",
+            f"models are converted for {default_release()}, and a newer release loads them; --prove tests it",
         )
     found = f"Triton {name} ({known[name].triton}), ONNX Runtime {known[name].onnxruntime}"
     if doubts := known[name].doubts(of_gpu=False):
-        return warning(check, f"{found}; not certain: {'; '.join(doubts)}", "give --prove, which tries it")
+        return warning(check, f"{found}; not certain: {'; '.join(doubts)}", "add --prove to test it")
     return ok(check, found)
 
 
-def python(said: Sequence[str], machine: str) -> Finding:
-    """The interpreter of the Python backend, and whether there are serving wheels for it."""
-    version = said[0] if said else ""
+def python(lines: Sequence[str], machine: str) -> Finding:
+    """Checks the interpreter of the Python backend, and whether there are serving wheels for it."""
+    version = lines[0] if lines else ""
     if not re.fullmatch(r"\d+\.\d+", version):
-        return fault("Python", "there is no python3 that runs, which the Python backend needs", FULL_IMAGE, ImageError)
+        return fault("Python", "there is no working python3, which the Python backend needs", FULL_IMAGE, ImageError)
     if not FACTORY.is_ready():
-        return ok("Python", f"{version}; whether there are wheels for it is seen when {FACTORY.folder.name} is made")
+        return ok("Python", f"{version}; its wheels are checked after {FACTORY.folder.name} is created")
     command = [str(FACTORY.python), str(ROOT / "utils/launch.py"), "utils.diagnosis.wheels", version, machine]
     try:
         done = subprocess.run(
@@ -117,7 +117,7 @@ def python(said: Sequence[str], machine: str) -> Finding:
             timeout=WHEEL_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return warning("Python", f"{version}; no answer on its wheels in {WHEEL_SECONDS} s", network.CHECK_NETWORK)
+        return warning("Python", f"{version}; no answer about its wheels in {WHEEL_SECONDS} s", network.CHECK_NETWORK)
     if done.returncode != 0:
         found, _, advice = last_line(done.stderr).removeprefix("error: ").partition("; ")
         if found.startswith("there is no wheel"):
@@ -126,15 +126,15 @@ def python(said: Sequence[str], machine: str) -> Finding:
     return ok("Python", f"{version}, {done.stdout.strip()}")
 
 
-def distribution(engine: Engine, said: Sequence[str], slim_image: str) -> Iterator[Finding]:
-    """The base's, and the small image of the same one on which a CPU image is built."""
-    name, number = parse_os_release("\n".join(said))
+def distribution(engine: Engine, lines: Sequence[str], slim_image: str) -> Iterator[Finding]:
+    """Checks the distribution, and the small image of the same one for CPU images."""
+    name, number = parse_os_release("\n".join(lines))
     slim = slim_image or slim_image_of(name, number)
     if not slim:
         yield warning(
             "distribution",
-            f"{name or 'unknown'} {number}: no small base of it is known; CPU images are built on the whole base image",
-            "give a small image of the same distribution as --slim-image",
+            f"{name or 'unknown'} {number}: no small image of it is known; CPU images use the full base image",
+            "pass a small image of the same distribution as --slim-image",
         )
         return
     yield ok("distribution", f"{name} {number}")
@@ -145,29 +145,27 @@ def distribution(engine: Engine, said: Sequence[str], slim_image: str) -> Iterat
     if (slim_name, slim_number) != (name, number):
         yield warning(
             "slim base",
-            f"{slim} is {slim_name} {slim_number}: the server's libraries may not run on its C library",
-            f"give one of {name} {number} as --slim-image",
+            f"{slim} is {slim_name} {slim_number}: the server's libraries may not work with its C library",
+            f"pass an image of {name} {number} as --slim-image",
         )
     else:
         yield ok("slim base", f"{slim} is on the engine")
 
 
 def backends(names: Sequence[str]) -> Iterator[Finding]:
-    """The backends `python` and `onnxruntime` are needed, `pytorch` for one format only."""
+    """Checks the backends: `python` and `onnxruntime` are needed, `pytorch` only for TorchScript."""
     absent = [name for name in ("python", "onnxruntime") if name not in names]
     if absent:
         yield fault("backends", f"there is no {' and no '.join(absent)} backend", FULL_IMAGE, ImageError)
     else:
         yield ok("backends", ", ".join(sorted(names)))
     if "pytorch" not in names:
-        yield warning(
-            "backend pytorch", "there is none", "nothing, unless you build with --format torchscript: it needs one"
-        )
+        yield warning("backend pytorch", "not found", "nothing to do, unless you build with --format torchscript")
 
 
 def libraries(inside: Sections) -> Iterator[Finding]:
-    """Each library that each part is linked against, as the loader finds it in the finished image."""
-    # backends() reports a backend that is absent as a whole.
+    """Checks that the loader finds all libraries of each part in the finished image."""
+    # backends() reports missing backends.
     parts = [part for part in PARTS if Path(part).parent.name in ("bin", *inside["backends"])]
     listings = {part: inside.get(f"libraries {part}", []) for part in parts}
     faults = [found for part, lines in listings.items() if (found := _fault_of(part, lines))]
@@ -175,7 +173,7 @@ def libraries(inside: Sections) -> Iterator[Finding]:
     if not faults:
         found_ones = {match[1] for lines in listings.values() for line in lines if (match := _FOUND.match(line))}
         called = ", ".join(PARTS[part] for part in parts)
-        yield ok("libraries", f"the loader finds all {len(found_ones)} that these need: {called}")
+        yield ok("libraries", f"the loader finds all {len(found_ones)} of: {called}")
 
 
 _FOUND = re.compile(r"\s*(\S+) => /")
@@ -186,13 +184,13 @@ def _fault_of(part: str, lines: Sequence[str]) -> Finding | None:
         return fault("libraries", f"there is no {part} ({PARTS[part]})", FULL_IMAGE, ImageError)
     if missing := missing_libraries(lines):
         listed = ", ".join(f"{name} (needed by {needed_by})" for name, needed_by in missing.items())
-        advice = "install what holds it in the base image, or take NVIDIA's image as it is"
-        return fault("libraries", f"{PARTS[part]} ({part}) is without {listed}", advice, ImageError)
+        advice = "install its package in the base image, or use NVIDIA's image without changes"
+        return fault("libraries", f"{PARTS[part]} ({part}) lacks {listed}", advice, ImageError)
     return None
 
 
 def missing_libraries(lines: Sequence[str]) -> dict[str, str]:
-    """Name of a library that the loader does not find -> name of the file that is linked against it."""
+    """Library that the loader does not find -> file that is linked against it."""
     needed_by: dict[str, str] = {}
     for line in lines:
         if match := re.search(r"file=(\S+) \[\d+\];\s+needed by (\S+)", line):
@@ -201,8 +199,8 @@ def missing_libraries(lines: Sequence[str]) -> dict[str, str]:
     return {name: needed_by.get(name, "an unknown file") for name in dict.fromkeys(absent)}
 
 
-def starts(said: Sequence[str]) -> Finding:
-    """`tritonserver --help`: all of a server but a model."""
-    if said:
+def starts(lines: Sequence[str]) -> Finding:
+    """Checks that tritonserver starts, with `--help`."""
+    if lines:
         return ok("server", "tritonserver starts")
     return fault("server", "tritonserver --help prints nothing", "see the lines above, then " + FULL_IMAGE, ImageError)

@@ -1,4 +1,4 @@
-"""Rows 1 to 10 of the fault table (docs/faults.md): each request and the answer it must get."""
+"""Rows 1 to 10 of the fault table (docs/faults.md): each request and its required answer."""
 
 import gzip
 import json
@@ -17,10 +17,10 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """A request, `ask`, the status it must get, and `says`, a part of the error's message.
+    """A request, `ask`, its required status, and `says`, a part of the error message.
 
-    `plain`: plain Triton's answer, where what was noted for the row is not about this case. `since`: (first release,
-    what is said from then on) where the sentence is the release's own and has changed; the statuses are the same.
+    `plain`: plain Triton's answer, if the note of the row is not about this case. `since`: (first release, message from
+    then on) for a message of Triton that changed; the statuses are the same.
     """
 
     row: int
@@ -32,17 +32,17 @@ class Case:
     since: tuple[tuple[str, str], ...] = ()
 
     def says_of(self, release: str) -> str:
-        """What must stand in the message of an error of this release ("YY.MM")."""
+        """The required part of the error message of this release ("YY.MM")."""
         return next((says for first, says in reversed(self.since) if first <= release), self.says)
 
 
 def changed(**changes: Any) -> Ask:
-    """The good request with members of its tensor replaced."""
+    """A valid request with members of its tensor replaced."""
     return lambda target: target.infer(infer_body(**changes))
 
 
 def raw(*values: bytes, shape: Sequence[int] | None = None) -> Ask:
-    """These values in the binary form."""
+    """A request with these values in binary form."""
 
     def ask(target: Target) -> Reply:
         headers, body = binary_body(*values, shape=shape)
@@ -64,18 +64,18 @@ def many_chunks(target: Target) -> Reply:
 
 
 def with_header(name: str, value: str) -> Ask:
-    """The good request with one more header."""
+    """A valid request with one more header."""
     return lambda target: target.infer(infer_body(), {name: value})
 
 
 def shortened(target: Target) -> Reply:
-    """The length before the text is one more than the text has."""
+    """A text whose length prefix is one byte too large."""
     headers, body = binary_body(b"good")
     return target.infer(body.replace(b"\4\0\0\0", b"\5\0\0\0"), headers)
 
 
 def request(change: Callable[[Any], object]) -> Ask:
-    """The good request after `change` was applied to its JSON."""
+    """A valid request whose JSON was edited by `change`."""
 
     def ask(target: Target) -> Reply:
         content = json.loads(infer_body())
@@ -86,19 +86,19 @@ def request(change: Callable[[Any], object]) -> Ask:
 
 
 def classes_of(output: str) -> Ask:
-    """The good request, with its answer as a classification."""
+    """A valid request for a classification."""
     return request(lambda c: c.update(outputs=[{"name": output, "parameters": {"classification": 1}}]))
 
 
 def nested(depth: int, path: str = "infer") -> Ask:
-    """`data` is a list in a list in a list, `depth` times."""
+    """A request with `data` nested `depth` lists deep."""
     form = {"infer": infer_body(data="%"), "generate": b'{"text_input":"%"}'}[path]
     body = form.replace(b'"%"', b"[" * depth + b"]" * depth)
     return lambda target: target.ask(f"/v2/models/{target.model}/{path}", body)
 
 
 def bomb(target: Target) -> Reply:
-    """68 KB that become 70 MB."""
+    """68 KB that decompress to 70 MB."""
     return target.infer(gzip.compress(b" " * 70 * MB, 1), {"Content-Encoding": "gzip"})
 
 
@@ -108,7 +108,7 @@ def unknown_compression(target: Target) -> Reply:
 
 
 def garbled(part: str) -> Ask:
-    """The good request, with what is no UTF-8 in the place of `part`."""
+    """A valid request with a byte that is not UTF-8 in place of `part`."""
     body = json.dumps({"id": "some id", **json.loads(infer_body())}).encode()
     return lambda target: target.infer(body.replace(part.encode(), b"\x80"))
 
@@ -212,15 +212,15 @@ CASES = [
 
 
 def good_among_bad(target: Target, count: int) -> tuple[int, int]:
-    """Row 2: `count` good texts and as many bad ones, 40 at once, so that the dynamic batcher puts them together.
+    """Row 2: `count` good texts and as many bad ones, 40 at once, so that the dynamic batcher mixes them.
 
-    How many good ones were not answered as they are alone, and how many bad ones got no 400 that names its row.
+    Returns the number of good ones with another answer than alone, and of bad ones without a 400 that names its row.
     """
     good = [infer_body([f"{GOOD} {number % 50}"]) for number in range(count)]
     expected = {body: target.infer(body).body for body in set(good)}
     headers, bad = binary_body(BAD_UTF8)
 
-    def ask_both(body: bytes) -> tuple[bool, bool]:
+    def send_both(body: bytes) -> tuple[bool, bool]:
         connection = target.connect()
         try:
             replies = []
@@ -234,5 +234,5 @@ def good_among_bad(target: Target, count: int) -> tuple[int, int]:
         return first == Reply(200, expected[body]), second.status == 400 and ROW_0 in second.text
 
     with ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(ask_both, good))
+        answers = list(pool.map(send_both, good))
     return sum(not first for first, _ in answers), sum(not second for _, second in answers)

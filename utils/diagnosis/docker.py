@@ -18,7 +18,7 @@ BASE_IMAGE_BYTES = 20_000_000_000
 
 
 def client_and_engine(base_image: str) -> tuple[list[Finding], Engine | None]:
-    """The findings, and the engine where one answers. Without `base_image` it needs room for that, too."""
+    """The findings, and the engine if one answers; without `base_image` on it, it also needs space for that."""
     try:
         client = find_client()
     except ImageError as error:
@@ -59,8 +59,8 @@ def _engine(engine: Engine, base_image: str) -> list[Finding]:
     if machine and machine not in (*MACHINES, *MACHINES.values()):
         engine_found = fault(
             "Docker engine",
-            f"{found}; Triton is made for {', '.join(MACHINES.values())}",
-            "name another engine in DOCKER_HOST",
+            f"{found}; Triton runs on {', '.join(MACHINES.values())}",
+            "set DOCKER_HOST to another engine",
             ImageError,
         )
     else:
@@ -72,7 +72,7 @@ def _room(root: Path | None, usual: int) -> Finding:
     if root is None:
         return warning(
             "disk, engine",
-            "the engine is on another machine, or does not say where it keeps its images",
-            f"have {gigabytes(usual)} free there",
+            "the engine is on another machine, or does not report its image folder",
+            f"provide {gigabytes(usual)} of free space there",
         )
     return room("disk, engine", root, LEAST_BYTES, ImageError, usual)

@@ -1,4 +1,4 @@
-"""What a check found, and the report made of it."""
+"""The results of checks, and the report."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ WIDTH = 118
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line of the report. `advice` says what to do; with a fault, a build ends with `exit_code`."""
+    """One line of the report. `advice` says what to do; after a fault, a build exits with `exit_code`."""
 
     status: str
     check: str
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class ProofRow:
-    """One line of the table of --prove. `row` is the number of the fault table's row; 0: it is of none."""
+    """One line of the table of --prove. `row`: the row of the fault table; 0 for none."""
 
     status: str
     row: int
@@ -34,28 +34,28 @@ class ProofRow:
 
 
 def ok(check: str, found: str) -> Finding:
-    """Nothing to do."""
+    """A passed check."""
     return Finding(status=OK, check=check, found=found)
 
 
 def warning(check: str, found: str, advice: str) -> Finding:
-    """Some builds fail, or are slower or less safe."""
+    """A warning: some builds fail, or are slower or less safe."""
     return Finding(status=WARNING, check=check, found=found, advice=advice)
 
 
 def fault(check: str, found: str, advice: str, fails_as: type[FactoryError]) -> Finding:
-    """A build fails with `fails_as`."""
+    """A fault: a build fails with `fails_as`."""
     return Finding(status=FAULT, check=check, found=found, advice=advice, exit_code=fails_as.exit_code)
 
 
 def fault_of(check: str, error: FactoryError) -> Finding:
-    """The project's own sentences say what happened and, after the first semicolon, what to do."""
+    """A fault from an error, whose text has the advice after the first semicolon."""
     found, _, advice = str(error).partition("; ")
     return fault(check, found, advice, type(error))
 
 
 def as_text(sections: Mapping[str, Sequence[Finding]], rows: Sequence[ProofRow]) -> str:
-    """The report for a person: a block a section, then the table of the proof, then how many of what."""
+    """The report as text: one block per section, the table of the proof, and the counts."""
     wide = max(len(finding.check) for findings in sections.values() for finding in findings)
     lines = []
     for title, findings in sections.items():
@@ -80,7 +80,7 @@ def _lines(finding: Finding, wide: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
-    """Names of images, paths and commands stay whole, so that they can be copied."""
+    """Wraps without breaking image names, paths and commands."""
     wrapper = textwrap.TextWrapper(
         WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
@@ -89,7 +89,7 @@ def _wrapped(text: str, first: str, rest: str) -> list[str]:
 
 def _table(rows: Sequence[ProofRow]) -> list[str]:
     cells = [("status", "row", "case", "must", "seen")]
-    # What is seen may be lines of a server's log.
+    # `seen` may be lines of a server log.
     cells += [(row.status, str(row.row or "-"), row.case, row.must, " ".join(row.seen.split())) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  " + "  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]

@@ -1,4 +1,4 @@
-"""What a build fetches from: registry, hub, ClearML, package index. Nothing here takes longer than LIMIT_SECONDS."""
+"""Checks the servers of a build: registry, hub, ClearML, package index, within LIMIT_SECONDS."""
 
 import os
 import re
@@ -24,16 +24,16 @@ from utils.sources.storage.scrub import scrub
 ANSWER_SECONDS = 5
 LIMIT_SECONDS = 15.0
 HUB = "https://huggingface.co"
-PROXY_ASKS = "407"
-# Where the clients of both storages (requests) look for the certificates of a site.
+PROXY_LOGIN = "407"
+# The certificate variables that the clients of both storages (requests) read.
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its switches
+_TRUE = ("1", "ON", "YES", "TRUE")  # as in huggingface_hub
 
 Check = tuple[str, Callable[[], Finding]]
 
 
 class Running:
-    """Checks that run side by side, a thread each. A check that hangs (in a name server, say) holds nothing up."""
+    """Checks that run in parallel, one thread each, so that a hanging check does not delay the others."""
 
     def __init__(self, checks: Sequence[Check]) -> None:
         self._found: dict[str, Finding] = {}
@@ -48,10 +48,10 @@ class Running:
         try:
             self._found[name] = check()
         except Exception as error:
-            self._found[name] = warning(name, f"cannot be looked at ({type(error).__name__}: {error})", CHECK_NETWORK)
+            self._found[name] = warning(name, f"cannot be checked ({type(error).__name__}: {error})", CHECK_NETWORK)
 
     def findings(self) -> list[Finding]:
-        """In the order of the checks; a warning for each that has not ended within LIMIT_SECONDS of its start."""
+        """The findings in the order of the checks; a warning for each that did not end within LIMIT_SECONDS."""
         for thread in self._threads.values():
             thread.join(max(0.0, self._deadline - time.monotonic()))
         silent = f"no answer in {LIMIT_SECONDS:g} s"
@@ -62,43 +62,43 @@ CHECK_NETWORK = "check the network and the proxy (HTTPS_PROXY, NO_PROXY)"
 
 
 def checks() -> list[Check]:
-    """Those that need no Docker engine."""
+    """The checks without a Docker engine."""
     return [("Hugging Face Hub", hub), ("ClearML", clearml), ("package index", package_index)]
 
 
 def hub() -> Finding:
-    """The Hub, or what HF_ENDPOINT names."""
+    """Checks the Hub, or the server in HF_ENDPOINT."""
     check = "Hugging Face Hub"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
-        return ok(check, "HF_HUB_OFFLINE is set: hf: takes what is in its cache")
+        return ok(check, "HF_HUB_OFFLINE is set: hf: reads only its cache")
     address = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    answer = _ask(f"{address}/api/models?limit=1")
+    answer = _status_of(f"{address}/api/models?limit=1")
     if answer in ("401", "403") and not os.environ.get("HF_TOKEN"):
-        return warning(check, f"{scrub(address)} asks for a token ({answer})", "set HF_TOKEN")
-    if answer.isdigit() and int(answer) < 500 and answer != PROXY_ASKS:
-        return ok(check, f"{scrub(address)} answers")
+        return warning(check, f"{scrub(address)} requires a token ({answer})", "set HF_TOKEN")
+    if answer.isdigit() and int(answer) < 500 and answer != PROXY_LOGIN:
+        return ok(check, f"{scrub(address)} responds")
     return warning(
         check,
-        f"{scrub(address)} gives no answer of a hub ({answer}); hf: references cannot be fetched",
-        "check the network, HTTPS_PROXY and HF_ENDPOINT; models in folders need no hub",
+        f"{scrub(address)} does not respond as a hub ({answer}); hf: references cannot be fetched",
+        "check the network, HTTPS_PROXY and HF_ENDPOINT; local models need no hub",
     )
 
 
 def clearml() -> Finding:
-    """The API server that the variables or clearml.conf name."""
+    """Checks the API server in the variables or in clearml.conf."""
     address = _clearml_address()
     if not address:
         return warning(
             "ClearML",
             "not configured; clearml: references cannot be fetched",
-            "nothing, unless you use them: set CLEARML_API_HOST and the keys, or run clearml-init",
+            "nothing to do, unless you use them: set CLEARML_API_HOST and the keys, or run clearml-init",
         )
-    answer = _ask(f"{address.rstrip('/')}/debug.ping", holding='"meta"')
+    answer = _status_of(f"{address.rstrip('/')}/debug.ping", containing='"meta"')
     if answer.isdigit():
-        return ok("ClearML", f"{scrub(address)} answers")
+        return ok("ClearML", f"{scrub(address)} responds")
     return warning(
         "ClearML",
-        f"{scrub(address)} gives no answer of a ClearML API ({answer}); clearml: references cannot be fetched",
+        f"{scrub(address)} does not respond as a ClearML API ({answer}); clearml: references cannot be fetched",
         "check CLEARML_API_HOST, the network, and that the server runs",
     )
 
@@ -115,7 +115,7 @@ def _clearml_address() -> str:
 
 
 def package_index() -> Finding:
-    """Where pip looks, by pip itself: its configuration is in files and variables that only it reads."""
+    """Checks the package index by running pip, which alone reads its configuration."""
     check = "package index"
     with tempfile.TemporaryDirectory() as folder:
         command = [*wheelhouse.find_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input"]
@@ -131,29 +131,29 @@ def package_index() -> Finding:
     if done.returncode == 0:
         return ok(check, f"pip fetches {wheelhouse.PIP}")
     found = f"pip cannot fetch {wheelhouse.PIP} ({scrub(last_line(done.stdout + done.stderr))[:200]})"
-    advice = "check the network, PIP_INDEX_URL and PIP_CERT, or name a folder with wheels in PIP_FIND_LINKS"
+    advice = "check the network, PIP_INDEX_URL and PIP_CERT, or set PIP_FIND_LINKS to a folder with wheels"
     if FACTORY.is_ready():
-        return warning(check, f"{found}; images are built only from wheels fetched before", advice)
-    return fault(check, f"{found}; the project's environment cannot be made", advice, UsageError)
+        return warning(check, f"{found}; images can be built only from cached wheels", advice)
+    return fault(check, f"{found}; the project's environment cannot be created", advice, UsageError)
 
 
 def registry(engine: Engine, image: str, check: str = "registry") -> Finding:
-    """Whether an image that is not on the engine can be pulled; nothing is.
+    """Checks whether an image can be pulled, without pulling it.
 
-    The client looks it up. The engine, which pulls, may go by another proxy.
+    The client sends the request; the engine, which pulls, may use another proxy.
     """
     answer = engine.client.run("manifest", "inspect", image, seconds=2 * ANSWER_SECONDS)
     if answer.returncode == 0:
         return ok(check, f"{image} can be pulled")
     return warning(
         check,
-        f"{image} is not on the engine and cannot be looked up ({scrub(last_line(answer.stderr))[:200]})",
-        "check the name, the network, and `docker login`; behind a mirror give --base-image and --slim-image",
+        f"{image} is not on the engine and its manifest cannot be fetched ({scrub(last_line(answer.stderr))[:200]})",
+        "check the name, the network, and `docker login`; with a mirror, pass --base-image and --slim-image",
     )
 
 
-def _ask(address: str, holding: str = "") -> str:
-    """The status of an answer (that holds this text), else the reason why there is none."""
+def _status_of(address: str, containing: str = "") -> str:
+    """The status of an answer that contains this text, else the reason why there is none."""
     try:
         request = urllib.request.Request(address, headers={"User-Agent": "triton-image-factory"})
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=_certificates()) as response:
@@ -162,11 +162,11 @@ def _ask(address: str, holding: str = "") -> str:
         status, body = error.code, error.read(1 << 16)
     except (OSError, ValueError, FactoryError) as error:
         return scrub(str(getattr(error, "reason", "") or error or type(error).__name__))[:200]
-    return str(status) if holding.encode() in body else f"status {status}"
+    return str(status) if containing.encode() in body else f"status {status}"
 
 
 def _certificates() -> ssl.SSLContext:
-    """Those the storages' clients trust: the site's, else what certifi brings, which is not this machine's store."""
+    """The certificates that the storages' clients trust: those of the variables, else those of certifi."""
     places = [Path(os.environ[name]) for name in CERTIFICATES if os.environ.get(name)]
     places += FACTORY.folder.glob("lib/python*/site-packages/certifi/cacert.pem")
     if not places:

@@ -1,4 +1,4 @@
-"""A tiny classifier is built on a base image by the main job, started hardened, and treated as the fault table says.
+"""Builds a tiny classifier on a base image, starts it hardened, and runs the cases of the fault table.
 
 doctor.py runs `utils.host.environment utils.diagnosis.prove --base-image IMAGE`, in the factory's environment.
 The rows are printed as JSON.
@@ -24,11 +24,11 @@ from utils.host.errors import BootProofError
 from utils.host.progress import stage
 
 TAG, BATCH = "proof", "8"
-# Row 18: what a careful user runs it with, beside what every container under proof gets.
+# Row 18: options for a hardened container, in addition to those of every proof.
 HARDENED = ("--shm-size", "64m", "--user", "1000:1000")
-# Row 12: from a stub's death to the first refusal, and to the end of the container.
+# Row 12: time from the kill of a stub to the first refusal, and to the end of the container.
 NOT_READY_SECONDS, END_SECONDS = 5.0, 15.0
-# What the main job says about an image or a tree that it leaves; here they are removed.
+# Lines of the build about its image and tree, which are removed here.
 ADVICE = ("next:", "docker run ", "curl ", "the finished model repository is kept")
 KILL_STUB = """
 import os, pathlib
@@ -40,7 +40,7 @@ os.kill(stubs[0], 9)
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to build on; `slim_image` and `release` are empty where the main job is to choose."""
+    """The base image; `slim_image` and `release` are empty for the defaults of a build."""
 
     base_image: str
     slim_image: str
@@ -57,7 +57,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 
 
 def prove(options: Options) -> list[ProofRow]:
-    """The table. Image, container and build tree are gone afterwards."""
+    """The rows of the table. Removes image, container and build tree afterwards."""
     name = f"doctor-{uuid.uuid4().hex[:8]}"
     try:
         build = _build(name, options)
@@ -70,15 +70,15 @@ def prove(options: Options) -> list[ProofRow]:
 
 
 def _build(name: str, options: Options) -> ProofRow:
-    from utils.diagnosis import sample_model  # with torch, which no check of the arguments needs
+    from utils.diagnosis import sample_model  # imports torch
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="triton-doctor-") as folder:
         with stage("sample model"):
             model = str(sample_model.make(Path(folder) / "model"))
         command = [str(ROOT / "make_triton_image.sh"), model, model, "-", name, TAG, BATCH]
-        given = {"base-image": options.base_image, "slim-image": options.slim_image, "release": options.release}
-        command += [part for option, value in given.items() if value for part in (f"--{option}", value)]
+        values = {"base-image": options.base_image, "slim-image": options.slim_image, "release": options.release}
+        command += [part for option, value in values.items() if value for part in (f"--{option}", value)]
         code, error = _run(command)
     return ProofRow(
         status=FAULT if code else OK,
@@ -91,7 +91,7 @@ def _build(name: str, options: Options) -> ProofRow:
 
 
 def _run(command: Sequence[str]) -> tuple[int, str]:
-    """The exit code and the error, if there was one; all that is said goes to stderr, but for ADVICE."""
+    """The exit code and the error, if any; the output goes to stderr, without the lines of ADVICE."""
     error: list[str] = []
     with children.child_process(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         for line in child.stderr or ():
@@ -99,7 +99,7 @@ def _run(command: Sequence[str]) -> tuple[int, str]:
                 sys.stderr.write(line)
             if error or line.startswith("error: "):
                 error.append(line.removeprefix("error: ").strip())
-    # An error of the boot proof ends with lines of the server's log, of which the last one tells most.
+    # An error of the boot proof ends with lines of the server log; the last one has the reason.
     return child.returncode, " ".join(dict.fromkeys([*error[:1], *error[-1:]]))
 
 
@@ -123,7 +123,7 @@ def _rows(image: str, name: str) -> Iterator[ProofRow]:
 
 
 def _kill_stub(container: RunningContainer, target: Target) -> ProofRow:
-    """Row 12, from inside the container: the engine may be on another machine."""
+    """Row 12. The kill runs in the container, because the engine may be on another machine."""
     client, name = container.client, container.name
     started = time.monotonic()
     killed = client.run("exec", name, "python3", "-I", "-S", "-c", KILL_STUB)
@@ -141,12 +141,12 @@ def _kill_stub(container: RunningContainer, target: Target) -> ProofRow:
         seen = f"no stub could be killed ({' '.join(killed.stderr.split())[:120]})"
     else:
         seen = f"not ready after {refused:.1f} s, " if refused else "still ready, "
-        seen += f"ended with {code} after {ended:.1f} s" if ended else f"still running after {END_SECONDS:g} s"
+        seen += f"exited with {code} after {ended:.1f} s" if ended else f"still running after {END_SECONDS:g} s"
     return ProofRow(
         status=OK if right else FAULT,
         row=12,
         case="Python stub killed",
-        must=f"not ready in {NOT_READY_SECONDS:g} s, ended in {END_SECONDS:g} s, not with 0",
+        must=f"not ready in {NOT_READY_SECONDS:g} s, exit in {END_SECONDS:g} s, not with 0",
         seen=seen,
         exit_code=0 if right else BootProofError.exit_code,
     )

@@ -1,4 +1,4 @@
-"""The request rows of the fault table, put to a running container: rows 1 to 10 and 16."""
+"""Runs the request rows of the fault table on a running container: rows 1 to 10 and 16."""
 
 import http.client
 import json
@@ -11,13 +11,13 @@ from utils.diagnosis.findings import FAULT, OK, ProofRow
 from utils.diagnosis.target import LEAK, Reply, Target, infer_body
 from utils.host.errors import BootProofError
 
-# Row 9. A machine that is busy with other things may need another attempt.
+# Row 9. A busy machine may need another attempt.
 ANSWER_SECONDS, ATTEMPTS = 2.0, 3
 GOOD_TEXTS = 400
 
 
 def request_rows(target: Target, grpc: str) -> Iterator[ProofRow]:
-    """Each case and what was seen of it; after each the server must be ready and answer a good text as before."""
+    """The result of each case; after each the server must be ready and answer a good text as before."""
     before, release = target.infer(infer_body()).body, target.release
     for case in CASES:
         says = case.says_of(release)
@@ -34,7 +34,7 @@ def request_rows(target: Target, grpc: str) -> Iterator[ProofRow]:
 
 
 def _tried(check: Callable[..., str], *arguments: object) -> str:
-    """What the check finds wrong; a server that has ended gives no answer, and the table goes on."""
+    """The fault that the check finds; after a lost connection the table continues."""
     try:
         return check(*arguments)
     except (OSError, http.client.HTTPException) as error:
@@ -55,7 +55,7 @@ def _listed(still_open: Sequence[str]) -> str:
 
 
 def row(number: int, case: str, must: str, wrong: str, target: Target, before: bytes, *, good: str = "") -> ProofRow:
-    """The case's row; `wrong` is empty where the answer was right, `good` what was seen then (as `must`, if empty)."""
+    """The row of a case; `wrong` is empty if the answer was right, then `good` (else `must`) is its result."""
     wrong = wrong or _harm(target, before)
     return ProofRow(
         status=FAULT if wrong else OK,
@@ -68,7 +68,7 @@ def row(number: int, case: str, must: str, wrong: str, target: Target, before: b
 
 
 def _wrong(target: Target, case: Case, says: str) -> str:
-    """What is wrong with the answer to the case; empty if nothing is."""
+    """The fault in the answer to the case; empty if it is right."""
     durations = []
     for _attempt in range(ATTEMPTS):
         started = time.monotonic()
@@ -82,18 +82,18 @@ def _wrong(target: Target, case: Case, says: str) -> str:
 
 
 def wrong_answer(reply: Reply, case: Case, says: str) -> str:
-    """What is wrong with an answer to a case, an error's of which must hold `says`; empty if nothing is."""
+    """The fault in an answer to a case, whose error must contain `says`; empty if it is right."""
     if reply.status != case.status:
         return f"{reply.status}: {' '.join(reply.text[:120].split())}"
     if leak := LEAK.search(reply.text):
-        return f"{reply.status}, and it shows {leak[0]!r}"
+        return f"{reply.status}, and it contains {leak[0]!r}"
     try:
         if case.status == http.client.OK:
             return "" if set(reply.outputs) == {"predicts", "scores"} else f"200 with {', '.join(reply.outputs)}"
         if set(json.loads(reply.body)) != {"error"} or says not in reply.error:
             return f"{reply.status}: {reply.text[:120]}"
     except (ValueError, KeyError, TypeError):
-        return f"{reply.status}, in no JSON of Triton's: {reply.text[:120]}"
+        return f"{reply.status}, not a JSON answer of Triton: {reply.text[:120]}"
     return ""
 
 
@@ -105,4 +105,4 @@ def _harm(target: Target, before: bytes) -> str:
 
 def _changed(target: Target, before: bytes) -> str:
     same = target.infer(infer_body()).body == before
-    return "" if same else "right, but a good text is answered otherwise afterwards"
+    return "" if same else "right, but a good text has another answer afterwards"

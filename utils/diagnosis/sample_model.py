@@ -35,14 +35,14 @@ def make(folder: Path) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
-                parameter.normal_(std=0.25)  # large enough for texts to get clearly different answers
+                parameter.normal_(std=0.25)  # large enough for clearly different answers
     model.save_pretrained(folder)
     BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=TOKENS).save_pretrained(folder)
     return folder
 
 
 def _tokenizer() -> Any:
-    """WordPiece with a vocabulary made by hand: a trained one differs from run to run where counts are equal."""
+    """WordPiece with a fixed vocabulary: a trained one differs between runs where counts are equal."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     normalizer, splitter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()

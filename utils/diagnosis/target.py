@@ -1,4 +1,4 @@
-"""A served model that is sent requests, and what no answer of it may show."""
+"""A served model under test, and text that its answers must not contain."""
 
 import http.client
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from deploy.supervisor.release import release_named
 
 GOOD = "I would like my money back"
-# A stack, a place in a file system, a key of shared memory.
+# A stack trace, a path, a key of shared memory.
 LEAK = re.compile(r"Traceback|File \"|\.py\b|/(?:opt|tmp|usr|work|home|dev|models|root)/|triton_[0-9a-f]{8}")
 ANSWER_SECONDS = 30.0
 
@@ -24,22 +24,22 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body, whatever it holds."""
+        """The body as text."""
         return self.body.decode("utf-8", errors="replace")
 
     @property
     def error(self) -> str:
-        """The sentence of a refusal."""
+        """The error message."""
         return str(json.loads(self.body)["error"])
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """Output name to its values."""
+        """The values of each output by name."""
         return {output["name"]: output["data"] for output in json.loads(self.body)["outputs"]}
 
 
 def infer_body(texts: Sequence[str] = (GOOD,), **changes: Any) -> bytes:
-    """The request of the documentation; `changes` replace members of its one tensor."""
+    """The documented request; `changes` replace members of its tensor."""
     tensor = {"name": "text_input", "shape": [len(texts), 1], "datatype": "BYTES", "data": list(texts), **changes}
     return json.dumps({"inputs": [tensor]}).encode()
 
@@ -54,20 +54,20 @@ def binary_body(*values: bytes, shape: Sequence[int] | None = None) -> tuple[dic
 
 @dataclass
 class Target:
-    """`address` is the host:port that speaks HTTP; `model` the served model's name."""
+    """`address` is host:port of the HTTP endpoint; `model` the served model's name."""
 
     address: str
     model: str
 
     def connect(self, timeout: float = ANSWER_SECONDS) -> http.client.HTTPConnection:
-        """http.client, because urllib would send this to the proxy of the environment."""
+        """http.client does not use the proxies in the environment, unlike urllib."""
         host, port = self.address.rsplit(":", 1)
         return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
 
     def ask(
         self, path: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None, method: str = "POST"
     ) -> Reply:
-        """One request on a connection of its own."""
+        """Sends one request on its own connection."""
         connection = self.connect()
         try:
             connection.request(method, path, body, dict(headers or {}))
@@ -77,20 +77,20 @@ class Target:
             connection.close()
 
     def infer(self, body: bytes | str, headers: Mapping[str, str] | None = None, version: str = "") -> Reply:
-        """An inference request."""
+        """Sends an inference request."""
         return self.ask(f"/v2/models/{self.model}{version}/infer", body, headers)
 
     @property
     def release(self) -> str:
-        """The server's, "YY.MM": some of its sentences depend on it."""
+        """The server's release, "YY.MM": some messages depend on it."""
         return str(release_named(json.loads(self.ask("/v2", method="GET").body)["version"]))
 
     def generate(self, value: object) -> Reply:
-        """A text through /generate."""
+        """Sends a text to /generate."""
         return self.ask(f"/v2/models/{self.model}/generate", json.dumps({"text_input": value}))
 
     def is_ready(self) -> bool:
-        """Whether /v2/health/ready says so."""
+        """True when /v2/health/ready returns 200."""
         try:
             return self.ask("/v2/health/ready", method="GET").status == http.client.OK
         except (OSError, http.client.HTTPException):

@@ -1,6 +1,6 @@
-"""A checkpoint's weights, looked at without loading any: are they there, whole, safe, and of a classifier.
+"""Checks a checkpoint's weights without loading them: whether they exist, are complete, safe, and have a head.
 
-Only what is certain is refused here; loading the model (utils/convert/reference_model.py) is the last word.
+Only certain faults are refused here; loading the model (utils/convert/reference_model.py) finds the others.
 """
 
 import zipfile
@@ -17,21 +17,21 @@ from utils.sources.storage import WEIGHTS
 
 SAFE, SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
-SAVE_SAFELY = "load the model where you trust it and save it again with save_pretrained()"
-# file pattern -> what it is; weights that are there, in a form this factory does not read
+SAVE_SAFELY = "load the model in a trusted environment and save it again with save_pretrained()"
+# file pattern -> what it is: weights in formats that are not supported
 OTHER_FORMS = {
     "adapter_model.*": "the adapter of a PEFT fine-tuning; merge it (merge_and_unload()) and save the whole model",
     "tf_model.h5": "a TensorFlow checkpoint; load it with from_tf=True and save it with save_pretrained()",
     "flax_model.msgpack": "a Flax checkpoint; load it with from_flax=True and save it with save_pretrained()",
-    "*.gguf": "a GGUF file; give the model it was made from",
-    "*.onnx": "an ONNX graph; give the PyTorch model it was made from",
+    "*.gguf": "a GGUF file; use the model it was converted from",
+    "*.onnx": "an ONNX graph; use the PyTorch model it was exported from",
     "model*-of-*.safetensors": f"a shard without {SAFE_INDEX}; copy the index, too",
-    "*.safetensors": f"a safetensors file that is not called {SAFE}; save the model again with save_pretrained()",
+    "*.safetensors": f"a safetensors file with another name than {SAFE}; save the model again with save_pretrained()",
     "*model.pt": f"a bare PyTorch file; {SAVE_SAFELY}",
     "model.bin": f"a bare PyTorch file; {SAVE_SAFELY}",
 }
-# Of transformers' classes for an export task: the module that is the head -> model types that have it.
-# Types that are not here (perceiver, say) are told when the model is loaded.
+# For an export task: the name of the head's module in the classes of transformers -> their model types.
+# Other types (perceiver, say) are checked when the model is loaded.
 HEADS = {
     "text-classification": {
         "classifier": """albert bert big-bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra
@@ -50,10 +50,10 @@ HEADS = {
         "score": "qwen2 qwen3-moe",
     },
 }
-# The ends of such classes' names. Heads of some have modules of one name, so that one would load as another.
+# The suffixes of these class names. Heads of different tasks can have the same module name and load as each other.
 CLASSES = {"text-classification": "ForSequenceClassification", "token-classification": "ForTokenClassification"}
 OTHER_CLASSES = ("ForMultipleChoice", "ForQuestionAnswering")
-# What wrappers of a model put before the names of its tensors.
+# The prefixes that wrappers of a model add to tensor names.
 WRAPPERS = {"_orig_mod.": "torch.compile", "_fsdp_wrapped_module.": "FSDP", "module.": "DataParallel"}
 _NAMED = "{re.sub(r'^module\\.|(_orig_mod|_fsdp_wrapped_module)\\.', '', name): tensor.clone() for name, tensor in "
 # Run in the model's folder.
@@ -68,16 +68,16 @@ EMBEDDINGS = ("word_embeddings", "wte", "embed_tokens", "tok_embeddings", "word_
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The tensors of a checkpoint: name -> shape, or None where only an index has named them yet."""
+    """The tensors of a checkpoint: name -> shape, or None if only the index is known."""
 
     source: Path
     shapes: dict[str, tuple[int, ...] | None]
 
 
 def read_checkpoint(folder: Path, *, allow_pickle: bool) -> Checkpoint | None:
-    """The tensors in a whole folder; None for pickled weights, which nobody can look into without loading them.
+    """The tensors in a whole folder; None for pickled weights, which cannot be inspected without loading.
 
-    SourceError (exit 3) when weights are missing, damaged or not allowed. The order is transformers' own.
+    SourceError (exit 3) when weights are missing, damaged or not allowed. The order of formats is that of transformers.
     """
     if exists(folder / SAFE):
         return Checkpoint(source=folder / SAFE, shapes=dict(read_header(folder / SAFE)))
@@ -92,7 +92,7 @@ def read_checkpoint(folder: Path, *, allow_pickle: bool) -> Checkpoint | None:
 
 
 def read_index(file: Path) -> Checkpoint:
-    """The tensors an index names; a remote checkpoint's index comes before any of its shards."""
+    """The tensors in an index, which is fetched before any of the shards."""
     return Checkpoint(source=file, shapes=dict.fromkeys(_weight_map(file)))
 
 
@@ -100,10 +100,10 @@ def _weight_map(file: Path) -> dict[str, str]:
     content = read_json(file, "download or copy it again")
     found = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(found, dict) or not found or not all(isinstance(shard, str) for shard in found.values()):
-        raise SourceError(f"{str(file)!r} has no weight_map that names the shards; save the model again")
+        raise SourceError(f"{str(file)!r} has no weight_map with the shard of each tensor; save the model again")
     outside = sorted(shard for shard in found.values() if Path(shard).name != shard)
     if outside:
-        raise SourceError(f"{str(file)!r} names the shard {outside[0]!r}, which is no file beside it; save the model")
+        raise SourceError(f"{str(file)!r} names the shard {outside[0]!r} in another folder; save the model again")
     return found
 
 
@@ -111,13 +111,13 @@ def _of_shards(folder: Path, index: Path) -> Iterator[tuple[str, tuple[int, ...]
     weight_map = _weight_map(index)
     for shard in sorted(set(weight_map.values())):
         if not exists(folder / shard):
-            raise SourceError(f"the shard {shard!r} that {str(index)!r} names is missing; download or copy it, too")
+            raise SourceError(f"the shard {shard!r} in {str(index)!r} is missing; download or copy it, too")
         shapes = read_header(folder / shard)
         lacking = sorted(name for name, place in weight_map.items() if place == shard and name not in shapes)
         if lacking:
             raise SourceError(
-                f"{str(folder / shard)!r} lacks the tensor {lacking[0]!r} that {index.name} places in it; "
-                "the shards are of different models: copy all of them again"
+                f"{str(folder / shard)!r} lacks the tensor {lacking[0]!r}, which is there according to {index.name}; "
+                "the shards belong to different models: copy all of them again"
             )
         yield from shapes.items()
 
@@ -125,24 +125,24 @@ def _of_shards(folder: Path, index: Path) -> Iterator[tuple[str, tuple[int, ...]
 def _check_pickled(file: Path, *, allowed: bool) -> None:
     if not allowed:
         raise SourceError(
-            f"the weights in {str(file.parent)!r} are a pickle ({file.name}), and loading one can run code that came "
-            f"with it; {SAVE_SAFELY}, or give --allow-pickle"
+            f"the weights in {str(file.parent)!r} are a pickle ({file.name}); loading a pickle can run "
+            f"code in it; {SAVE_SAFELY}, or add --allow-pickle"
         )
     shards = sorted(set(_weight_map(file).values())) if file.name == PICKLED_INDEX else [file.name]
     for shard in shards:
         place = file.parent / shard
         if not exists(place):
-            raise SourceError(f"the shard {shard!r} that {str(file)!r} names is missing; download or copy it, too")
+            raise SourceError(f"the shard {shard!r} in {str(file)!r} is missing; download or copy it, too")
         if not (place.is_file() and zipfile.is_zipfile(place)):  # what torch.save() has written since 2020
-            raise SourceError(f"{str(place)!r} is cut short or no PyTorch checkpoint; download or copy it again")
+            raise SourceError(f"{str(place)!r} is truncated or not a PyTorch checkpoint; download or copy it again")
 
 
 def _without_weights(folder: Path, *, allow_pickle: bool) -> str:
     for pattern, meaning in OTHER_FORMS.items():
         if found := sorted(folder.glob(pattern)):
-            return f"MODEL {str(folder)!r} has no weights this factory reads: {found[0].name} is {meaning}"
-    pickles = "" if allow_pickle else " (pickled ones, pytorch_model.bin, are not asked for without --allow-pickle)"
-    return f"MODEL {str(folder)!r} has no weights; {SAFE} (or its shards) must lie beside config.json{pickles}"
+            return f"MODEL {str(folder)!r} has no supported weights: {found[0].name} is {meaning}"
+    pickles = "" if allow_pickle else " (pytorch_model.bin is fetched only with --allow-pickle)"
+    return f"MODEL {str(folder)!r} has no weights; {SAFE} (or its shards) must be beside config.json{pickles}"
 
 
 def weight_bytes(model_folder: Path) -> int:
@@ -153,43 +153,43 @@ def weight_bytes(model_folder: Path) -> int:
 
 
 def check_names(checkpoint: Checkpoint) -> None:
-    """SourceError for tensors that are named as a wrapper of the model names them: transformers would find none."""
+    """SourceError for tensor names with the prefix of a wrapper class: transformers does not find these tensors."""
     for mark, wrapper in WRAPPERS.items():
         named = [name for name in checkpoint.shapes if name.startswith(mark)]
-        if mark != "module.":  # a submodule alone can be compiled; one that is called so by its class is no wrapper
+        if mark != "module.":  # a submodule can be compiled by itself; a class may have a submodule named "module"
             named += [name for name in checkpoint.shapes if f".{mark}" in name]
         if named and (mark != "module." or len(named) == len(checkpoint.shapes)):
             attribute = "module" if mark == "module." else "_orig_mod"
-            mended = f"save model.{attribute} with save_pretrained()"
+            remedy = f"save model.{attribute} with save_pretrained()"
             if line := UNWRAP.get(checkpoint.source.name):
-                mended = f"run this in the model's folder, or {mended}: {line}"
+                remedy = f"run this in the model's folder, or {remedy}: {line}"
             raise SourceError(
-                f"{str(checkpoint.source)!r} names its tensors with the prefix {mark!r} of {wrapper} ({named[0]}), so "
-                f"transformers would not find them; {mended}"
+                f"{str(checkpoint.source)!r} has tensor names with the prefix {mark!r} of {wrapper} ({named[0]}); "
+                f"transformers does not find them; {remedy}"
             )
 
 
 def check_class(config: ModelConfig, requirements: SourceRequirements) -> None:
-    """SourceError for a model that was saved with the head of another task: its weights might fit all the same."""
-    wanted = CLASSES.get(requirements.export_task)
-    others = tuple(each for each in (*CLASSES.values(), *OTHER_CLASSES) if each != wanted)
-    if wanted and config.architectures and all(name.endswith(others) for name in config.architectures):
+    """SourceError for a model saved with the head of another task, even if its weights fit."""
+    suffix = CLASSES.get(requirements.export_task)
+    others = tuple(each for each in (*CLASSES.values(), *OTHER_CLASSES) if each != suffix)
+    if suffix and config.architectures and all(name.endswith(others) for name in config.architectures):
         raise SourceError(
-            f"{str(config.file)!r} is of a {config.architectures[0]} (architectures), and the task wants a class that "
-            f"ends in {wanted}; give such a model, or choose another --task"
+            f"{str(config.file)!r} has the class {config.architectures[0]} (architectures); this task needs a class "
+            f"ending in {suffix}; choose such a model, or another --task"
         )
 
 
 def check_head(checkpoint: Checkpoint, config: ModelConfig, requirements: SourceRequirements) -> None:
-    """SourceError for a checkpoint that certainly has no head for the task, or one of another size."""
+    """SourceError for a checkpoint without a head for the task, or with one of another size, if that is certain."""
     head = _head_of(config.model_type, requirements.export_task)
     if head is None:
         return
     names = [name for name in checkpoint.shapes if head in name.split(".")]
     if not names:
         raise SourceError(
-            f"{str(checkpoint.source)!r} holds no classification head (no tensor of {head!r}, where the head of a "
-            f"{config.model_type} classifier is); give the fine-tuned model, not its base"
+            f"{str(checkpoint.source)!r} has no classification head (no tensor of {head!r}, the head of a "
+            f"{config.model_type} classifier); use the fine-tuned model, not its base model"
         )
     for name in names:
         shape = checkpoint.shapes[name]
@@ -197,18 +197,18 @@ def check_head(checkpoint: Checkpoint, config: ModelConfig, requirements: Source
         is_last = any(name.split(".")[-len(end) :] == end for end in ends)
         if is_last and shape is not None and len(shape) == 2 and shape[0] != config.head_size:
             raise SourceError(
-                f"the head in {str(checkpoint.source)!r} has {shape[0]} outputs ({name}) but config.json speaks of "
-                f"{config.head_size}; config and weights are of different models: copy both again"
+                f"the head in {str(checkpoint.source)!r} has {shape[0]} outputs ({name}) but config.json has "
+                f"{config.head_size}; config and weights belong to different models: copy both again"
             )
 
 
 def _head_of(model_type: str, export_task: str) -> str | None:
-    wanted = model_type.replace("_", "-")
-    return next((head for head, types in HEADS.get(export_task, {}).items() if wanted in types.split()), None)
+    name = model_type.replace("_", "-")
+    return next((head for head, types in HEADS.get(export_task, {}).items() if name in types.split()), None)
 
 
 def embedding_rows(checkpoint: Checkpoint | None, config: ModelConfig) -> int | None:
-    """How many token ids the model knows: its embedding's rows, else what config.json says, else None."""
+    """The number of token ids of the model: its embedding's rows, else vocab_size in config.json, else None."""
     shapes = checkpoint.shapes if checkpoint else {}
     rows = [
         shape[0]

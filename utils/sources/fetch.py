@@ -1,6 +1,6 @@
-"""Stage 2: the three references of a build become folders on this disk, small files first, weights last.
+"""Stage 2: fetches the three references of a build into local folders, small files first, weights last.
 
-What lies on this disk is checked before any server is asked, and every file is checked as soon as it is there.
+Local files are checked before the first request to a server, and each file as soon as it is fetched.
 """
 
 from collections.abc import Mapping
@@ -35,13 +35,11 @@ from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokeni
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """All that is known before any weights are fetched. `labels` None: the task has none.
+    """What is known before any weights are fetched. `labels` None: the task has none.
 
-    `revisions`: {"model" | "tokenizer" | "labels": revision}.
-
-    `vocabulary`: the tokenizer's largest token id and one, where its files say it. `fetched`: each folder that holds
-    what was fetched, and the reference as the user wrote it. `accepted`: the settings that
-    --accept-unknown leaves unread.
+    `revisions`: {"model" | "tokenizer" | "labels": revision}. `vocabulary`: the tokenizer's largest token id plus one,
+    if its files contain it. `fetched`: each folder with fetched files, and the reference as the user wrote it.
+    `accepted`: the settings left unread because of --accept-unknown.
     """
 
     config: ModelConfig
@@ -59,13 +57,13 @@ class Metadata:
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
-        """What a plan says of the model, by its part."""
+        """What a plan reports about the model, by section."""
         unread = {"unread": list(self.accepted)} if self.accepted else {}
         return {"model": {"type": self.config.model_type, **unread}, "task": {"problem_type": self.config.problem_type}}
 
 
 def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
-    """Fetches the small files of every reference below `folder`, checks them, and notes the exact revisions.
+    """Fetches the small files of every reference below `folder`, checks them, and resolves the exact revisions.
 
     Errors are SourceErrors, and ExportError for a model type that cannot be exported.
     """
@@ -92,7 +90,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         else:
             labels = read_labels(path, requirements=spec.requirements)
             accepted.update(labels.accepted)
-    assert config and files  # a build has a model and a tokenizer
+    assert config and files  # every build has a model and a tokenizer
     warn_of_unused(spec.requirements.accept_unknown, accepted)
     if spec.requirements.takes_labels:
         labels = labels or labels_of_config(config.file, head_size=config.head_size, requirements=spec.requirements)
@@ -114,7 +112,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
 
 
 class _Fetcher:
-    """Fetches each different reference once, whatever number of arguments it stands for."""
+    """Fetches each reference once, even if several arguments name it."""
 
     def __init__(self, spec: Sources, folder: Path) -> None:
         named = {"model": spec.model, "tokenizer": spec.tokenizer, "labels": spec.labels}
@@ -125,13 +123,13 @@ class _Fetcher:
         self._revisions: dict[StorageRef, str] = {}
 
     def nearest_first(self) -> list[str]:
-        """What lies on this disk comes first: a mistake in it is told before any server is waited for."""
+        """Local references first: an error in them is reported before waiting for a server."""
         return sorted(self.references, key=lambda name: self.references[name].scheme != "local")
 
     def small_files(self, name: str) -> Path:
         reference = self.references[name]
         if reference not in self._paths:
-            # A local folder's revision is a digest of its weights, too: gigabytes, read when all else is right.
+            # A local folder's revision includes a digest of its weights, gigabytes: it is computed after all checks.
             self.fetched[self._folder / name] = str(reference)
             revision = "" if reference.scheme == "local" else self.revision(name)
             fetched = bounded.fetch(reference, revision, METADATA, self._folder / name, limit=self._limit)
@@ -157,7 +155,7 @@ def _check_model(folder: Path, spec: Sources) -> ModelConfig:
 
 
 def _weights_so_far(folder: Path, spec: Sources) -> Checkpoint | None:
-    """A local checkpoint is all here; of a remote one the index may be, if it has one."""
+    """The whole checkpoint if it is local; of a remote one the index, if it has one."""
     if spec.model.scheme == "local":
         return read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
     if (folder / SAFE_INDEX).is_file() and not (folder / SAFE).exists():
@@ -175,7 +173,7 @@ def _check_weights(
 
 
 def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
-    """The model's folder, weights included. The destination is that of its small files: a storage re-uses them."""
+    """The model's folder with its weights, in the destination of its small files, which a storage reuses."""
     weights = WEIGHTS if spec.requirements.allow_pickle else SAFE_WEIGHTS
     fetched = bounded.fetch(
         spec.model, metadata.revisions["model"], METADATA + weights, folder / "model", limit=spec.fetch_timeout
@@ -183,14 +181,14 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
     folder = transformer_folder(fetched.path)
     with showing_references(metadata.fetched):
         checkpoint = read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
-        if spec.model.scheme != "local":  # a local one has been through this
+        if spec.model.scheme != "local":  # a local one was checked with its metadata
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
             _check_weights(checkpoint, metadata.config, files, spec.requirements)
     return folder
 
 
 def require_local(spec: Sources) -> None:
-    """SourceError for a path that does not exist: told before anything is installed or asked for over a network."""
+    """SourceError for a path that does not exist, before anything is installed or fetched."""
     require_existing({"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels})
 
 

@@ -21,9 +21,9 @@ DEFAULT_REQUIREMENTS = SourceRequirements()
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """One text per output of the head, in the head's order, and where they were read.
+    """One text per output of the head, in the head's order, and the file they were read from.
 
-    `accepted`: the settings in that file that --accept-unknown leaves unread.
+    `accepted`: the settings in that file left unread because of --accept-unknown.
     """
 
     texts: tuple[str, ...]
@@ -34,9 +34,9 @@ class Labels:
 def read_labels(
     path: Path, *, head_size: int | None = None, requirements: SourceRequirements = DEFAULT_REQUIREMENTS
 ) -> Labels:
-    """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) says what is wrong with them.
+    """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) for invalid ones.
 
-    Without `head_size` they are not counted yet: see require_count.
+    Without `head_size` they are not counted: see require_count.
     """
     file = _label_file(path) if path.is_dir() else path
     content = _read_json(file)
@@ -49,7 +49,7 @@ def read_labels(
 def labels_of_config(
     config_file: Path, *, head_size: int, requirements: SourceRequirements = DEFAULT_REQUIREMENTS
 ) -> Labels:
-    """The labels in a model's config.json; where they may be placeholders, one without any has transformers' own."""
+    """The labels in a model's config.json; if it has none and placeholders are allowed, those of transformers."""
     content = _read_json(config_file)
     if requirements.allow_placeholder_labels and isinstance(content, dict) and not content.get("id2label"):
         content = {"id2label": {str(index): f"LABEL_{index}" for index in range(head_size)}}
@@ -61,8 +61,8 @@ def require_count(labels: Labels, head_size: int) -> None:
     """SourceError when there are not as many labels as the head has outputs."""
     if len(labels.texts) != head_size:
         raise SourceError(
-            f"{labels.source!r} holds {len(labels.texts)} labels but the model's head has {head_size} outputs; "
-            "they must agree"
+            f"{labels.source!r} has {len(labels.texts)} labels but the model's head has {head_size} outputs; "
+            "the numbers must be equal"
         )
 
 
@@ -78,20 +78,18 @@ def _label_file(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise SourceError(
-        f"ID2LABEL {str(folder)!r} is a folder without {', '.join(LABEL_FILES)}; name the JSON file itself"
+        f"ID2LABEL {str(folder)!r} is a folder without {', '.join(LABEL_FILES)}; pass the JSON file itself"
     )
 
 
 def _read_json(file: Path) -> Any:
     if file.exists() and not file.is_file():
-        raise SourceError(
-            f"the label file {str(file)!r} is a device or a pipe, which nothing can read twice; save a file"
-        )
+        raise SourceError(f"the label file {str(file)!r} is a device or a pipe; pass a file")
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise SourceError(
-            f"the label file {str(file)!r} does not exist; give a JSON file, or - to use the model's config"
+            f"the label file {str(file)!r} does not exist; pass a JSON file, or - for the labels in the model's config"
         ) from None
     except UnicodeDecodeError as error:
         raise SourceError(
@@ -100,15 +98,15 @@ def _read_json(file: Path) -> Any:
     except OSError as error:
         raise SourceError(f"the label file {str(file)!r} cannot be read: {error.strerror}") from error
     if "\0" in text:
-        raise SourceError(f"the label file {str(file)!r} is not UTF-8 (UTF-16, by its zeros); save it as UTF-8")
+        raise SourceError(f"the label file {str(file)!r} is not UTF-8 (it looks like UTF-16); save it as UTF-8")
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _without_duplicates(pairs, file))
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python converts
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number with too many digits
         raise SourceError(f"the label file {str(file)!r} is not JSON ({error}); {ACCEPTED}") from error
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]], file: Path) -> dict[str, Any]:
-    """JSON lets a key stand twice and keeps the last; a label would silently be lost."""
+    """Refuses duplicate keys: json.loads keeps only the last, and a label would be lost."""
     seen: dict[str, Any] = {}
     for key, value in pairs:
         if key in seen:
@@ -121,8 +119,8 @@ def _config_labels(content: Any, file: Path) -> Any:
     if isinstance(content, dict) and content.get("id2label"):
         return content["id2label"]
     raise SourceError(
-        f"{str(file)!r} holds no id2label; give a label file as ID2LABEL instead of -, or accept LABEL_0, LABEL_1 ... "
-        "with --allow-placeholder-labels"
+        f"{str(file)!r} has no id2label; pass a label file as ID2LABEL instead of -, or add --allow-placeholder-labels "
+        "for LABEL_0, LABEL_1 ..."
     )
 
 
@@ -133,12 +131,12 @@ def _in_order(content: Any, source: str) -> list[Any]:
     if isinstance(content, list):
         return content
     if not isinstance(content, dict) or not content:
-        raise SourceError(f"{source!r} holds no labels; {ACCEPTED}")
+        raise SourceError(f"{source!r} has no labels; {ACCEPTED}")
     if not all(isinstance(value, int) and not isinstance(value, bool) for value in content.values()):
         return _by_index({_index(key, source): value for key, value in content.items()}, len(content), source)
     if all(re.fullmatch(INDEX, key) for key in content):
         raise SourceError(
-            f"{source!r} has numbers on both sides ({_first(content)}), so that it may be read either way; "
+            f"{source!r} has numbers as keys and values ({_first(content)}), which is ambiguous; "
             f'{ACCEPTED}, with labels in quotes: {{"0": "1"}}'
         )
     labels = _by_index({value: key for key, value in content.items()}, len(content), source)
@@ -153,16 +151,16 @@ def _first(content: dict[str, Any]) -> str:
 def _index(key: str, source: str) -> int:
     if not re.fullmatch(INDEX, key):
         raise SourceError(
-            f"{source!r} has the key {key!r}; keys are the head's outputs, counted 0, 1, 2 without padding"
+            f"{source!r} has the key {key!r}; keys are the head's outputs: 0, 1, 2, without leading zeros"
         )
     return int(key)
 
 
 def _by_index(labels: dict[int, Any], count: int, source: str) -> list[Any]:
-    """A label2id with two labels for one output is shorter here than `count`, and is refused like a gap."""
+    """The labels of outputs 0 to `count` - 1; SourceError for an output without one, or with two in a label2id."""
     missing = [index for index in range(count) if index not in labels]
     if missing:
         raise SourceError(
-            f"{source!r} names {count} labels but none for output {missing[0]}; number them 0 to {count - 1}"
+            f"{source!r} has {count} labels but none for output {missing[0]}; number them 0 to {count - 1}"
         )
     return [labels[index] for index in range(count)]

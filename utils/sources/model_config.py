@@ -1,4 +1,4 @@
-"""What can be told from a model's config.json, before torch is imported or weights are fetched."""
+"""Reads a model's config.json, before torch is imported or weights are fetched."""
 
 import re
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from utils.host.errors import SourceError
 from utils.host.json_file import exists, read_json
 from utils.sources.whole_numbers import whole
 
-# How logits become scores, by what the head was trained for, for a head of several outputs. Source: transformers'
+# How logits become scores, by the problem type, for a head with several outputs. Source: transformers'
 # text-classification pipeline (utils/tasks/text_classification.py has its rule for one output).
 SCORE_FUNCTIONS = {
     "single_label_classification": "softmax",
     "multi_label_classification": "sigmoid",
     "regression": "none",
 }
-SAVED = "give the folder that save_pretrained() wrote"
-# Where it lies, transformers loads the adapter that it describes.
+SAVED = "pass the folder that save_pretrained() wrote"
+# If this file exists, transformers loads the adapter that it describes.
 ADAPTER = "adapter_config.json"
 # The first positions of these types belong to padding: 514 positions are 512 tokens.
 LOSE_POSITIONS = {"camembert", "roberta", "xlm-roberta"}
-# Types with a learned embedding of positions, which no text can outgrow; others may be told only when loaded.
+# Types with learned position embeddings, which limit the length of texts. Other limits are known after loading.
 ABSOLUTE_POSITIONS = {"albert", "bert", "distilbert", "electra", *LOSE_POSITIONS}
-# More labels than any classifier has, and few enough to write a placeholder for each.
+# The largest head: more labels than any classifier has.
 LARGEST_HEAD = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The parts of config.json a build decides by. None: config.json does not say, or nothing certain.
+    """The parts of config.json that a build depends on. None: not in config.json, or not certain.
 
-    `names_problem` False: `problem_type` is what transformers' loss takes it for, config.json names none.
+    `names_problem` False: config.json has no problem_type, and `problem_type` is the default of transformers' loss.
     """
 
     file: Path
@@ -45,7 +45,7 @@ class ModelConfig:
 
 
 def read_model_config(folder: Path) -> ModelConfig:
-    """Reads `folder`/config.json; SourceError (exit 3) when it is missing or not a model's that can be served."""
+    """Reads `folder`/config.json; SourceError (exit 3) when it is missing or its model cannot be served."""
     file = folder / "config.json"
     if not folder.is_dir():
         raise SourceError(f"MODEL {str(folder)!r} is not a folder; {SAVED}")
@@ -55,7 +55,7 @@ def read_model_config(folder: Path) -> ModelConfig:
         raise SourceError(f"MODEL {str(folder)!r} has no config.json; {SAVED}")
     content = read_json(file, "save the model again")
     if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
-        raise SourceError(f"{str(file)!r} names no model_type; save the model again with save_pretrained()")
+        raise SourceError(f"{str(file)!r} has no model_type; save the model again with save_pretrained()")
     _refuse_special_forms(content, file)
     head_size = _head_size(content, file)
     return ModelConfig(
@@ -71,56 +71,54 @@ def read_model_config(folder: Path) -> ModelConfig:
 
 
 def _of_adapter(folder: Path) -> str:
-    """With peft installed, transformers loads the adapter, beside whole weights too; without peft, the bare base."""
+    """With peft installed, transformers loads the adapter, even beside whole weights; without peft, only the base."""
     what = "is the adapter of a PEFT fine-tuning"
     if exists(folder / "config.json"):
-        what = f"holds the adapter of a PEFT fine-tuning ({ADAPTER}) beside the weights of a model"
+        what = f"has the adapter of a PEFT fine-tuning ({ADAPTER}) beside the weights of a model"
     return (
-        f"MODEL {str(folder)!r} {what}; merge it into its base (merge_and_unload()) and save the whole model to a "
-        "folder without the adapter's files"
+        f"MODEL {str(folder)!r} {what}; merge it into its base model (merge_and_unload()) and save the result "
+        "to a folder without the adapter's files"
     )
 
 
 def _refuse_special_forms(content: dict[str, Any], file: Path) -> None:
     if content.get("auto_map"):
         raise SourceError(
-            f"{str(file)!r} needs code of the model's own (auto_map), and this factory runs no foreign code "
-            "(no trust_remote_code); give a model of a type that transformers has"
+            f"{str(file)!r} needs custom code of the model (auto_map); this factory runs no custom code "
+            "(no trust_remote_code); use a model type of transformers"
         )
-    if quantised := content.get("quantization_config"):
-        method = quantised.get("quant_method") if isinstance(quantised, dict) else None
+    if quantized := content.get("quantization_config"):
+        method = quantized.get("quant_method") if isinstance(quantized, dict) else None
         raise SourceError(
-            f"{str(file)!r} is of quantised weights ({method or 'quantization_config'}), which cannot be exported; "
-            "give the model as it was before"
+            f"{str(file)!r} describes quantized weights ({method or 'quantization_config'}), which cannot be exported; "
+            "use the model before quantization"
         )
 
 
 def _head_size(content: dict[str, Any], file: Path) -> int:
-    """As transformers counts: id2label if there is one, else num_labels, else 2."""
+    """As in transformers: the length of id2label, else num_labels, else 2."""
     id2label = content.get("id2label")
     if id2label is not None:
-        # transformers turns each key into a number, and counts 0 labels in an empty map.
+        # transformers converts each key to a number, and counts 0 labels in an empty map.
         if not isinstance(id2label, dict) or not id2label:
-            raise SourceError(f"{str(file)!r} has an id2label without labels; name one label for each output, or none")
+            raise SourceError(f"{str(file)!r} has an id2label without labels; add one label per output, or remove it")
         odd = next((key for key in id2label if not re.fullmatch(r"\s*[+-]?[0-9]+\s*", key, re.ASCII)), None)
         if odd is not None:
-            raise SourceError(f"{str(file)!r} has the key {odd!r} in id2label; its keys are numbers: 0, 1, 2")
+            raise SourceError(f"{str(file)!r} has the key {odd!r} in id2label; keys must be numbers: 0, 1, 2")
         return len(id2label)
     count = content.get("num_labels", content.get("_num_labels", 2))
     count = int(count) if isinstance(count, float) and count.is_integer() else count
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= LARGEST_HEAD:
-        raise SourceError(
-            f"{str(file)!r} has num_labels {count!r}; it must be a whole number from 1 up, {LARGEST_HEAD} at most"
-        )
+        raise SourceError(f"{str(file)!r} has num_labels {count!r}; it must be a whole number from 1 to {LARGEST_HEAD}")
     return count
 
 
-def _problem_type(given: object, head_size: int, file: Path) -> str:
-    if given is None:
+def _problem_type(value: object, head_size: int, file: Path) -> str:
+    if value is None:
         return "regression" if head_size == 1 else "single_label_classification"
-    if not isinstance(given, str) or given not in SCORE_FUNCTIONS:
-        raise SourceError(f"{str(file)!r} has problem_type {given!r}; known are {', '.join(SCORE_FUNCTIONS)}")
-    return given
+    if not isinstance(value, str) or value not in SCORE_FUNCTIONS:
+        raise SourceError(f"{str(file)!r} has problem_type {value!r}; allowed are {', '.join(SCORE_FUNCTIONS)}")
+    return value
 
 
 def _positive(content: dict[str, Any], file: Path, key: str) -> int | None:
@@ -134,7 +132,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _longest_text(content: dict[str, Any], file: Path) -> int | None:
-    """The most tokens the positions have room for, where that is certain."""
+    """The largest number of tokens that the model has positions for, if certain."""
     model_type = content["model_type"].replace("_", "-")
     positions = _positive(content, file, "max_position_embeddings")
     if model_type not in ABSOLUTE_POSITIONS or positions is None:
@@ -144,10 +142,10 @@ def _longest_text(content: dict[str, Any], file: Path) -> int | None:
     return positions - lost
 
 
-def check_max_length(config: ModelConfig, wanted: int | None) -> None:
-    """SourceError when --max-length is more than the model certainly has positions for."""
-    if wanted is not None and config.longest_text is not None and wanted > config.longest_text:
+def check_max_length(config: ModelConfig, max_length: int | None) -> None:
+    """SourceError when --max-length certainly exceeds the model's positions."""
+    if max_length is not None and config.longest_text is not None and max_length > config.longest_text:
         raise SourceError(
-            f"{wanted} tokens are more than the model takes; let --max-length or --sequence-length be at most "
+            f"{max_length} tokens are more than the model accepts; --max-length and --sequence-length must be at most "
             f"{config.longest_text}"
         )

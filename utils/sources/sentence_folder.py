@@ -1,4 +1,4 @@
-"""What a sentence-transformers folder says beyond the model itself: how the model's outputs become an answer.
+"""Reads a sentence-transformers folder: how the model's outputs become an embedding or a score.
 
 Source: the files that sentence-transformers 2 to 6 write: modules.json, 1_Pooling/config.json,
 sentence_bert_config.json (or of another model's name) and config_sentence_transformers.json.
@@ -19,15 +19,15 @@ OLD_FOLDER = re.compile(r"[0-9]+_Transformer")
 AGAIN = "copy the whole folder again"
 OWN_CONFIG = "config_sentence_transformers.json"
 POOLINGS = ("mean", "cls", "max")
-# Version 5 names the mode; those before it have a flag for each.
+# Version 5 writes the mode; earlier ones a flag for each.
 FLAGS = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SentenceFolder:
-    """`pooling` is one of POOLINGS; `truncate_dim` numbers of an embedding are kept; None: the folder does not say.
+    """`pooling` is one of POOLINGS; `truncate_dim` numbers of an embedding are kept; None: not in the folder.
 
-    `activation` is the class of torch, with its module, that a cross-encoder's scores come from.
+    `activation` is the class of torch, with its module, applied to a cross-encoder's logits.
     """
 
     pooling: str | None = None
@@ -39,9 +39,9 @@ class SentenceFolder:
 
 
 def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> SentenceFolder:
-    """What `folder` says, nothing for a plain transformers folder. `pooling`, where given, stands for the folder's own.
+    """The settings in `folder`, defaults for a plain transformers folder. `pooling` replaces the folder's own.
 
-    SourceError (exit 3) for what this factory would serve otherwise than sentence-transformers.
+    SourceError (exit 3) for settings with which this factory would serve other answers than sentence-transformers.
     """
     root = root_of(folder)
     if not exists(root / MODULES):
@@ -57,28 +57,25 @@ def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> Sentenc
 
 
 def read_ranking_folder(folder: Path) -> SentenceFolder:
-    """What a CrossEncoder's folder says (version 6; earlier ones write config.json alone); SourceError as above."""
+    """The settings of a CrossEncoder (version 6; earlier ones write config.json only); SourceError as above."""
     if not exists(folder / MODULES):
         return SentenceFolder()
     _require_type(folder, "CrossEncoder")
     _modules(folder / MODULES, (["Transformer"],))
     activation = read_json_object(folder / OWN_CONFIG, AGAIN).get("activation_fn")
-    said = None if activation is None else str(activation)
-    return SentenceFolder(activation=said, **_before_the_model(folder, folder))
+    name = None if activation is None else str(activation)
+    return SentenceFolder(activation=name, **_before_the_model(folder, folder))
 
 
 def root_of(folder: Path) -> Path:
-    """The folder with modules.json of the model in `folder`: `folder` itself, but for the layout before 2.0."""
+    """The folder with modules.json for the model in `folder`: the parent in the layout before 2.0, else `folder`."""
     if not exists(folder / MODULES) and exists(folder.parent / MODULES):
         return folder.parent if transformer_folder(folder.parent) == folder else folder
     return folder
 
 
 def transformer_folder(folder: Path) -> Path:
-    """The folder of the model itself: sentence-transformers before 2.0 wrote it to 0_Transformer, below its modules.
-
-    modules.json says so. `folder` for all others.
-    """
+    """The model's own folder: 0_Transformer in the layout of sentence-transformers before 2.0, else `folder`."""
     if not exists(folder / MODULES):
         return folder
     content = read_json(folder / MODULES, AGAIN)
@@ -88,19 +85,19 @@ def transformer_folder(folder: Path) -> Path:
     return inner if is_one else folder
 
 
-def _require_type(folder: Path, wanted: str) -> None:
-    """SourceError for a folder of another class: the library then leaves out what the folder says beyond the model."""
+def _require_type(folder: Path, required: str) -> None:
+    """SourceError for a folder of another class: the library then ignores the other settings in the folder."""
     file = folder / OWN_CONFIG
     found = read_json_object(file, AGAIN).get("model_type", "SentenceTransformer")  # the library's own default
-    if found != wanted:
+    if found != required:
         raise SourceError(
-            f"{str(file)!r} is of a {found} (model_type), and this task serves a {wanted}; choose another --task, or "
-            f"save the model as a {wanted}"
+            f"{str(file)!r} has the model_type {found}; this task serves a {required}; choose another --task, or "
+            f"save the model as a {required}"
         )
 
 
 def _before_the_model(root: Path, folder: Path) -> dict[str, Any]:
-    """What texts are cut to, and their case; a prompt is refused."""
+    """The truncation and case of texts; SourceError for a prompt."""
     _refuse_prompt(root)
     file, settings = _transformer_settings(folder)
     limit = whole(settings.get("max_seq_length"), file, "max_seq_length") or 0
@@ -111,13 +108,13 @@ def _modules(file: Path, served: Sequence[list[str]]) -> list[tuple[str, str]]:
     """(class, folder) of each module, in order: one of the chains in `served`."""
     content = read_json(file, AGAIN)
     if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
-        raise SourceError(f"{str(file)!r} is no list of modules; {AGAIN}")
+        raise SourceError(f"{str(file)!r} is not a list of modules; {AGAIN}")
     modules = [(str(each.get("type", "")).rsplit(".", 1)[-1], str(each.get("path", ""))) for each in content]
     kinds = [kind for kind, _ in modules]
     if kinds not in served:
         raise SourceError(
-            f"{str(file)!r} chains the modules {', '.join(kinds)}; this task serves "
-            f"{' or '.join(', '.join(chain) for chain in served)}: give a model without the others"
+            f"{str(file)!r} has the modules {', '.join(kinds)}; this task serves "
+            f"{' or '.join(', '.join(chain) for chain in served)}: use a model without the others"
         )
     return modules
 
@@ -125,7 +122,7 @@ def _modules(file: Path, served: Sequence[list[str]]) -> list[tuple[str, str]]:
 def _pooling(folder: Path) -> str:
     file = folder / "config.json"
     if not exists(file):
-        raise SourceError(f"{str(file)!r}, which modules.json speaks of, is missing; {AGAIN}, or give --pooling")
+        raise SourceError(f"{str(file)!r}, which modules.json names, is missing; {AGAIN}, or add --pooling")
     content = read_json_object(file, AGAIN)
     named = content.get("pooling_mode")
     flags = [name.removeprefix("pooling_mode_") for name, on in content.items() if name[:13] == "pooling_mode_" and on]
@@ -133,14 +130,14 @@ def _pooling(folder: Path) -> str:
     modes = [modes] if isinstance(modes, str) else list(modes)
     if len(modes) != 1 or modes[0] not in POOLINGS:
         raise SourceError(
-            f"{str(file)!r} pools by {' and '.join(map(str, modes)) or 'nothing'}; this factory serves one of "
-            f"{', '.join(POOLINGS)}: give --pooling with one of these if other embeddings will do"
+            f"{str(file)!r} has the pooling {' and '.join(map(str, modes)) or 'nothing'}; this factory serves one of "
+            f"{', '.join(POOLINGS)}: add --pooling with one of these to serve other embeddings"
         )
     return str(modes[0])
 
 
 def _transformer_settings(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """sentence_bert_config.json, or what it is called for another type of model, and its content."""
+    """sentence_bert_config.json, or the file with another model type in its name, and its content."""
     found = [*sorted(folder.glob("sentence_*_config.json")), folder / "sentence_bert_config.json"]
     return found[0], read_json_object(found[0], AGAIN)
 
@@ -149,7 +146,7 @@ def _truncate_dim(folder: Path) -> int | None:
     file = folder / OWN_CONFIG
     size = read_json_object(file, AGAIN).get("truncate_dim")
     if size is not None and (type(size) is not int or size < 1):
-        raise SourceError(f"{str(file)!r} has truncate_dim {size!r}; it must be a whole number from 1 up, or null")
+        raise SourceError(f"{str(file)!r} has truncate_dim {size!r}; it must be a positive whole number, or null")
     return size
 
 
@@ -158,6 +155,6 @@ def _refuse_prompt(folder: Path) -> None:
     name = read_json_object(file, AGAIN).get("default_prompt_name")
     if name is not None:
         raise SourceError(
-            f"{str(file)!r} puts the prompt {name!r} before every text (default_prompt_name), which this factory does "
-            "not: set it to null there, and ask with texts that begin with the prompt"
+            f"{str(file)!r} adds the prompt {name!r} to every text (default_prompt_name), which this factory does "
+            "not support: set it to null, and send texts that begin with the prompt"
         )

@@ -1,6 +1,6 @@
-"""Which model types the exporter converts, told without importing it: a build refuses a type before it fetches weights.
+"""The model types that the exporter converts, as a table: a build refuses a type before it fetches weights.
 
-tests/families/test_walk.py holds this table against the exporter's own list.
+tests/families/test_walk.py compares this table with the exporter's own list.
 """
 
 from utils.host.errors import ExportError
@@ -27,7 +27,7 @@ SUPPORTED = {
         "roformer", "squeezebert", "xlm", "xlm-roberta",
     ),
 }  # fmt: skip
-# Of a task that the exporter also has for pictures and sounds: the types that read texts.
+# For a task that the exporter also has for images and audio: the types that read texts.
 OF_TEXTS = {
     "feature-extraction": (
         "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
@@ -35,24 +35,25 @@ OF_TEXTS = {
         "roberta", "roformer", "squeezebert", "xlm-roberta",
     ),
 }  # fmt: skip
-# Types the exporter converts all the same, and why their graphs cannot answer texts.
+# Types that the exporter converts, and why their graphs cannot serve texts.
 UNSERVABLE = {
-    "layoutlm": "it reads more than text: the place of each word on the page (bbox)",
-    "layoutlmv3": "it reads more than text: the page's picture and each word's place on it (pixel_values, bbox)",
-    "lilt": "it reads more than text: the place of each word on the page (bbox)",
-    "longformer": "the graph that the exporter writes for it fails in ONNX Runtime",
-    "markuplm": "it reads more than text: the place of each word in a web page (xpath_tags_seq, xpath_subs_seq)",
+    "layoutlm": "it needs more than text: the position of each word on the page (bbox)",
+    "layoutlmv3": "it needs more than text: the page image and the position of each word (pixel_values, bbox)",
+    "lilt": "it needs more than text: the position of each word on the page (bbox)",
+    "longformer": "its exported graph fails in ONNX Runtime",
+    "markuplm": "it needs more than text: the XPath of each word in a web page (xpath_tags_seq, xpath_subs_seq)",
 }
 
 
 def require_supported(model_type: str, export_task: str) -> None:
-    """ExportError (exit 4) for a type that cannot be served from texts, listing those that can."""
+    """ExportError (exit 4) for a type that cannot be served; it lists those that can."""
     if model_type in UNSERVABLE:
         raise ExportError(
-            f"model type {model_type!r} cannot be served: {UNSERVABLE[model_type]}; give a model of another type"
+            f"model type {model_type!r} cannot be served: {UNSERVABLE[model_type]}; use another model type"
         )
     supported = SUPPORTED.get(export_task) or OF_TEXTS[export_task]
     if model_type.replace("_", "-") not in {name.replace("_", "-") for name in supported}:
         raise ExportError(
-            f"the exporter cannot convert model type {model_type!r} for {export_task}; it knows {', '.join(supported)}"
+            f"the exporter cannot convert model type {model_type!r} for {export_task}; "
+            f"it supports {', '.join(supported)}"
         )

@@ -1,6 +1,6 @@
-"""A tokenizer's files, looked at without loading it: are they there and whole, and can the image serve them.
+"""Checks a tokenizer's files without loading it: whether they are complete and can be served.
 
-Only what is certain is refused here; loading the tokenizer (utils/convert/tokenization.py) is the last word.
+Only certain faults are refused here; loading the tokenizer (utils/convert/tokenization.py) finds the others.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from utils.sources.known_keys.folder import unread_in_tokenizer
 from utils.sources.requirements import SourceRequirements
 
 SAVE_AGAIN = "save the tokenizer again with save_pretrained()"
-# What any fast tokenizer is made from; a folder with none of these holds no tokenizer that could be served.
+# The files of fast tokenizers; a folder with none of these has no tokenizer that can be served.
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.spm", "bpe.codes", "*.vocab", "spm.*")
-# Tokenizers of transformers without a fast class and without a way to make one: unless their folder holds a
-# tokenizer.json, there is nothing to serve. Source: transformers 4.57, TOKENIZER_MAPPING_NAMES less
+# Tokenizers of transformers without a fast class and without a converter to one: they can be served only if their
+# folder has a tokenizer.json. Source: transformers 4.57, TOKENIZER_MAPPING_NAMES less
 # SLOW_TO_FAST_CONVERTERS.
 SLOW_ONLY = """
     BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertweetTokenizer BioGptTokenizer
@@ -29,21 +29,21 @@ SLOW_ONLY = """
     PerceiverTokenizer PhobertTokenizer ProphetNetTokenizer RoCBertTokenizer TapasTokenizer TransfoXLTokenizer
     XLMTokenizer XLMProphetNetTokenizer
 """
-# Tokenizers whose class has no pad token of its own: only their files can name one. Source: transformers 4.57.
+# Tokenizers whose class has no pad token: only their files can define one. Source: transformers 4.57.
 WITHOUT_PAD = """
     CodeGenTokenizer CodeLlamaTokenizer CohereTokenizer GPT2Tokenizer GPTNeoXTokenizer LlamaTokenizer
     OpenAIGPTTokenizer PreTrainedTokenizer WhisperTokenizer
 """
-# A model trained with more ids than its tokenizer gives is common (sizes are rounded up), but not with many more.
+# Models often have slightly more token ids than their tokenizer (sizes are rounded up), but not many more.
 MOST_SPARE_IDS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerFiles:
-    """What the files tell.
+    """What the files contain.
 
-    `vocabulary`: the largest token id and one, None where no file says it in plain text. `accepted`: the settings that
-    --accept-unknown leaves unread.
+    `vocabulary`: the largest token id plus one, None if no JSON or text file contains it. `accepted`: the settings left
+    unread because of --accept-unknown.
     """
 
     folder: Path
@@ -54,15 +54,15 @@ class TokenizerFiles:
 def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> TokenizerFiles:
     """SourceError (exit 3) for a folder whose tokenizer certainly cannot be served on these requirements."""
     if not folder.is_dir():
-        raise SourceError(f"TOKENIZER {str(folder)!r} is not a folder; give the folder that save_pretrained() wrote")
+        raise SourceError(f"TOKENIZER {str(folder)!r} is not a folder; pass the folder that save_pretrained() wrote")
     config = read_json_object(folder / "tokenizer_config.json", SAVE_AGAIN)
     whole_numbers.whole(config.get("model_max_length"), folder / "tokenizer_config.json", "model_max_length")
     special = read_json_object(folder / "special_tokens_map.json", SAVE_AGAIN)
     name = config.get("tokenizer_class") or ""
     if config.get("auto_map"):
         raise SourceError(
-            f"the tokenizer in {str(folder)!r} needs code of its own (auto_map in tokenizer_config.json), and this "
-            "factory runs no foreign code (no trust_remote_code); give one of a class that transformers has"
+            f"the tokenizer in {str(folder)!r} needs custom code (auto_map in tokenizer_config.json); this factory "
+            "runs no custom code (no trust_remote_code); use a tokenizer class of transformers"
         )
     if not any(exists(file) for pattern in VOCABULARIES for file in folder.glob(pattern)):
         raise SourceError(_without_vocabulary(folder, name))
@@ -71,11 +71,11 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
         raise SourceError(_slow_only(name))
     if requirements.max_batch_size > 1 and _has_no_pad(config, special, whole):
         raise SourceError(
-            f"the tokenizer in {str(folder)!r} ({name or 'of no named class'}) has no pad token, so texts cannot be "
+            f"the tokenizer in {str(folder)!r} ({name or 'without a class name'}) has no pad token, so texts cannot be "
             "batched; set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
         )
     accepted = require_understood(unread_in_tokenizer(folder, whole), requirements.accept_unknown)
-    vocabulary = _largest_id(whole) if whole else _of_parts(folder)
+    vocabulary = _largest_id(whole) if whole else _largest_id_in_parts(folder)
     return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
 
 
@@ -83,30 +83,30 @@ def _without_vocabulary(folder: Path, name: str) -> str:
     if name in SLOW_ONLY.split():
         return _slow_only(name)
     return (
-        f"TOKENIZER {str(folder)!r} holds no tokenizer: none of {', '.join(VOCABULARIES[:4])} is there; "
-        "give the folder that tokenizer.save_pretrained() wrote"
+        f"TOKENIZER {str(folder)!r} has no tokenizer: none of {', '.join(VOCABULARIES[:4])} exists; "
+        "pass the folder that tokenizer.save_pretrained() wrote"
     )
 
 
 def _slow_only(name: str) -> str:
     return (
-        f"the tokenizer {name} has no fast form, and the image serves tokenizer.json only; "
-        "use a model type whose tokenizer has one"
+        f"the tokenizer {name} has no fast version; the image serves tokenizer.json only; "
+        "use a model type with a fast tokenizer"
     )
 
 
 def _tokenizer_json(file: Path) -> dict[str, Any]:
-    """Its content, {} where there is none."""
+    """The content of `file`, {} if it does not exist."""
     if not exists(file):
         return {}
     content = read_json(file, SAVE_AGAIN)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise SourceError(f"{str(file)!r} is not a tokenizer file (no model in it); {SAVE_AGAIN}")
+        raise SourceError(f"{str(file)!r} is not a tokenizer file (it has no model); {SAVE_AGAIN}")
     return content
 
 
 def _has_no_pad(config: dict[str, Any], special: dict[str, Any], whole: dict[str, Any]) -> bool:
-    """True when certain: the files name none, and neither the class nor a saved padding state does."""
+    """True when certain: no file, no saved padding and no class defines a pad token."""
     if config.get("pad_token") or special.get("pad_token") or whole.get("padding"):
         return False
     named = str(config.get("tokenizer_class") or "").removesuffix("Fast")
@@ -114,7 +114,7 @@ def _has_no_pad(config: dict[str, Any], special: dict[str, Any], whole: dict[str
 
 
 def _largest_id(whole: dict[str, Any]) -> int | None:
-    """The largest id in a tokenizer.json and one: WordPiece, BPE and WordLevel have a dict, Unigram has a list."""
+    """The largest id in a tokenizer.json plus one: WordPiece, BPE and WordLevel have a dict, Unigram a list."""
     vocabulary = whole["model"].get("vocab")
     added = whole.get("added_tokens")
     ids = [each.get("id") for each in added if isinstance(each, dict)] if isinstance(added, list) else []
@@ -125,8 +125,8 @@ def _largest_id(whole: dict[str, Any]) -> int | None:
     return max((each for each in ids if isinstance(each, int)), default=-1) + 1 or None
 
 
-def _of_parts(folder: Path) -> int | None:
-    """The same for a slow tokenizer's text files."""
+def _largest_id_in_parts(folder: Path) -> int | None:
+    """As _largest_id, for a slow tokenizer's files."""
     added = read_json_object(folder / "added_tokens.json", SAVE_AGAIN)
     ids = [each for each in added.values() if isinstance(each, int)]
     if exists(folder / "vocab.json"):
@@ -151,17 +151,17 @@ def _lines(file: Path) -> int:
 
 
 def check_fit(files: TokenizerFiles, rows: int | None) -> None:
-    """SourceError when the tokenizer gives ids that a model of `rows` tokens has no embedding for."""
+    """SourceError when the tokenizer has ids beyond the `rows` rows of the model's embedding."""
     if files.vocabulary is not None and rows is not None and files.vocabulary > rows:
         raise SourceError(
-            f"the tokenizer in {str(files.folder)!r} gives token ids up to {files.vocabulary - 1} but the model knows "
-            f"only {rows} tokens; give the tokenizer the model was trained with"
+            f"the tokenizer in {str(files.folder)!r} has token ids up to {files.vocabulary - 1} but the model has "
+            f"only {rows} tokens; use the tokenizer the model was trained with"
         )
 
 
 def warn_of_spare_ids(files: TokenizerFiles, rows: int | None) -> None:
-    """A tokenizer that uses far fewer ids than the model has is likely another model's, but may be right."""
+    """Warns of a tokenizer with far fewer ids than the model: it probably belongs to another model."""
     if files.vocabulary is None or rows is None:
         return
     if rows - files.vocabulary > max(MOST_SPARE_IDS, rows // 50):
-        warn(f"the model knows {rows} tokens, the tokenizer gives {files.vocabulary}: is it the model's own?")
+        warn(f"the model has {rows} tokens, the tokenizer {files.vocabulary}: check that it is the model's own")

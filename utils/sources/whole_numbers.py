@@ -1,4 +1,4 @@
-"""Whole numbers of JSON files that some tool wrote as 64.0 or "64"."""
+"""Whole numbers in JSON files that some tools write as 64.0 or "64"."""
 
 import inspect
 import re
@@ -8,25 +8,25 @@ from typing import Any
 
 from utils.host.errors import SourceError
 
-# Numbers that every model's config can hold, whatever the class says.
+# Numbers that every model's config can have, whatever its class.
 COMMON = ("num_labels", "pad_token_id", "bos_token_id")
-# An integer parameter with such a name is a count or an index: a fraction of it has no meaning.
+# An integer parameter with such a name is a count or an index, never a fraction.
 _COUNT = re.compile(r"(max|num|n)_\w+|\w+_(size|layers?|heads?|embeddings|positions|dim|length|id)|dim|d_model")
 
 
 def whole(value: object, file: Path, key: str) -> int | None:
-    """`value` as an int, None for null; SourceError naming `file` and `key` where it is no whole number."""
+    """`value` as an int, None for null; SourceError with `file` and `key` when it is not a whole number."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip(), re.ASCII):
         return int(value)
-    raise SourceError(f"{str(file)!r} has {key} {value!r}, which is no whole number; correct it there")
+    raise SourceError(f"{str(file)!r} has {key} {value!r}, which is not a whole number; correct it")
 
 
 def corrected(content: Mapping[str, Any], file: Path, config_class: type) -> dict[str, Any]:
-    """A model's config.json with its whole numbers as ints: COMMON, and the counts among its class's parameters."""
+    """A model's config.json with whole numbers as ints: those in COMMON, and the counts of its class."""
     defaults = {name: each.default for name, each in inspect.signature(config_class).parameters.items()}
     numbers = {name for name, value in defaults.items() if value is None or type(value) is int}
     counts = {name for name in numbers if _COUNT.fullmatch(name)}
@@ -37,5 +37,5 @@ def corrected(content: Mapping[str, Any], file: Path, config_class: type) -> dic
 
 
 def _may_be_one(value: object) -> bool:
-    """Some configs take a list of counts as well, one for each layer."""
+    """False for a list: some configs allow one count per layer."""
     return isinstance(value, float | str)

@@ -1,4 +1,4 @@
-"""Where a server under proof listens."""
+"""The addresses of a server under test."""
 
 import http.client
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ServerAddress:
-    """Its two endpoints, each as host:port."""
+    """The two endpoints, each as host:port."""
 
     http: str
     grpc: str
 
     def is_ready(self, *, timeout: float) -> bool:
-        """True when the server answers within `timeout` seconds that it is ready.
+        """True when the server reports ready within `timeout` seconds.
 
-        http.client, because urllib would send the request to the proxy of the environment.
+        http.client does not use the proxies in the environment, unlike urllib.
         """
         connection = http.client.HTTPConnection(self.http, timeout=timeout)
         try:

@@ -1,4 +1,4 @@
-"""Lays out the Triton of the nvidia-pytriton package as NGC's images do: bin, lib, backends, caches."""
+"""Lays out the Triton of the nvidia-pytriton package as NGC images do: bin, lib, backends, caches."""
 
 import json
 import os
@@ -14,17 +14,17 @@ from utils.host.errors import UsageError
 from utils.host.link_or_copy import link
 
 OUR_BACKENDS = ROOT / "deploy/pypi_triton/backends"
-_ASK = """
+_FACTS = """
 import json, sys, sysconfig
-ask = sysconfig.get_config_var
-print(json.dumps([sysconfig.get_path("platlib"), "%d.%d" % sys.version_info[:2], ask("LIBDIR") or "", sys.base_prefix]))
+var = sysconfig.get_config_var
+print(json.dumps([sysconfig.get_path("platlib"), "%d.%d" % sys.version_info[:2], var("LIBDIR") or "", sys.base_prefix]))
 """
 _LOAD = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """What Triton's Python backend must know of an environment's Python."""
+    """The facts about an environment's Python that Triton's Python backend needs."""
 
     python: Path
     site_packages: Path
@@ -33,13 +33,13 @@ class Interpreter:
 
     @property
     def library(self) -> str:
-        """The name the stub is linked against."""
+        """The library that the stub is linked against."""
         return f"libpython{self.version}.so.1.0"
 
     def library_path(self) -> tuple[Path, ...]:
-        """Folders to add to LD_LIBRARY_PATH so that libpython is found; none when the loader knows it.
+        """Folders to add to LD_LIBRARY_PATH for libpython; none when the loader finds it.
 
-        Raises UsageError when it is nowhere.
+        Raises UsageError when libpython is not installed.
         """
         for folder in self.library_folders:
             if (folder / self.library).exists():
@@ -47,14 +47,14 @@ class Interpreter:
         if subprocess.run([self.python, "-c", _LOAD, self.library], capture_output=True).returncode == 0:
             return ()
         raise UsageError(
-            f"{self.library}, which Triton's Python backend loads, is not found: apt-get install "
+            f"{self.library}, which Triton's Python backend loads, is not found: run apt-get install "
             f"libpython{self.version}, or put a Python built with --enable-shared on PATH and remove .venv-serving"
         )
 
 
-def ask(environment_python: Path) -> Interpreter:
-    """The facts of the interpreter of an environment."""
-    answer = subprocess.run([environment_python, "-I", "-c", _ASK], stdout=subprocess.PIPE, check=True, text=True)
+def inspect_interpreter(environment_python: Path) -> Interpreter:
+    """Runs the interpreter of an environment and returns its facts."""
+    answer = subprocess.run([environment_python, "-I", "-c", _FACTS], stdout=subprocess.PIPE, check=True, text=True)
     site_packages, version, libdir, prefix = json.loads(answer.stdout)
     folders = tuple(Path(folder) for folder in (libdir, f"{prefix}/lib") if folder)
     return Interpreter(
@@ -63,9 +63,9 @@ def ask(environment_python: Path) -> Interpreter:
 
 
 def keep_bytecode_apart(interpreter: Interpreter, folder: Path) -> None:
-    """Lets the environment's Python write its bytecode below `folder`: a model repository is not ours to write to.
+    """Makes the environment's Python write its bytecode below `folder`, not into a model repository.
 
-    By a .pth file, because the stubs run in isolated mode, in which no PYTHON* variable counts.
+    With a .pth file, because the stubs run in isolated mode, which ignores PYTHON* variables.
     """
     setting = interpreter.site_packages / "bytecode_apart.pth"
     line = f"import sys; sys.pycache_prefix = {str(folder)!a}\n"
@@ -76,17 +76,17 @@ def keep_bytecode_apart(interpreter: Interpreter, folder: Path) -> None:
 
 
 def lay_out(environment_python: Path, destination: Path) -> None:
-    """Makes destination/{bin,lib,backends/python,backends/onnxruntime,caches} from the environment's nvidia-pytriton.
+    """Creates destination/{bin,lib,backends/python,backends/onnxruntime,caches} from the environment's nvidia-pytriton.
 
-    Does nothing when it stands already; parallel callers wait for one another; a half-made layout is never seen.
-    Raises UsageError when the package is not installed, or has no stub for this version of Python.
+    Does nothing when the layout is up to date; parallel callers wait for each other; a partial layout is never visible.
+    Raises UsageError when the package is not installed or has no stub for this version of Python.
     """
-    interpreter = ask(environment_python)
+    interpreter = inspect_interpreter(environment_python)
     renew(destination, _digest(interpreter), lambda folder: _fill(folder, interpreter))
 
 
 def renew(destination: Path, signature: str, fill: Callable[[Path], None]) -> None:
-    """Makes a folder with `fill` beside `destination` and puts it there, unless one of this digest is there."""
+    """Fills a new folder and moves it to `destination`, unless that has this signature."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     with lock.exclusive(destination.parent / f".{destination.name}.lock"):
         stamp = destination / "layout.sha256"
@@ -104,7 +104,7 @@ def renew(destination: Path, signature: str, fill: Callable[[Path], None]) -> No
 
 
 def _digest(interpreter: Interpreter) -> str:
-    """Changes with the package, with the Python and with each of our backends' files."""
+    """Changes with the package, the Python and each file of this project's backends."""
     records = sorted(interpreter.site_packages.glob("nvidia_pytriton-*.dist-info/RECORD"))
     if not records:
         raise UsageError(
@@ -128,14 +128,14 @@ def _fill(folder: Path, interpreter: Interpreter) -> None:
     if not stub.is_file():
         known = ", ".join(sorted((path.name for path in stubs.iterdir()), key=lambda name: int(name.split(".")[1])))
         raise UsageError(
-            f"Python is {interpreter.version} and this Triton has stubs for {known}: put one of these first on PATH "
-            "as python3 and remove .venv-serving"
+            f"this Triton has no stub for Python {interpreter.version}, only for {known}: put one of these first on "
+            "PATH as python3 and remove .venv-serving"
         )
     for part in ("bin", "backends", "caches"):
         shutil.copytree(source / part, folder / part, copy_function=link)
     shutil.copytree(interpreter.site_packages / "nvidia_pytriton.libs", folder / "lib", copy_function=link)
     for program, place in ((source / "bin/tritonserver", "bin"), (stub, "backends/python")):
-        # A copy of its own, because installers differ in whether they keep the mode of a program.
+        # A separate copy, because some installers do not keep the mode of programs.
         target = folder / place / program.name
         target.unlink(missing_ok=True)
         shutil.copyfile(program, target)

@@ -1,4 +1,4 @@
-"""Free ports for servers that are started by us. Standard library only."""
+"""Free ports for servers of this project. Standard library only."""
 
 import contextlib
 import errno
@@ -16,21 +16,21 @@ EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 EPHEMERAL_BY_DEFAULT = 32_768
 
 
-def choose_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
-    """The ports asked for, with a free one for each 0. Raises BootProofError when `host` or a port cannot be had.
+def choose_ports(host: str, requested: Mapping[str, int]) -> dict[str, int]:
+    """The requested ports, with a free one for each 0. Raises BootProofError when `host` or a port is not available.
 
-    A free one is none that the kernel gives away by itself (ip(7), ip_local_port_range): until the server has bound it,
-    any client's connection could get that, and even one that has ended keeps it for a minute.
+    A free one is outside the kernel's ephemeral range (ip(7), ip_local_port_range): until the server binds it, a
+    client's connection could take such a port, and keep it for a minute after its end.
     """
     chosen = {}
-    with contextlib.ExitStack() as held:  # all at once, so that no port is chosen twice
-        for service, port in wanted.items():
+    with contextlib.ExitStack() as held:  # all open at once, so that no port is chosen twice
+        for service, port in requested.items():
             try:
                 probe = _listen(host, port) if port else _listen_anywhere(host)
             except OSError as error:
                 raise BootProofError(
                     f"cannot listen on {host}:{port} for {service}: {error.strerror}; "
-                    f"end what listens there, or choose another with --{service}-port (or --host)"
+                    f"stop the program that listens there, or choose another with --{service}-port (or --host)"
                 ) from error
             chosen[service] = held.enter_context(probe).getsockname()[1]
     return chosen
@@ -60,7 +60,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(place)
-        # SO_REUSEADDR forgives a connection that lingers, but only listening tells that no other server does.
+        # SO_REUSEADDR ignores old connections; only listen() fails when another server listens.
         probe.listen()
     except BaseException:
         probe.close()

@@ -19,7 +19,7 @@ from utils.host.errors import BootProofError
 from utils.triton.address import ServerAddress
 from utils.triton.layout import Interpreter
 
-# Triton waits so long for clients that keep a connection open without a request in flight; then we end it.
+# Seconds that Triton waits for clients with an open connection without a request; then it is killed.
 EXIT_SECONDS = 5
 _START = """
 import os, sys
@@ -33,7 +33,7 @@ os.execv(triton[0], triton)
 
 
 class ServerLog:
-    """Reads what the server writes, keeps its last lines, and copies it on."""
+    """Reads the server's output, keeps its last lines, and copies it to a stream."""
 
     def __init__(self, stream: IO[bytes], copy: BinaryIO | None) -> None:
         self._lines: deque[str] = deque(maxlen=20_000)
@@ -46,12 +46,12 @@ class ServerLog:
         for line in self._stream:
             self._lines.append(line.decode(errors="replace"))
             if self._copy:
-                with contextlib.suppress(OSError, ValueError):  # a closed terminal must not stop the server
+                with contextlib.suppress(OSError, ValueError):  # a closed terminal does not stop the server
                     self._copy.write(line)
                     self._copy.flush()
 
     def close(self) -> None:
-        """To be called when all writers are gone."""
+        """To be called after all writers have ended."""
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
             self._stream.close()
@@ -61,9 +61,9 @@ class ServerLog:
         return "".join(self._lines.copy())
 
     def reason(self) -> str:
-        """The lines on errors, else the last ones: Triton writes its tables after the reason it ends for."""
+        """The error lines, else the last lines: Triton writes its tables after the reason for its end."""
         lines = self.text().splitlines()
-        if any(line.startswith(USAGE) for line in lines):  # of a flag it does not accept: the reason is told last
+        if any(line.startswith(USAGE) for line in lines):  # an unknown flag: the reason is the last line
             return next(line for line in reversed(lines) if line.strip())
         errors = [line for line in lines if line[:2] in {"E0", "E1"} or "error" in line[:20].lower()]
         errors = [line for line in errors if not any(noise in line for noise in (*NO_GPU, REPEATED))]
@@ -71,7 +71,7 @@ class ServerLog:
 
 
 class LocalServer:
-    """A running tritonserver in a process group of its own; it ends with the thread that made it."""
+    """A running tritonserver in its own process group; it ends with the thread that started it."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class LocalServer:
     ) -> None:
         self._region = f"triton_{uuid.uuid4().hex}_"
         command = [*command, f"--backend-config=python,shm-region-prefix-name={self._region}"]
-        self._place = place  # a guard's, where there is one; its other port stays ours
+        self._place = place  # of the guard, if there is one
         guard = place.command(str(interpreter.python)) if place else []
         start = [str(interpreter.python), "-I", "-S", "-c", _START, str(len(guard)), *guard, *command]
         self._process = subprocess.Popen(
@@ -110,7 +110,7 @@ class LocalServer:
         self.metrics = f"{near}:{ports['metrics']}"
 
     def log_text(self) -> str:
-        """What the server and its stubs wrote, the last 20,000 lines of it."""
+        """The last 20,000 lines of the server and its stubs."""
         return self._log.text()
 
     def wait(self) -> None:
@@ -123,17 +123,17 @@ class LocalServer:
         while not self._is_ready():
             if self._has_ended():
                 self._end_group()
-                raise BootProofError(f"Triton did not start; its log says:\n{self._log.reason()}")
+                raise BootProofError(f"Triton did not start; its log:\n{self._log.reason()}")
             if time.monotonic() > deadline:
-                raise BootProofError(f"Triton was not ready in {seconds:g} s; its log says:\n{self._log.reason()}")
+                raise BootProofError(f"Triton was not ready in {seconds:g} s; its log:\n{self._log.reason()}")
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """SIGTERM, a bounded wait, SIGKILL; a signal that interrupts the wait cuts it short. No trace is left."""
+        """SIGTERM, a limited wait, SIGKILL; a signal ends the wait. Removes the server's shared memory."""
         try:
             deadline = time.monotonic() + EXIT_SECONDS + 5
             if not self._has_ended():
-                os.kill(self.pid, signal.SIGTERM)  # Popen's own way reaps a server that has ended
+                os.kill(self.pid, signal.SIGTERM)  # Popen.terminate() would reap a server that has ended
             while not self._has_ended() and time.monotonic() < deadline:
                 time.sleep(0.02)
         finally:
@@ -142,16 +142,16 @@ class LocalServer:
                 region.unlink(missing_ok=True)
 
     def _is_ready(self) -> bool:
-        # The log is asked as well, because on a port lost to another server that one would answer.
+        # The log is checked, too: on a port lost to another server, that server would answer.
         if not all(line in self.log_text() for line in STARTED):
             return False
         if not self.address.is_ready(timeout=5):
             return False
-        time.sleep(0.05)  # the last service says "Started" a few milliseconds before it finds its port taken
+        time.sleep(0.05)  # the last service logs "Started" a few milliseconds before it finds its port taken
         return PORT_LOST not in self.log_text() and not self._has_ended()
 
     def _has_ended(self) -> bool:
-        """Without reaping, so that the process id (the group's too) stays ours."""
+        """Checks without reaping, so that the process id and the group id stay reserved."""
         if self._process.returncode is not None:
             return True
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -168,15 +168,15 @@ class LocalServer:
 
 
 def help_text(triton: Path, interpreter: Interpreter) -> str:
-    """What `tritonserver --help` says; it tells the flags this release knows."""
+    """The output of `tritonserver --help`, with the flags of this release."""
     command = [str(triton / "bin/tritonserver"), "--help"]
     environment = _environment(interpreter, triton)
-    asked = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    return asked.stdout + asked.stderr
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
 
 
 def _runs(group: int) -> bool:
-    """True while the group has a process that is more than a zombie: not every container's init reaps orphans."""
+    """True while the group has a process that is not a zombie: in some containers init does not reap orphans."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
@@ -186,9 +186,9 @@ def _runs(group: int) -> bool:
 
 
 def _environment(interpreter: Interpreter, triton: Path) -> dict[str, str]:
-    """The caller's environment without its Python settings: the stubs must see the serving environment only.
+    """The caller's environment without its Python settings: the stubs must use only the serving environment.
 
-    The stubs of this Triton run in Python's isolated mode, which ignores PYTHON* and the locale; others do not.
+    The stubs of this Triton run in isolated mode, which ignores PYTHON* and the locale; other stubs do not.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     for name in ("VIRTUAL_ENV", "TRITON_ADMIN_KEY", "TRITON_ADMIN_KEY_FILE"):

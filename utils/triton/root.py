@@ -1,6 +1,6 @@
-"""Another Triton than the one from PyPI: TRITON_ROOT names its folder, laid out as NVIDIA's images lay it out.
+"""Another Triton than the one from PyPI: TRITON_ROOT is its folder, with the layout of NVIDIA's images.
 
-`python3 utils/launch.py utils.triton.root` exits 2 with one sentence for a TRITON_ROOT that cannot be used.
+`python3 utils/launch.py utils.triton.root` exits with 2 for a TRITON_ROOT that cannot be used.
 """
 
 import os
@@ -17,8 +17,8 @@ PROGRAM = "bin/tritonserver"
 STUB = "backends/python/triton_python_backend_stub"
 
 
-def chosen() -> Path | None:
-    """The folder, None where the variable is not set. Raises UsageError for one that lacks what every Triton has."""
+def selected() -> Path | None:
+    """The folder, None if the variable is not set. Raises UsageError for a folder without a Triton."""
     text = os.environ.get(VARIABLE, "")
     if not text:
         return None
@@ -26,22 +26,22 @@ def chosen() -> Path | None:
     for part in (PROGRAM, STUB):
         if not os.access(root / part, os.X_OK) or not (root / part).is_file():
             raise UsageError(
-                f"{VARIABLE} is {text!r}, which has no program {part}; give a folder laid out as /opt/tritonserver "
-                f"of NVIDIA's image, or leave {VARIABLE} out"
+                f"{VARIABLE} is {text!r}, which has no program {part}; set it to a folder like /opt/tritonserver in "
+                f"NVIDIA's image, or unset it"
             )
     return root
 
 
 def lay_out(root: Path, version: str, destination: Path) -> None:
-    """Links `root` at `destination`, with our Python-based backends in the place of those that it lacks.
+    """Links `root` at `destination`, and adds this project's Python-based backends that it lacks.
 
     Raises UsageError when its Python stub is for another version of Python than `version` ("3.11").
     """
-    made_for = stub_version(root)
-    if made_for not in ("", version):
+    required = stub_version(root)
+    if required not in ("", version):
         raise UsageError(
-            f"the Python stub in {VARIABLE} {str(root)!r} is for Python {made_for} and the environment's Python is "
-            f"{version}; put Python {made_for} first on PATH as python3 and remove {destination.parent.name}"
+            f"the Python stub in {VARIABLE} {str(root)!r} is for Python {required} and the environment's Python is "
+            f"{version}; put Python {required} first on PATH as python3 and remove {destination.parent.name}"
         )
     backends = sorted((root / "backends").iterdir())
     signature = digest.of_text(f"{root} {backends} {digest.of_files(backend_files())}")
@@ -49,14 +49,14 @@ def lay_out(root: Path, version: str, destination: Path) -> None:
 
 
 def stub_version(root: Path) -> str:
-    """The version of Python whose library the stub is linked against; "" where it names none."""
+    """The version of the libpython that the stub is linked against; "" if there is none."""
     found = re.search(rb"libpython(3\.[0-9]+)", (root / STUB).read_bytes())
     return found[1].decode() if found else ""
 
 
 def _fill(folder: Path, root: Path) -> None:
     (folder / "backends").mkdir(parents=True)
-    (folder / "caches").mkdir()  # where there is one, it is replaced by a link
+    (folder / "caches").mkdir()  # replaced by a link if `root` has one
     for part in ("bin", "lib", "caches"):
         if (root / part).is_dir():
             shutil.rmtree(folder / part, ignore_errors=True)
@@ -69,4 +69,4 @@ def _fill(folder: Path, root: Path) -> None:
 
 
 if __name__ == "__main__":
-    entry.run(lambda: str(chosen() or ""))
+    entry.run(lambda: str(selected() or ""))

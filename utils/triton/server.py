@@ -16,13 +16,13 @@ from deploy.supervisor.triton_errors import PORT_LOST
 from utils.host import environment
 from utils.host.errors import BootProofError, UsageError
 from utils.triton import root as triton_root
-from utils.triton.layout import ask, keep_bytecode_apart, lay_out
+from utils.triton.layout import inspect_interpreter, keep_bytecode_apart, lay_out
 from utils.triton.ports import choose_ports
 from utils.triton.process import EXIT_SECONDS, LocalServer, help_text
 
 __all__ = ["LocalServer", "lay_out", "serve"]
 
-# In a config.pbtxt; the second is what TorchScript's backend is also known by.
+# In a config.pbtxt: the two names of the TorchScript backend.
 PYTORCH = re.compile(r'^\s*(backend\s*:\s*"pytorch"|platform\s*:\s*"pytorch_libtorch")', re.MULTILINE)
 SERVICES = ("http", "grpc", "metrics")
 ATTEMPTS = 5
@@ -40,16 +40,16 @@ def serve(
     log: Path | BinaryIO | None = None,
     ready_within: float = 60.0,
 ) -> Iterator[LocalServer]:
-    """A ready Triton on `model_repository` for the time of the block; port 0 takes a free one.
+    """Runs Triton on `model_repository`, ready, for the duration of the block; port 0 selects a free port.
 
-    `log` is a file, or an open binary stream, that gets what the server writes. Raises BootProofError (with the reason
-    from the log) when the server does not get ready within `ready_within` seconds, or when a port asked for is taken.
+    `log` is a file, or an open binary stream, for the server's output. Raises BootProofError (with the reason from the
+    log) when the server is not ready within `ready_within` seconds, or when a requested port is taken.
     """
     needed = environment_for(model_repository)
     python, triton_folder = triton_for(needed)
-    interpreter = ask(python)
+    interpreter = inspect_interpreter(python)
     keep_bytecode_apart(interpreter, needed.folder / "pycache")
-    wanted = dict(zip(SERVICES, (http_port, grpc_port, metrics_port), strict=True))
+    requested = dict(zip(SERVICES, (http_port, grpc_port, metrics_port), strict=True))
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
         models = stack.enter_context(_plain(model_repository.resolve()))
@@ -69,7 +69,7 @@ def serve(
                 command, triton=triton, interpreter=interpreter, host=host, ports=ports, log=stream, place=place
             )
 
-        server = _start(launch, host, wanted, ready_within)
+        server = _start(launch, host, requested, ready_within)
         try:
             yield server
         finally:
@@ -77,29 +77,29 @@ def serve(
 
 
 def triton_for(needed: environment.Environment) -> tuple[Path, Path]:
-    """(the environment's Python, the folder of the Triton that runs on it): TRITON_ROOT's, or the one from PyPI."""
-    root = triton_root.chosen()
+    """(the environment's Python, the folder of the Triton for it): that of TRITON_ROOT, or the one from PyPI."""
+    root = triton_root.selected()
     python = environment.ensure(needed)
     folder = needed.folder / ("tritonserver-root" if root else "tritonserver")
     if root:
-        triton_root.lay_out(root, ask(python).version, folder)
+        triton_root.lay_out(root, inspect_interpreter(python).version, folder)
     else:
         lay_out(python, folder)
     return python, folder
 
 
 def environment_for(model_repository: Path) -> environment.Environment:
-    """The one that has what the repository's models run on."""
+    """The environment with the packages that the repository's models need."""
     configs = (path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt"))
     return environment.SERVING_TORCH if any(map(PYTORCH.search, configs)) else environment.SERVING
 
 
 @contextlib.contextmanager
 def _plain(folder: Path) -> Iterator[Path]:
-    """`folder`, or a link to it for the time of the block.
+    """`folder`, or for the duration of the block a link to it whose path has plain characters only.
 
-    The Python backend starts its stubs by an unquoted shell line: with a space in a path they crash, and Triton waits
-    for them for ever. And their Python takes file names for ASCII.
+    The Python backend starts its stubs with an unquoted shell line: with a space in a path they crash, and Triton waits
+    for them forever. Their Python decodes file names as ASCII.
     """
     if PLAIN_PATH.fullmatch(str(folder)):
         yield folder
@@ -111,16 +111,16 @@ def _plain(folder: Path) -> Iterator[Path]:
 
 
 def _start(
-    launch: Callable[[Mapping[str, int]], LocalServer], host: str, wanted: Mapping[str, int], seconds: float
+    launch: Callable[[Mapping[str, int]], LocalServer], host: str, requested: Mapping[str, int], seconds: float
 ) -> LocalServer:
     for attempt in range(1, ATTEMPTS + 1):
-        server = launch(choose_ports(host, wanted))
+        server = launch(choose_ports(host, requested))
         try:
             server.wait_until_ready(seconds)
             return server
         except BaseException as error:
             server.stop()
-            # Between our look and Triton's bind another program can take a free port: then others are chosen.
+            # Another program can take a free port before Triton binds it: other ports are chosen then.
             lost = isinstance(error, BootProofError) and PORT_LOST in server.log_text()
             if not lost or attempt == ATTEMPTS:
                 raise
@@ -128,7 +128,7 @@ def _start(
 
 
 def _settings() -> settings.Settings:
-    """As in the image; UsageError for a setting of the environment that is none."""
+    """The settings, as in the image; UsageError for an invalid environment variable."""
     try:
         return settings.read(os.environ)
     except SettingError as error:
@@ -136,11 +136,13 @@ def _settings() -> settings.Settings:
 
 
 def _place(host: str, port: int, rules: Rules) -> Place:
-    """Of a guard. BootProofError for a port that was lost since it was chosen."""
+    """The guard's place. BootProofError when another program took the port."""
     try:
         return Place(host, port, rules)
     except OSError as error:
-        raise BootProofError(f"cannot listen on {host}:{port} for http: {error.strerror}; start it anew") from error
+        raise BootProofError(
+            f"cannot listen on {host}:{port} for http: {error.strerror}; start the server again"
+        ) from error
 
 
 def _command(model_repository: Path, triton: Path, host: str, ports: Mapping[str, int]) -> list[str]:

@@ -94,7 +94,7 @@ def test_an_environment_without_the_package_is_named(tmp_path, monkeypatch):
 
 
 def test_the_facts_of_an_interpreter_are_its_own():
-    facts = layout.ask(Path(sys.executable))
+    facts = layout.inspect_interpreter(Path(sys.executable))
     assert facts.version == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert facts.site_packages.is_dir()
 

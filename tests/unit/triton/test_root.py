@@ -70,4 +70,4 @@ def test_a_folder_that_is_no_triton_is_refused_in_one_sentence(root, part, harm)
 
 def test_without_the_variable_there_is_none(monkeypatch):
     monkeypatch.setenv("TRITON_ROOT", "")
-    assert triton_root.chosen() is None
+    assert triton_root.selected() is None

@@ -1,1 +1,1 @@
-"""Every setting of a model's files is read, known to be harmless, or named to the user: docs/what-is-read.md."""
+"""Checks that every setting in a model's files is read, known to be harmless, or reported: docs/what-is-read.md."""

@@ -9,21 +9,21 @@ from utils.sources.known_keys.judge import UnreadSetting
 MOST_SHOWN = 8
 
 
-def require_understood(doubts: Iterable[UnreadSetting], accepted: Iterable[str]) -> tuple[str, ...]:
-    """The names in `accepted` (--accept-unknown) that were of use; a warning shows each.
+def require_understood(unread: Iterable[UnreadSetting], accepted: Iterable[str]) -> tuple[str, ...]:
+    """The names in `accepted` (--accept-unknown) that apply to a setting in `unread`, with a warning for each.
 
-    SourceError (exit 3) names every setting that nothing reads and that may change answers.
+    Raises SourceError (exit 3) with every other setting that is not read and may change answers.
     """
-    found = list(doubts)
-    allowed = {name for name in accepted if any(doubt.refused and doubt.setting.name == name for doubt in found)}
-    refused = [doubt for doubt in found if doubt.refused and doubt.setting.name not in allowed]
+    found = list(unread)
+    allowed = {name for name in accepted if any(each.refused and each.setting.name == name for each in found)}
+    refused = [each for each in found if each.refused and each.setting.name not in allowed]
     if refused:
         raise SourceError(_refusal(refused))
-    unread = [doubt for doubt in found if not doubt.refused]
-    if unread:
-        warn(f"settings that no library here reads, and that change no answer: {_listed(unread)}")
-    if taken := [doubt for doubt in found if doubt.setting.name in allowed]:
-        warn(f"settings that may change answers are left unread, as --accept-unknown says: {_listed(taken)}")
+    harmless = [each for each in found if not each.refused]
+    if harmless:
+        warn(f"settings that no library here reads and that do not change answers: {_listed(harmless)}")
+    if taken := [each for each in found if each.setting.name in allowed]:
+        warn(f"settings that may change answers are not read because of --accept-unknown: {_listed(taken)}")
     return tuple(sorted(allowed))
 
 
@@ -37,14 +37,14 @@ def warn_of_unused(options: Iterable[str], accepted: Iterable[str]) -> None:
 
 
 def _refusal(refused: list[UnreadSetting]) -> str:
-    options = " ".join(f"--accept-unknown {name}" for name in dict.fromkeys(doubt.setting.name for doubt in refused))
+    options = " ".join(f"--accept-unknown {name}" for name in dict.fromkeys(each.setting.name for each in refused))
     return (
-        f"this factory does not read {_listed(refused)}, and the model's own answers may depend on that; remove the "
-        f"setting from the file if they do not, or give {options} to build without it"
+        f"this factory does not read {_listed(refused)}, which may change the model's answers; remove the "
+        f"setting from the file if it does not, or add {options} to build without it"
     )
 
 
-def _listed(doubts: list[UnreadSetting]) -> str:
-    texts = [str(doubt) for doubt in doubts[:MOST_SHOWN]]
-    more = len(doubts) - len(texts)
+def _listed(unread: list[UnreadSetting]) -> str:
+    texts = [str(each) for each in unread[:MOST_SHOWN]]
+    more = len(unread) - len(texts)
     return ", ".join(texts) + (f" and {more} more" if more else "")

@@ -1,4 +1,4 @@
-"""The settings in a model's, a tokenizer's and a label map's files, each with the keys its reader knows."""
+"""Finds the unread settings in the files of a model, a tokenizer and a label map."""
 
 import os
 from collections.abc import Iterator
@@ -22,25 +22,25 @@ ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
 
 
 def unread_in_model(folder: Path, *, sentences: bool) -> Iterator[UnreadSetting]:
-    """Of config.json and what lies beside it; `sentences`: the task follows the files of sentence-transformers."""
+    """In config.json and the files beside it; `sentences`: the task also follows the files of sentence-transformers."""
     return _named("MODEL", folder, _of_model(folder, sentences))
 
 
 def unread_in_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting]:
-    """Of tokenizer_config.json, special_tokens_map.json and tokenizer.json, whose content is `whole` ({}: none)."""
+    """In tokenizer_config.json, special_tokens_map.json and tokenizer.json, whose content is `whole` ({}: no file)."""
     return _named("TOKENIZER", folder, _of_tokenizer(folder, whole))
 
 
 def unread_in_labels(file: Path, content: Any) -> Iterator[UnreadSetting]:
-    """Of a label file that holds more than the map itself. A config.json is a model's, and is not looked at here."""
+    """In a label file with more than the map itself. A config.json belongs to a model and is not checked here."""
     return _named("ID2LABEL", file.parent, _of_labels(file, content))
 
 
-def _named(argument: str, folder: Path, doubts: Iterator[UnreadSetting]) -> Iterator[UnreadSetting]:
-    """With what the user wrote in place of a folder that may be a download's."""
-    for doubt in doubts:
-        file = os.path.relpath(doubt.setting.file, folder)
-        yield replace(doubt, setting=replace(doubt.setting, file=f"{argument}'s {file}"))
+def _named(argument: str, folder: Path, unread: Iterator[UnreadSetting]) -> Iterator[UnreadSetting]:
+    """Replaces the folder, which may be a download, by the argument's name."""
+    for each in unread:
+        file = os.path.relpath(each.setting.file, folder)
+        yield replace(each, setting=replace(each.setting, file=f"{argument}'s {file}"))
 
 
 def _of_model(folder: Path, sentences: bool) -> Iterator[UnreadSetting]:
@@ -91,7 +91,7 @@ def _of_rope(file: Path, config: dict[str, Any], place: str = "") -> Iterator[Un
 
 
 def _of_sentences(folder: Path) -> Iterator[UnreadSetting]:
-    """Before version 2 the model lay in 0_Transformer, below modules.json."""
+    """Before version 2 the model was in 0_Transformer, below modules.json."""
     root = folder.parent if fnmatch(folder.name, "[0-9]*_Transformer") else folder
     if not exists(root / "modules.json"):
         return
@@ -156,5 +156,5 @@ def _of_object(file: Path, kind: str, known: Known) -> Iterator[UnreadSetting]:
 def _of(file: Path, kind: str, content: dict[str, Any], known: Known, place: str = "") -> Iterator[UnreadSetting]:
     for key, value in content.items():
         setting = Setting(file=str(file), kind=kind, name=f"{place}{key}", value=value)
-        if (doubt := unread_setting(setting, known)) is not None:
-            yield doubt
+        if (unread := unread_setting(setting, known)) is not None:
+            yield unread

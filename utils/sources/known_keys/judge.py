@@ -1,4 +1,4 @@
-"""What becomes of one setting: it is read, passes with a warning, or is refused. docs/what-is-read.md has the rule."""
+"""Decides whether a setting is read, passes with a warning, or is refused. The rule: docs/what-is-read.md."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from utils.sources.known_keys.tables import ANY_FILE, Row, is_empty, rows, trans
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One key of one file. `name`: where it is, as text_config.hidden_size. `kind`: the file's name in rows.json."""
+    """One key of one file. `name`: its path, such as text_config.hidden_size. `kind`: the file's name in rows.json."""
 
     file: str
     kind: str
@@ -25,9 +25,9 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """The keys that a file's reader takes (`read`), those of its kin (`elsewhere`), and what else decides.
+    """The keys that a file's reader reads (`read`), those that similar readers read (`elsewhere`), and the rules.
 
-    `sections`: of rows.json, the nearest first. `strict`: every unknown key counts. `newer`: the version of
+    `sections`: of rows.json, the most specific first. `strict`: every unknown key is refused. `newer`: the version of
     transformers that wrote the file, if it is newer than the one that reads it.
     """
 
@@ -40,7 +40,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadSetting:
-    """A setting that nothing here reads, whether it is refused, and why."""
+    """A setting that nothing here reads, whether it is refused, and the reason."""
 
     setting: Setting
     refused: bool
@@ -82,7 +82,7 @@ def _is_off(value: Any) -> bool:
 
 
 def _row_of(key: str, sections: Iterable[str]) -> Row | None:
-    """In each section the key itself goes before a pattern."""
+    """In each section an exact key has priority over a pattern."""
     for section in sections:
         found = [row for row in rows(section) if row.key == key] or [
             row for row in rows(section) if fnmatchcase(key.lower(), row.key)
@@ -93,7 +93,7 @@ def _row_of(key: str, sections: Iterable[str]) -> Row | None:
 
 
 def _computes(value: Any) -> bool:
-    """Could something be computed with it? A text is a note; false switches nothing on."""
+    """True for a number, true, or a container of one: it may change answers. Texts and false do not."""
     if isinstance(value, dict):
         return any(map(_computes, value.values()))
     if isinstance(value, list):

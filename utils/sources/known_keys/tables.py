@@ -1,8 +1,8 @@
-"""The tables of keys: who reads each setting of a model's files, and why the others may be left unread.
+"""The tables of keys: who reads each setting of a model's files, and why others may be ignored.
 
 data/config_keys.json and data/tokenizer_keys.json are generated from the installed transformers and tokenizers
-(tests/known_keys); data/rows.json is written by hand. Standard library only: the tables are read before anything slow
-is imported.
+(tests/known_keys); data/rows.json is written by hand. Standard library only: the tables are read before slow
+imports.
 """
 
 import json
@@ -15,15 +15,15 @@ from typing import Any
 
 DATA = Path(__file__).parent / "data"
 ANY_FILE = "any file"
-# The parts of tokenizer.json that have keys of their own.
+# The parts of tokenizer.json with their own keys.
 PARTS = ("added_tokens", "decoder", "model", "normalizer", "padding", "post_processor", "pre_tokenizer", "truncation")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One key, or a pattern of fnmatch. `kind`: understood, harmless or changes; `text`: by whom, or why.
+    """One key, or a pattern of fnmatch. `kind`: understood, harmless or changes; `text`: the reader or the reason.
 
-    A key that changes answers does not with a value in `unless`, texts of which are patterns, too.
+    With a value in `unless` (texts are patterns) a key of kind `changes` does not change answers.
     """
 
     key: str
@@ -33,11 +33,11 @@ class Row:
 
     @property
     def is_guess(self) -> bool:
-        """Does it go by a part of the key's name alone?"""
+        """True for a pattern of kind `changes`: a guess from the name."""
         return self.kind == "changes" and "*" in self.key
 
     def allows(self, value: Any) -> bool:
-        """Is `value` of no effect on the answers, or one that is followed?"""
+        """True if `value` does not change answers, or is supported."""
         if self.kind != "changes" or is_empty(value):
             return True
         texts = [each for each in self.unless if isinstance(each, str)]
@@ -75,7 +75,7 @@ def transformers_version() -> str:
 
 @cache
 def config_keys(model_type: str, part: str = "") -> frozenset[str] | None:
-    """The keys of a type's config, or of a part of it, such as text_config; None for a part that is no config."""
+    """The keys of a type's config, or of its part, such as text_config; None for a part that is not a config."""
     table = content("config_keys.json")
     name = _type_name(table["types"], model_type) + (f".{part}" if part else "")
     if name not in table["types"]:
@@ -91,7 +91,7 @@ def _type_name(types: Mapping[str, str], model_type: str) -> str:
 
 @cache
 def config_keys_elsewhere() -> frozenset[str]:
-    """The keys that some model type's config has."""
+    """The keys of all model types."""
     return frozenset(content("config_keys.json")["elsewhere"].split())
 
 
@@ -103,7 +103,7 @@ def rope_scaling_keys() -> frozenset[str]:
 
 @cache
 def tokenizer_keys(name: str) -> frozenset[str]:
-    """What a tokenizer class reads of tokenizer_config.json; for one that is not known, what any does."""
+    """What a tokenizer class reads in tokenizer_config.json; for an unknown class, what any class reads."""
     table = content("tokenizer_keys.json")
     own = table["classes"].get(name.removesuffix("Fast"))
     return frozenset(f"{table['every']} {own}".split()) if own is not None else tokenizer_keys_elsewhere()
@@ -111,20 +111,20 @@ def tokenizer_keys(name: str) -> frozenset[str]:
 
 @cache
 def tokenizer_keys_elsewhere() -> frozenset[str]:
-    """What some tokenizer class reads of tokenizer_config.json."""
+    """What all tokenizer classes together read in tokenizer_config.json."""
     table = content("tokenizer_keys.json")
     return frozenset(" ".join((table["every"], *table["classes"].values())).split())
 
 
 @cache
 def special_tokens() -> frozenset[str]:
-    """The special tokens that every tokenizer has by name."""
+    """The names of special tokens that every tokenizer has."""
     return frozenset(content("tokenizer_keys.json")["special_tokens"].split())
 
 
 @cache
 def part_keys(place: str, kind: str) -> frozenset[str]:
-    """What tokenizers reads of a part of tokenizer.json: of its type, or, where the file names none, of any."""
+    """What tokenizers reads in a part of tokenizer.json, by its type; without a type, what any type has."""
     table = content("tokenizer_keys.json")["tokenizer.json"]
     own = table.get(f"{place}.{kind}", table.get(place))
     found = [own] if own is not None else [keys for name, keys in table.items() if name.startswith(f"{place}.")]

@@ -12,19 +12,17 @@ from typing import Protocol, cast
 
 from utils.host.errors import SourceError, UsageError
 
-# What to take from a model or tokenizer folder. Weights come last and by themselves: everything that can be
-# refused from the small files is refused before a large one is asked for.
-# Some lie deeper: how a sentence-transformers folder pools its tokens, what it normalizes, and, before version 2.0, the
-# model itself.
+# The files to fetch of a model or tokenizer folder. Weights are fetched last, after the small files are checked.
+# Some are in subfolders: the pooling and normalization of sentence-transformers and, before version 2.0, the model.
 _OLD = "[0-9]*_Transformer/"
 _SMALL = ("*.json", "*.txt", "*.model", "*.spm")
 _MODULES = ("[0-9]*_Pooling/config.json", "[0-9]*_Normalize/config.json")
 METADATA = (*_SMALL, "*.py", *_MODULES, *(f"{_OLD}{pattern}" for pattern in _SMALL))
-# Without --allow-pickle the others are not even asked for.
+# Others are fetched only with --allow-pickle.
 SAFE_WEIGHTS = ("*.safetensors", f"{_OLD}*.safetensors")
 WEIGHTS = (*SAFE_WEIGHTS, "*.bin", f"{_OLD}*.bin")
 
-# scheme -> module; an import costs nothing until the storage is used.
+# scheme -> module, imported on first use.
 STORAGES = {
     "local": "utils.sources.storage.local",
     "hf": "utils.sources.storage.hf",
@@ -35,7 +33,7 @@ STORAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class StorageRef:
-    """A reference as the user writes it: `hf:user/name@v1` is scheme "hf", locator "user/name@v1"."""
+    """A reference: `hf:user/name@v1` has the scheme "hf" and the locator "user/name@v1"."""
 
     scheme: str
     locator: str
@@ -46,52 +44,52 @@ class StorageRef:
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedArtifact:
-    """A folder on this disk and the exact revision it is (a commit, a digest, a model id)."""
+    """A local folder and its exact revision (a commit, a digest, a model id)."""
 
     path: Path
     revision: str
 
 
 class Storage(Protocol):
-    """What a storage module offers: two functions. Both raise SourceError, in one sentence that says what to do."""
+    """A storage module: two functions, which raise SourceError with one sentence that says what to do."""
 
     def resolve(self, locator: str) -> str:
-        """The exact revision that `locator` stands for now, found without fetching any file."""
+        """The exact revision of `locator` now, found without fetching a file."""
 
     def fetch(self, locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-        """A folder that holds the files of `revision` whose names match `patterns` (see `matches`).
+        """A folder with the files of `revision` whose names match `patterns` (see `matches`).
 
-        `destination` is a private folder for storages that download; one that has its files at hand, or a
-        cache of its own, may return another path, which the caller only reads.
+        `destination` is a private folder for downloads; a storage with local files or its own cache may return
+        another path, which the caller only reads.
         """
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Is a file wanted? As fnmatch, but a `*` does not reach across a `/`: most patterns are for the top level only."""
+    """True if `name` matches a pattern of fnmatch, where `*` does not match a `/`."""
     return any(name.count("/") == pattern.count("/") and fnmatch(name, pattern) for pattern in patterns)
 
 
 def parse_reference(text: str) -> StorageRef:
-    """`scheme:locator`, or a path. A path that exists wins over an unknown scheme."""
+    """Parses `scheme:locator`, or a path. An existing path has priority over an unknown scheme."""
     match = re.match(r"([a-z][a-z0-9]+):(.+)", text, re.DOTALL)
     if match and match[1] in STORAGES:
         locator = match[2].removeprefix("//") if match[1] != "local" else match[2]
         return StorageRef(scheme=match[1], locator=locator)
     if match and not _exists(text):
         known = ", ".join(f"{scheme}:" for scheme in STORAGES)
-        raise UsageError(f"{text!r} names no known storage and no path; known storages are {known}")
+        raise UsageError(f"{text!r} is neither an existing path nor a known storage; known storages are {known}")
     return StorageRef(scheme="local", locator=text)
 
 
 def _exists(text: str) -> bool:
     try:
         return Path(text).exists()
-    except OSError:  # a name too long, or no permission on the way: no path we could use
+    except OSError:  # a name too long, or no permission: not a usable path
         return False
 
 
 def open_storage(scheme: str) -> Storage:
-    """The module behind a scheme."""
+    """The module of a scheme."""
     return cast(Storage, importlib.import_module(STORAGES[scheme]))
 
 

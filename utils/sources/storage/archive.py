@@ -1,6 +1,6 @@
-"""Opens the archive a model store hands out: zip or tar, checked first, never outside its folder.
+"""Extracts the zip or tar archive of a model store after checks, never outside its folder.
 
-The SDK's own extraction takes a damaged archive for a plain file and follows what the archive says; this does neither.
+The SDK's own extraction treats a damaged archive as a plain file and does not check member names.
 """
 
 import contextlib
@@ -17,26 +17,26 @@ from utils.host.errors import SourceError
 _SUFFIXES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 _FIRST_BYTES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _DAMAGE = (zipfile.BadZipFile, tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError)
-_UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE.TXT, 4.4.4); without it a name is of code page 437, or is not
-# One of these is in a model's, a tokenizer's or a label map's folder.
+_UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE.TXT, 4.4.4); without it, names should be in code page 437
+# The folder of a model, a tokenizer or a label map has one of these.
 _CONTENTS = ("config.json", "modules.json", "tokenizer.json", "tokenizer_config.json", "id2label.json", "labels.json")
 _DEEPEST = 8
 
 
 def unpack(archive: Path, destination: Path, reference: str) -> Path:
-    """Extracts into `destination`; gives the folder that holds the files, also if it lies in others."""
+    """Extracts into `destination`; returns the folder with the files, which may be a subfolder."""
     destination.mkdir(parents=True, exist_ok=True)
     with _explained(reference):
         if zipfile.is_zipfile(archive):
             _unpack_zip(archive, destination, reference)
         elif tarfile.is_tarfile(archive):
             _unpack_tar(archive, destination, reference)
-        elif _claims_to_be_one(archive):
+        elif _looks_like_archive(archive):
             raise tarfile.ReadError
         else:
             raise SourceError(
-                f"{reference} is a single file ({archive.name!r}), not an archive; register the whole model folder "
-                "as a zip or tar archive"
+                f"{reference} is a single file ({archive.name!r}), not an archive; register the model folder as a "
+                "zip or tar archive"
             )
     return _holding_folder(destination)
 
@@ -49,18 +49,18 @@ def _explained(reference: str) -> Iterator[None]:
         raise SourceError(_refusal(reference, error.tarinfo.name)) from error
     except NotImplementedError as error:
         raise SourceError(
-            f"the archive of {reference} is compressed in a way that Python's zipfile does not read (Windows' Explorer "
-            "takes Deflate64 for large files); pack the folder again as .tar.gz, or with `python -m zipfile -c`"
+            f"the archive of {reference} has a compression that Python's zipfile does not support (Windows Explorer "
+            "uses Deflate64 for large files); pack the folder again as .tar.gz, or with `python -m zipfile -c`"
         ) from error
     except _DAMAGE as error:
-        raise SourceError(f"the archive of {reference} is damaged or cut short; register the model again") from error
+        raise SourceError(f"the archive of {reference} is damaged or truncated; register the model again") from error
 
 
 def _unpack_zip(archive: Path, destination: Path, reference: str) -> None:
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
             member.filename = _name(member)
-            if _leads_out(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
+            if _is_outside(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
                 raise SourceError(_refusal(reference, member.filename))
             if member.flag_bits & 0x1:
                 raise SourceError(f"the archive of {reference} has a password; register the model without one")
@@ -68,7 +68,7 @@ def _unpack_zip(archive: Path, destination: Path, reference: str) -> None:
 
 
 def _name(member: zipfile.ZipInfo) -> str:
-    """As its maker meant it: some write a backslash between folders, and UTF-8 without the flag that says so."""
+    """The intended name: some tools write backslashes as separators, and UTF-8 without its flag."""
     name = member.filename
     if not member.flag_bits & _UTF8_NAME:
         with contextlib.suppress(UnicodeError):
@@ -79,8 +79,8 @@ def _name(member: zipfile.ZipInfo) -> str:
 def _unpack_tar(archive: Path, destination: Path, reference: str) -> None:
     with tarfile.open(archive) as opened:
         for member in opened:
-            # The filter below would make an absolute name relative; such an archive is not to be trusted at all.
-            if _leads_out(member.name):
+            # The filter below would make an absolute name relative; such an archive is refused instead.
+            if _is_outside(member.name):
                 raise SourceError(_refusal(reference, member.name))
             member.name = member.name.replace("\\", "/")
         _check_end(opened)
@@ -88,33 +88,33 @@ def _unpack_tar(archive: Path, destination: Path, reference: str) -> None:
 
 
 def _check_end(opened: tarfile.TarFile) -> None:
-    """Python takes a tar that was cut between two members for a whole one; a whole one ends with a block of zeros."""
+    """Refuses a tar truncated between two members, which Python accepts: a complete one ends with a block of zeros."""
     if opened.fileobj:
         opened.fileobj.seek(opened.offset)
         if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError
 
 
-def _leads_out(name: str) -> bool:
-    """Read as Windows would: that knows both separators, drives, and everything a POSIX path can say."""
+def _is_outside(name: str) -> bool:
+    """Checks as on Windows, which knows both separators and drives."""
     path = PureWindowsPath(name)
     return bool(path.anchor) or ".." in path.parts
 
 
 def _refusal(reference: str, member: str) -> str:
     return (
-        f"the archive of {reference} has the member {member!r}, which leads out of its folder or is a link or device; "
-        "nothing of it is used: register the model again with plain files"
+        f"the archive of {reference} has the member {member!r}, which is outside its folder, a link or a device; "
+        "register the model again with plain files"
     )
 
 
-def _claims_to_be_one(file: Path) -> bool:
+def _looks_like_archive(file: Path) -> bool:
     with file.open("rb") as stream:
         return file.suffix.lower() in _SUFFIXES or stream.read(8).startswith(_FIRST_BYTES)
 
 
 def _holding_folder(folder: Path) -> Path:
-    """The folder with the files: who packs a folder often packs those around it, and leaves something beside it."""
+    """The folder with the files: archives often contain its parent folders, and other files beside it."""
     level = [folder]
     for _ in range(_DEEPEST):
         holding = [each for each in level if any((each / name).is_file() for name in _CONTENTS)]

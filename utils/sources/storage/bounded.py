@@ -1,7 +1,7 @@
 """Runs a storage's two functions in a child process with a hard time limit.
 
-SDKs retry for hours, and a server that accepts and never answers holds them for ever; only the end of a process
-ends that for certain. `local:` needs no such care and runs here.
+SDKs retry for hours, and a server that accepts and never answers blocks them forever; only the end of the process
+stops that. `local:` runs in this process.
 """
 
 import contextlib
@@ -17,12 +17,11 @@ from utils.host.children import with_parent_death_signal
 from utils.host.errors import SourceError
 from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, open_storage
 
-# Not `-m`: that would put the folder the user stands in, which may hold a `utils` of its own, before this project.
+# Not `-m`: that puts the current folder, which may have a `utils` of its own, before this project.
 _START = "import sys; sys.path[0] = sys.argv[1]; from utils.sources.storage.child import main; main()"
 
 
-# To find a revision is one question and a short answer; a server that has not given it by then is out of order,
-# whatever time its files may take.
+# Resolving a revision is one short request; after this time the server does not work, however long its files may take.
 FIRST_ANSWER_SECONDS = 30.0
 
 
@@ -51,7 +50,7 @@ def fetch(
 
 
 def _call(reference: StorageRef, function: str, arguments: dict[str, object], limit: float) -> str:
-    # The module's name goes along, not the scheme: a row that was added in this process counts in the child too.
+    # The module's name, not the scheme: a row added in this process also works in the child.
     request = {
         "reference": str(reference),
         "module": STORAGES[reference.scheme],
@@ -68,14 +67,14 @@ def _call(reference: StorageRef, function: str, arguments: dict[str, object], li
     try:
         answer, _ = child.communicate(json.dumps(request).encode(), timeout=limit)
     except subprocess.TimeoutExpired:
-        # More time is no remedy for a server that does not even say which revision it has.
+        # More time does not help if the server does not return a revision.
         silent = function == "resolve" and limit >= FIRST_ANSWER_SECONDS
         remedy = " and the network" if silent else ", or allow more time with --fetch-timeout SECONDS"
         raise SourceError(
-            f"{reference} was not there after {limit:g} seconds; check that its server answers{remedy}"
+            f"no answer for {reference} in {limit:g} seconds; check that its server responds{remedy}"
         ) from None
     finally:
-        # Also on Ctrl-C and SIGTERM, and also after success: whatever an SDK started goes with it.
+        # Also on Ctrl-C and SIGTERM, and after success: it ends what the SDK started.
         _end(child)
     return _unpacked(answer, reference, child.returncode)
 
@@ -92,7 +91,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
     for stream in (child.stdin, child.stdout):
         if stream:
-            # Closing flushes; what was left to say has nobody to hear it.
+            # Closing flushes to a pipe without a reader.
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
 
@@ -102,8 +101,8 @@ def _unpacked(answer: bytes, reference: StorageRef, status: int) -> str:
         result = json.loads(answer)
     except ValueError:
         raise SourceError(
-            f"the process that reads {reference} ended with status {status} and no result; if the machine is short "
-            "of memory or disk, free some, then run the same command again with --debug"
+            f"the process that reads {reference} exited with status {status} and no result; if memory or disk "
+            "space is low, free some, then run the same command again with --debug"
         ) from None
     if "error" in result:
         raise SourceError(result["error"])

@@ -1,4 +1,4 @@
-"""The other side of bounded.py: one request on stdin, one answer on stdout, then the end of the process."""
+"""The child process of bounded.py: one request on stdin, one answer on stdout, then exit."""
 
 import importlib
 import json
@@ -25,7 +25,7 @@ def main() -> NoReturn:
 
 
 def answer_to(request: dict[str, Any]) -> dict[str, str]:
-    """Runs the request; every error becomes a sentence without secrets in it."""
+    """Runs the request; every error becomes a sentence without secrets."""
     try:
         storage = cast(Storage, importlib.import_module(request["module"]))
         arguments = request["arguments"]
@@ -43,13 +43,13 @@ def answer_to(request: dict[str, Any]) -> dict[str, str]:
         return {"error": scrub(str(error))}
     except Exception as error:
         _show_traceback()
-        return {"error": _unforeseen(request["reference"], error)}
+        return {"error": _unexpected(request["reference"], error)}
 
 
-def _unforeseen(reference: str, error: Exception) -> str:
+def _unexpected(reference: str, error: Exception) -> str:
     reason = next(iter(str(error).strip().splitlines()), "")
-    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    return scrub(f"{reference} could not be read ({said}); run again with --debug to see where")
+    shown = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    return scrub(f"{reference} could not be read ({shown}); run again with --debug for the traceback")
 
 
 def _show_traceback() -> None:

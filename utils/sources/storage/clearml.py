@@ -1,6 +1,6 @@
-"""clearml: a model of a ClearML server by its id, through the SDK.
+"""clearml: a model on a ClearML server, by its id, through the SDK.
 
-`Artifact.get()` is never called: it unpickles. The SDK's own endless loops are ended by bounded.py.
+`Artifact.get()` is never called: it unpickles. bounded.py ends the SDK's endless loops.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _FIRST_BYTE_SECONDS = 30.0
 
 
 def resolve(locator: str) -> str:
-    """The model id itself: a model's file never changes under its id. Checks that the server knows it."""
+    """The model id itself, because a model's file does not change. Checks that the server has the model."""
     model_id = locator.strip()
     with silence():
         find_model_uri(model_id)
@@ -31,8 +31,8 @@ def resolve(locator: str) -> str:
 
 
 def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-    """The model's archive, extracted below `destination`; the folder that holds its files."""
-    del locator, patterns  # an archive is one piece: the first call brings all of it, a second one finds it there
+    """Downloads and extracts the model's archive below `destination`; returns the folder with its files."""
+    del locator, patterns  # the first call fetches the whole archive
     files, complete = destination / "files", destination / "complete"
     if complete.is_file() and complete.read_text().startswith(f"{revision}\n"):
         return Path(complete.read_text().splitlines()[1])
@@ -40,14 +40,14 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
     with silence(), _private_cache(destination / "cache"):
         uri = find_model_uri(revision)
         copy = _download(revision, uri)
-        # A server on the same disk may name a folder: then there is nothing to open.
-        folder = copy if copy.is_dir() else _opened(copy, files, revision, uri)
+        # A server on the same disk may return a folder, which needs no extraction.
+        folder = copy if copy.is_dir() else _extracted(copy, files, revision, uri)
     complete.write_text(f"{revision}\n{folder}\n")
     return folder
 
 
-def _opened(copy: Path, files: Path, revision: str, uri: str) -> Path:
-    """The archive's files; of a ready graph, which is one file and no archive, that, under its name on the server."""
+def _extracted(copy: Path, files: Path, revision: str, uri: str) -> Path:
+    """The archive's files, or the single file of a ready graph under its name on the server."""
     if copy.suffix.lower() not in SINGLE_FILES:
         return unpack(copy, files, f"clearml:{revision}")
     files.mkdir(parents=True)
@@ -67,14 +67,14 @@ def _download(model_id: str, uri: str) -> Path:
         reason = error
     if copy is None or not Path(copy).exists():
         raise SourceError(
-            f"the file of model {model_id!r} cannot be downloaded from {_shown(uri)}; check that it is there and "
-            "that this machine may read it"
+            f"the file of model {model_id!r} cannot be downloaded from {_shown(uri)}; check that it exists and "
+            "that this machine has read access"
         ) from reason
     return Path(copy)
 
 
 def _check_reachable(uri: str) -> None:
-    """The SDK would knock at a dead file server for a quarter of an hour, and wait as long for a silent one."""
+    """Checks the file server: the SDK would retry an unreachable or silent one for a quarter of an hour."""
     import requests
 
     parts = urlsplit(uri)
@@ -82,41 +82,41 @@ def _check_reachable(uri: str) -> None:
         return
     server = f"the file server {parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
     try:
-        # Whatever it answers, it answers; what that means is the SDK's to tell, which knows the login.
+        # Any answer is enough here; the SDK interprets it with the login.
         requests.head(uri, timeout=(_CONNECT_SECONDS, _FIRST_BYTE_SECONDS)).close()
     except requests.ReadTimeout as error:
-        raise SourceError(f"{server} accepts and does not answer; check that it is in order") from error
+        raise SourceError(f"{server} accepts connections and does not answer; check that it works") from error
     except requests.ConnectionError as error:
         if _refused(error):
             raise SourceError(
                 f"{server} cannot be reached ({type(error).__name__}); "
-                "check that it runs and that this machine may connect to it"
+                "check that it runs and that this machine can connect to it"
             ) from error
     except requests.RequestException:
         return
 
 
 def _refused(error: Exception) -> bool:
-    """No connection at all, unlike one that was cut off, which the SDK may repeat."""
+    """True if there was no connection at all; the SDK retries a lost one."""
     return "NewConnectionError" in repr(error) or "ConnectTimeout" in repr(error) or "NameResolution" in repr(error)
 
 
 def _shown(uri: str) -> str:
-    """Without the query, which may be a signature."""
+    """The address without its query, which may be a signature."""
     return scrub(urlunsplit(urlsplit(uri)._replace(query="", fragment="")))
 
 
 @contextlib.contextmanager
 def _private_cache(folder: Path) -> Iterator[None]:
-    """The SDK's cache is keyed by address and goes stale, so each download has one of its own, gone afterwards."""
+    """A temporary cache for each download: the SDK's own is keyed by address and becomes stale."""
     folder.mkdir(parents=True, exist_ok=True)
-    before = os.environ.get("CLEARML_CACHE_DIR")
+    previous = os.environ.get("CLEARML_CACHE_DIR")
     os.environ["CLEARML_CACHE_DIR"] = str(folder)
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             del os.environ["CLEARML_CACHE_DIR"]
         else:
-            os.environ["CLEARML_CACHE_DIR"] = before
+            os.environ["CLEARML_CACHE_DIR"] = previous
         shutil.rmtree(folder, ignore_errors=True)

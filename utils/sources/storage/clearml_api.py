@@ -1,4 +1,4 @@
-"""Asks a ClearML server about a model, with a reason for every refusal."""
+"""Requests a model's entry from a ClearML server; every failure has a reason."""
 
 import os
 from pathlib import Path
@@ -14,12 +14,12 @@ _CONFIGURATION = ("CLEARML_API_HOST", "CLEARML_API_ACCESS_KEY", "CLEARML_API_SEC
 # The SDK's default is 240 retries with up to two minutes between them.
 _RETRIES = {"total": 2, "connect": 2, "read": 2, "redirect": 2, "status": 2, "backoff_factor": 0.2}
 _REFUSED = {401, 403}
-# Seconds to connect and to the answer's next byte. The SDK's default for the second is five minutes.
+# Seconds to connect, and between bytes of the answer. The SDK's default for the second is five minutes.
 _TIMEOUT = (10.0, 20.0)
 
 
 class _Session(Protocol):
-    """What is used here of the SDK's session; `api_version` is the server's, known after the login."""
+    """The used part of the SDK's session; `api_version` is the server's, known after the login."""
 
     api_version: str
 
@@ -27,7 +27,7 @@ class _Session(Protocol):
 
 
 def find_model_uri(model_id: str) -> str:
-    """The address of the model's file. Asked directly, because InputModel hides every reason for a failure."""
+    """The address of the model's file. A direct request, because InputModel hides the reasons of failures."""
     host = _configured()
     import requests
 
@@ -37,11 +37,11 @@ def find_model_uri(model_id: str) -> str:
     except requests.RequestException as error:
         raise _unreachable(host, error) from error
     if answer.status_code in _REFUSED:
-        raise SourceError(f"{host} does not let these keys read the model {model_id!r}; use keys that may")
+        raise SourceError(f"{host} does not allow these keys to read the model {model_id!r}; use keys with access")
     if answer.status_code != 200:
         raise SourceError(
-            f"{host} knows no model {model_id!r} (answer {answer.status_code}); copy the id from the model's page, "
-            "not the task's"
+            f"{host} has no model {model_id!r} (status {answer.status_code}); copy the id from the model's page, "
+            "not from the task's"
         )
     uri = (answer.json()["data"].get("model") or {}).get("uri") or ""
     if not uri.strip():
@@ -65,7 +65,7 @@ def _configured() -> str:
 
 
 def _session() -> _Session:
-    """A session that gives up after a few seconds, unlike the one InputModel makes for itself."""
+    """A session with a limit of a few seconds, unlike InputModel's own."""
     import requests
     from clearml.backend_api import Session
     from clearml.backend_api.session.session import LoginError
@@ -81,13 +81,13 @@ def _session() -> _Session:
             raise SourceError(
                 f"{host} refuses the ClearML keys; check CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
             ) from error
-        raise SourceError(f"{host} does not log in ({error}); check CLEARML_API_HOST") from error
+        raise SourceError(f"the login to {host} failed ({error}); check CLEARML_API_HOST") from error
     except ValueError as error:
-        raise SourceError(f"{host} is no ClearML API server; set CLEARML_API_HOST to the API's address") from error
+        raise SourceError(f"{host} is not a ClearML API server; set CLEARML_API_HOST to the API's address") from error
 
 
 def _unreachable(host: str, error: Exception) -> SourceError:
     return SourceError(
-        f"the ClearML server {host} cannot be reached or breaks off ({type(error).__name__}); "
+        f"the ClearML server {host} cannot be reached or closes the connection ({type(error).__name__}); "
         "check CLEARML_API_HOST, the network, and that the server runs"
     )

@@ -1,7 +1,7 @@
-"""hf: a model repository on a Hugging Face hub, `user/name[@revision]`, through the client's own cache.
+"""hf: a model repository on a Hugging Face hub, `user/name[@revision]`, through the client's cache.
 
-HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE are the client's and are honoured;
-TRITON_FACTORY_NO_CACHE=1 downloads again what the cache holds.
+The client reads HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE. TRITON_FACTORY_NO_CACHE=1 downloads cached files
+again.
 """
 
 import glob
@@ -16,13 +16,13 @@ from utils.host.errors import SourceError
 from utils.sources.storage import matches
 from utils.sources.storage.hf_errors import explained
 
-# Below bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is told.
+# Below bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is reported.
 TIMEOUT = 20.0
 _LOCATOR = re.compile(r"(?P<repository>\w[\w.-]*(/\w[\w.-]*)?)(@(?P<revision>\w[\w./-]*))?", re.ASCII)
 
 
 def resolve(locator: str) -> str:
-    """The commit that the revision (a branch, a tag, a commit; `main` by default) points to now."""
+    """The commit that the revision (a branch, a tag or a commit, `main` by default) points to now."""
     from huggingface_hub import HfApi, constants, snapshot_download
 
     repository, revision = _split(locator)
@@ -32,7 +32,7 @@ def resolve(locator: str) -> str:
             return Path(snapshot_download(repository, revision=revision, local_files_only=True)).name
         commit = HfApi().model_info(repository, revision=revision, timeout=TIMEOUT).sha
     if not commit:
-        raise SourceError(f"the hub names no commit for hf:{locator}; check that HF_ENDPOINT is a Hugging Face hub")
+        raise SourceError(f"the hub returns no commit for hf:{locator}; check that HF_ENDPOINT is a Hugging Face hub")
     return commit
 
 
@@ -40,28 +40,28 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
     """The snapshot of commit `revision` in the client's cache, with at least the files that match `patterns`."""
     from huggingface_hub import HfApi, constants, snapshot_download
 
-    repository, wanted = _split(locator)
+    repository, name = _split(locator)
     _quieten()
-    with explained(f"hf:{locator}", repository, wanted):
+    with explained(f"hf:{locator}", repository, name):
         if constants.HF_HUB_OFFLINE:
             cached = Path(snapshot_download(repository, revision=revision, local_files_only=True))
             return _holding(cached, patterns, locator)
-        # Asked first, on its own: with files in the cache, snapshot_download hides that the hub is out of reach.
+        # A request of its own: with files in the cache, snapshot_download hides that the hub is unreachable.
         siblings = HfApi().model_info(repository, revision=revision, timeout=TIMEOUT).siblings or []
-        names = _chosen([sibling.rfilename for sibling in siblings], patterns)
-        if not names:
+        files = _chosen([sibling.rfilename for sibling in siblings], patterns)
+        if not files:
             destination.mkdir(parents=True, exist_ok=True)
             return destination
         folder = snapshot_download(
             repository,
             revision=revision,
-            allow_patterns=[glob.escape(name) for name in names],
+            allow_patterns=[glob.escape(file) for file in files],
             force_download=os.environ.get("TRITON_FACTORY_NO_CACHE") == "1",
         )
-    absent = [name for name in names if not (Path(folder) / name).is_file()]
+    absent = [file for file in files if not (Path(folder) / file).is_file()]
     if absent:
-        raise SourceError(f"hf:{locator} arrived without {', '.join(absent)}; run the same command again")
-    _remember(repository, wanted, revision)
+        raise SourceError(f"hf:{locator} was fetched without {', '.join(absent)}; run the same command again")
+    _remember(repository, name, revision)
     return Path(folder)
 
 
@@ -69,21 +69,21 @@ def _split(locator: str) -> tuple[str, str]:
     match = _LOCATOR.fullmatch(locator)
     if not match or ".." in locator or "--" in match["repository"]:
         raise SourceError(
-            f"'hf:{locator}' names no repository; write hf:user/name or hf:user/name@revision "
+            f"'hf:{locator}' is not a repository; write hf:user/name or hf:user/name@revision "
             "(letters, digits, '.', '_' and '-')"
         )
     return match["repository"], match["revision"] or "main"
 
 
 def _chosen(names: list[str], patterns: tuple[str, ...]) -> list[str]:
-    """No pickled weights where the repository has safe ones."""
+    """The files to fetch: no pickled weights if the repository has safetensors."""
     if any(name.endswith(".safetensors") and "/" not in name for name in names):
         names = [name for name in names if not name.endswith(".bin")]
     return [name for name in names if matches(name, patterns)]
 
 
 def _holding(folder: Path, patterns: tuple[str, ...], locator: str) -> Path:
-    """Offline nobody can tell which files are missing, but none at all is a download that never happened."""
+    """The cached folder, if it has any of the files: offline, missing files cannot be detected."""
     if any(matches(file.relative_to(folder).as_posix(), patterns) for file in folder.rglob("*")):
         return folder
     raise SourceError(
@@ -92,23 +92,23 @@ def _holding(folder: Path, patterns: tuple[str, ...], locator: str) -> Path:
     )
 
 
-def _remember(repository: str, wanted: str, commit: str) -> None:
-    """Notes which commit a branch or tag was, as the client does when it is given the name and not the commit.
+def _remember(repository: str, name: str, commit: str) -> None:
+    """Records the commit of a branch or tag in the cache, as the client does for a download by name.
 
-    Without this note, HF_HUB_OFFLINE=1 could not resolve the name of a repository that lies in the cache.
+    Without it, HF_HUB_OFFLINE=1 cannot resolve the name of a cached repository.
     """
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
-    if commit.startswith(wanted):
+    if commit.startswith(name):
         return
-    note = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repository, repo_type="model"), "refs", wanted)
+    note = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repository, repo_type="model"), "refs", name)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(commit)
 
 
 def _quieten() -> None:
-    """Progress bars are for terminals, the client's log is for `--debug`."""
+    """Progress bars only on a terminal, the client's log only with `--debug`."""
     from huggingface_hub.utils.logging import set_verbosity
     from huggingface_hub.utils.tqdm import disable_progress_bars
 

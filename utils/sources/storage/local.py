@@ -1,4 +1,4 @@
-"""local: a folder or a single file on this disk, used where it lies."""
+"""local: a folder or a file on this machine, used in place."""
 
 import re
 from pathlib import Path
@@ -11,25 +11,25 @@ _LIKE_A_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\S+)?")
 
 
 def resolve(locator: str) -> str:
-    """`sha256:` and 16 hex digits over the names and contents of the files a build may take."""
+    """`sha256:` and 16 hex digits of a digest of the names and contents of the files that a build may read."""
     path = _existing(locator)
     try:
         return f"sha256:{digest.of_files(_relevant(path))[:16]}"
     except OSError as error:
         raise SourceError(
-            f"{error.filename or locator!r} cannot be read ({error.strerror}); make it readable for this user"
+            f"{error.filename or locator!r} cannot be read ({error.strerror}); give this user read access"
         ) from error
 
 
 def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-    """The folder or file itself: nothing is copied, and the caller only reads."""
-    del revision, patterns, destination  # the same for every storage; a path needs none of them
+    """The folder or file itself; nothing is copied."""
+    del revision, patterns, destination  # parameters of every storage; not needed here
     return _existing(locator)
 
 
 def _existing(locator: str) -> Path:
     if not locator.strip():
-        raise SourceError("the reference is empty; give a path, hf:user/name or clearml:<model id>")
+        raise SourceError("the reference is empty; pass a path, hf:user/name or clearml:<model id>")
     try:
         path = Path(locator).expanduser()
         if path.exists():
@@ -38,15 +38,15 @@ def _existing(locator: str) -> Path:
     except (OSError, RuntimeError) as error:
         # No permission on the way, a name of more than 255 bytes, `~nobody-of-that-name`.
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SourceError(f"{locator!r} cannot be looked at ({reason}); check the path") from error
+        raise SourceError(f"{locator!r} cannot be accessed ({reason}); check the path") from error
     if broken_link:
-        raise SourceError(f"{locator!r} is a link to {str(path.readlink())!r}, which does not exist; mend the link")
+        raise SourceError(f"{locator!r} is a link to {str(path.readlink())!r}, which does not exist; correct the link")
     if _LIKE_A_HUB_NAME.fullmatch(locator):
         raise SourceError(
-            f"{locator!r} is no file or folder here ({Path.cwd()}); check the path, or write hf:{locator} "
-            "for the repository of that name on the hub"
+            f"{locator!r} does not exist in {Path.cwd()}; check the path, or write hf:{locator} "
+            "for the repository on the hub"
         )
-    raise SourceError(f"{locator!r} is no file or folder (looked from {Path.cwd()}); check the path")
+    raise SourceError(f"{locator!r} does not exist (current folder: {Path.cwd()}); check the path")
 
 
 def _relevant(path: Path) -> dict[str, Path]:

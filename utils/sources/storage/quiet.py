@@ -1,4 +1,4 @@
-"""Keeps an SDK's chatter off both streams."""
+"""Suppresses the output of SDKs."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from utils.host import entry, streams
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Nothing written inside the block shows, whoever writes it and how; only `--debug` is to see it."""
+    """Discards everything written to stdout and stderr inside the block, except with `--debug`."""
     if entry.debugging():
         yield
         return

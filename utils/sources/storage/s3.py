@@ -1,4 +1,4 @@
-"""s3: `bucket/prefix` in S3 or anything that speaks its protocol (AWS_ENDPOINT_URL and the other AWS_ variables)."""
+"""s3: `bucket/prefix` in S3 or a compatible server (AWS_ENDPOINT_URL and the other AWS_ variables)."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _CONFIGURATION = {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_at
 
 
 class _FileSystem(Protocol):
-    """The two calls of s3fs.S3FileSystem that are made here."""
+    """The used methods of s3fs.S3FileSystem."""
 
     def find(self, path: str, *, maxdepth: int, detail: bool) -> dict[str, dict[str, str]]: ...
 
@@ -21,7 +21,7 @@ class _FileSystem(Protocol):
 
 
 def resolve(locator: str) -> str:
-    """`etag:` and 16 hex digits over the names and ETags of the objects directly below the prefix."""
+    """`etag:` and 16 hex digits of a digest of the names and ETags of the objects directly below the prefix."""
     with _explained(locator):
         return _revision(_objects(_open(), locator))
 
@@ -33,7 +33,9 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
         storage = _open()
         objects = _objects(storage, locator)
         if _revision(objects) != revision:
-            raise SourceError(f"s3:{locator} changed while it was read (it was {revision}); run the same command again")
+            raise SourceError(
+                f"s3:{locator} changed during the download (it was {revision}); run the same command again"
+            )
         for key in objects:
             name = _name(key, locator)
             if matches(name, patterns):
@@ -51,7 +53,7 @@ def _open() -> _FileSystem:
 
 
 def _objects(storage: _FileSystem, locator: str) -> dict[str, str]:
-    """ETags by key, of all that lies directly below the prefix and what a build takes from further below."""
+    """The ETags by key of all objects directly below the prefix, and of those in subfolders that a build reads."""
     found = storage.find(locator.strip("/"), maxdepth=2, detail=True)
     taken = METADATA + WEIGHTS
     objects = {
@@ -60,12 +62,12 @@ def _objects(storage: _FileSystem, locator: str) -> dict[str, str]:
         if entry["type"] == "file" and ("/" not in _name(key, locator) or matches(_name(key, locator), taken))
     }
     if not objects:
-        raise SourceError(f"s3:{locator} holds no objects; write s3:bucket/prefix, where the model's files lie")
+        raise SourceError(f"s3:{locator} has no objects; write s3:bucket/prefix with the model's files")
     return objects
 
 
 def _name(key: str, locator: str) -> str:
-    """What stands behind the prefix; a reference to a single object is a name by itself."""
+    """The part of the key after the prefix, or the object's name if the reference is a single object."""
     folder, path = PurePosixPath(locator.strip("/")), PurePosixPath(key)
     return path.name if path == folder else path.relative_to(folder).as_posix()
 
@@ -82,7 +84,7 @@ def _explained(locator: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SourceError(f"s3:{locator} does not exist; check the bucket and the prefix") from error
     except PermissionError as error:
-        raise SourceError(f"s3:{locator} may not be read with these AWS credentials; use others") from error
+        raise SourceError(f"s3:{locator} cannot be read with these AWS credentials; use others") from error
     except Exception as error:
         from botocore.exceptions import BotoCoreError, NoCredentialsError  # type: ignore[import-untyped]
 
