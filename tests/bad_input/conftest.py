@@ -1,4 +1,4 @@
-"""One way to run a bad build, and one model to damage."""
+"""Runs bad builds, on copies of a sound model to damage."""
 
 import os
 import re
@@ -44,9 +44,9 @@ def _clean_environment(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def refused(tmp_path, monkeypatch, capfd):
-    """`refused(argv, code, words)`: the build in this process; its message, when all that is asked of one holds.
+    """`refused(argv, code, words)`: runs the build in this process, checks its refusal and returns the message.
 
-    early: it must not have come to the conversion, nor have used more than EARLY_SECONDS of processor time.
+    early: the conversion was not reached, and the build used at most EARLY_SECONDS of processor time.
     """
     build = tmp_path / "the build folder"
     monkeypatch.setattr(build_tree, "BUILD", build)
@@ -70,7 +70,7 @@ def refused(tmp_path, monkeypatch, capfd):
 
 @pytest.fixture
 def refused_by_the_script():
-    """The same through ./make_triton_image.sh, with the proof that torch was not imported."""
+    """The same through ./make_triton_image.sh; also checks that torch was not imported."""
 
     def run(argv, code, words, *, name=None, env=None):
         name = name or f"bad-{uuid.uuid4().hex[:12]}"
@@ -83,13 +83,13 @@ def refused_by_the_script():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         lines = done.stderr.splitlines(keepends=True)
         imported = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
-        said = "".join(line for line in lines if not line.startswith("import time:"))
-        message = check_refusal(done.returncode, done.stdout, said, code, words)
+        expected = "".join(line for line in lines if not line.startswith("import time:"))
+        message = check_refusal(done.returncode, done.stdout, expected, code, words)
         assert "utils.make_triton_image" in imported or "utils.options.build_spec" in imported
         assert "torch" not in imported and "transformers" not in imported
-        # Importing is timed here, too, which doubles what it takes.
+        # PYTHONPROFILEIMPORTTIME doubles the time of imports.
         assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < EARLY_SECONDS
-        # Other builds may run in this checkout: only what bears this name counts.
+        # Other builds may run in this checkout: only folders with this name count.
         work = ROOT / "build" / ".work"
         assert not (work.is_dir() and [each for each in work.iterdir() if each.name.startswith(name)])
         assert not (ROOT / "build" / name).exists() and not (ROOT / "build/.unfinished" / name).exists()
@@ -102,7 +102,7 @@ NAME = object()
 
 
 def check_refusal(status, out, err, code, words):
-    """What holds for every refusal: its code, a silent stdout, and one sentence that says what it must."""
+    """Checks a refusal: the exit code, an empty stdout, and one error line with all `words`."""
     assert status == code, err
     assert out == ""
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
@@ -116,6 +116,6 @@ def check_refusal(status, out, err, code, words):
 
 
 def left_below(build):
-    """Trees and work folders; `.lock` and the empty `.work` are the house's furniture."""
+    """Trees and work folders, without `.lock` and the empty `.work`."""
     found = [path.relative_to(build).as_posix() for path in build.rglob("*")]
     return sorted(set(found) - {".lock", ".work"})

@@ -1,4 +1,4 @@
-"""Ways to spoil a model, its tokenizer and its labels, each as it happens to people."""
+"""Ways to damage a model, its tokenizer and its labels."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.small_files import write_safetensors
 
 @dataclass(frozen=True, kw_only=True)
 class Damaged:
-    """A sound model and tokenizer in one folder; what is here spoils it. The labels come last on the command line."""
+    """A sound model and tokenizer in one folder, and methods to damage them."""
 
     model: Path
     folder: Path
@@ -30,7 +30,7 @@ class Damaged:
         return self.model / name
 
     def edit(self, name, **changes):
-        """Sets values in a JSON file of the model; None takes the name out, `...` sets null."""
+        """Sets values in a JSON file of the model; None removes the name, `...` sets null."""
         file = self.file(name)
         content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         for key, value in changes.items():
@@ -60,9 +60,9 @@ class Damaged:
         """The weights' shapes by name."""
         return {name: tuple(each["shape"]) for name, each in self.header()[0].items() if name != "__metadata__"}
 
-    def keep_tensors(self, wanted):
-        """A whole file of the tensors whose names are wanted, all zeros."""
-        kept = {name: shape for name, shape in self.shapes().items() if wanted(name)}
+    def keep_tensors(self, keep):
+        """Writes a complete file of the tensors whose names `keep` accepts, all zeros."""
+        kept = {name: shape for name, shape in self.shapes().items() if keep(name)}
         write_safetensors(self.file("model.safetensors"), kept)
 
     def shard(self, *, shards=2):

@@ -1,4 +1,4 @@
-"""Question answering and zero-shot classification: what cannot be built is told before anything slow runs."""
+"""Question answering and zero-shot classification: errors are reported before anything slow runs."""
 
 import json
 
@@ -31,13 +31,13 @@ def test_is_refused_early(case, damaged, refused):
     refused([damaged.model, damaged.model, labels.format(labels=file), "served", "v1", "4", *options], code, words)
 
 
-def test_a_type_without_such_a_head_is_refused_early(damaged, refused):
+def test_a_type_without_the_head_is_refused_early(damaged, refused):
     config = damaged.model / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text(encoding="utf-8")), "model_type": "gpt2"}))
     words = ["cannot convert model type 'gpt2' for question-answering", "roberta"]
     refused([damaged.model, damaged.model, "-", "served", "v1", "4", *QA], 4, words)
 
 
-def test_a_classifier_answers_no_questions(damaged, refused):
+def test_a_classifier_is_refused_for_question_answering(damaged, refused):
     words = ["qa_outputs", "question-answering"]
     refused([damaged.model, damaged.model, "-", "served", "v1", "4", *QA], 3, words, early=False)

@@ -1,4 +1,4 @@
-"""The command line and the YAML file: told before anything is read."""
+"""Errors in the command line and the YAML file are reported before anything is read."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Models and tokenizers with files missing, damaged, or of another kind. All told without loading any."""
+"""Models and tokenizers with missing, damaged or unsupported files, all refused without loading."""
 
 import json
 import pickle
@@ -263,7 +263,7 @@ def test_a_model_type_that_cannot_be_served(model_type, words, damaged, refused)
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["model", "tokenizer"])
-def test_a_file_where_a_folder_is_wanted(place, damaged, refused):
+def test_a_file_in_place_of_a_folder(place, damaged, refused):
     argv = damaged.argv()
     argv[place] = damaged.file("tokenizer.json")
     refused(argv, 3, [("MODEL", "TOKENIZER")[place], "is not a folder", "save_pretrained()"])
@@ -282,7 +282,7 @@ def test_weights_are_not_read_for_a_refusal(damaged, refused, monkeypatch):
     refused(damaged.argv(), 3, ["auto_map"])
 
 
-def test_a_warning_for_a_tokenizer_that_is_much_smaller(damaged, capfd):
+def test_a_much_smaller_tokenizer_is_a_warning(damaged, capfd):
     from utils.sources.tokenizer_files import TokenizerFiles, check_fit, warn_of_spare_ids
 
     files = TokenizerFiles(folder=damaged.model, vocabulary=28996)

@@ -64,16 +64,16 @@ def test_a_folder_without_labels(damaged, refused):
     refused(damaged.argv(labels=damaged.folder / "empty"), 3, ["is a folder without id2label.json", "name the JSON"])
 
 
-def test_a_device_is_no_label_file(damaged, refused):
+def test_a_device_as_label_file_is_refused(damaged, refused):
     refused(damaged.argv(labels="/dev/null"), 3, ["'/dev/null' is a device or a pipe", "save a file"])
 
 
-def test_a_pipe_is_not_waited_for(damaged, refused):
+def test_a_pipe_as_label_file_is_refused(damaged, refused):
     os.mkfifo(damaged.folder / "pipe")
     refused(damaged.argv(labels=damaged.folder / "pipe"), 3, ["is a device or a pipe"])
 
 
-# changes to config.json, words; the labels are asked of the model
+# changes to config.json, words; the labels are those of the model
 CONFIGS = {
     "no labels": ({"id2label": None, "num_labels": 3}, ["holds no id2label", "--allow-placeholder-labels"]),
     "placeholders": ({"id2label": {str(i): f"LABEL_{i}" for i in range(3)}}, ["placeholder 'LABEL_0'"]),
@@ -93,14 +93,14 @@ def test_bad_labels_in_the_config(case, damaged, refused):
     assert "config.json" in message
 
 
-def test_a_key_twice_in_the_config(damaged, refused):
+def test_a_duplicate_key_in_the_config(damaged, refused):
     text = damaged.file("config.json").read_text(encoding="utf-8")
     damaged.write("config.json", text.replace('"2": ', '"1": '))
     refused(damaged.argv(), 3, ["the key '1' twice"])
 
 
-def test_bad_labels_are_told_before_a_server_is_asked(damaged, refused, monkeypatch):
-    monkeypatch.setattr("utils.sources.storage.bounded._call", lambda *_: pytest.fail("a server was asked"))
+def test_bad_labels_are_reported_before_any_request(damaged, refused, monkeypatch):
+    monkeypatch.setattr("utils.sources.storage.bounded._call", lambda *_: pytest.fail("a request was sent"))
     file = damaged.labels({"00": "a"})
     refused(["hf:user/name", "clearml:0123456789abcdef", file], 3, ["the key '00'"])
 
@@ -109,7 +109,7 @@ AWKWARD = ["q\"'`", "{{ x }}{% raw %}", "$HOME ${x} \\n\n\t"]
 
 
 @pytest.mark.parametrize(
-    ("content", "options", "wanted"),
+    ("content", "options", "expected"),
     [
         (json.dumps(AWKWARD), [], AWKWARD),
         (json.dumps(dict(enumerate(AWKWARD)), ensure_ascii=False), [], AWKWARD),
@@ -119,7 +119,7 @@ AWKWARD = ["q\"'`", "{{ x }}{% raw %}", "$HOME ${x} \\n\n\t"]
         (["LABEL_0", "LABEL_1", "LABEL_2"], ["--allow-placeholder-labels"], ["LABEL_0", "LABEL_1", "LABEL_2"]),
     ],
 )
-def test_what_is_no_mistake_goes_through(content, options, wanted, damaged, monkeypatch, tmp_path):
+def test_valid_labels_are_accepted(content, options, expected, damaged, monkeypatch, tmp_path):
     """Up to the conversion, which is not what is tested here."""
     from utils import make_triton_image as main
     from utils.convert.origins.transformers_folder import TransformersFolder
@@ -136,4 +136,4 @@ def test_what_is_no_mistake_goes_through(content, options, wanted, damaged, monk
     argv = damaged.argv("topics", "--no-image", *options, labels=damaged.labels(content))
     with pytest.raises(Reached) as reached:
         main.make_triton_image([*map(str, argv)])
-    assert reached.value.args == (wanted,)
+    assert reached.value.args == (expected,)

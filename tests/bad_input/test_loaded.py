@@ -1,4 +1,4 @@
-"""What only loading the model can tell: still one sentence, still before any image is built."""
+"""Faults that only loading finds: one sentence, before an image is built."""
 
 import os
 import zipfile
@@ -52,7 +52,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_loading_tells(case, damaged, refused, monkeypatch):
+def test_a_model_that_cannot_be_loaded(case, damaged, refused, monkeypatch):
     monkeypatch.chdir(damaged.folder)
     damage, options, words = CASES[case]
     damage(damaged)
@@ -60,13 +60,13 @@ def test_what_loading_tells(case, damaged, refused, monkeypatch):
     assert not (damaged.folder / "evil-was-here").exists()
 
 
-def test_weights_that_are_no_numbers(damaged, refused):
+def test_weights_that_are_not_finite(damaged, refused):
     not_numbers(damaged)
     refused(damaged.argv(), 5, ["are not finite", "nothing was built"], early=False)
 
 
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "pytorch_model.bin.index.json"])
-def test_pickles_that_are_allowed_must_be_whole(file, damaged, refused):
+def test_allowed_pickles_must_be_complete(file, damaged, refused):
     damaged.remove("model.safetensors")
     damaged.write(file, b"PK\x03\x04" if file.endswith(".bin") else b'{"weight_map": {"a": "pytorch_model-1.bin"}}')
     words = ["is cut short"] if file.endswith(".bin") else ["'pytorch_model-1.bin'", "is missing"]

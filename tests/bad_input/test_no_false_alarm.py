@@ -19,20 +19,20 @@ SERVED = [model_type for model_type, outcome in OUTCOMES.items() if outcome.code
 
 def glance(model, tmp_path, **requirements):
     reference = parse_reference(str(model))
-    wanted = Sources(
+    spec = Sources(
         model=reference,
         tokenizer=reference,
         labels=None,
         fetch_timeout=30,
         requirements=SourceRequirements(**requirements),
     )
-    metadata = fetch_metadata(wanted, tmp_path / "work")
-    assert fetch_model(wanted, metadata, tmp_path / "work") == model
+    metadata = fetch_metadata(spec, tmp_path / "work")
+    assert fetch_model(spec, metadata, tmp_path / "work") == model
     return metadata
 
 
 @pytest.mark.parametrize("model_type", SERVED)
-def test_every_type_that_is_served_passes(model_type, tmp_path, capfd):
+def test_every_served_type_is_accepted(model_type, tmp_path, capfd):
     model = build.make_model(model_type, tmp_path / "model")
     tokenizer = load_tokenizer(model, load_config(model))
     capfd.readouterr()
@@ -42,13 +42,13 @@ def test_every_type_that_is_served_passes(model_type, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_leftovers_in_configs_of_public_checkpoints_pass(name, tmp_path):
+def test_unread_keys_of_public_checkpoints_are_accepted(name, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIGS[name]))
     assert [str(doubt) for doubt in unread_in_model(tmp_path, sentences=True) if doubt.refused] == []
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-def test_leftovers_in_tokenizers_of_public_checkpoints_pass(name, tmp_path):
+def test_unread_tokenizer_keys_of_public_checkpoints_are_accepted(name, tmp_path):
     version = "5.24.0" if "transformers 5" in name else "4.57.6"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "transformers_version": version}))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(TOKENIZERS[name]))

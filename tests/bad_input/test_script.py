@@ -65,6 +65,6 @@ def test_a_bad_label_file(case, damaged, refused_by_the_script):
     refused_by_the_script([*damaged.argv(NAME, labels=damaged.labels(content)), "--no-image"], 3, words)
 
 
-def test_a_dry_run_tells_the_same(damaged, refused_by_the_script):
+def test_a_dry_run_reports_the_same_error(damaged, refused_by_the_script):
     file = damaged.labels(json.dumps(["a", "a", "b"]))
     refused_by_the_script([*damaged.argv(NAME, labels=file), "--dry-run"], 3, ["--allow-duplicate-labels"])

@@ -15,7 +15,7 @@ from tests.loopback.hub import HubServer
 
 REPOSITORY = "hf:user/topics"
 MODEL = "0123456789abcdef0123456789abcdef"
-LONGEST = 45.0  # on a machine that is busy; a server that hangs is given up after --fetch-timeout, 3 seconds here
+LONGEST = 45.0  # on a busy machine; a hanging server is abandoned after --fetch-timeout, 3 seconds here
 
 
 @pytest.fixture
@@ -82,18 +82,18 @@ def test_a_hub_that_fails(case, damaged, bounded, monkeypatch):
         ("hf:user/topics@v9", ["has no revision 'v9'", "branches, tags or commits"]),
     ],
 )
-def test_a_reference_the_hub_does_not_know(reference, words, damaged, bounded, monkeypatch):
+def test_a_missing_reference_on_the_hub(reference, words, damaged, bounded, monkeypatch):
     with hub(damaged, monkeypatch):
         bounded([reference, REPOSITORY, "-"], 3, words)
 
 
-def test_a_hub_that_is_not_there(damaged, bounded, monkeypatch, closed_port):
+def test_an_unreachable_hub(damaged, bounded, monkeypatch, closed_port):
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("HF_HOME", str(damaged.folder / "cache"))
     bounded([REPOSITORY, damaged.model, "-"], 3, ["cannot be reached for hf:user/topics", "check the network"])
 
 
-# damage to what the repository holds, words, and whether it is told before any weights are asked for
+# damage to the repository, words, and whether it is reported before weights are fetched
 REPOSITORIES = {
     "pickled weights only": (only_pickled, ["has no weights", "--allow-pickle"], True),
     "code of its own": (
@@ -122,7 +122,7 @@ REPOSITORIES = {
 
 
 @pytest.mark.parametrize("case", REPOSITORIES)
-def test_a_repository_of_no_use(case, damaged, bounded, monkeypatch):
+def test_an_unusable_repository(case, damaged, bounded, monkeypatch):
     damage, words, before_weights = REPOSITORIES[case]
     damage(damaged)
     with hub(damaged, monkeypatch) as server:
@@ -180,23 +180,23 @@ def test_a_clearml_server_that_fails(case, damaged, bounded, monkeypatch):
     assert not list(damaged.folder.rglob("evil.json"))
 
 
-def test_clearml_keys_that_are_wrong_are_not_shown(damaged, bounded, monkeypatch):
+def test_wrong_clearml_keys_are_not_printed(damaged, bounded, monkeypatch):
     with serving(ClearmlServer({MODEL: damaged.model}), monkeypatch, ClearmlServer.environment):
         monkeypatch.setenv("CLEARML_API_SECRET_KEY", "a-wrong-secret")
         message = bounded([f"clearml:{MODEL}", damaged.model, "-"], 3, ["refuses the ClearML keys"])
     assert "a-wrong-secret" not in message
 
 
-def test_no_clearml_at_all(damaged, bounded):
+def test_clearml_without_configuration(damaged, bounded):
     bounded([f"clearml:{MODEL}", damaged.model, "-"], 3, ["ClearML is not configured", "clearml-init"])
 
 
-def test_a_clearml_model_that_nobody_knows(damaged, bounded, monkeypatch):
+def test_a_missing_clearml_model(damaged, bounded, monkeypatch):
     with serving(ClearmlServer({MODEL: damaged.model}), monkeypatch, ClearmlServer.environment):
         bounded(["clearml:abc", damaged.model, "-"], 3, ["knows no model 'abc'", "copy the id"])
 
 
-def test_an_s3_server_that_is_not_there(damaged, bounded, monkeypatch, closed_port):
+def test_an_unreachable_s3_server(damaged, bounded, monkeypatch, closed_port):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-someone")
@@ -204,7 +204,7 @@ def test_an_s3_server_that_is_not_there(damaged, bounded, monkeypatch, closed_po
     assert "a-secret" not in message
 
 
-def test_what_lies_here_is_told_before_a_server_is_asked(damaged, bounded, monkeypatch):
+def test_local_errors_are_reported_before_any_request(damaged, bounded, monkeypatch):
     damaged.write("tokenizer_config.json", json.dumps({"auto_map": {"AutoTokenizer": "x"}}))
     with hub(damaged, monkeypatch, "hang") as server:
         bounded([REPOSITORY, damaged.model, "-"], 3, ["auto_map in tokenizer_config.json"])

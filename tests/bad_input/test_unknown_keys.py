@@ -1,4 +1,4 @@
-"""A setting that nothing reads, accepted at the user's word: the build says so wherever it tells of itself."""
+"""A setting accepted with --accept-unknown is listed in warnings, the plan and the image."""
 
 import json
 
@@ -17,24 +17,24 @@ def plant(damaged):
     damaged.file("tokenizer.json").write_text(json.dumps(content))
 
 
-def test_each_file_is_refused_by_itself(damaged, refused):
+def test_each_file_is_refused(damaged, refused):
     plant(damaged)
     refused(damaged.argv(), 3, ["logit_temperature = 2.0", "config.json"])
     refused(damaged.argv(*ACCEPT[:2]), 3, ["model.stemming = True", "TOKENIZER's tokenizer.json"])
 
 
-def test_the_plan_and_the_image_name_what_was_accepted(damaged, tmp_path, capfd):
+def test_the_plan_and_the_image_list_accepted_settings(damaged, tmp_path, capfd):
     plant(damaged)
     argv = [*map(str, damaged.argv(*ACCEPT, "--no-image"))]
     plan = json.loads(main.make_triton_image([*argv, "--dry-run", "--json"]))
     assert plan["model"]["unread"] == ["logit_temperature", "model.stemming"]
-    assert "left unread, as --accept-unknown says: logit_temperature = 2.0" in capfd.readouterr().err
+    assert "--accept-unknown: logit_temperature = 2.0" in capfd.readouterr().err
     spec = parse_arguments(argv)
     labels = oci_labels(spec, fetch_metadata(spec.source.sources, tmp_path / "work"))
     assert labels["triton-image-factory.unread"] == "logit_temperature model.stemming"
 
 
-def test_accepting_what_is_not_there_is_reported_and_leaves_no_trace(damaged, tmp_path, capfd):
+def test_accepting_a_missing_setting_is_reported_and_has_no_effect(damaged, tmp_path, capfd):
     spec = parse_arguments([*map(str, damaged.argv(*ACCEPT, "--no-image"))])
     metadata = fetch_metadata(spec.source.sources, tmp_path / "work")
     assert metadata.accepted == () and "unread" not in metadata.facts["model"]

@@ -1,4 +1,4 @@
-"""What holds for every refusal, whatever was given: the edge of the commands (utils/host/entry.py) judges it."""
+"""Checks every refusal through utils/host/entry.py."""
 
 import contextlib
 import io
@@ -25,20 +25,20 @@ class Outcome:
 def outcome(command, *, codes):
     """Runs `command` at the edge: code 0, or one of `codes` with one clear line on stderr and nothing on stdout."""
     results = []
-    os.environ.pop("TRITON_FACTORY_DEBUG", None)  # the example before this one may have asked for tracebacks
+    os.environ.pop("TRITON_FACTORY_DEBUG", None)  # an earlier example may have set it
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _no_hang():
         code = entry.exit_code(lambda: results.append(command()))
-    said = err.getvalue()
-    assert "Traceback" not in said and "panicked" not in said, said
+    expected = err.getvalue()
+    assert "Traceback" not in expected and "panicked" not in expected, expected
     assert out.getvalue() == ""
-    lines = said.split("\n")
+    lines = expected.split("\n")
     errors = [line for line in lines if line.startswith("error: ")]
     if code == 0:
         assert errors == []
         return Outcome(0, "", results[0])
-    assert code in codes, said
-    assert len(errors) == 1 and said.endswith(f"{errors[0]}\n"), said
+    assert code in codes, expected
+    assert len(errors) == 1 and expected.endswith(f"{errors[0]}\n"), expected
     assert len(errors[0]) <= LONGEST_LINE, f"{len(errors[0])} characters"
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", errors[0]), errors[0]
     return Outcome(code, errors[0], None)

@@ -164,7 +164,7 @@ KINDS = {
 
 
 def place(path, content):
-    """Puts bytes, or one of KINDS, where `path` says."""
+    """Puts bytes, or one of KINDS, at `path`."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)

@@ -12,9 +12,9 @@ CHOSEN = os.environ.get("FUZZ_EXAMPLES")
 
 def examples(count, *, most=None):
     """Settings for `count` examples in a usual run; `most` is the bound of a slow test in a long one."""
-    wanted = min(int(CHOSEN), most or int(CHOSEN)) if CHOSEN else count
+    examples = min(int(CHOSEN), most or int(CHOSEN)) if CHOSEN else count
     return settings(
-        max_examples=wanted,
+        max_examples=examples,
         derandomize=CHOSEN is None,
         database=None,
         deadline=None,

@@ -33,7 +33,7 @@ PLAIN = {"model": "model", "tokenizer": "model", "id2label": "-", "model_name": 
 
 @given(kind=st.sampled_from(sorted(CHECKS)), text=names())
 @examples(300)
-def test_a_name_is_taken_as_it_is_or_refused(kind, text):
+def test_a_name_is_used_unchanged_or_refused(kind, text):
     seen = outcome(lambda: CHECKS[kind](text), codes={2})
     assert seen.code == 2 or (seen.result == text and re.fullmatch(r"[!-~]+", text) and len(text) <= 600)
 

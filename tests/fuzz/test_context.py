@@ -36,6 +36,6 @@ def test_a_changed_context(content, tmp_path_factory):
     assert found.code or isinstance(found.result, Context)
 
 
-def test_the_unchanged_one_is_read(tmp_path):
+def test_an_unchanged_context_is_read(tmp_path):
     (tmp_path / CONTEXT_FILE).write_text(json.dumps(VALID), encoding="utf-8")
     assert read_context(tmp_path / CONTEXT_FILE).requirements == (Path("text_preprocessing/requirements.txt"),)

@@ -49,7 +49,7 @@ def judged(model, requirements, labels=None):
     return seen
 
 
-def test_the_unspoiled_files_are_accepted(folder):
+def test_valid_files_are_accepted(folder):
     assert judged(folder, SourceRequirements()).code == 0
 
 
@@ -144,7 +144,7 @@ def test_a_pickle(content, requirements, folder):
 
 
 @pytest.mark.parametrize("depth", range(900, 1001, 4))
-def test_a_value_as_deep_as_json_takes(depth, folder):
+def test_deeply_nested_json(depth, folder):
     """Reading it takes all of the stack that there is; quoting it in a message must not take more."""
     labels = folder.parent / "labels.json"
     labels.write_text(json.dumps(["a", "b"])[:-1] + ", " + "[" * depth + "]" * depth + "]")
@@ -161,7 +161,7 @@ def test_many_labels_are_read_in_time(folder):
 
 
 @pytest.mark.parametrize("count", [10**9, 10**18, 10**4000, math.inf])
-def test_a_count_of_labels_nobody_has(count, folder):
+def test_a_very_large_number_of_labels(count, folder):
     config = {name: value for name, value in valid.CONFIG.items() if name not in ("id2label", "label2id")}
     text = json.dumps({**config, "num_labels": "<count>"}).replace('"<count>"', f"{count}".replace("inf", "Infinity"))
     (folder / "config.json").write_text(text)

@@ -33,7 +33,7 @@ def frozen(folder, destination):
 
 
 @pytest.mark.parametrize("name", SPOILED)
-def test_a_spoiled_tokenizer(name, folder, tmp_path):
+def test_a_damaged_tokenizer(name, folder, tmp_path):
     if name == "vocab.txt":
         (folder / "tokenizer.json").unlink()
     before = tree(folder)

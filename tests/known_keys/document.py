@@ -6,7 +6,7 @@ from utils import ROOT
 from utils.sources.known_keys import tables
 from utils.sources.known_keys.tables import Row
 
-# Files that are not opened; their one row says why.
+# Files that are not opened; their only row has the reason.
 UNREAD = ("generation_config.json", "preprocessor_config.json")
 DOCUMENT = ROOT / "docs/what-is-read.md"
 HEAD = """# What is read of a model's files

@@ -166,7 +166,7 @@ def _parts() -> dict[str, set[str]]:
 
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-    given: dict[Any, tuple[Any, ...]] = {
+    arguments: dict[Any, tuple[Any, ...]] = {
         models.Unigram: ([("a", 0.0)], 0, False),
         normalizers.Precompiled: (b"\0" * 4,),
         normalizers.Replace: ("a", "b"),
@@ -193,7 +193,7 @@ def _parts() -> dict[str, set[str]]:
         for each in vars(module).values():
             if inspect.isclass(each) and issubclass(each, base) and each is not base:
                 try:
-                    content = json.loads(each(*given.get(each, ())).__getstate__())
+                    content = json.loads(each(*arguments.get(each, ())).__getstate__())
                 except ValueError as error:
                     assert each is normalizers.Precompiled, error  # no such table is small: its one key is known
                     content = {"type": "Precompiled", "precompiled_charsmap": ""}

@@ -24,7 +24,7 @@ SOUND = {
     "tokenizer.json": TOKENIZER,
     "id2label.json": {"id2label": {"0": "a", "1": "b"}},
 }
-# What a file is given, and the name it is refused by.
+# A file, the added setting, and its name in the refusal.
 CHANGING = [
     ("config.json", {"logit_temperature": 2.0}, "logit_temperature"),
     ("config.json", {"early_exit_depth": 1}, "early_exit_depth"),
@@ -95,41 +95,39 @@ def doubts(folder, planted=None):
     ]
 
 
-def test_a_sound_folder_has_none(tmp_path):
+def test_a_valid_folder_has_no_unread_settings(tmp_path):
     assert doubts(tmp_path) == []
 
 
 @pytest.mark.parametrize(("file", "planted", "name"), CHANGING, ids=[name for _, _, name in CHANGING])
-def test_what_may_change_answers_is_refused_by_name_unless_accepted(file, planted, name, tmp_path, capsys):
+def test_settings_that_may_change_answers_are_refused_unless_accepted(file, planted, name, tmp_path, capsys):
     found = doubts(tmp_path, {file: planted})
     with pytest.raises(SourceError) as refusal:
         require_understood(found, ())
     assert f"{name} = " in str(refusal.value) and f"'s {file} (" in str(refusal.value)
     assert f"--accept-unknown {name}" in str(refusal.value)
     assert require_understood(found, (name, "another")) == (name,)
-    assert f"warning: settings that may change answers are left unread, as --accept-unknown says: {name} = " in (
-        capsys.readouterr().err
-    )
+    assert f"--accept-unknown: {name} = " in (capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(("file", "planted"), HARMLESS)
-def test_what_changes_none_passes(file, planted, tmp_path):
+def test_harmless_settings_pass(file, planted, tmp_path):
     assert require_understood(doubts(tmp_path, {file: planted}), ()) == ()
 
 
-def test_a_note_is_warned_of(tmp_path, capsys):
+def test_an_unread_text_is_a_warning(tmp_path, capsys):
     require_understood(doubts(tmp_path, {"config.json": {"my_note": "hello", "n_inner": 8}}), ())
-    said = capsys.readouterr().err
-    assert "my_note = 'hello' in MODEL's config.json" in said and "n_inner = 8" in said
+    expected = capsys.readouterr().err
+    assert "my_note = 'hello' in MODEL's config.json" in expected and "n_inner = 8" in expected
 
 
-def test_files_of_sentence_transformers_count_only_for_tasks_that_follow_them(tmp_path):
+def test_sentence_transformers_files_count_only_for_their_tasks(tmp_path):
     doubts(tmp_path, {OWN: {"whitening": "pca"}})
     assert list(unread_in_model(tmp_path, sentences=False)) == []
     assert len(list(unread_in_model(tmp_path, sentences=True))) == 1
 
 
-def test_the_old_folder_of_a_sentence_model_lies_below_its_modules(tmp_path):
+def test_the_old_layout_of_a_sentence_model_is_checked(tmp_path):
     doubts(tmp_path, {OWN: {"whitening": "pca"}})
     inner = tmp_path / "0_Transformer"
     inner.mkdir()

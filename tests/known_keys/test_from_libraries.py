@@ -12,7 +12,7 @@ GENERATED = {"config_keys.json": config_keys, "tokenizer_keys.json": tokenizer_k
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_the_table_is_of_the_installed_libraries(name):
+def test_the_table_equals_the_installed_libraries(name):
     text = written(GENERATED[name]())
     if os.environ.get("UPDATE_KEYS") == "1":
         (DATA / name).write_text(text, encoding="utf-8")
@@ -23,7 +23,7 @@ def test_the_table_is_of_the_installed_libraries(name):
     )
 
 
-def test_the_document_is_of_the_tables():
+def test_the_document_equals_the_tables():
     text = document()
     if os.environ.get("UPDATE_KEYS") == "1":
         DOCUMENT.write_text(text, encoding="utf-8")

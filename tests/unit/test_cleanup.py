@@ -17,15 +17,15 @@ def build(tmp_path, monkeypatch):
     return folder
 
 
-def make(folder, *, ours=True):
+def make(folder, *, sentinel=True):
     folder.mkdir(parents=True)
     (folder / "content").write_text("content")
-    if ours:
+    if sentinel:
         (folder / SENTINEL).touch()
     return folder
 
 
-def test_everything_of_ours_goes_and_each_is_told(build):
+def test_all_trees_are_removed_and_listed(build):
     for tree in ("topics/v1", "topics/v2", "other/latest", ".unfinished/topics/v1", ".work/topics-v1-abc"):
         make(build / tree)
     assert sorted(cleanup.clean([]).splitlines()) == sorted(
@@ -35,7 +35,7 @@ def test_everything_of_ours_goes_and_each_is_told(build):
     assert not list(build.rglob("content"))
 
 
-def test_empty_parent_folders_go_too_and_others_stay(build):
+def test_only_empty_parent_folders_are_removed(build):
     make(build / "topics/v1")
     make(build / "topics/v2")
     cleanup.clean(["topics", "v1"])
@@ -53,24 +53,24 @@ def test_empty_parent_folders_go_too_and_others_stay(build):
         (["other"], {"other/v1"}),
     ],
 )
-def test_a_name_and_a_tag_narrow_it_down(build, arguments, gone):
+def test_a_name_and_a_tag_select_trees(build, arguments, gone):
     trees = {"topics/v1", "topics/v2", "other/v1", ".unfinished/topics/v1", ".work/topics-v1-abc"}
     for tree in trees:
         make(build / tree)
-    said = cleanup.clean(arguments)
-    assert {line.removeprefix("removed build/") for line in said.splitlines()} == gone
+    expected = cleanup.clean(arguments)
+    assert {line.removeprefix("removed build/") for line in expected.splitlines()} == gone
     assert {tree for tree in trees if (build / tree).exists()} == trees - gone
 
 
-def test_folders_without_the_sentinel_stay(build):
-    foreign = [make(build / tree, ours=False) for tree in ("topics/mine", "mine/v1", ".unfinished/mine/v1", "flat")]
+def test_folders_without_the_sentinel_are_kept(build):
+    foreign = [make(build / tree, sentinel=False) for tree in ("topics/mine", "mine/v1", ".unfinished/mine/v1", "flat")]
     make(build / "topics/v1")
     assert cleanup.clean([]) == "removed build/topics/v1"
     assert all((folder / "content").is_file() for folder in foreign)
 
 
-def test_to_name_a_folder_without_the_sentinel_is_refused(build):
-    folder = make(build / "topics/v1", ours=False)
+def test_a_named_folder_without_the_sentinel_is_refused(build):
+    folder = make(build / "topics/v1", sentinel=False)
     with pytest.raises(UsageError) as refusal:
         cleanup.clean(["topics", "v1"])
     assert refusal.value.exit_code == 2
@@ -82,7 +82,7 @@ def test_to_name_a_folder_without_the_sentinel_is_refused(build):
 @pytest.mark.parametrize(
     "arguments", [["nothing"], ["topics", "nothing"], [".."], ["*"], [".unfinished"], ["topics/v1"]]
 )
-def test_a_build_that_is_not_there_is_named(build, arguments):
+def test_a_missing_build_is_reported(build, arguments):
     make(build / "topics/v1")
     with pytest.raises(UsageError) as refusal:
         cleanup.clean(arguments)
@@ -92,7 +92,7 @@ def test_a_build_that_is_not_there_is_named(build, arguments):
 
 
 @pytest.mark.parametrize("build_exists", [True, False])
-def test_nothing_to_remove_is_no_fault(build, build_exists):
+def test_nothing_to_remove_is_not_an_error(build, build_exists):
     if not build_exists:
         build.rmdir()
     assert cleanup.clean([]) == "nothing to remove"
@@ -107,14 +107,14 @@ def test_links_are_not_followed(build, tmp_path):
     assert (behind / "content").is_file()
 
 
-def test_a_link_inside_a_tree_costs_nothing_behind_it(build, tmp_path):
-    behind = make(tmp_path / "elsewhere", ours=False)
+def test_the_target_of_a_link_in_a_tree_is_kept(build, tmp_path):
+    behind = make(tmp_path / "elsewhere", sentinel=False)
     (make(build / "topics/v1") / "link").symlink_to(behind)
     assert cleanup.clean([]) == "removed build/topics/v1"
     assert (behind / "content").is_file()
 
 
-def test_a_running_build_is_left_alone_and_told(build):
+def test_a_running_build_is_kept_and_listed(build):
     running = make(build / ".work/topics-v1-abc")
     make(build / "topics/v1")
     with (running / SENTINEL).open() as sentinel:

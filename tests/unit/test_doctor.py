@@ -55,7 +55,7 @@ def run(*arguments):
 
 
 class TestArguments:
-    def test_the_default_release_is_looked_at(self):
+    def test_the_default_image_is_that_of_the_default_release(self):
         options = parse_arguments([])
         assert (options.image, options.slim) == (DEFAULT.triton_image, DEFAULT.slim_image)
 
@@ -64,7 +64,7 @@ class TestArguments:
         assert parse_arguments(["--base-image", "mine:1", "--slim-image", "small:1"]).slim == "small:1"
 
     @pytest.mark.parametrize("arguments", [["--unknown"], ["more"], ["--base-image", "Bad Name"], ["--base-image"]])
-    def test_a_mistake_is_a_usage_error(self, arguments):
+    def test_invalid_arguments_are_a_usage_error(self, arguments):
         with pytest.raises(UsageError):
             parse_arguments(arguments)
 
@@ -80,7 +80,7 @@ def test_a_machine_without_docker(written):
     assert "no Docker engine answers" in text
 
 
-def test_json_is_one_object_with_all_of_it(written):
+def test_json_is_one_complete_object(written):
     with pytest.raises(FaultsFoundError):
         run("--json")
     whole = json.loads(written[0])
@@ -92,7 +92,7 @@ def test_json_is_one_object_with_all_of_it(written):
     assert whole["proof"] == []
 
 
-def test_the_default_image_that_is_not_there_is_a_warning(docker):
+def test_a_missing_default_image_is_a_warning(docker):
     text = run()
     assert f"{DEFAULT.triton_image} is not on the Docker engine" in text
     assert "docker pull" in text
@@ -115,7 +115,7 @@ def test_pull_pulls(docker, written):
     assert "cannot be pulled" in written[0]
 
 
-def test_no_proof_is_tried_with_a_fault(docker, written, monkeypatch):
+def test_no_proof_runs_after_a_fault(docker, written, monkeypatch):
     monkeypatch.setattr(doctor, "_prove", lambda *_: pytest.fail("it was tried"))
     with pytest.raises(FaultsFoundError):
         run("--prove")
@@ -146,14 +146,14 @@ class TestProof:
         assert "ok      3    batch 0  400   400" in run("--prove", "--base-image", "mine:1")
         assert arguments() == "utils.host.environment utils.diagnosis.prove --base-image mine:1"
 
-    def test_a_row_that_is_a_fault_decides_the_exit_code(self, child, written):
+    def test_a_faulty_row_sets_the_exit_code(self, child, written):
         row = ProofRow(status=FAULT, row=12, case="stub killed", must="ends", seen="runs", exit_code=8)
         child(f"print({json.dumps([vars(row)])!r})")
         with pytest.raises(FaultsFoundError, match="stub killed") as raised:
             run("--prove")
         assert raised.value.exit_code == 8
 
-    def test_a_proof_that_cannot_be_made(self, child, written):
+    def test_a_proof_that_fails_to_run(self, child, written):
         child("sys.exit(4)")
         with pytest.raises(FaultsFoundError, match="proof") as raised:
             run("--prove")

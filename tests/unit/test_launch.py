@@ -6,7 +6,7 @@ import pytest
 from utils import launch
 
 
-def test_a_module_runs_with_its_arguments_and_not_from_where_the_user_stands(tmp_path, monkeypatch, capsys):
+def test_a_module_runs_from_the_project_with_its_arguments(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["launch.py", "utils.cleanup", "--help"])
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     monkeypatch.setattr(launch.signal, "signal", lambda *_: None)  # the test runner keeps its own
@@ -17,7 +17,7 @@ def test_a_module_runs_with_its_arguments_and_not_from_where_the_user_stands(tmp
     assert "" not in sys.path
 
 
-def test_an_old_python_is_told_so_where_no_environment_has_a_newer_one(tmp_path, monkeypatch, capsys):
+def test_an_old_python_is_reported_without_a_newer_environment(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(launch, "__file__", str(tmp_path / "utils/launch.py"))
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").write_text("of another machine")
@@ -27,7 +27,7 @@ def test_an_old_python_is_told_so_where_no_environment_has_a_newer_one(tmp_path,
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_the_command_listens_ends_it_without_a_traceback(start_child, number):
+def test_an_early_signal_exits_without_a_traceback(start_child, number):
     code = (
         "import runpy, sys, time\n"
         "from utils import launch\n"

@@ -13,7 +13,7 @@ def context_file(make_pipeline, tmp_path):
     return write_context(context, tmp_path / "tree")
 
 
-def test_the_path_that_is_told_holds_a_whole_repository(context_file, tmp_path):
+def test_the_printed_path_has_a_complete_repository(context_file, tmp_path):
     output = tmp_path / "not there" / "yet"
     assert process([str(context_file), str(output)]) == str(output / "model_repository")
     check_repository(output / "model_repository", "topics")
@@ -29,19 +29,19 @@ def test_a_second_run_changes_nothing_and_is_refused(context_file, tmp_path):
     assert (tmp_path / "out" / "model_repository" / "mine").read_text() == "mine"
 
 
-def test_it_can_be_rendered_from_a_tree_that_was_moved(context_file, tmp_path):
+def test_a_moved_tree_can_be_rendered(context_file, tmp_path):
     context_file.parent.rename(tmp_path / "moved")
     process([str(tmp_path / "moved" / "context.json"), str(tmp_path / "out")])
     check_repository(tmp_path / "out" / "model_repository", "topics")
 
 
-def test_no_context_no_output(tmp_path):
+def test_a_missing_context_writes_nothing(tmp_path):
     with pytest.raises(RenderError, match=r"nowhere\.json' cannot be read"):
         process([str(tmp_path / "nowhere.json"), str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("argv", [[], ["context.json"], ["a", "b", "c"], ["a", "b", "--force"]])
-def test_wrong_arguments_point_to_the_help(argv):
+def test_wrong_arguments_mention_the_help(argv):
     with pytest.raises(UsageError, match=r"see process_template\.sh --help"):
         process(argv)

@@ -1,4 +1,4 @@
-"""What is said of a base image: from what look_inside.sh prints, which runs here on folders of the test's own."""
+"""Findings about a base image, from look_inside.sh, which runs on folders of the tests."""
 
 import platform
 import re
@@ -40,7 +40,7 @@ def inside(triton):
     return base_image.sections_of(done.stdout)
 
 
-def test_no_image_is_built_without_the_parts():
+def test_the_parts_are_those_of_the_image_build():
     text = (base_image.ROOT / "deploy/collect_runtime.sh").read_text()
     (pattern,) = re.findall(r'readonly ESSENTIAL="(.*)"', text)
     essential = re.compile(pattern.replace("${TRITON}", base_image.TRITON))
@@ -52,7 +52,7 @@ def statuses(findings):
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "says"),
+    ("name", "status", "text"),
     [
         (default_release(), OK, "ONNX Runtime"),
         ("26.06", OK, "26.06"),
@@ -65,9 +65,9 @@ def statuses(findings):
         ("", WARNING, "does not say"),
     ],
 )
-def test_release(name, status, says):
+def test_release(name, status, text):
     found = base_image.release(name)
-    assert found.status == status and says in found.found
+    assert found.status == status and text in found.found
     assert found.exit_code == (7 if status == FAULT else 0)
     assert bool(found.advice) == (status != OK)
 
@@ -76,7 +76,7 @@ def test_all_libraries_are_found(triton):
     assert statuses(base_image.libraries(inside(triton))) == [("libraries", OK)]
 
 
-def test_a_library_that_is_not_there_is_named_with_who_needs_it(triton):
+def test_a_missing_library_is_reported_with_its_user(triton):
     """One byte of the name that is written into the program is another."""
     backend = triton / "backends/onnxruntime/libtriton_onnxruntime.so"
     backend.write_bytes(backend.read_bytes().replace(LIBRARY.encode(), LIBRARY.replace("tinfo", "tinfx").encode()))
@@ -98,7 +98,7 @@ def test_a_library_in_tritons_own_folder_is_found(triton):
 
 
 @pytest.mark.parametrize("backend", ["python", "onnxruntime"])
-def test_a_backend_that_is_not_there(triton, backend):
+def test_a_missing_backend(triton, backend):
     shutil.rmtree(triton / "backends" / backend)
     looked = inside(triton)
     found = next(iter(base_image.backends(looked["backends"])))
@@ -143,7 +143,7 @@ class TestPython:
         assert base_image.python([], "x86_64").status == FAULT
 
     @pytest.mark.parametrize(
-        ("code", "says", "status"),
+        ("code", "text", "status"),
         [
             ("print('the cache has the 3 serving wheels for it')", "3.12, the cache has the 3", OK),
             ("import sys; sys.exit('error: there is no wheel of x; choose another')", "no wheel of x", FAULT),
@@ -151,14 +151,14 @@ class TestPython:
             ("import time; time.sleep(60)", "no answer on its wheels", WARNING),
         ],
     )
-    def test_the_wheels_for_it(self, tmp_path, monkeypatch, code, says, status):
+    def test_the_wheels_for_it(self, tmp_path, monkeypatch, code, text, status):
         monkeypatch.setattr(type(base_image.FACTORY), "is_ready", lambda self: True)
         monkeypatch.setattr(base_image, "WHEEL_SECONDS", 1)
         (tmp_path / "utils").mkdir()
         (tmp_path / "utils/launch.py").write_text(code)
         monkeypatch.setattr(base_image, "ROOT", tmp_path)
         found = base_image.python(["3.12"], "x86_64")
-        assert found.status == status and says in found.found
+        assert found.status == status and text in found.found
 
     def test_no_environment_to_ask_with(self, monkeypatch):
         monkeypatch.setattr(type(base_image.FACTORY), "is_ready", lambda self: False)

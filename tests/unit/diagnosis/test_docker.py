@@ -1,4 +1,4 @@
-"""What is said of Docker's client, builder and engine. The clients are stubs on a PATH of the test's own."""
+"""Findings about Docker's client, builder and engine. The clients are stubs on PATH."""
 
 import json
 
@@ -13,7 +13,7 @@ IMAGE = "nvcr.io/nvidia/tritonserver:26.08-py3"
 
 @pytest.fixture
 def stub(tmp_path, monkeypatch):
-    """stub(...) puts a docker on PATH: its version, with or without buildx, whose engine says `info` (None: none)."""
+    """stub(...) puts a docker on PATH: version, with or without buildx, `info` from its engine (None: no engine)."""
     monkeypatch.setenv("PATH", str(tmp_path))  # and none of this machine's
     monkeypatch.setenv("DOCKER_HOST", "unix:///the/socket")
 
@@ -75,20 +75,20 @@ def test_the_legacy_builder(stub):
     assert by_check()[0]["Docker builder"].status == WARNING
 
 
-def test_an_engine_of_a_machine_that_triton_is_not_made_for(stub):
+def test_an_engine_of_an_unsupported_machine(stub):
     stub(info={**INFO, "Architecture": "s390x"})
     found = by_check()[0]["Docker engine"]
     assert found.status == FAULT and "s390x" in found.found
 
 
-def test_an_engine_elsewhere(stub):
+def test_an_engine_on_another_machine(stub):
     stub(info={**INFO, "DockerRootDir": "/no/such/folder"})
     found = by_check()[0]["disk, engine"]
     assert found.status == WARNING and "another machine" in found.found
 
 
 @pytest.mark.parametrize(("has_image", "status"), [(True, OK), (False, WARNING)])
-def test_a_base_image_that_must_be_pulled_needs_room(stub, monkeypatch, has_image, status):
+def test_a_missing_base_image_needs_space(stub, monkeypatch, has_image, status):
     from utils.diagnosis import machine
 
     monkeypatch.setattr(machine, "free_bytes", lambda folder: 10_000_000_000)

@@ -43,7 +43,7 @@ def test_the_table_of_the_proof_is_aligned():
     ]
 
 
-def test_a_sentence_of_the_project_is_split_into_what_happened_and_what_to_do():
+def test_an_error_is_split_into_fault_and_advice():
     found = fault_of("engine", ImageError("no engine answers; start it, or use --no-image"))
     assert (found.found, found.advice) == ("no engine answers", "start it, or use --no-image")
     assert (found.status, found.exit_code) == (FAULT, ImageError.exit_code)

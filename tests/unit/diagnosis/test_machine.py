@@ -1,4 +1,4 @@
-"""What is said of Python, environments, disk and cache, each in the states a machine can be in."""
+"""Findings about Python, environments, disk and cache."""
 
 import dataclasses
 import sys
@@ -36,11 +36,11 @@ def complete(environment):
 
 
 class TestPython:
-    def test_one_that_can_make_environments(self, environment):
+    def test_a_complete_python(self, environment):
         found = machine.python()
         assert found.status == OK and sys.executable in found.found
 
-    def test_one_without_ensurepip(self, environment, monkeypatch):
+    def test_a_python_without_ensurepip(self, environment, monkeypatch):
         monkeypatch.setenv("PATH", "/nowhere")
         monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
         found = machine.python()
@@ -53,19 +53,19 @@ class TestPython:
         monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
         assert machine.python().status == OK
 
-    def test_one_newer_than_the_requirements(self, environment, monkeypatch):
+    def test_a_python_newer_than_the_requirements(self, environment, monkeypatch):
         monkeypatch.setattr(machine, "TRIED_PYTHONS", ((3, 8), (3, 9)))
         found = machine.python()
         assert found.status == WARNING and "3.8 to 3.9" in found.advice
 
-    def test_it_does_not_matter_once_the_environment_is_made(self, environment, monkeypatch):
+    def test_a_ready_environment_needs_no_ensurepip(self, environment, monkeypatch):
         complete(environment)
         monkeypatch.setattr(machine, "TRIED_PYTHONS", ((3, 8), (3, 9)))
         assert machine.python().status == OK
 
 
 class TestEnvironment:
-    def test_not_made(self, environment):
+    def test_not_created(self, environment):
         found = machine.environment_of(environment)
         assert found.status == OK and "not made yet" in found.found
 
@@ -73,7 +73,7 @@ class TestEnvironment:
         complete(environment)
         assert "is complete" in machine.environment_of(environment).found
 
-    def test_of_other_requirements(self, environment):
+    def test_other_requirements(self, environment):
         complete(environment)
         environment.requirements[0].write_text("numpy\ntorch\n")
         found = machine.environment_of(environment)
@@ -101,14 +101,14 @@ def test_room(tmp_path, monkeypatch, free, status):
     assert str(tmp_path) in found.found
 
 
-def test_an_environment_to_be_made_needs_room_as_well(environment, monkeypatch):
+def test_a_missing_environment_needs_space(environment, monkeypatch):
     monkeypatch.setattr(machine, "free_bytes", lambda folder: 2 * GB)
     assert machine.build_folder().status == FAULT
     complete(environment)
     assert machine.build_folder().status == WARNING
 
 
-def test_a_build_folder_that_cannot_be_written_to(monkeypatch):
+def test_a_read_only_build_folder(monkeypatch):
     monkeypatch.setattr(machine.os, "access", lambda place, mode: False)
     found = machine.build_folder()
     assert (found.status, found.exit_code) == (FAULT, 2)
@@ -128,15 +128,15 @@ class TestCache:
         assert found.status == OK
         assert "wheels 3 MB, graphs 0 MB" in found.found and "at most 20.0 GB" in found.found
 
-    def test_switched_off(self, monkeypatch):
+    def test_disabled(self, monkeypatch):
         monkeypatch.setenv(machine.BOUND_VARIABLE, "0")
         assert "keeps no graph" in machine.cache().found
 
-    def test_a_limit_that_is_no_number(self, monkeypatch):
+    def test_an_invalid_limit(self, monkeypatch):
         monkeypatch.setenv(machine.BOUND_VARIABLE, "20GB")
         found = machine.cache()
         assert found.status == WARNING and "'20GB' is no number" in found.found
 
-    def test_a_folder_that_cannot_be_written_to(self, monkeypatch):
+    def test_a_read_only_folder(self, monkeypatch):
         monkeypatch.setattr(machine.os, "access", lambda place, mode: False)
         assert "XDG_CACHE_HOME" in machine.cache().advice

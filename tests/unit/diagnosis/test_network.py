@@ -52,7 +52,7 @@ class TestHub:
         ("fault", "status"),
         [(None, OK), ("404", OK), ("401", WARNING), ("407", WARNING), ("503", WARNING), ("hang", WARNING)],
     )
-    def test_what_it_answers(self, monkeypatch, fault, status):
+    def test_its_answer(self, monkeypatch, fault, status):
         with Server(fault) as server:
             monkeypatch.setenv("HF_ENDPOINT", f"{server.url}/")
             started = time.monotonic()
@@ -60,7 +60,7 @@ class TestHub:
             assert time.monotonic() - started < 3
             assert server.requests[0][1] == "/api/models?limit=1"
 
-    def test_a_token_that_is_set_satisfies_the_hub(self, monkeypatch):
+    def test_a_token_is_accepted(self, monkeypatch):
         monkeypatch.setenv("HF_TOKEN", "hf_123456")
         with Server("401") as server:
             monkeypatch.setenv("HF_ENDPOINT", server.url)
@@ -82,12 +82,12 @@ class TestHub:
         monkeypatch.setenv("HF_ENDPOINT", "http://me:secret@127.0.0.1:9")
         assert "secret" not in str(network.hub())
 
-    def test_offline_by_choice(self, monkeypatch):
+    def test_offline_mode(self, monkeypatch):
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         monkeypatch.setenv("HF_ENDPOINT", UNUSED)
         assert network.hub().status == OK
 
-    def test_a_certificate_file_that_is_none(self, monkeypatch, tmp_path):
+    def test_an_invalid_certificate_file(self, monkeypatch, tmp_path):
         monkeypatch.setenv("HF_ENDPOINT", "https://127.0.0.1:9")
         (tmp_path / "bundle").write_text("nothing")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "bundle"))
@@ -100,7 +100,7 @@ class TestClearml:
         assert found.status == WARNING and "not configured" in found.found
 
     @pytest.mark.parametrize(("fault", "status"), [(None, OK), ("no api", WARNING), ("hang", WARNING)])
-    def test_what_it_answers(self, monkeypatch, fault, status):
+    def test_its_answer(self, monkeypatch, fault, status):
         with ClearmlServer({}, fault) as server:
             monkeypatch.setenv("CLEARML_API_HOST", server.url)
             assert network.clearml().status == status
@@ -117,25 +117,25 @@ class TestClearml:
 class TestPackageIndex:
     @pytest.fixture
     def pip(self, tmp_path, monkeypatch):
-        def make(code, said=""):
-            (tmp_path / "pip.py").write_text(f"import sys\nprint({said!r}, file=sys.stderr)\nsys.exit({code})\n")
+        def make(code, expected=""):
+            (tmp_path / "pip.py").write_text(f"import sys\nprint({expected!r}, file=sys.stderr)\nsys.exit({code})\n")
             monkeypatch.setattr(network.wheelhouse, "find_pip", lambda: [sys.executable, str(tmp_path / "pip.py")])
 
         return make
 
-    def test_in_reach(self, pip):
+    def test_reachable(self, pip):
         pip(0)
         assert network.package_index().status == OK
 
     @pytest.mark.parametrize(("ready", "status", "code"), [(True, WARNING, 0), (False, FAULT, 2)])
-    def test_out_of_reach_is_a_fault_only_while_there_is_no_environment(self, pip, monkeypatch, ready, status, code):
+    def test_unreachable_is_a_fault_only_without_an_environment(self, pip, monkeypatch, ready, status, code):
         pip(1, "ERROR: no such host")
         monkeypatch.setattr(type(network.FACTORY), "is_ready", lambda self: ready)
         found = network.package_index()
         assert (found.status, found.exit_code) == (status, code)
         assert "ERROR: no such host" in found.found
 
-    def test_pips_own_configuration_counts(self, monkeypatch, tmp_path):
+    def test_the_configuration_of_pip_is_used(self, monkeypatch, tmp_path):
         """The real pip, limited to an empty folder."""
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
@@ -144,21 +144,21 @@ class TestPackageIndex:
 
 class TestRegistry:
     @pytest.mark.parametrize(
-        ("body", "status", "says"),
+        ("body", "status", "text"),
         [
             ("echo '{}'", OK, "can be pulled"),
             ("echo 'denied: no such image' >&2; exit 1", WARNING, "denied: no such image"),
             ("exec sleep 60", WARNING, "no answer in 1 s"),
         ],
     )
-    def test_what_it_answers(self, tmp_path, monkeypatch, body, status, says):
+    def test_its_answer(self, tmp_path, monkeypatch, body, status, text):
         monkeypatch.setattr(network, "ANSWER_SECONDS", 0.5)
         program = tmp_path / "docker"
         program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/call\n{body}\n')
         program.chmod(0o755)
         engine = Engine(client=DockerClient(program=program, builder=BUILT_IN))
         found = network.registry(engine, "a.example/b:1")
-        assert found.status == status and says in found.found
+        assert found.status == status and text in found.found
         assert (tmp_path / "call").read_text() == "manifest inspect a.example/b:1\n"
 
 
@@ -172,6 +172,6 @@ class TestRunning:
         assert time.monotonic() - started < 5
         assert [(each.check, each.status) for each in findings] == [("slow", WARNING), ("quick", OK)]
 
-    def test_one_that_fails_is_a_warning(self):
+    def test_a_failing_check_is_a_warning(self):
         (found,) = network.Running([("odd", Path("/no/such/file").stat)]).findings()
         assert found.status == WARNING and "FileNotFoundError" in found.found

@@ -54,7 +54,7 @@ class TestStubKilled:
         row = kill_stub(docker(code="0"))
         assert (row.status, row.exit_code) == (FAULT, 8)
 
-    def test_the_container_goes_on(self, docker, monkeypatch):
+    def test_the_container_keeps_running(self, docker, monkeypatch):
         monkeypatch.setattr(prove, "END_SECONDS", 0.5)
         row = kill_stub(docker(running="true", code="0"))
         assert row.status == FAULT and "still running after 0.5 s" in row.seen
@@ -64,7 +64,7 @@ class TestStubKilled:
         assert row.status == FAULT and "no stub could be killed (list index" in row.seen
 
 
-def test_a_build_that_fails_is_the_only_row_and_is_cleared_up(docker, tmp_path, monkeypatch, capfd):
+def test_a_failed_build_is_the_only_row_and_is_removed(docker, tmp_path, monkeypatch, capfd):
     docker()
     monkeypatch.setattr(prove, "ROOT", tmp_path)
     monkeypatch.setattr(sample_model, "make", lambda folder: folder)
@@ -84,7 +84,7 @@ exit 7
         7,
         "exit code 7: the server ended; its log says: ModuleNotFoundError: no x",
     )
-    said = capfd.readouterr().err
-    assert "--base-image base:1 --release 24.10" in said and "first line" in said
-    assert "continue with" not in said, "what was made is removed"
+    errors = capfd.readouterr().err
+    assert "--base-image base:1 --release 24.10" in errors and "first line" in errors
+    assert "continue with" not in errors, "what was made is removed"
     assert "rmi --force tritoned_doctor-" in docker.calls()

@@ -1,4 +1,4 @@
-"""Which answers pass as right, and what the row says of a wrong one. The server is scripted."""
+"""Right and wrong answers and their rows. The server is scripted."""
 
 import json
 
@@ -45,7 +45,7 @@ def refusal(text):
 
 
 @pytest.mark.parametrize(
-    ("case", "reply", "says"),
+    ("case", "reply", "seen"),
     [
         (ACCEPTED, Reply(200, GOOD), ""),
         (ACCEPTED, Reply(500, refusal("broken")), "500"),
@@ -59,31 +59,31 @@ def refusal(text):
         (REFUSED, Reply(400, b"no JSON"), "in no JSON"),
     ],
 )
-def test_an_answer(case, reply, says):
+def test_an_answer(case, reply, seen):
     wrong = wrong_answer(reply, case, case.says)
-    assert says in wrong and bool(wrong) == bool(says)
+    assert seen in wrong and bool(wrong) == bool(seen)
 
 
-def test_a_right_answer_is_a_row_that_is_ok():
+def test_a_right_answer_is_ok():
     found = row(8, "spaces", "200", "", Scripted(), GOOD, good="200")
     assert (found.status, found.seen, found.exit_code) == (OK, "200", 0)
 
 
 @pytest.mark.parametrize(
-    ("target", "wrong", "says"),
+    ("target", "wrong", "seen"),
     [
         (Scripted(), "500: broken", "500: broken"),
         (Scripted(ready=False), "", "not ready afterwards"),
         (Scripted(Reply(200, b"{}")), "", "answered otherwise afterwards"),
     ],
 )
-def test_a_wrong_answer_or_a_harmed_server_is_a_fault(target, wrong, says):
+def test_a_wrong_answer_or_a_harmed_server_is_a_fault(target, wrong, seen):
     found = row(8, "spaces", "200", wrong, target, GOOD)
     assert (found.status, found.exit_code) == (FAULT, 8)
-    assert says in found.seen
+    assert seen in found.seen
 
 
-def test_a_server_that_ends_leaves_a_whole_table(monkeypatch):
+def test_a_lost_server_leaves_a_complete_table(monkeypatch):
     monkeypatch.setattr(request_rows, "open_over_grpc", lambda address: ["get_log_settings"])
     rows = list(request_rows.request_rows(Dying(answers=2), "127.0.0.1:9"))
     assert len(rows) == len(CASES) + 3

@@ -3,7 +3,7 @@
 from utils.diagnosis import sample_model
 
 
-def test_two_are_equal(tmp_path):
+def test_the_sample_model_is_reproducible(tmp_path):
     first, second = (sample_model.make(tmp_path / name) for name in ("one", "two"))
     names = {path.name for path in first.iterdir()}
     assert names >= {"config.json", "model.safetensors", "tokenizer.json"}

@@ -1,4 +1,4 @@
-"""The whole table of damages is in tests/bad_input; here is what is certain and what is not."""
+"""Certain and uncertain faults; the table of damages is in tests/bad_input."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ def checkpoint(tmp_path, shapes):
     return Checkpoint(source=tmp_path / "model.safetensors", shapes=shapes)
 
 
-def test_one_file_comes_before_shards_and_both_before_pickles(tmp_path):
+def test_one_file_has_priority_over_shards_and_pickles(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"never looked at")
     (tmp_path / "model.safetensors.index.json").write_text("never looked at")
     write_safetensors(tmp_path / "model.safetensors", HEAD)
@@ -56,13 +56,13 @@ def test_shards_are_read_through_their_index(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["training_args.bin", "optimizer.pt", "README.md"])
-def test_no_weights_no_build(tmp_path, name):
+def test_missing_weights_are_refused(tmp_path, name):
     (tmp_path / name).touch()
     with pytest.raises(SourceError, match=r"has no weights; model\.safetensors .* beside config\.json"):
         read_checkpoint(tmp_path, allow_pickle=False)
 
 
-def test_a_pickle_that_is_allowed_tells_nothing_of_itself(tmp_path):
+def test_an_allowed_pickle_is_not_inspected(tmp_path):
     import torch
 
     torch.save({}, tmp_path / "pytorch_model.bin")
@@ -84,12 +84,12 @@ def test_a_pickle_that_is_allowed_tells_nothing_of_itself(tmp_path):
         ("of-the-future", {}),
     ],
 )
-def test_heads_that_are_there_or_may_be(tmp_path, model_type, shapes):
+def test_existing_and_unknown_heads_are_accepted(tmp_path, model_type, shapes):
     check_head(checkpoint(tmp_path, shapes), config(model_type), SourceRequirements())
 
 
 @pytest.mark.parametrize(
-    ("model_type", "shapes", "said"),
+    ("model_type", "shapes", "expected"),
     [
         ("bert", {"bert.pooler.dense.weight": (8, 8), "cls.predictions.bias": (8,)}, "no classification head"),
         (
@@ -103,10 +103,10 @@ def test_heads_that_are_there_or_may_be(tmp_path, model_type, shapes):
         ("qwen2", {"score.weight": (1, 8)}, "has 1 outputs (score.weight) but config.json speaks of 2"),
     ],
 )
-def test_heads_that_are_not_there_or_others(tmp_path, model_type, shapes, said):
+def test_missing_and_other_heads_are_refused(tmp_path, model_type, shapes, expected):
     with pytest.raises(SourceError) as refusal:
         check_head(checkpoint(tmp_path, shapes), config(model_type), SourceRequirements())
-    assert said in str(refusal.value)
+    assert expected in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_heads_that_are_not_there_or_others(tmp_path, model_type, shapes, said):
         ("feature-extraction", ("BertForTokenClassification",), False),
     ],
 )
-def test_a_head_of_another_task_by_the_same_name(export_task, architectures, refused):
-    """Both classes of BERT call theirs `classifier`."""
-    said = "is of a Bert.* the task wants a class that ends in For.*Classification; .*another --task"
-    with pytest.raises(SourceError, match=said) if refused else contextlib.nullcontext():
+def test_a_head_of_another_task_with_the_same_name_is_refused(export_task, architectures, refused):
+    """Both classes of BERT name their head `classifier`."""
+    expected = "is of a Bert.* the task wants a class that ends in For.*Classification; .*another --task"
+    with pytest.raises(SourceError, match=expected) if refused else contextlib.nullcontext():
         check_class(config(architectures=architectures), SourceRequirements(export_task=export_task))
 
 
@@ -140,7 +140,7 @@ def test_another_task_has_another_head(tmp_path):
 
 
 @pytest.mark.parametrize("export_task", HEADS)
-def test_the_table_of_heads_is_that_of_transformers(export_task):
+def test_the_table_of_heads_equals_transformers(export_task):
     """Each type's class has a module of that name. perceiver decodes to its labels without one."""
     import dis
     import inspect
@@ -161,7 +161,7 @@ def test_the_table_of_heads_is_that_of_transformers(export_task):
         assert known[model_type.replace("_", "-")] in made, model_type
 
 
-def test_how_many_tokens_a_model_knows(tmp_path):
+def test_the_number_of_tokens_of_a_model(tmp_path):
     assert embedding_rows(checkpoint(tmp_path, HEAD), config(vocab_size=99)) == 6
     assert embedding_rows(checkpoint(tmp_path, {"a.position_embeddings.weight": (7, 4)}), config(vocab_size=99)) == 99
     assert embedding_rows(checkpoint(tmp_path, {"wte.weight": None}), config(vocab_size=99)) == 99

@@ -32,7 +32,7 @@ def sources(model, tokenizer=None, labels=None):
     )
 
 
-def test_the_labels_of_the_model(model, tmp_path):
+def test_the_model_s_own_labels(model, tmp_path):
     metadata = fetch_metadata(sources(model), tmp_path / "work")
     assert metadata.labels.texts == ("from config", "too")
     assert metadata.config.head_size == 2
@@ -52,20 +52,22 @@ def test_three_references_have_three_revisions(model, tmp_path, capsys):
     assert metadata.tokenizer.path == other
     assert set(metadata.revisions) == {"model", "tokenizer", "labels"}
     assert len(set(metadata.revisions.values())) == 3
-    said = capsys.readouterr().err
+    expected = capsys.readouterr().err
     for name, reference in (("model", model), ("tokenizer", other), ("labels", labels)):
-        assert f"{name}: {reference} is revision {metadata.revisions[name]}" in said
+        assert f"{name}: {reference} is revision {metadata.revisions[name]}" in expected
 
 
 def test_one_reference_is_resolved_and_fetched_once(model, tmp_path, monkeypatch):
-    asked = []
+    limits = []
     resolve = bounded.resolve
-    monkeypatch.setattr(bounded, "resolve", lambda reference, limit: asked.append(limit) or resolve(reference, limit=1))
+    monkeypatch.setattr(
+        bounded, "resolve", lambda reference, limit: limits.append(limit) or resolve(reference, limit=1)
+    )
     fetch_metadata(sources(model, model, model), tmp_path / "work")
-    assert asked == [30]
+    assert limits == [30]
 
 
-def test_labels_that_do_not_fit_the_head_are_refused_before_any_weights(model, tmp_path):
+def test_a_wrong_number_of_labels_is_refused_before_weights(model, tmp_path):
     labels = tmp_path / "labels.json"
     labels.write_text('["x", "y", "z"]')
     (model / "model.safetensors").unlink()
@@ -74,17 +76,17 @@ def test_labels_that_do_not_fit_the_head_are_refused_before_any_weights(model, t
 
 
 def test_the_model_with_its_weights(model, tmp_path):
-    wanted = sources(model)
-    metadata = fetch_metadata(wanted, tmp_path / "work")
-    assert fetch_model(wanted, metadata, tmp_path / "work") == model
+    spec = sources(model)
+    metadata = fetch_metadata(spec, tmp_path / "work")
+    assert fetch_model(spec, metadata, tmp_path / "work") == model
     (model / "model.safetensors").unlink()
     with pytest.raises(SourceError, match="has no weights"):
-        fetch_model(wanted, metadata, tmp_path / "work")
+        fetch_model(spec, metadata, tmp_path / "work")
 
 
 @pytest.mark.parametrize("argument", ["MODEL", "TOKENIZER", "ID2LABEL"])
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "expected"),
     [
         ("./nowhere", "'./nowhere' is no file or folder"),
         ("/no/where", "'/no/where' is no file or folder"),
@@ -92,22 +94,22 @@ def test_the_model_with_its_weights(model, tmp_path):
         ("user/name@v1", "write hf:user/name@v1"),
     ],
 )
-def test_a_path_that_is_not_there_is_told_at_once(model, argument, reference, said):
+def test_a_missing_path_is_reported_at_once(model, argument, reference, expected):
     references = {"MODEL": str(model), "TOKENIZER": str(model), "ID2LABEL": str(model), argument: reference}
     with pytest.raises(SourceError) as refusal:
         require_local(sources(*references.values()))
     assert refusal.value.exit_code == 3
     assert str(refusal.value).startswith(f"{argument} ")
-    assert said in str(refusal.value)
-    assert ("hf:" in str(refusal.value)) == ("hf:" in said)
+    assert expected in str(refusal.value)
+    assert ("hf:" in str(refusal.value)) == ("hf:" in expected)
 
 
 @pytest.mark.parametrize("reference", ["hf:no/such", "clearml:0123456789abcdef0123456789abcdef", "s3://bucket/prefix"])
-def test_a_remote_reference_is_not_looked_for_on_this_disk(model, reference):
+def test_a_remote_reference_is_not_a_local_path(model, reference):
     require_local(sources(reference, reference, reference))
 
 
-def test_no_label_file_is_no_fault(model):
+def test_a_label_file_is_optional(model):
     require_local(sources(model))
 
 
@@ -122,7 +124,7 @@ def test_an_unknown_storage_is_a_usage_error():
         parse_reference("gs:bucket/model")
 
 
-def test_the_old_layout_of_sentence_transformers_is_followed(model, tmp_path):
+def test_the_old_layout_of_sentence_transformers_is_read(model, tmp_path):
     """The model, its weights and its tokenizer in 0_Transformer, and modules.json above them."""
     old = tmp_path / "old"
     old.mkdir()
@@ -150,7 +152,7 @@ def remote(model, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "expected"),
     [
         ("config.json", "{", "'hf:user/name@v1/config.json' is not valid JSON"),
         ("config.json", '{"model_type": "bert"}', "'hf:user/name@v1/config.json' holds no id2label"),
@@ -158,14 +160,14 @@ def remote(model, monkeypatch):
         ("config.json", '{"model_type": "bert", "vocab_size": "many"}', "'hf:user/name@v1/config.json' has vocab_size"),
     ],
 )
-def test_an_error_names_what_the_user_wrote(model, remote, tmp_path, file, content, said):
+def test_an_error_names_the_reference_of_the_user(model, remote, tmp_path, file, content, expected):
     (model / file).write_text(content)
-    with pytest.raises(SourceError, match=said) as refused:
+    with pytest.raises(SourceError, match=expected) as refused:
         fetch_metadata(remote, tmp_path / "work")
     assert str(tmp_path) not in str(refused.value)
 
 
-def test_so_it_does_for_weights_that_come_later(model, remote, tmp_path):
+def test_an_error_in_weights_names_the_reference_of_the_user(model, remote, tmp_path):
     metadata = fetch_metadata(remote, tmp_path / "work")
     assert metadata.labels.source == "hf:user/name@v1/config.json"
     (model / "model.safetensors").write_bytes(b"cut")

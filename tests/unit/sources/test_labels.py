@@ -56,14 +56,14 @@ def test_ten_and_more_labels_are_ordered_as_numbers(tmp_path):
 
 
 @pytest.mark.parametrize("escaped", [True, False])
-def test_labels_come_out_as_they_went_in(tmp_path, escaped):
+def test_labels_are_kept_unchanged(tmp_path, escaped):
     file = tmp_path / "id2label.json"
     content = {str(index): label for index, label in enumerate(AWKWARD)}
     file.write_text(json.dumps(content, ensure_ascii=escaped), encoding="utf-8")
     assert read_labels(file, head_size=len(AWKWARD)).texts == AWKWARD
 
 
-def test_a_label_may_stand_twice_when_it_is_wanted(tmp_path):
+def test_duplicate_labels_can_be_allowed(tmp_path):
     file = save(tmp_path / "l.json", ["x", "same", "y", "same"])
     with pytest.raises(SourceError, match=r"labels 1 and 3 are both 'same', .*; rename one.*--allow-duplicate-labels"):
         read_labels(file, head_size=4)
@@ -73,17 +73,17 @@ def test_a_label_may_stand_twice_when_it_is_wanted(tmp_path):
     )
 
 
-def test_placeholders_are_labels_when_they_are_wanted(tmp_path):
+def test_placeholder_labels_can_be_allowed(tmp_path):
     file = save(tmp_path / "l.json", {"0": "LABEL_0", "1": "LABEL_1"})
     with pytest.raises(SourceError, match=r"label 0 is the placeholder 'LABEL_0', .*--allow-placeholder-labels"):
         read_labels(file, head_size=2)
-    wanted = SourceRequirements(allow_placeholder_labels=True)
-    assert read_labels(file, head_size=2, requirements=wanted).texts == ("LABEL_0", "LABEL_1")
+    allowed = SourceRequirements(allow_placeholder_labels=True)
+    assert read_labels(file, head_size=2, requirements=allowed).texts == ("LABEL_0", "LABEL_1")
     config = save(tmp_path / "config.json", {"model_type": "bert"})
-    assert labels_of_config(config, head_size=2, requirements=wanted).texts == ("LABEL_0", "LABEL_1")
+    assert labels_of_config(config, head_size=2, requirements=allowed).texts == ("LABEL_0", "LABEL_1")
 
 
-def test_label2id_is_told(tmp_path, capsys):
+def test_label2id_is_noted(tmp_path, capsys):
     file = save(tmp_path / "l.json", {"x": 0, "y": 1})
     read_labels(file, head_size=2)
     assert capsys.readouterr().err == f'  labels: {file} is read as label2id ("x": 0, "y": 1)\n'
@@ -98,7 +98,7 @@ def test_labels_are_read_before_the_head_is_known(tmp_path):
         require_count(labels, 3)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+def test_a_byte_order_mark_is_ignored(tmp_path):
     file = tmp_path / "id2label.json"
     file.write_bytes(b"\xef\xbb\xbf" + b'{"0": "x"}')
     assert read_labels(file, head_size=1).texts == ("x",)
@@ -111,14 +111,14 @@ def test_a_folder_is_searched_for_its_label_file(tmp_path, name):
     assert read_labels(tmp_path, head_size=1).source == str(tmp_path / name)
 
 
-def test_a_label_file_comes_before_the_config_of_the_same_folder(tmp_path):
+def test_a_label_file_has_priority_over_the_config(tmp_path):
     save(tmp_path / "config.json", {"id2label": {"0": "LABEL_0"}})
     save(tmp_path / "id2label.json", {"0": "mine"})
     assert read_labels(tmp_path, head_size=1).texts == ("mine",)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ("{", ["is not JSON", "accepted are"]),
         ("", ["is not JSON"]),
@@ -149,13 +149,13 @@ def test_a_label_file_comes_before_the_config_of_the_same_folder(tmp_path):
         ('["a", "b", "c"]', ["3 labels", "2 outputs"]),
     ],
 )
-def test_refusals_name_the_file_and_the_fault(tmp_path, content, said):
+def test_refusals_name_the_file_and_the_fault(tmp_path, content, expected):
     file = tmp_path / "labels.json"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(SourceError) as refusal:
         read_labels(file, head_size=2)
     assert refusal.value.exit_code == 3
-    for words in [str(file), *said]:
+    for words in [str(file), *expected]:
         assert words in str(refusal.value)
 
 
@@ -166,14 +166,14 @@ def test_a_file_that_is_not_utf_8_names_the_byte(tmp_path):
         read_labels(file, head_size=1)
 
 
-def test_utf_16_without_a_mark_is_told_by_its_zeros(tmp_path):
+def test_utf_16_without_a_mark_is_recognised(tmp_path):
     file = tmp_path / "labels.json"
     file.write_bytes('["a"]'.encode("utf-16-le"))
     with pytest.raises(SourceError, match=r"not UTF-8 \(UTF-16, by its zeros\); save it as UTF-8"):
         read_labels(file, head_size=1)
 
 
-def test_a_missing_file_tells_of_the_dash(tmp_path):
+def test_a_missing_file_suggests_the_dash(tmp_path):
     with pytest.raises(SourceError, match=r"nowhere\.json' does not exist; give a JSON file, or - to use"):
         read_labels(tmp_path / "nowhere.json", head_size=1)
 

@@ -27,7 +27,7 @@ def folder_with(tmp_path, content):
         ({"num_labels": 3, "problem_type": "regression"}, 3, "regression"),
     ],
 )
-def test_the_head_is_counted_as_transformers_counts_it(tmp_path, content, head_size, problem_type):
+def test_the_head_size_equals_transformers(tmp_path, content, head_size, problem_type):
     folder = folder_with(tmp_path, {"model_type": "bert", **content})
     config = read_model_config(folder)
     assert (config.model_type, config.head_size, config.problem_type) == ("bert", head_size, problem_type)
@@ -46,7 +46,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ("{", ["not valid JSON", "save the model again"]),
         ("[" * 100_000, ["not valid JSON"]),
@@ -65,16 +65,16 @@ def test_a_byte_order_mark_does_no_harm(tmp_path):
         ('{"model_type": "bert", "problem_type": {}}', ["problem_type", "known are"]),
     ],
 )
-def test_refusals_name_the_file_and_the_fault(tmp_path, content, said):
+def test_refusals_name_the_file_and_the_fault(tmp_path, content, expected):
     folder = folder_with(tmp_path, content)
     with pytest.raises(SourceError) as refusal:
         read_model_config(folder)
     assert refusal.value.exit_code == 3
-    for words in [str(folder / "config.json"), *said]:
+    for words in [str(folder / "config.json"), *expected]:
         assert words in str(refusal.value)
 
 
-def test_a_folder_without_a_config_and_a_file_are_told_apart(tmp_path):
+def test_a_folder_without_a_config_and_a_file_are_refused(tmp_path):
     with pytest.raises(SourceError, match=r"has no config\.json; give the folder that save_pretrained\(\) wrote"):
         read_model_config(tmp_path)
     (tmp_path / "model.bin").touch()
@@ -83,7 +83,7 @@ def test_a_folder_without_a_config_and_a_file_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ({"auto_map": {"AutoModel": "code.Model"}}, ["code of the model's own", "trust_remote_code", "auto_map"]),
         ({"quantization_config": {"quant_method": "gptq"}}, ["quantised weights (gptq)", "as it was before"]),
@@ -93,20 +93,20 @@ def test_a_folder_without_a_config_and_a_file_are_told_apart(tmp_path):
         ({"id2label": {"a": 0}}, ["the key 'a' in id2label", "0, 1, 2"]),
     ],
 )
-def test_what_transformers_would_stumble_over_later(tmp_path, content, said):
+def test_values_that_transformers_cannot_load_are_refused(tmp_path, content, expected):
     with pytest.raises(SourceError) as refusal:
         read_model_config(folder_with(tmp_path, {"model_type": "bert", **content}))
-    assert all(words in str(refusal.value) for words in said)
+    assert all(words in str(refusal.value) for words in expected)
 
 
-def test_an_adapter_is_no_model(tmp_path):
+def test_an_adapter_is_refused(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(SourceError, match=r"adapter of a PEFT fine-tuning; merge it"):
         read_model_config(tmp_path)
 
 
 @pytest.mark.parametrize("adapter", ["{}", '{"peft_type": "LORA"}', "not json"])
-def test_an_adapter_beside_whole_weights_is_not_left_out(tmp_path, adapter):
+def test_an_adapter_beside_whole_weights_is_refused(tmp_path, adapter):
     """With peft installed, transformers adds the adapter to the weights; without, it does not."""
     folder = folder_with(tmp_path, {"model_type": "bert"})
     (folder / "adapter_config.json").write_text(adapter)
@@ -126,7 +126,7 @@ def test_an_adapter_beside_whole_weights_is_not_left_out(tmp_path, adapter):
         ({"model_type": "roberta", "max_position_embeddings": 514.0, "pad_token_id": 1.0}, 512),
     ],
 )
-def test_the_longest_text_where_it_is_certain(tmp_path, content, longest):
+def test_the_longest_text_if_certain(tmp_path, content, longest):
     config = read_model_config(folder_with(tmp_path, content))
     assert config.longest_text == longest
     check_max_length(config, None)

@@ -31,7 +31,7 @@ def flags(*on):
     return {"word_embedding_dimension": 8, **{f"pooling_mode_{name}": name in on for name in names}}
 
 
-def test_a_plain_folder_says_nothing(tmp_path):
+def test_a_plain_folder_has_no_settings(tmp_path):
     assert read_sentence_folder(tmp_path) == SentenceFolder()
     assert read_sentence_folder(tmp_path, pooling="max").pooling == "max"
 
@@ -46,21 +46,21 @@ def test_a_plain_folder_says_nothing(tmp_path):
         ({"embedding_dimension": 8, "pooling_mode": ["max"]}, "max"),
     ],
 )
-def test_the_pooling_is_read_as_every_version_wrote_it(folder, content, pooling):
-    said = read_sentence_folder(folder(pooling=content))
-    assert (said.pooling, said.normalize) == (pooling, True)
+def test_the_pooling_of_every_version_is_read(folder, content, pooling):
+    expected = read_sentence_folder(folder(pooling=content))
+    assert (expected.pooling, expected.normalize) == (pooling, True)
 
 
-def test_what_goes_before_the_model(folder):
+def test_the_settings_for_texts_are_read(folder):
     settings = {"max_seq_length": 96, "do_lower_case": True}
-    said = read_sentence_folder(
+    expected = read_sentence_folder(
         folder(("Transformer", "Pooling"), flags("mean_tokens"), sentence_roberta_config=settings)
     )
-    assert (said.max_length, said.lower_case, said.normalize) == (96, True, False)
+    assert (expected.max_length, expected.lower_case, expected.normalize) == (96, True, False)
 
 
 @pytest.mark.parametrize("on", [("weightedmean_tokens",), ("lasttoken",), ("cls_token", "mean_tokens"), ()])
-def test_a_pooling_that_is_not_served_is_refused_unless_another_is_asked_for(folder, on):
+def test_an_unsupported_pooling_is_refused_without_the_option(folder, on):
     made = folder(pooling=flags(*on))
     with pytest.raises(SourceError) as refusal:
         read_sentence_folder(made)
@@ -71,7 +71,7 @@ def test_a_pooling_that_is_not_served_is_refused_unless_another_is_asked_for(fol
 @pytest.mark.parametrize(
     "modules", [("Transformer", "Pooling", "Dense", "Normalize"), ("Transformer", "Pooling", "Dense"), ("CLIPModel",)]
 )
-def test_other_modules_are_refused_by_name(folder, modules):
+def test_other_modules_are_refused(folder, modules):
     with pytest.raises(SourceError) as refusal:
         read_sentence_folder(folder(modules, flags("mean_tokens")), pooling="mean")
     assert ", ".join(modules) in str(refusal.value)
@@ -87,32 +87,32 @@ def test_a_prompt_before_every_text_is_refused(folder):
 
 
 @pytest.mark.parametrize("size", [8, 5000])
-def test_how_many_numbers_of_an_embedding_are_kept(folder, size):
+def test_truncate_dim_is_read(folder, size):
     made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"truncate_dim": size})
     assert read_sentence_folder(made).truncate_dim == size
 
 
 @pytest.mark.parametrize("size", [0, -1, "8", 8.0, True])
-def test_a_truncate_dim_that_is_no_size_is_refused(folder, size):
+def test_an_invalid_truncate_dim_is_refused(folder, size):
     made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"truncate_dim": size})
     with pytest.raises(SourceError, match=rf"truncate_dim {size!r}; it must be a whole number from 1 up"):
         read_sentence_folder(made)
 
 
 @pytest.mark.parametrize("model_type", ["CrossEncoder", "SparseEncoder", None])
-def test_a_folder_of_another_class_is_refused_by_name(folder, model_type):
+def test_a_folder_of_another_class_is_refused(folder, model_type):
     made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"model_type": model_type})
     with pytest.raises(SourceError, match=f"is of a {model_type} .*this task serves a SentenceTransformer"):
         read_sentence_folder(made)
 
 
-def test_a_folder_without_its_pooling_is_said_to_be_one(folder):
+def test_a_missing_pooling_config_is_refused(folder):
     with pytest.raises(SourceError, match=r"1_Pooling.config.json.*--pooling"):
         read_sentence_folder(folder())
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", "not json"])
-def test_a_damaged_list_of_modules(tmp_path, text):
+def test_a_damaged_list_of_modules_is_refused(tmp_path, text):
     (tmp_path / "modules.json").write_text(text)
     with pytest.raises(SourceError, match=r"modules.json"):
         read_sentence_folder(tmp_path)
@@ -131,7 +131,7 @@ def old_folder(folder):
     return made
 
 
-def test_the_model_of_the_old_layout_lies_below_its_modules(old_folder):
+def test_the_model_of_the_old_layout_is_found(old_folder):
     inner = transformer_folder(old_folder)
     assert inner == old_folder / "0_Transformer"
     assert read_sentence_folder(inner) == SentenceFolder(pooling="cls", max_length=96, lower_case=True)
@@ -140,12 +140,12 @@ def test_the_model_of_the_old_layout_lies_below_its_modules(old_folder):
 @pytest.mark.parametrize(
     "path", ["", ".", "..", "0_Transformer/..", "/etc", "../other/0_Transformer", "7_Transformer", 3]
 )
-def test_any_other_path_leads_nowhere(old_folder, path):
+def test_other_paths_are_not_followed(old_folder, path):
     (old_folder / "modules.json").write_text(json.dumps([{"path": path, "type": "m.Transformer"}]))
     assert transformer_folder(old_folder) == old_folder
 
 
-def test_the_modules_of_a_stranger_beside_the_model_say_nothing(folder):
+def test_modules_of_another_model_in_the_parent_folder_are_ignored(folder):
     made = folder(pooling=flags("cls_token"))
     (made / "0_Transformer").mkdir()
     assert read_sentence_folder(made / "0_Transformer") == SentenceFolder()

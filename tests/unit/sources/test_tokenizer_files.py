@@ -1,4 +1,4 @@
-"""The whole table of damages is in tests/bad_input; here is what is certain and what is not."""
+"""Certain and uncertain faults; the table of damages is in tests/bad_input."""
 
 import json
 
@@ -23,7 +23,7 @@ def write(folder, name, content):
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "xlm-roberta"])
-def test_sound_tokenizers_are_counted_as_transformers_counts_them(family, tmp_path):
+def test_the_vocabulary_size_equals_transformers(family, tmp_path):
     from transformers import AutoTokenizer
 
     from tests import tiny_models
@@ -73,7 +73,7 @@ def test_the_largest_id_of_parts(tmp_path, files, vocabulary):
         ({"pad_token": None}, {}, None),
     ],
 )
-def test_pad_tokens_that_are_there_or_may_be(folder, config, special, padding):
+def test_existing_and_possible_pad_tokens_are_accepted(folder, config, special, padding):
     write(folder, "tokenizer.json", {**TOKENIZER, "padding": padding})
     write(folder, "tokenizer_config.json", config)
     write(folder, "special_tokens_map.json", special)
@@ -84,14 +84,14 @@ def test_pad_tokens_that_are_there_or_may_be(folder, config, special, padding):
     "config", [{"tokenizer_class": f"{name}{kind}"} for name in WITHOUT_PAD.split()[:4] for kind in ("", "Fast")]
     + [{"tokenizer_class": "BertTokenizer", "pad_token": None}],
 )  # fmt: skip
-def test_pad_tokens_that_are_certainly_not_there(folder, config):
+def test_missing_pad_tokens_are_refused(folder, config):
     write(folder, "tokenizer_config.json", config)
     with pytest.raises(SourceError, match=r"has no pad token.*or build with MAX_BATCH_SIZE 1"):
         read_tokenizer_files(folder, BATCHES)
     read_tokenizer_files(folder, SourceRequirements(max_batch_size=1))
 
 
-def test_a_slow_class_with_a_whole_file_can_be_served(folder):
+def test_a_slow_class_with_a_tokenizer_json_is_accepted(folder):
     write(folder, "tokenizer_config.json", {"tokenizer_class": "EsmTokenizer"})
     read_tokenizer_files(folder, BATCHES)
     (folder / "tokenizer.json").rename(folder / "vocab.txt")
@@ -99,7 +99,7 @@ def test_a_slow_class_with_a_whole_file_can_be_served(folder):
         read_tokenizer_files(folder, BATCHES)
 
 
-def test_the_tables_are_those_of_transformers():
+def test_the_tables_equal_transformers():
     import inspect
 
     import transformers

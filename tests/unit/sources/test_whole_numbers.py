@@ -32,20 +32,20 @@ def change(file, **changes):
 @pytest.mark.parametrize(
     ("value", "number"), [(64, 64), (64.0, 64), ("64", 64), (" 64 ", 64), (None, None), (1e30, int(1e30))]
 )
-def test_what_is_a_whole_number(tmp_path, value, number):
+def test_whole_numbers_of_any_type_are_read(tmp_path, value, number):
     found = whole(value, tmp_path / "a.json", "key")
     assert (found, type(found)) == (number, type(number))
 
 
 @pytest.mark.parametrize("value", [64.5, "64.5", "many", "", True, [64], float("nan"), float("inf")])
-def test_what_is_none_is_told_with_its_file_and_key(tmp_path, value):
+def test_other_values_are_refused_with_file_and_key(tmp_path, value):
     with pytest.raises(SourceError, match=r"a\.json' has key .*, which is no whole number; correct it there"):
         whole(value, tmp_path / "a.json", "key")
 
 
 @pytest.mark.parametrize("value", [64.0, "64"])
 @pytest.mark.parametrize("key", ["max_position_embeddings", "num_hidden_layers", "pad_token_id", "type_vocab_size"])
-def test_a_number_of_config_json_may_be_written_as_another_type(folder, key, value):
+def test_numbers_in_config_json_can_have_another_type(folder, key, value):
     before = read_model_config(folder).longest_text
     change(folder / "config.json", **{key: value})
     found = getattr(load_config(folder), key)
@@ -54,32 +54,32 @@ def test_a_number_of_config_json_may_be_written_as_another_type(folder, key, val
 
 
 @pytest.mark.parametrize("key", ["max_position_embeddings", "hidden_size"])
-def test_another_is_refused_by_name(folder, key):
+def test_other_values_in_config_json_are_refused(folder, key):
     change(folder / "config.json", **{key: "many"})
     with pytest.raises(SourceError, match=rf"config\.json' has {key} 'many', which is no whole number"):
         load_config(folder)
 
 
-def test_the_positions_are_looked_at_before_anything_slow(folder):
+def test_the_positions_are_checked_early(folder):
     change(folder / "config.json", max_position_embeddings="many")
     with pytest.raises(SourceError, match="has max_position_embeddings 'many'"):
         read_model_config(folder)
 
 
-def test_fractions_and_words_of_other_keys_stay_as_they_are(folder):
+def test_fractions_and_words_of_other_keys_are_kept(folder):
     change(folder / "config.json", hidden_dropout_prob=0.25, hidden_act="gelu_new", num_hidden_layers=1.0)
     config = load_config(folder)
     assert (config.hidden_dropout_prob, config.hidden_act, config.num_hidden_layers) == (0.25, "gelu_new", 1)
 
 
 @pytest.mark.parametrize("value", [64.0, "64"])
-def test_the_tokenizer_s_limit(folder, value):
+def test_the_tokenizer_s_limit_can_have_another_type(folder, value):
     change(folder / "tokenizer_config.json", model_max_length=value)
     limit = load_tokenizer(folder, load_config(folder)).model_max_length
     assert (limit, type(limit)) == (64, int)
 
 
-def test_a_limit_that_is_none_is_refused_by_name(folder):
+def test_an_invalid_limit_is_refused(folder):
     change(folder / "tokenizer_config.json", model_max_length=64.5)
     for read in (
         lambda: read_tokenizer_files(folder, SourceRequirements()),
@@ -90,8 +90,8 @@ def test_a_limit_that_is_none_is_refused_by_name(folder):
 
 
 @pytest.mark.parametrize("value", [96.0, "96"])
-def test_the_limit_of_sentence_transformers_is_not_left_out(tmp_path, value):
-    """It was, in silence: texts were cut where the model ends, and embeddings differed."""
+def test_the_limit_of_sentence_transformers_is_read(tmp_path, value):
+    """It was ignored once: texts were truncated at the model's limit, and embeddings differed."""
     (tmp_path / "modules.json").write_text(
         json.dumps([{"path": "", "type": "m.Transformer"}, {"path": "1_Pooling", "type": "m.Pooling"}])
     )

@@ -1,4 +1,4 @@
-"""Weights saved from inside torch.compile, DataParallel or FSDP: refused by prefix, with the line that mends them."""
+"""Weights saved from inside torch.compile, DataParallel or FSDP: refused, with a command that renames the tensors."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("wrapper", WRAPPED)
-def test_the_prefix_is_named_and_the_line_mends_it(tmp_path, wrapper):
+def test_the_prefix_is_reported_and_the_suggested_command_works(tmp_path, wrapper):
     saved(tmp_path, WRAPPED[wrapper])
     with pytest.raises(SourceError) as refused:
         check_names(read_checkpoint(tmp_path, allow_pickle=False))
@@ -46,7 +46,7 @@ def test_the_prefix_is_named_and_the_line_mends_it(tmp_path, wrapper):
     assert {name: float(tensor[0, 0]) for name, tensor in mended.items()} == {n: float(i) for i, n in enumerate(NAMES)}
 
 
-def test_shards_are_told_by_their_index(tmp_path):
+def test_wrapped_shards_are_recognised_by_their_index(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(
         saved(tmp_path, WRAPPED["torch.compile"]).joinpath("model.safetensors").read_bytes()
     )
@@ -60,12 +60,12 @@ def test_shards_are_told_by_their_index(tmp_path):
 @pytest.mark.parametrize(
     "rename", [str, lambda name: name.replace("bert.", "module."), lambda name: f"my_module.{name}"]
 )
-def test_other_names_pass(tmp_path, rename):
+def test_other_names_are_accepted(tmp_path, rename):
     check_names(read_checkpoint(saved(tmp_path, rename), allow_pickle=False))
 
 
 @pytest.mark.parametrize("wrapper", WRAPPED)
-def test_a_pickle_tells_its_prefix_when_it_is_loaded(tmp_path, wrapper):
+def test_a_wrapped_pickle_is_reported_after_loading(tmp_path, wrapper):
     model = tiny_models.bert(tmp_path / "bert")
     tensors = {WRAPPED[wrapper](name): tensor for name, tensor in load_file(model / SAFE).items()}
     torch.save(tensors, model / PICKLED)

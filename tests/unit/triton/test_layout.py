@@ -37,7 +37,7 @@ def interpreter(python, folder, version="3.11"):
     return Interpreter(python=python, site_packages=folder, version=version, library_folders=())
 
 
-def test_it_stands_as_in_ngc(site_packages, tmp_path):
+def test_the_layout_equals_ngc(site_packages, tmp_path):
     triton = tmp_path / "opt/tritonserver"
     lay_out(Path("python"), triton)
     for name in (
@@ -51,7 +51,7 @@ def test_it_stands_as_in_ngc(site_packages, tmp_path):
     assert all((triton / name).stat().st_mode & 0o777 == 0o755 for name in (STUB, "bin/tritonserver"))
 
 
-def test_a_second_call_leaves_it_and_a_new_package_replaces_it(site_packages, tmp_path):
+def test_only_a_new_package_replaces_the_layout(site_packages, tmp_path):
     triton = tmp_path / "tritonserver"
     lay_out(Path("python"), triton)
     first = triton.stat().st_ino
@@ -63,7 +63,7 @@ def test_a_second_call_leaves_it_and_a_new_package_replaces_it(site_packages, tm
     assert {path.name for path in tmp_path.iterdir()} == {"site-packages", "tritonserver", ".tritonserver.lock"}
 
 
-def test_a_half_made_layout_is_made_again(site_packages, tmp_path):
+def test_a_partial_layout_is_created_again(site_packages, tmp_path):
     triton = tmp_path / "tritonserver"
     for leftover in (triton, tmp_path / ".tritonserver.partial", tmp_path / ".tritonserver.former"):
         (leftover / "bin").mkdir(parents=True)
@@ -71,7 +71,7 @@ def test_a_half_made_layout_is_made_again(site_packages, tmp_path):
     assert (triton / STUB).is_file()
 
 
-def test_parallel_callers_make_it_once(site_packages, tmp_path, monkeypatch):
+def test_parallel_callers_create_it_once(site_packages, tmp_path, monkeypatch):
     made = []
     fill = layout._fill
     monkeypatch.setattr(layout, "_fill", lambda *arguments: made.append(1) or fill(*arguments))
@@ -80,26 +80,26 @@ def test_parallel_callers_make_it_once(site_packages, tmp_path, monkeypatch):
     assert made == [1]
 
 
-def test_a_python_without_a_stub_is_told_which_there_are(site_packages, tmp_path, monkeypatch):
+def test_a_python_without_a_stub_is_refused_with_the_known_ones(site_packages, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "ask", lambda python: interpreter(python, site_packages, "3.14"))
     with pytest.raises(UsageError, match=r"Python is 3\.14 and this Triton has stubs for 3\.9, 3\.11"):
         lay_out(Path("python"), tmp_path / "tritonserver")
     assert not (tmp_path / "tritonserver").exists()
 
 
-def test_an_environment_without_the_package_is_named(tmp_path, monkeypatch):
+def test_an_environment_without_the_package_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "ask", lambda python: interpreter(python, tmp_path))
     with pytest.raises(UsageError, match="nvidia-pytriton is not installed for /venv/bin/python"):
         lay_out(Path("/venv/bin/python"), tmp_path / "tritonserver")
 
 
-def test_the_facts_of_an_interpreter_are_its_own():
+def test_the_facts_come_from_the_interpreter():
     facts = layout.inspect_interpreter(Path(sys.executable))
     assert facts.version == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert facts.site_packages.is_dir()
 
 
-def test_a_libpython_that_is_nowhere_says_what_to_install(tmp_path):
+def test_a_missing_libpython_names_its_package(tmp_path):
     facts = Interpreter(
         python=Path(sys.executable), site_packages=tmp_path, version="3.99", library_folders=(tmp_path,)
     )

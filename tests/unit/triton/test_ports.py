@@ -15,12 +15,12 @@ def test_free_ports_are_all_different():
     assert all(chosen.values())
 
 
-def test_a_port_asked_for_is_kept():
-    wanted = ports.choose_ports("127.0.0.1", {"http": 0})
-    assert ports.choose_ports("127.0.0.1", wanted) == wanted
+def test_a_requested_port_is_used():
+    requested = ports.choose_ports("127.0.0.1", {"http": 0})
+    assert ports.choose_ports("127.0.0.1", requested) == requested
 
 
-def test_a_taken_port_is_named_with_its_option():
+def test_a_taken_port_is_reported_with_its_option():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BootProofError, match=rf"127\.0\.0\.1:{port} for grpc: .*in use.*--grpc-port"):
@@ -32,14 +32,14 @@ def test_an_address_of_another_machine_is_refused():
         ports.choose_ports("192.0.2.1", {"http": 0})
 
 
-def test_a_free_port_is_none_that_a_client_s_connection_could_get():
+def test_a_free_port_is_outside_the_ephemeral_range():
     lowest = int(ports.EPHEMERAL.read_text().split()[0])
     chosen = [ports.choose_ports("127.0.0.1", {"http": 0})["http"] for _ in range(50)]
     assert all(ports.LOWEST <= port < lowest for port in chosen)
 
 
 @pytest.mark.parametrize("text", [None, "1024\t65535\n"])
-def test_a_machine_that_gives_all_ports_away_still_has_one(text, tmp_path, monkeypatch):
+def test_a_machine_with_all_ports_ephemeral_has_a_free_one(text, tmp_path, monkeypatch):
     monkeypatch.setattr(ports, "EPHEMERAL", tmp_path / "range")
     if text:
         ports.EPHEMERAL.write_text(text)

@@ -27,23 +27,23 @@ def log_of(content, copy=None):
     return log
 
 
-def test_the_reason_is_what_went_wrong_and_nothing_else():
+def test_the_reason_is_the_error_lines():
     assert log_of(LOG).reason().splitlines() == [
         "E1121 02:34:28.543881 1 model_lifecycle.cc:642] \"failed to load 'x': ValueError: no such label",
         "error: creating server: Internal - failed to load all models",
     ]
 
 
-def test_without_an_error_the_last_lines_are_the_reason():
+def test_without_errors_the_reason_is_the_last_lines():
     assert log_of(b"".join(b"line %d\n" % number for number in range(50))).reason().splitlines()[-1] == "line 49"
 
 
-def test_of_its_usage_only_the_reason_is_told():
+def test_the_reason_of_a_usage_error_is_its_last_line():
     usage = b"Usage: tritonserver [options]\n  --log-error <boolean>\n\nThe server cannot listen to HTTP\n\n"
     assert log_of(usage).reason() == "The server cannot listen to HTTP"
 
 
-def test_the_log_is_kept_and_copied_even_when_it_is_not_utf8():
+def test_a_log_that_is_not_utf_8_is_kept_and_copied():
     copy = io.BytesIO()
     log = log_of("текст\n".encode() + b"\xff\n", copy)
     assert log.text() == "текст\n\ufffd\n"

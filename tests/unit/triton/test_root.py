@@ -26,7 +26,7 @@ def root(tmp_path):
     return folder
 
 
-def test_it_is_linked_and_completed_with_our_backends(root, tmp_path):
+def test_the_root_is_linked_and_completed_with_backends(root, tmp_path):
     place = tmp_path / "serving/tritonserver-root"
     triton_root.lay_out(root, "3.12", place)
     for part in PARTS:
@@ -38,7 +38,7 @@ def test_it_is_linked_and_completed_with_our_backends(root, tmp_path):
     assert sorted(path.name for path in (root / "backends").iterdir()) == ["python", "pytorch"]
 
 
-def test_another_folder_takes_its_place(root, tmp_path):
+def test_another_root_replaces_the_links(root, tmp_path):
     place = tmp_path / "serving/tritonserver-root"
     triton_root.lay_out(root, "3.12", place)
     inode = place.stat().st_ino
@@ -56,7 +56,7 @@ def test_a_stub_for_another_python_is_refused(root, tmp_path):
 
 @pytest.mark.parametrize("part", PARTS[:2])
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.chmod(0o644)], ids=["absent", "not executable"])
-def test_a_folder_that_is_no_triton_is_refused_in_one_sentence(root, part, harm):
+def test_a_folder_without_triton_is_refused(root, part, harm):
     harm(root / part)
     environment = {**os.environ, "TRITON_ROOT": str(root)}
     command = [sys.executable, ROOT / "utils/launch.py", "utils.triton.root"]
@@ -68,6 +68,6 @@ def test_a_folder_that_is_no_triton_is_refused_in_one_sentence(root, part, harm)
     )
 
 
-def test_without_the_variable_there_is_none(monkeypatch):
+def test_without_the_variable_there_is_no_root(monkeypatch):
     monkeypatch.setenv("TRITON_ROOT", "")
     assert triton_root.selected() is None

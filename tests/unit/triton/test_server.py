@@ -10,7 +10,7 @@ from utils.host.errors import BootProofError
 from utils.triton import server
 
 
-def test_a_guard_s_port_that_was_lost_is_told():
+def test_a_lost_port_of_the_guard_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BootProofError, match="Address already in use"):
         server._place("127.0.0.1", taken.getsockname()[1], Rules(1))
 
@@ -46,7 +46,7 @@ def test_other_ports_are_chosen_when_one_is_lost(monkeypatch, losses, starts):
     assert len(seen) == starts
 
 
-def test_it_gives_up_after_some_attempts(monkeypatch):
+def test_it_fails_after_some_attempts(monkeypatch):
     for name, value in (("losses", 99), ("started", 0), ("stopped", 0)):
         monkeypatch.setattr(Losing, name, value)
     with pytest.raises(BootProofError, match="did not start"):
@@ -55,7 +55,7 @@ def test_it_gives_up_after_some_attempts(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["with a space", "with-$HOME", "модели", "quo'ted"])
-def test_a_path_the_shell_would_break_gets_a_link_for_the_time(tmp_path, name):
+def test_a_path_with_special_characters_gets_a_temporary_link(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
     with server._plain(folder) as plain:
@@ -64,12 +64,12 @@ def test_a_path_the_shell_would_break_gets_a_link_for_the_time(tmp_path, name):
     assert not plain.parent.exists()
 
 
-def test_a_plain_path_stays_as_it_is():
+def test_a_plain_path_is_used_directly():
     with server._plain(Path("/models/my_model-1.0")) as plain:
         assert plain == Path("/models/my_model-1.0")
 
 
-def test_the_command_keeps_to_its_host_and_its_configs():
+def test_the_command_has_all_addresses_and_no_auto_complete():
     ports = {"http": 1, "grpc": 2, "metrics": 3}
     command = server._command(Path("/models"), Path("/triton"), "127.0.0.1", ports)
     assert command[0] == "/triton/bin/tritonserver"

@@ -19,7 +19,7 @@ def _clean_environment(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def model_folder(tmp_path):
-    """A model as far as a storage can tell: metadata, safe and pickled weights, and a folder that nobody asks for."""
+    """A model folder for storages: metadata, safe and pickled weights, and an unrelated folder."""
     folder = tmp_path / "model"
     (folder / "onnx").mkdir(parents=True)
     (folder / "config.json").write_text('{"id2label": {"0": "no", "1": "yes"}}')

@@ -1,4 +1,4 @@
-"""The child process and its bound, with a storage that misbehaves as asked."""
+"""The child process and its time limit, with a storage that misbehaves on request."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def resolve(locator):
     if locator == "noise":
         print("printed by a library")
         os.write(1, b"written by a library\\n")
-        subprocess.run(["echo", "said by a tool"], check=True)
+        subprocess.run(["echo", "expected by a tool"], check=True)
     if locator == "leave":
         orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         Path(os.environ["PIDS"]).write_text(f"{os.getpid()} {orphan.pid}")
@@ -76,7 +76,7 @@ def _assert_all_gone(pids):
     assert not [number for number in numbers if _alive(number)]
 
 
-def test_results_come_back(tmp_path):
+def test_results_are_returned(tmp_path):
     assert bounded.resolve(_odd("good"), limit=20) == "revision of good"
     artifact = bounded.fetch(_odd("good"), "r1", METADATA, tmp_path / "out", limit=20)
     assert (artifact.path, artifact.revision) == (tmp_path / "out", "r1")
@@ -88,7 +88,7 @@ def test_a_relative_destination_is_below_the_callers_folder(tmp_path, monkeypatc
     assert bounded.fetch(_odd("good"), "r1", METADATA, Path("out"), limit=20).path == tmp_path / "out"
 
 
-def test_a_folder_named_utils_where_the_user_stands_changes_nothing(tmp_path, monkeypatch):
+def test_a_folder_named_utils_in_the_current_folder_is_ignored(tmp_path, monkeypatch):
     (tmp_path / "here" / "utils").mkdir(parents=True)
     (tmp_path / "here" / "utils" / "__init__.py").write_text("raise RuntimeError('the wrong utils')")
     (tmp_path / "here" / "json.py").write_text("raise RuntimeError('the wrong json')")
@@ -96,7 +96,7 @@ def test_a_folder_named_utils_where_the_user_stands_changes_nothing(tmp_path, mo
     assert bounded.resolve(_odd("good"), limit=20) == "revision of good"
 
 
-def test_local_runs_here(model_folder, monkeypatch):
+def test_local_runs_in_this_process(model_folder, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", None)
     reference = parse_reference(str(model_folder))
     revision = bounded.resolve(reference, limit=1)
@@ -117,7 +117,7 @@ def test_the_limit_ends_the_whole_group(pids):
     _assert_all_gone(pids)
 
 
-def test_what_an_sdk_leaves_running_goes_with_the_child(pids):
+def test_processes_of_an_sdk_end_with_the_child(pids):
     assert bounded.resolve(_odd("leave"), limit=20) == "revision of leave"
     _assert_all_gone(pids)
 
@@ -147,14 +147,14 @@ def test_a_signal_to_the_parent_ends_the_child(pids, number, status):
     parent.communicate()
 
 
-def test_a_source_error_arrives_as_it_was(capfd):
+def test_a_source_error_is_raised_unchanged(capfd):
     with pytest.raises(SourceError) as caught:
         bounded.resolve(_odd("refuse"), limit=20)
     assert str(caught.value) == "no such thing; look for another, e.g. 'café'"
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_unforeseen_error_is_one_sentence_without_secrets(capfd, monkeypatch):
+def test_an_unexpected_error_is_one_sentence_without_secrets(capfd, monkeypatch):
     monkeypatch.setenv("ODD_TOKEN", "a-secret-token")
     with pytest.raises(SourceError) as caught:
         bounded.resolve(_odd("break"), limit=20)
@@ -180,18 +180,18 @@ def test_a_child_that_dies_is_reported_with_its_status():
         bounded.resolve(_odd("die"), limit=20)
 
 
-def test_noise_on_stdout_does_not_disturb_the_result(capfd):
+def test_output_on_stdout_is_not_part_of_the_result(capfd):
     assert bounded.resolve(_odd("noise"), limit=20) == "revision of noise"
     assert capfd.readouterr().out == ""
 
 
-def test_a_module_that_is_not_there_is_a_sentence(monkeypatch):
+def test_a_missing_module_is_reported(monkeypatch):
     monkeypatch.setitem(STORAGES, "gone", "no_such_module")
     with pytest.raises(SourceError, match=r"gone:x could not be read \(ModuleNotFoundError"):
         bounded.resolve(StorageRef(scheme="gone", locator="x"), limit=20)
 
 
-def test_a_revision_is_waited_for_no_longer_than_an_answer_takes(monkeypatch):
+def test_a_revision_has_its_own_time_limit(monkeypatch):
     monkeypatch.setattr(bounded, "FIRST_ANSWER_SECONDS", 0.5)
     with pytest.raises(SourceError, match=r"odd:hang was not there after 0\.5 seconds.* answers and the network$"):
         bounded.resolve(_odd("hang"), limit=600)

@@ -13,7 +13,7 @@ def test_resolve_and_fetch(model_folder, tmp_path):
     assert child.answer_to(_request("fetch", **arguments)) == {"value": str(model_folder)}
 
 
-def test_a_source_error_is_its_own_sentence():
+def test_a_source_error_keeps_its_message():
     assert "is no file or folder" in child.answer_to(_request("resolve", locator="/no/where"))["error"]
 
 

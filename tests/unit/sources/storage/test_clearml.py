@@ -45,16 +45,16 @@ def test_the_revision_is_the_id(server):
     assert not [path for _, path, _ in server.requests if path.startswith("/files/")]
 
 
-def test_the_archive_is_opened_and_fetched_once(server, model_folder, tmp_path, capfd):
+def test_the_archive_is_fetched_and_extracted_once(server, model_folder, tmp_path, capfd):
     artifact = _fetch(tmp_path / "out")
     assert artifact.revision == MODEL
     for name in ("config.json", "model.safetensors"):
         assert (artifact.path / name).read_bytes() == (model_folder / name).read_bytes()
     assert not (tmp_path / "out" / "cache").exists()
 
-    asked = len(server.requests)
+    count = len(server.requests)
     assert _fetch(tmp_path / "out", WEIGHTS) == artifact
-    assert len(server.requests) == asked
+    assert len(server.requests) == count
     assert capfd.readouterr() == ("", ""), "the SDK's chatter stays inside"
 
     (model_folder / "config.json").write_text('{"changed": true}')
@@ -81,12 +81,12 @@ def test_a_tar_with_its_folder_inside(server, model_folder, tmp_path):
     assert (_fetch(tmp_path / "out").path / "config.json").is_file()
 
 
-def test_a_folder_on_a_shared_disk_is_used_where_it_lies(server, model_folder, tmp_path):
+def test_a_folder_on_a_shared_disk_is_used_in_place(server, model_folder, tmp_path):
     server.models[MODEL] = f"file://{model_folder}"
     assert (_fetch(tmp_path / "out").path / "config.json").is_file()
 
 
-def test_a_configuration_file_serves_as_well(server, tmp_path, monkeypatch):
+def test_a_configuration_file_is_read(server, tmp_path, monkeypatch):
     for name in server.environment():
         monkeypatch.delenv(name)
     configuration = tmp_path / "clearml.conf"
@@ -98,7 +98,7 @@ def test_a_configuration_file_serves_as_well(server, tmp_path, monkeypatch):
     assert _resolve() == MODEL
 
 
-def test_no_configuration_names_what_is_missing(server, monkeypatch):
+def test_a_missing_configuration_is_reported(server, monkeypatch):
     monkeypatch.delenv("CLEARML_API_SECRET_KEY")
     message = _refusal(_resolve)
     assert "ClearML is not configured: CLEARML_API_SECRET_KEY not set and no " in message
@@ -115,22 +115,22 @@ from utils.host.errors import SourceError
 from utils.sources.storage import clearml
 
 def resolve(locator):
-    said = []
+    messages = []
     for variables, model, destination in json.loads(locator):
         os.environ.update(variables)
         try:
             if destination:
-                said.append(str(clearml.fetch(model, model, (), Path(destination))))
+                messages.append(str(clearml.fetch(model, model, (), Path(destination))))
             else:
-                said.append(clearml.resolve(model))
+                messages.append(clearml.resolve(model))
         except SourceError as error:
-            said.append(str(error))
-    return json.dumps(said)
+            messages.append(str(error))
+    return json.dumps(messages)
 """
 
 
 def _several(monkeypatch, tmp_path, cases):
-    """What each case says, all in one child: importing the SDK takes longer than all of them.
+    """The results of all cases from one child, because importing the SDK is slow.
 
     A case is (variables, model id, destination); without a destination it is `resolve`.
     """
@@ -138,12 +138,12 @@ def _several(monkeypatch, tmp_path, cases):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setitem(STORAGES, "several", "several_storage")
     monkeypatch.setattr(bounded, "FIRST_ANSWER_SECONDS", LIMIT)  # many answers, not one
-    said = json.loads(bounded.resolve(StorageRef(scheme="several", locator=json.dumps(cases)), limit=LIMIT))
-    assert not [text for text in said if "\n" in text]
-    return said
+    messages = json.loads(bounded.resolve(StorageRef(scheme="several", locator=json.dumps(cases)), limit=LIMIT))
+    assert not [text for text in messages if "\n" in text]
+    return messages
 
 
-def test_every_refusal_of_the_api_has_its_sentence(server, model_folder, monkeypatch, tmp_path, closed_port, capfd):
+def test_every_refusal_of_the_api_is_reported(server, model_folder, monkeypatch, tmp_path, closed_port, capfd):
     server.models.update({"no uri": None, "empty uri": "", "blank uri": "  "})
     dead = f"http://127.0.0.1:{closed_port}"
     healthy = server.environment()
@@ -168,10 +168,10 @@ def test_every_refusal_of_the_api_has_its_sentence(server, model_folder, monkeyp
         }.items():
             faulty = stack.enter_context(ClearmlServer({MODEL: model_folder}, fault))
             expected.append((faulty.environment(), MODEL, sentence))
-        said = _several(monkeypatch, tmp_path, [(variables, model, None) for variables, model, _ in expected])
-    for text, (_, _, sentence) in zip(said, expected, strict=True):
+        messages = _several(monkeypatch, tmp_path, [(variables, model, None) for variables, model, _ in expected])
+    for text, (_, _, sentence) in zip(messages, expected, strict=True):
         assert sentence in text
-    assert "a-wrong-secret" not in "".join([*said, *capfd.readouterr()])
+    assert "a-wrong-secret" not in "".join([*messages, *capfd.readouterr()])
 
 
 def _traversing(path):
@@ -182,7 +182,7 @@ def _traversing(path):
     return path
 
 
-def test_every_file_that_is_no_use_has_its_sentence(server, model_folder, monkeypatch, tmp_path, closed_port):
+def test_every_unusable_file_is_reported(server, model_folder, monkeypatch, tmp_path, closed_port):
     corrupt = tmp_path / "model.zip"
     corrupt.write_bytes(zipped(model_folder)[:-100])
     expected = {
@@ -196,9 +196,9 @@ def test_every_file_that_is_no_use_has_its_sentence(server, model_folder, monkey
     }
     server.models.update({model: source for model, (source, _) in expected.items()})
     started = time.monotonic()
-    said = _several(monkeypatch, tmp_path, [({}, model, str(tmp_path / model)) for model in expected])
+    messages = _several(monkeypatch, tmp_path, [({}, model, str(tmp_path / model)) for model in expected])
     assert time.monotonic() - started < 20, "a dead file server is found at once, not after the SDK's retries"
-    for text, (_, sentence) in zip(said, expected.values(), strict=True):
+    for text, (_, sentence) in zip(messages, expected.values(), strict=True):
         assert sentence in text
         assert "signature" not in text
     assert not list(tmp_path.rglob("evil.json"))
@@ -227,7 +227,7 @@ clearml._FIRST_BYTE_SECONDS = 0.5
 """
 
 
-def test_a_file_server_that_never_answers_is_told_at_once(server, tmp_path, monkeypatch):
+def test_a_silent_file_server_is_reported_at_once(server, tmp_path, monkeypatch):
     (tmp_path / "impatient_clearml.py").write_text(IMPATIENT)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setitem(STORAGES, "clearml", "impatient_clearml")
@@ -236,7 +236,7 @@ def test_a_file_server_that_never_answers_is_told_at_once(server, tmp_path, monk
     assert f"the file server {server.url.removeprefix('http://')} accepts and does not answer" in message
 
 
-def test_after_a_failure_the_same_destination_serves_again(server, tmp_path):
+def test_a_destination_can_be_reused_after_a_failure(server, tmp_path):
     server.fault = "half a file"
     assert f"the file of model {MODEL!r} cannot be downloaded" in _refusal(_fetch, tmp_path / "out")
     server.fault = None
@@ -250,7 +250,7 @@ def test_every_fault_of_the_loopback_server_is_tested():
 
 
 @pytest.mark.parametrize("name", ["detection.onnx", "east.pb"])
-def test_a_ready_graph_is_a_file_by_itself(environment, tmp_path, name):
+def test_a_ready_graph_is_a_single_file(environment, tmp_path, name):
     (tmp_path / name).write_bytes(b"a graph")
     with ClearmlServer({MODEL: tmp_path / name}) as running:
         environment(running.environment())

@@ -74,27 +74,27 @@ def test_the_example_resolves_and_fetches(locator, tmp_path, capfd):
 
 
 @pytest.mark.parametrize(
-    ("locator", "said"),
+    ("locator", "expected"),
     [
         ("team/project/other", "wandb:team/project/other cannot be read (CommError); check its name, WANDB_API_KEY"),
         ("model", "'wandb:model' is no artifact; write wandb:entity/project/name:alias"),
     ],
 )
-def test_its_errors_are_sentences(locator, said, monkeypatch):
+def test_its_errors_are_one_sentence(locator, expected, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "a-secret-key")
     with pytest.raises(SourceError) as caught:
         bounded.resolve(parse_reference(f"wandb:{locator}"), limit=20)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "a-secret-key" not in str(caught.value)
 
 
-def test_without_the_package_the_sentence_says_what_to_install(tmp_path):
+def test_a_missing_package_names_its_installation(tmp_path):
     (tmp_path / "wandb.py").write_text("raise ImportError")
     with pytest.raises(SourceError, match="pip install wandb"):
         bounded.resolve(parse_reference("wandb:team/project/model"), limit=20)
 
 
-def test_the_rows_of_the_document_and_of_the_code_look_alike():
+def test_the_rows_of_the_document_and_the_code_are_alike():
     assert '"wandb": "utils.sources.storage.wandb"' in DOCUMENT.read_text()
     assert STORAGES["s3"] == "utils.sources.storage.s3"
     assert "wandb" not in sys.modules

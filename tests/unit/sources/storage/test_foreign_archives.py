@@ -13,7 +13,7 @@ REFERENCE = "clearml:abc"
 
 
 class Named(zipfile.ZipInfo):
-    """A member whose name is written as it is given: zipfile itself would set the flag for UTF-8."""
+    """A member whose name is written unchanged: zipfile itself would set the flag for UTF-8."""
 
     def __init__(self, name, flags):
         super().__init__(name.decode("latin-1"))
@@ -24,7 +24,7 @@ class Named(zipfile.ZipInfo):
 
 
 def as_zip(path, members, *, flags=0):
-    """Names stand in the file as the bytes given; `flags` are the general purpose bits of each member."""
+    """Names are written as these bytes; `flags` are the general purpose bits of each member."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(Named(name, flags), content)
@@ -42,7 +42,7 @@ def as_tar(path, members):
 
 @pytest.mark.parametrize("make", [as_zip, as_tar])
 @pytest.mark.parametrize("folder", [b"", b"model\\", b"export\\2024\\model\\"])
-def test_windows_separators_lead_to_folders(tmp_path, make, folder):
+def test_windows_separators_become_folders(tmp_path, make, folder):
     archive = make(tmp_path / "m", {folder + b"config.json": b"{}", folder + b"1_Pooling\\config.json": b"[]"})
     found = unpack(archive, tmp_path / "out", REFERENCE)
     assert (found / "config.json").read_bytes() == b"{}"
@@ -60,12 +60,12 @@ def test_windows_separators_lead_to_folders(tmp_path, make, folder):
     ],
     ids=["three deep", "a file beside it", "a log in between", "modules"],
 )
-def test_the_folder_with_the_files_is_found_where_it_lies(tmp_path, make, members):
+def test_the_folder_with_the_files_is_found(tmp_path, make, members):
     found = unpack(make(tmp_path / "m", members), tmp_path / "out", REFERENCE)
     assert found == (tmp_path / "out" / next(iter(members)).decode()).parent
 
 
-def test_two_models_are_not_chosen_between(tmp_path):
+def test_two_models_in_an_archive_are_ambiguous(tmp_path):
     archive = as_zip(tmp_path / "m", {b"one/config.json": b"{}", b"two/config.json": b"{}"})
     assert unpack(archive, tmp_path / "out", REFERENCE) == tmp_path / "out"
 
@@ -86,7 +86,7 @@ def test_names_of_any_encoding(tmp_path, name, flags, meant):
     assert unpack(archive, tmp_path / "out", REFERENCE).name == meant
 
 
-def test_a_compression_that_python_lacks_is_told_and_not_called_damage(tmp_path):
+def test_an_unsupported_compression_is_reported(tmp_path):
     """Deflate64, as Windows' Explorer packs large files: only the method's number is changed here."""
     content = bytearray(as_zip(tmp_path / "m.zip", {b"config.json": b"{}"}).read_bytes())
     for mark, place in ((b"PK\3\4", 8), (b"PK\1\2", 10)):

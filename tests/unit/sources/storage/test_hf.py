@@ -65,19 +65,19 @@ def test_branches_tags_and_commits(model_folder, second_folder, tmp_path, enviro
         assert (artifact.path / "config.json").read_text() == '{"second": true}'
 
 
-def test_what_was_resolved_is_what_comes_even_if_the_branch_moves(hub, second_folder, tmp_path):
+def test_the_resolved_commit_is_fetched_even_if_the_branch_moves(hub, second_folder, tmp_path):
     before = _resolve()
     with HubServer({NAME: second_folder}) as moved:
         hub._commits[NAME, "main"] = moved.commit(NAME)
     assert "second" not in (_fetch(METADATA, tmp_path / "out", revision=before).path / "config.json").read_text()
 
 
-def test_metadata_comes_without_weights(hub, tmp_path):
+def test_metadata_is_fetched_without_weights(hub, tmp_path):
     folder = _fetch(METADATA, tmp_path / "out").path
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "vocab.txt"]
 
 
-def test_safe_weights_come_and_pickled_ones_do_not(hub, model_folder, tmp_path):
+def test_safetensors_are_fetched_instead_of_pickles(hub, model_folder, tmp_path):
     _fetch(METADATA, tmp_path / "out")
     folder = _fetch(WEIGHTS, tmp_path / "out").path
     assert (folder / "model.safetensors").read_bytes() == (model_folder / "model.safetensors").read_bytes()
@@ -85,18 +85,18 @@ def test_safe_weights_come_and_pickled_ones_do_not(hub, model_folder, tmp_path):
     assert not (folder / "onnx").exists(), "top level only"
 
 
-def test_pickled_weights_come_where_there_are_no_others(model_folder, tmp_path, environment):
+def test_pickles_are_fetched_if_there_are_no_other_weights(model_folder, tmp_path, environment):
     (model_folder / "model.safetensors").unlink()
     with HubServer({NAME: model_folder}) as hub:
         environment(hub.environment(tmp_path / "cache"))
         assert (_fetch(WEIGHTS, tmp_path / "out").path / "pytorch_model.bin").is_file()
 
 
-def test_nothing_that_matches_is_an_empty_folder(hub, tmp_path):
+def test_no_match_returns_an_empty_folder(hub, tmp_path):
     assert list(_fetch(("*.onnx",), tmp_path / "out").path.iterdir()) == []
 
 
-def test_the_cache_is_used_unless_told_otherwise(hub, tmp_path, environment):
+def test_the_cache_is_used_unless_disabled(hub, tmp_path, environment):
     def downloads():
         return len([path for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path])
 
@@ -109,20 +109,20 @@ def test_the_cache_is_used_unless_told_otherwise(hub, tmp_path, environment):
     assert downloads() == 4
 
 
-def test_offline_the_cache_answers(hub, model_folder, tmp_path, environment):
+def test_the_cache_is_used_offline(hub, model_folder, tmp_path, environment):
     commit = _fetch(METADATA, tmp_path / "out").revision
-    asked = len(hub.requests)
+    count = len(hub.requests)
     environment({"HF_HUB_OFFLINE": "1"})
     assert _resolve() == commit
     assert (_fetch(METADATA, tmp_path / "out").path / "vocab.txt").is_file()
     assert _resolve(f"hf:{NAME}@{commit}") == commit
-    assert len(hub.requests) == asked
+    assert len(hub.requests) == count
     assert "is not in the cache and HF_HUB_OFFLINE is set" in _refusal(_resolve, "hf:user/other")
     assert "is not in the cache and HF_HUB_OFFLINE is set" in _refusal(_resolve, f"hf:{NAME}@v9")
     assert "without any *.safetensors" in _refusal(_fetch, WEIGHTS, tmp_path / "out")
 
 
-def test_a_hub_that_is_gone_is_reported_even_with_files_in_the_cache(hub, tmp_path, environment, closed_port):
+def test_an_unreachable_hub_is_reported_despite_the_cache(hub, tmp_path, environment, closed_port):
     commit = _fetch(METADATA, tmp_path / "out").revision
     environment({"HF_ENDPOINT": f"http://127.0.0.1:{closed_port}"})
     for call in (_resolve, lambda: _fetch(WEIGHTS, tmp_path / "out", revision=commit)):
@@ -137,19 +137,19 @@ def test_a_malformed_locator(locator):
     assert "names no repository; write hf:user/name" in _refusal(hf.resolve, locator)
 
 
-def test_no_such_repository(hub, environment):
+def test_a_missing_repository(hub, environment):
     assert f"{hub.url} shows no repository 'user/nothing'" in _refusal(_resolve, "hf:user/nothing")
     assert "HF_TOKEN is not set now" in _refusal(_resolve, "hf:user/nothing")
     environment({"HF_TOKEN": TOKEN})
     assert "HF_TOKEN is refused now" in _refusal(_resolve, "hf:user/nothing")
 
 
-def test_no_such_revision(hub):
+def test_a_missing_revision(hub):
     assert f"'user/name' has no revision 'v9' on {hub.url}" in _refusal(_resolve, f"hf:{NAME}@v9")
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "expected"),
     [
         ("gated", "hf:user/name is gated: ask for access on"),
         ("missing credentials", "refuses hf:user/name (401); set HF_TOKEN"),
@@ -161,15 +161,15 @@ def test_no_such_revision(hub):
         ("no hub", "gives no hub's answer for hf:user/name"),
     ],
 )
-def test_each_refusal_has_its_sentence(hub, monkeypatch, fault, said):
+def test_each_refusal_is_reported(hub, monkeypatch, fault, expected):
     # Here and not in a child, for speed; the client reads the variable when it is imported, so the constant is set.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
     hub.fault = fault
-    assert said in _refusal(hf.resolve, NAME)
+    assert expected in _refusal(hf.resolve, NAME)
 
 
 @pytest.mark.parametrize("fault", ["half a file", "short file"])
-def test_a_download_that_breaks_has_its_sentence_and_heals(hub, tmp_path, fault):
+def test_a_broken_download_is_reported_and_can_be_repeated(hub, tmp_path, fault):
     hub.fault = fault
     assert "broke in the middle of a file of hf:user/name; run" in _refusal(_fetch, METADATA, tmp_path / "out")
     hub.fault = None
@@ -198,17 +198,17 @@ def impatient(hub, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "expected"),
     [
         ("no files", "cannot be reached for hf:user/name"),
         ("hang on files", "did not answer in time for hf:user/name"),
         ("hang", "did not answer in time for hf:user/name"),
     ],
 )
-def test_when_the_clients_own_patience_ends(impatient, tmp_path, fault, said):
+def test_time_limits_of_the_client_are_reported(impatient, tmp_path, fault, expected):
     impatient.fault = fault
     commit = impatient.commit(NAME)
-    assert said in _refusal(lambda: _fetch(METADATA, tmp_path / "out", revision=commit))
+    assert expected in _refusal(lambda: _fetch(METADATA, tmp_path / "out", revision=commit))
 
 
 def test_every_fault_of_the_loopback_hub_is_tested():
@@ -225,7 +225,7 @@ def test_a_hub_that_never_answers_meets_the_limit(hub):
     assert time.monotonic() - started < 6
 
 
-def test_an_address_that_is_none(environment):
+def test_an_invalid_address(environment):
     environment({"HF_ENDPOINT": "hub.example"})
     assert "gives no hub's answer for hf:user/name (MissingSchema); check HF_ENDPOINT" in _refusal(_resolve)
 
@@ -260,6 +260,6 @@ def test_a_token_from_the_clients_own_file_is_not_printed(hub, tmp_path, environ
     assert TOKEN not in message + "".join(capfd.readouterr())
 
 
-def test_nothing_is_printed_where_there_is_no_terminal(hub, tmp_path, capfd):
+def test_nothing_is_printed_without_a_terminal(hub, tmp_path, capfd):
     _fetch(METADATA + WEIGHTS, tmp_path / "out")
     assert capfd.readouterr() == ("", "")

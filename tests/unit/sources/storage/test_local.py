@@ -49,7 +49,7 @@ def test_tilde_is_the_home_folder(model_folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("locator", "said"),
+    ("locator", "expected"),
     [
         ("", "the reference is empty"),
         ("  ", "the reference is empty"),
@@ -62,12 +62,12 @@ def test_tilde_is_the_home_folder(model_folder, monkeypatch):
         ("user/name@v1", "or write hf:user/name@v1"),
     ],
 )
-def test_a_missing_path_is_one_sentence(locator, said, tmp_path, monkeypatch):
+def test_a_missing_path_is_reported(locator, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for call in (local.resolve, lambda locator: local.fetch(locator, "", METADATA, tmp_path)):
         with pytest.raises(SourceError) as caught:
             call(locator)
-        assert said in str(caught.value)
+        assert expected in str(caught.value)
         assert caught.value.exit_code == 3
         assert "\n" not in str(caught.value)
 
@@ -89,6 +89,6 @@ def test_an_unreadable_file_is_named(model_folder, monkeypatch):
         local.resolve(str(model_folder))
 
 
-def test_names_that_are_no_text_do_not_matter(model_folder):
+def test_names_that_are_not_utf_8_are_ignored(model_folder):
     (model_folder / os.fsdecode(b"caf\xe9.json")).write_text("{}")
     assert local.resolve(str(model_folder)).startswith("sha256:")

@@ -26,7 +26,7 @@ def _output():
     return subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
 
 
-def test_nothing_shows_and_both_streams_come_back():
+def test_output_is_discarded_and_both_streams_are_restored():
     done = _output()
     assert (done.stdout, done.stderr) == ("before\nafter\n", "after\n")
 

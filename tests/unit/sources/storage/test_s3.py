@@ -62,7 +62,7 @@ def test_the_revision_follows_the_objects(client):
     assert _resolve() != revision
 
 
-def test_only_what_matches_at_the_top_level_comes(client, model_folder, tmp_path):
+def test_only_matching_objects_are_fetched(client, model_folder, tmp_path):
     revision = _resolve()
     artifact = bounded.fetch(REFERENCE, revision, METADATA, tmp_path / "out", limit=LIMIT)
     assert sorted(path.name for path in artifact.path.iterdir()) == ["config.json", "vocab.txt"]
@@ -71,7 +71,7 @@ def test_only_what_matches_at_the_top_level_comes(client, model_folder, tmp_path
     assert weights == (model_folder / "model.safetensors").read_bytes()
 
 
-def test_a_change_in_between_is_noticed(client, tmp_path):
+def test_a_change_during_the_download_is_detected(client, tmp_path):
     message = _refusal(lambda: bounded.fetch(REFERENCE, "etag:0", METADATA, tmp_path / "out", limit=LIMIT))
     assert "s3:models/team/sentiment changed while it was read" in message
 
