@@ -145,13 +145,13 @@ def test_hardened_container_answers_every_case(start, image, layout):
     container = start(image=reference).wait_until_ready()
     target = Target(container, name)
     for case in [*CASES, TOO_MUCH]:
-        reply = case.ask(target)
+        reply = case.send(target)
         assert reply.status == case.status, (case.name, reply.text[:300])
-        assert reply.status == 200 or case.says_of(target.release) in reply.error
+        assert reply.status == 200 or case.message_of(target.release) in reply.error
         assert not LEAK.search(reply.text), (case.name, reply.text[:300])
     target.assert_unharmed()
     assert container.engine.client.run(*check_of(container)).returncode == 0
-    assert target.ask("/v2/repository/index", b"").status == 403
+    assert target.send("/v2/repository/index", b"").status == 403
 
 
 @pytest.mark.parametrize(("guard", "full"), [("always", 503), ("never", 500)])

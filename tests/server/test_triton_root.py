@@ -37,7 +37,7 @@ def test_a_repository_is_served_by_the_tritonserver_in_the_folder(root, tmp_path
         programs = {Path(f"/proc/{pid}/exe").resolve() for pid in family(server.pid)}
         assert {root / "bin/tritonserver", root / "backends/python/triton_python_backend_stub"} <= programs
         assert target.generate("a").status == 200
-        doubled = target.ask(
+        doubled = target.send(
             "/v2/models/double/infer", '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}'
         )
         assert doubled.outputs == {"y": [2, 4]}

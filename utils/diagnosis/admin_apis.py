@@ -32,7 +32,7 @@ ADMIN_GRPC = [
 def open_over_http(target: Target) -> list[str]:
     """The requests of ADMIN_HTTP whose status is not 403."""
     requests = [(method, path.format(name=target.model)) for method, path in ADMIN_HTTP]
-    return [f"{method} {path}" for method, path in requests if target.ask(path, b"", method=method).status != CLOSED]
+    return [f"{method} {path}" for method, path in requests if target.send(path, b"", method=method).status != CLOSED]
 
 
 def open_over_grpc(address: str, *, key: str = "") -> list[str]:

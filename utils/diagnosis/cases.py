@@ -9,7 +9,7 @@ from typing import Any
 
 from utils.diagnosis.target import GOOD, Reply, Target, binary_body, infer_body
 
-Ask = Callable[[Target], Reply]
+Send = Callable[[Target], Reply]
 
 BAD_UTF8 = b"\xff\xfe"
 MB = 1_000_000
@@ -17,7 +17,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """A request, `ask`, its required status, and `says`, a part of the error message.
+    """A request, `send`, its required status, and `message`, a part of the error message.
 
     `plain`: plain Triton's answer, if the note of the row is not about this case. `since`: (first release, message from
     then on) for a message of Triton that changed; the statuses are the same.
@@ -25,30 +25,30 @@ class Case:
 
     row: int
     name: str
-    ask: Ask
+    send: Send
     status: int = 400
-    says: str = ""
+    message: str = ""
     plain: str = ""
     since: tuple[tuple[str, str], ...] = ()
 
-    def says_of(self, release: str) -> str:
+    def message_of(self, release: str) -> str:
         """The required part of the error message of this release ("YY.MM")."""
-        return next((says for first, says in reversed(self.since) if first <= release), self.says)
+        return next((message for first, message in reversed(self.since) if first <= release), self.message)
 
 
-def changed(**changes: Any) -> Ask:
+def changed(**changes: Any) -> Send:
     """A valid request with members of its tensor replaced."""
     return lambda target: target.infer(infer_body(**changes))
 
 
-def raw(*values: bytes, shape: Sequence[int] | None = None) -> Ask:
+def raw(*values: bytes, shape: Sequence[int] | None = None) -> Send:
     """A request with these values in binary form."""
 
-    def ask(target: Target) -> Reply:
+    def send(target: Target) -> Reply:
         headers, body = binary_body(*values, shape=shape)
         return target.infer(body, headers)
 
-    return ask
+    return send
 
 
 def many_parameters(target: Target) -> Reply:
@@ -63,7 +63,7 @@ def many_chunks(target: Target) -> Reply:
     return target.infer(body, {"Transfer-Encoding": "chunked"})
 
 
-def with_header(name: str, value: str) -> Ask:
+def with_header(name: str, value: str) -> Send:
     """A valid request with one more header."""
     return lambda target: target.infer(infer_body(), {name: value})
 
@@ -74,27 +74,27 @@ def shortened(target: Target) -> Reply:
     return target.infer(body.replace(b"\4\0\0\0", b"\5\0\0\0"), headers)
 
 
-def request(change: Callable[[Any], object]) -> Ask:
+def request(change: Callable[[Any], object]) -> Send:
     """A valid request whose JSON was edited by `change`."""
 
-    def ask(target: Target) -> Reply:
+    def send(target: Target) -> Reply:
         content = json.loads(infer_body())
         change(content)
         return target.infer(json.dumps(content))
 
-    return ask
+    return send
 
 
-def classes_of(output: str) -> Ask:
+def classes_of(output: str) -> Send:
     """A valid request for a classification."""
     return request(lambda c: c.update(outputs=[{"name": output, "parameters": {"classification": 1}}]))
 
 
-def nested(depth: int, path: str = "infer") -> Ask:
+def nested(depth: int, path: str = "infer") -> Send:
     """A request with `data` nested `depth` lists deep."""
     form = {"infer": infer_body(data="%"), "generate": b'{"text_input":"%"}'}[path]
     body = form.replace(b'"%"', b"[" * depth + b"]" * depth)
-    return lambda target: target.ask(f"/v2/models/{target.model}/{path}", body)
+    return lambda target: target.send(f"/v2/models/{target.model}/{path}", body)
 
 
 def bomb(target: Target) -> Reply:
@@ -107,13 +107,13 @@ def unknown_compression(target: Target) -> Reply:
     return target.infer(infer_body(), {"Content-Encoding": "br"})
 
 
-def garbled(part: str) -> Ask:
+def garbled(part: str) -> Send:
     """A valid request with a byte that is not UTF-8 in place of `part`."""
     body = json.dumps({"id": "some id", **json.loads(infer_body())}).encode()
     return lambda target: target.infer(body.replace(part.encode(), b"\x80"))
 
 
-def texts(*values: str) -> Ask:
+def texts(*values: str) -> Send:
     """A batch of these texts."""
     return lambda target: target.infer(infer_body(values))
 
@@ -127,47 +127,51 @@ DEEP, LARGE = "nested more than 1000 levels deep", "larger than 67108864 bytes"
 PARSERS, UNKNOWN, KILLED = "500, with the same sentence", "not noted", "the server ends"
 
 CASES = [
-    Case(1, "invalid UTF-8, binary", raw(BAD_UTF8), says=ROW_0),
-    Case(1, "invalid UTF-8 in the second row, binary", raw(b"good", b"bad\xc3", shape=[2, 1]), says=ROW_1),
-    Case(1, "invalid UTF-8, JSON", lambda t: t.infer(infer_body(("%",)).replace(b"%", BAD_UTF8)), says=ROW_0),
-    Case(1, "invalid UTF-8 in an input's name", garbled("text_input"), says="'\ufffd'", plain="400, in no JSON"),
-    Case(1, "invalid UTF-8 in the request's id", garbled("some id"), says="not valid UTF-8", plain="200, in no JSON"),
+    Case(1, "invalid UTF-8, binary", raw(BAD_UTF8), message=ROW_0),
+    Case(1, "invalid UTF-8 in the second row, binary", raw(b"good", b"bad\xc3", shape=[2, 1]), message=ROW_1),
+    Case(1, "invalid UTF-8, JSON", lambda t: t.infer(infer_body(("%",)).replace(b"%", BAD_UTF8)), message=ROW_0),
+    Case(1, "invalid UTF-8 in an input's name", garbled("text_input"), message="'\ufffd'", plain="400, in no JSON"),
+    Case(
+        1, "invalid UTF-8 in the request's id", garbled("some id"), message="not valid UTF-8", plain="200, in no JSON"
+    ),
     Case(
         1,
         "a lone surrogate, JSON",
         lambda t: t.infer(infer_body(("%",)).replace(b"%", b"\\ud800")),
-        says="failed to parse",
+        message="failed to parse",
         plain=PARSERS,
     ),
-    Case(1, "a binary text shorter than its length says", shortened, says="only 4 bytes available", plain=UNKNOWN),
-    Case(3, "batch 0", changed(shape=[0, 1], data=[]), says="text_input"),
-    Case(3, "batch max+1", texts(*["a"] * 9), says="batch-size must be <= 8"),
-    Case(4, "shape [1,2]", changed(shape=[1, 2], data=["a", "b"]), says=SHAPE),
-    Case(4, "shape [1,0]", changed(shape=[1, 0], data=[]), says=SHAPE),
-    Case(4, "shape [2]", changed(shape=[2], data=["a", "b"]), says=SHAPE),
-    Case(4, "more texts than rows", changed(data=["a", "b"]), says="text_input", plain=UNKNOWN),
-    Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), says=ELEMENTS, plain=UNKNOWN),
+    Case(
+        1, "a binary text shorter than its length message", shortened, message="only 4 bytes available", plain=UNKNOWN
+    ),
+    Case(3, "batch 0", changed(shape=[0, 1], data=[]), message="text_input"),
+    Case(3, "batch max+1", texts(*["a"] * 9), message="batch-size must be <= 8"),
+    Case(4, "shape [1,2]", changed(shape=[1, 2], data=["a", "b"]), message=SHAPE),
+    Case(4, "shape [1,0]", changed(shape=[1, 0], data=[]), message=SHAPE),
+    Case(4, "shape [2]", changed(shape=[2], data=["a", "b"]), message=SHAPE),
+    Case(4, "more texts than rows", changed(data=["a", "b"]), message="text_input", plain=UNKNOWN),
+    Case(4, "a shape whose size overflows", changed(shape=[2**62, 4]), message=ELEMENTS, plain=UNKNOWN),
     Case(4, "one number for [2^62]", changed(datatype="FP32", shape=[2**62], data=[1.0]), 400, ELEMENTS, KILLED),
-    Case(5, "wrong dtype", changed(datatype="FP32", data=[1.0]), says="'FP32'"),
-    Case(5, "a number in BYTES", changed(data=[3]), says=PARSER),
-    Case(5, "null in BYTES", changed(data=[None]), says=PARSER),
-    Case(5, "a number through /generate", lambda t: t.generate(3), says=PARSER),
-    Case(6, "missing input", request(lambda c: c["inputs"].clear()), says="text_input"),
-    Case(6, "extra input", request(lambda c: c["inputs"].append({**c["inputs"][0], "name": "more"})), says="more"),
-    Case(6, "duplicate input", request(lambda c: c["inputs"].append(c["inputs"][0])), says="already exists"),
-    Case(6, "misnamed input", changed(name="text"), says="unexpected inference input 'text'"),
-    Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), says="'no'"),
-    Case(6, "not JSON at all", lambda t: t.infer(b"nope"), says="failed to parse the request JSON", plain=PARSERS),
-    Case(6, "no body", lambda t: t.infer(b""), says="needs a body", plain="200 with the label of an empty text"),
-    Case(6, "no body, /generate", lambda t: t.ask(f"/v2/models/{t.model}/generate", b""), says="failed to parse"),
+    Case(5, "wrong dtype", changed(datatype="FP32", data=[1.0]), message="'FP32'"),
+    Case(5, "a number in BYTES", changed(data=[3]), message=PARSER),
+    Case(5, "null in BYTES", changed(data=[None]), message=PARSER),
+    Case(5, "a number through /generate", lambda t: t.generate(3), message=PARSER),
+    Case(6, "missing input", request(lambda c: c["inputs"].clear()), message="text_input"),
+    Case(6, "extra input", request(lambda c: c["inputs"].append({**c["inputs"][0], "name": "more"})), message="more"),
+    Case(6, "duplicate input", request(lambda c: c["inputs"].append(c["inputs"][0])), message="already exists"),
+    Case(6, "misnamed input", changed(name="text"), message="unexpected inference input 'text'"),
+    Case(6, "unknown output", request(lambda c: c.update(outputs=[{"name": "no"}])), message="'no'"),
+    Case(6, "not JSON at all", lambda t: t.infer(b"nope"), message="failed to parse the request JSON", plain=PARSERS),
+    Case(6, "no body", lambda t: t.infer(b""), message="needs a body", plain="200 with the label of an empty text"),
+    Case(6, "no body, /generate", lambda t: t.send(f"/v2/models/{t.model}/generate", b""), message="failed to parse"),
     Case(6, "a compression nobody reads", unknown_compression, 415, "Content-Encoding must be", "501"),
     Case(6, "a header of 8,192 bytes", with_header("Own", "x" * 8192), 431, "longer than 8191 bytes", "no answer"),
-    Case(6, "a header length beyond the body", with_header(HEADER_LENGTH, "500"), says="in range", plain="400"),
+    Case(6, "a header length beyond the body", with_header(HEADER_LENGTH, "500"), message="in range", plain="400"),
     Case(
         6,
         "a header length beyond an int32",
         with_header(HEADER_LENGTH, "99999999999"),
-        says=f"{HEADER_LENGTH} must be",
+        message=f"{HEADER_LENGTH} must be",
         plain="400; 26.06 to 26.08: the server ends",
     ),
     Case(6, "a weight that is no double", with_header("Accept-Encoding", "gzip;q=1e999"), 400, "(q=)", KILLED),
@@ -175,25 +179,25 @@ CASES = [
         6,
         "classes of an output of texts",
         classes_of("predicts"),
-        says="leave out the parameter 'classification'",
+        message="leave out the parameter 'classification'",
         plain=KILLED,
         since=(("25.07", "unsupported type 'BYTES'"),),
     ),
-    Case(6, "more than 65,536 chunks", many_chunks, says="more than 65536 chunks", plain="taken, each in memory"),
+    Case(6, "more than 65,536 chunks", many_chunks, message="more than 65536 chunks", plain="taken, each in memory"),
     Case(
         6,
         "lists nested 1,000 deep",
         nested(997),
-        says="expected 1 string elements",
+        message="expected 1 string elements",
         plain=UNKNOWN,
         since=(("25.05", "JSON nesting depth exceeds maximum allowed limit (100)"),),
     ),
-    Case(6, "lists nested 1,001 deep", nested(998), says=DEEP, plain=UNKNOWN),
-    Case(6, "lists nested 40,000 deep", nested(40_000), says=DEEP, plain=KILLED),
-    Case(6, "lists nested 20,000,000 deep", nested(20_000_000), says=DEEP, plain=KILLED),
-    Case(6, "lists nested 40,000 deep, /generate", nested(40_000, "generate"), says=DEEP, plain=KILLED),
-    Case(6, "300,000 parameters", many_parameters, says="more than 10000 members", plain="192 s of a thread, 200"),
-    Case(7, "unknown model", lambda t: t.ask("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
+    Case(6, "lists nested 1,001 deep", nested(998), message=DEEP, plain=UNKNOWN),
+    Case(6, "lists nested 40,000 deep", nested(40_000), message=DEEP, plain=KILLED),
+    Case(6, "lists nested 20,000,000 deep", nested(20_000_000), message=DEEP, plain=KILLED),
+    Case(6, "lists nested 40,000 deep, /generate", nested(40_000, "generate"), message=DEEP, plain=KILLED),
+    Case(6, "300,000 parameters", many_parameters, message="more than 10000 members", plain="192 s of a thread, 200"),
+    Case(7, "unknown model", lambda t: t.send("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
     Case(7, "unknown version", lambda t: t.infer(infer_body(), version="/versions/9"), 404, "version 9"),
     Case(8, "empty text", texts(""), 200),
     Case(8, "spaces", texts("   \t\n"), 200),

@@ -20,9 +20,9 @@ def request_rows(target: Target, grpc: str) -> Iterator[ProofRow]:
     """The result of each case; after each the server must be ready and answer a good text as before."""
     before, release = target.infer(infer_body()).body, target.release
     for case in CASES:
-        says = case.says_of(release)
-        must = f'{case.status}: "{says}"' if says else str(case.status)
-        wrong = _tried(_wrong, target, case, says)
+        message = case.message_of(release)
+        must = f'{case.status}: "{message}"' if message else str(case.status)
+        wrong = _tried(_wrong, target, case, message)
         yield row(case.row, case.name, must, wrong, target, before, good=str(case.status))
     for number, name, must, check in (
         (2, f"{GOOD_TEXTS} good texts among as many bad ones", "good ones 200, bad ones 400", _good_among_bad),
@@ -67,22 +67,22 @@ def row(number: int, case: str, must: str, wrong: str, target: Target, before: b
     )
 
 
-def _wrong(target: Target, case: Case, says: str) -> str:
+def _wrong(target: Target, case: Case, message: str) -> str:
     """The fault in the answer to the case; empty if it is right."""
     durations = []
     for _attempt in range(ATTEMPTS):
         started = time.monotonic()
-        reply = case.ask(target)
+        reply = case.send(target)
         durations.append(time.monotonic() - started)
         if durations[-1] <= ANSWER_SECONDS:
             break
-    if wrong := wrong_answer(reply, case, says):
+    if wrong := wrong_answer(reply, case, message):
         return wrong
     return f"{reply.status} after {min(durations):.1f} s" if min(durations) > ANSWER_SECONDS else ""
 
 
-def wrong_answer(reply: Reply, case: Case, says: str) -> str:
-    """The fault in an answer to a case, whose error must contain `says`; empty if it is right."""
+def wrong_answer(reply: Reply, case: Case, message: str) -> str:
+    """The fault in an answer to a case, whose error must contain `message`; empty if it is right."""
     if reply.status != case.status:
         return f"{reply.status}: {' '.join(reply.text[:120].split())}"
     if leak := LEAK.search(reply.text):
@@ -90,7 +90,7 @@ def wrong_answer(reply: Reply, case: Case, says: str) -> str:
     try:
         if case.status == http.client.OK:
             return "" if set(reply.outputs) == {"predicts", "scores"} else f"200 with {', '.join(reply.outputs)}"
-        if set(json.loads(reply.body)) != {"error"} or says not in reply.error:
+        if set(json.loads(reply.body)) != {"error"} or message not in reply.error:
             return f"{reply.status}: {reply.text[:120]}"
     except (ValueError, KeyError, TypeError):
         return f"{reply.status}, not a JSON answer of Triton: {reply.text[:120]}"

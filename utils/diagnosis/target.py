@@ -64,7 +64,7 @@ class Target:
         host, port = self.address.rsplit(":", 1)
         return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
 
-    def ask(
+    def send(
         self, path: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None, method: str = "POST"
     ) -> Reply:
         """Sends one request on its own connection."""
@@ -78,20 +78,20 @@ class Target:
 
     def infer(self, body: bytes | str, headers: Mapping[str, str] | None = None, version: str = "") -> Reply:
         """Sends an inference request."""
-        return self.ask(f"/v2/models/{self.model}{version}/infer", body, headers)
+        return self.send(f"/v2/models/{self.model}{version}/infer", body, headers)
 
     @property
     def release(self) -> str:
         """The server's release, "YY.MM": some messages depend on it."""
-        return str(release_named(json.loads(self.ask("/v2", method="GET").body)["version"]))
+        return str(release_named(json.loads(self.send("/v2", method="GET").body)["version"]))
 
     def generate(self, value: object) -> Reply:
         """Sends a text to /generate."""
-        return self.ask(f"/v2/models/{self.model}/generate", json.dumps({"text_input": value}))
+        return self.send(f"/v2/models/{self.model}/generate", json.dumps({"text_input": value}))
 
     def is_ready(self) -> bool:
         """True when /v2/health/ready returns 200."""
         try:
-            return self.ask("/v2/health/ready", method="GET").status == http.client.OK
+            return self.send("/v2/health/ready", method="GET").status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False

@@ -17,9 +17,9 @@ def test_admin_apis_are_closed(target):
     assert open_over_http(target) == []
     assert open_over_grpc(target.server.address.grpc) == []
     wrong = {"admin-key": KEY}
-    assert target.ask("/v2/logging", headers=wrong, method="GET").status == 403
+    assert target.send("/v2/logging", headers=wrong, method="GET").status == 403
     assert open_over_grpc(target.server.address.grpc, key=KEY) == []
-    assert target.ask(f"/v2/models/{target.model}", method="GET").status == 200, "metadata is no admin API"
+    assert target.send(f"/v2/models/{target.model}", method="GET").status == 200, "metadata is no admin API"
     target.assert_unharmed()
 
 
@@ -31,12 +31,12 @@ def assert_shared_memory_is_open(target):
     path = f"/v2/systemsharedmemory/region/{name}"
     try:
         body = json.dumps({"key": f"/{name}", "offset": 0, "byte_size": len(content)})
-        registered = target.ask(f"{path}/register", body, {"admin-key": KEY})
+        registered = target.send(f"{path}/register", body, {"admin-key": KEY})
         assert registered.status == 200, registered.text
         where = {"shared_memory_region": name, "shared_memory_byte_size": len(content)}
         tensor = {"name": "text_input", "shape": [1, 1], "datatype": "BYTES", "parameters": where}
         assert target.infer(json.dumps({"inputs": [tensor]})).body == target.infer(infer_body([text.decode()])).body
-        assert target.ask(f"{path}/unregister", b"", {"admin-key": KEY}).status == 200
+        assert target.send(f"{path}/unregister", b"", {"admin-key": KEY}).status == 200
     finally:
         region.unlink()
 
@@ -46,10 +46,10 @@ def test_the_key_opens_the_admin_apis(run, built, tmp_path):
     (tmp_path / "key").write_text(KEY + "\n")
     server = run(TRITON_ADMIN_KEY_FILE=str(tmp_path / "key"))
     target = Target(server, built[0])
-    assert target.ask("/v2/logging", method="GET").status == 403
-    assert target.ask("/v2/logging", headers={"admin-key": KEY}, method="GET").status == 200
+    assert target.send("/v2/logging", method="GET").status == 403
+    assert target.send("/v2/logging", headers={"admin-key": KEY}, method="GET").status == 200
     assert open_over_grpc(server.address.grpc, key=KEY) == ADMIN_GRPC
     assert_shared_memory_is_open(target)
-    load = target.ask(f"/v2/repository/models/{built[0]}/load", b"{}", {"admin-key": KEY})
+    load = target.send(f"/v2/repository/models/{built[0]}/load", b"{}", {"admin-key": KEY})
     assert load.status != 200, "models are fixed, key or not"
     assert KEY not in server.said()

@@ -24,4 +24,4 @@ def test_both_layouts_answer_as_the_page_says(target_of):
 
 
 def _answers(target):
-    return [page.answer(case.ask(target), target.model) for case in CASES]
+    return [page.answer(case.send(target), target.model) for case in CASES]

@@ -60,7 +60,7 @@ def refusal(text):
     ],
 )
 def test_an_answer(case, reply, seen):
-    wrong = wrong_answer(reply, case, case.says)
+    wrong = wrong_answer(reply, case, case.message)
     assert seen in wrong and bool(wrong) == bool(seen)
 
 
