@@ -12,30 +12,29 @@ DOCUMENT = ROOT / "docs/what-is-read.md"
 HEAD = """# What is read of a model's files
 
 Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from `utils/sources/known_keys/data`; the same tests
-check it. The tables of transformers {transformers} and tokenizers {tokenizers} are taken from those libraries as they
-are installed, so a release with other keys fails a test until its keys are in the tables.
+check it. The tables of transformers {transformers} and tokenizers {tokenizers} are generated from the installed libraries: a
+release with other keys fails a test until the tables are updated.
 
-A build looks at every key of the files below before it fetches weights. The first rule that fits decides:
+A build checks every key of the files below before it fetches weights. The first rule that matches decides:
 
 1. The library that reads the file has the key: it is *understood*.
 2. The key has a row below, the file's own or one of *any file*. It is *understood* by the named module, *harmless* for
    the named reason, or it *changes answers* and is refused, unless it has a value that the row allows or is null or
    empty. `*` stands for any text; where such a row says *changes answers* and the value is false, null or empty, the
    next rules decide.
-3. The file is of the *strict* kind, so that nothing of it may be left unread: an unknown key is refused, unless it is
-   null or empty.
-4. config.json says that a newer transformers than {transformers} wrote it (major or minor version): an unknown key of
-   it, or of the tokenizer_config.json beside it, is refused, unless it is null.
-5. Another model type, or another tokenizer class, has the key: transformers ignores it here, for the writer as for this
-   factory. A warning names it, unless it is false, null or empty.
-6. Nothing has the key. It is refused if its value holds a number or `true`. Otherwise a warning names it, unless it is
-   null or empty.
+3. The file is *strict*: an unknown key is refused, unless it is null or empty.
+4. config.json was written by a newer transformers than {transformers} (major or minor version): an unknown key in it,
+   or in the tokenizer_config.json beside it, is refused, unless it is null.
+5. Another model type or tokenizer class has the key: transformers ignores it here, as it did for the author. A warning
+   lists it, unless it is false, null or empty.
+6. Nothing has the key. It is refused if its value contains a number or `true`. Otherwise a warning lists it, unless it
+   is null or empty.
 
-A refusal is exit code 3 and names the file, the key and the value. `--accept-unknown KEY` builds all the same; KEY is
-the name in the message. The build says so in a warning, the plan and `--json` list the key under `model: unread`, and
+A refusal has exit code 3 and names the file, the key and the value. `--accept-unknown KEY` builds without the key; KEY
+is the name in the message. The build prints a warning, the plan and `--json` list the key under `model: unread`, and
 the image has it in the label `triton-image-factory.unread`.
 
-The files of sentence-transformers are looked at for tasks that follow them: feature-extraction and text-ranking.
+The files of sentence-transformers are checked for the tasks that use them: feature-extraction and text-ranking.
 """
 STRICT = {
     "modules.json",
@@ -46,7 +45,7 @@ STRICT = {
     "config.json: sentence_transformers",
 }
 NAMES = {
-    "sentence_bert_config.json": "sentence_bert_config.json (or of another model's name)",
+    "sentence_bert_config.json": "sentence_bert_config.json (or with another model type in its name)",
     "Pooling/config.json": "N_Pooling/config.json",
     "Normalize/config.json": "N_Normalize/config.json",
 }
@@ -69,7 +68,7 @@ def _section(name: str) -> str:
     if name in UNREAD:
         return f"## {name}\n\nNot read: {tables.rows(name)[0].text}.\n"
     rows = "\n".join(_row(each) for each in tables.rows(name))
-    return f"## {NAMES.get(name, name)}{strict}\n\n| key | | by whom, or why |\n|---|---|---|\n{rows}\n"
+    return f"## {NAMES.get(name, name)}{strict}\n\n| key | | reader or reason |\n|---|---|---|\n{rows}\n"
 
 
 def _row(row: Row) -> str:
@@ -90,7 +89,7 @@ def _tokenizers() -> str:
     table = tables.content("tokenizer_keys.json")
     return (
         f"## tokenizer_config.json: understood by transformers\n\nOf every class: {_keys(table['every'])}; and the "
-        "names in `extra_special_tokens`. A class that is not listed may have the keys of any.\n\n"
+        "names in `extra_special_tokens`. Other classes can have the keys of any class.\n\n"
         f"{_by_name(table['classes'].items(), 'class, also with Fast')}\n"
         "## special_tokens_map.json (strict): understood by transformers\n\n"
         f"{_keys(table['special_tokens'])}; and the names in `extra_special_tokens` of tokenizer_config.json.\n"

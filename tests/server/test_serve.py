@@ -185,7 +185,7 @@ def test_it_ends_with_8_when_the_server_dies(repository):
         os.kill(server.pid, signal.SIGKILL)
         code, _, log = server.process.wait(timeout=20), None, server.process.stderr.read()
         assert code == 8
-        assert log.rstrip().endswith("error: Triton ended by itself; see its log above")
+        assert log.rstrip().endswith("error: Triton exited; see its log above")
         assert server.traces() == (set(), set())
 
 

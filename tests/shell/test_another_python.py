@@ -113,7 +113,7 @@ def test_changed_requirements_are_installed_by_the_environments_own_python(run, 
     (run.checkout / "requirements.txt").write_text("# changed\n")
     changed, said = run(make_python(tmp_path / "made"))
     assert (changed, said.count("setting up")) == (answer, 1)
-    assert "making it anew" not in said
+    assert "creating it again" not in said
     assert (site / "installed_before.py").exists()
     assert [path.name for path in (run.checkout / ".venv/lib").iterdir()] == [site.parent.name]
 
@@ -128,7 +128,7 @@ def test_an_environment_whose_python_is_removed_is_made_from_an_empty_folder(run
     shutil.rmtree(made.parent)
     answer, said = run(own)
     assert "another" not in answer
-    assert said.splitlines()[0] == ".venv is incomplete or its Python does not work: making it anew"
+    assert said.splitlines()[0] == ".venv is incomplete or its Python does not run: creating it again"
     assert not (environment / "left over").exists()
     assert (environment / ".lock").stat().st_ino == lock
     assert run(own) == (answer, "")
@@ -140,7 +140,7 @@ def test_what_an_earlier_version_made_over_an_environment_is_made_anew(run, own,
     environment = run.checkout / ".venv"
     config = environment / "pyvenv.cfg"
     config.write_text(config.read_text().replace(f"version = {sys.version.split()[0]}", "version = 3.8.1"))
-    assert "making it anew" in run(own)[1]
+    assert "creating it again" in run(own)[1]
     assert run(own) == (answer, "")
 
 
@@ -149,5 +149,5 @@ def test_an_activated_environment_that_is_damaged_is_made_anew_from_within(run, 
     environment = run.checkout / ".venv"
     (environment / ".half-made").touch()
     again, said = run(environment / "bin")
-    assert "making it anew" in said
+    assert "creating it again" in said
     assert (again, (environment / ".half-made").exists()) == (answer, False)

@@ -50,5 +50,5 @@ def test_the_report_is_complete_and_nothing_is_made(doctor, tmp_path):
 def test_a_proof_is_not_tried_there(doctor, tmp_path):
     done = doctor("--prove")
     assert done.returncode == 7
-    assert "mend the faults above first: Docker client" in " ".join(done.stdout.split())
+    assert "fix the faults above first: Docker client" in " ".join(done.stdout.split())
     assert not (tmp_path / "fresh/.venv").exists()

@@ -119,7 +119,7 @@ def test_no_proof_runs_after_a_fault(docker, written, monkeypatch):
     monkeypatch.setattr(doctor, "_prove", lambda *_: pytest.fail("it was tried"))
     with pytest.raises(FaultsFoundError):
         run("--prove")
-    assert "mend the faults above first: image" in " ".join(written[0].split())
+    assert "fix the faults above first: image" in " ".join(written[0].split())
 
 
 class TestProof:

@@ -37,11 +37,11 @@ OF_TEXTS = {
 }  # fmt: skip
 # Types that the exporter converts, and why their graphs cannot serve texts.
 UNSERVABLE = {
-    "layoutlm": "it needs more than text: the position of each word on the page (bbox)",
-    "layoutlmv3": "it needs more than text: the page image and the position of each word (pixel_values, bbox)",
-    "lilt": "it needs more than text: the position of each word on the page (bbox)",
+    "layoutlm": "it reads more than text: the position of each word on the page (bbox)",
+    "layoutlmv3": "it reads more than text: the page image and the position of each word (pixel_values, bbox)",
+    "lilt": "it reads more than text: the position of each word on the page (bbox)",
     "longformer": "its exported graph fails in ONNX Runtime",
-    "markuplm": "it needs more than text: the XPath of each word in a web page (xpath_tags_seq, xpath_subs_seq)",
+    "markuplm": "it reads more than text: the XPath of each word in a web page (xpath_tags_seq, xpath_subs_seq)",
 }
 
 

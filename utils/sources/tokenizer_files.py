@@ -90,7 +90,7 @@ def _without_vocabulary(folder: Path, name: str) -> str:
 
 def _slow_only(name: str) -> str:
     return (
-        f"the tokenizer {name} has no fast version; the image serves tokenizer.json only; "
+        f"the tokenizer {name} has no fast form; the image serves tokenizer.json only; "
         "use a model type with a fast tokenizer"
     )
 

@@ -123,9 +123,9 @@ class LocalServer:
         while not self._is_ready():
             if self._has_ended():
                 self._end_group()
-                raise BootProofError(f"Triton did not start; its log:\n{self._log.reason()}")
+                raise BootProofError(f"Triton did not start; its log says:\n{self._log.reason()}")
             if time.monotonic() > deadline:
-                raise BootProofError(f"Triton was not ready in {seconds:g} s; its log:\n{self._log.reason()}")
+                raise BootProofError(f"Triton was not ready in {seconds:g} s; its log says:\n{self._log.reason()}")
             time.sleep(0.05)
 
     def stop(self) -> None:
