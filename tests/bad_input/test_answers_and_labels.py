@@ -19,7 +19,7 @@ CASES = {
     "and back": ("-", (*ZERO_SHOT, "--handle-impossible-answer"), 2, ["is not for --task zero-shot-classification"]),
     "a template without a place": ("-", (*ZERO_SHOT, "--hypothesis-template", "It is."), 2, ["'It is.'", "write {}"]),
     "labels of another task": ("-", ZERO_SHOT, 3, ["'negative', 'neutral', 'positive'", "starts with 'entail'"]),
-    "one label that entails": ("{labels}", ZERO_SHOT, 3, ["holds 1 label"]),
+    "one label that entails": ("{labels}", ZERO_SHOT, 3, ["has 1 label"]),
 }
 
 

@@ -60,13 +60,13 @@ CASES = {
     "slim image with a line break": ([*GOOD, "--slim-image", "a\nRUN id"], 2, ["--slim-image 'a\\nRUN id'"]),
     "unknown storage": (line(MODEL="gs:bucket/model"), 2, ["'gs:bucket/model'", "hf:, clearml:, s3:"]),
     "top-k above the labels": ([*GOOD, "--top-k", "4"], 2, ["--top-k 4", "at most 3"]),
-    "model not there": (line(MODEL="./nowhere"), 3, ["MODEL './nowhere' is no file or folder", "check the path"]),
+    "model not there": (line(MODEL="./nowhere"), 3, ["MODEL './nowhere' does not exist", "check the path"]),
     "model is a name of the hub": (line(MODEL="user/name"), 3, ["write hf:user/name"]),
     "model of 300 letters": (line(MODEL="m" * 300), 3, ["MODEL", "too long"]),
-    "tokenizer not there": (line(TOKENIZER="/no/where"), 3, ["TOKENIZER '/no/where' is no file or folder"]),
-    "labels not there": (line(ID2LABEL="./labels.json"), 3, ["ID2LABEL './labels.json' is no file or folder"]),
-    "hub reference without a name": (line(MODEL="hf:/"), 3, ["'hf:/' names no repository", "hf:user/name"]),
-    "hub reference that climbs": (line(MODEL="hf:../../etc"), 3, ["names no repository"]),
+    "tokenizer not there": (line(TOKENIZER="/no/where"), 3, ["TOKENIZER '/no/where' does not exist"]),
+    "labels not there": (line(ID2LABEL="./labels.json"), 3, ["ID2LABEL './labels.json' does not exist"]),
+    "hub reference without a name": (line(MODEL="hf:/"), 3, ["'hf:/' is not a repository", "hf:user/name"]),
+    "hub reference that climbs": (line(MODEL="hf:../../etc"), 3, ["is not a repository"]),
     "max-length above the model": ([*GOOD, "--max-length", "129"], 3, ["129 tokens", "--max-length", "at most 128"]),
 }
 

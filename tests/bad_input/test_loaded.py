@@ -69,5 +69,5 @@ def test_weights_that_are_not_finite(damaged, refused):
 def test_allowed_pickles_must_be_complete(file, damaged, refused):
     damaged.remove("model.safetensors")
     damaged.write(file, b"PK\x03\x04" if file.endswith(".bin") else b'{"weight_map": {"a": "pytorch_model-1.bin"}}')
-    words = ["is cut short"] if file.endswith(".bin") else ["'pytorch_model-1.bin'", "is missing"]
+    words = ["truncated"] if file.endswith(".bin") else ["'pytorch_model-1.bin'", "is missing"]
     refused([*damaged.argv(), "--allow-pickle"], 3, words)

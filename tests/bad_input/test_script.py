@@ -25,7 +25,7 @@ DAMAGES = {
         lambda case: case.keep_tensors(lambda name: not name.startswith("classifier")),
         ["no classification head"],
     ),
-    "code of its own": (lambda case: case.edit("config.json", auto_map={"AutoModel": "x.Y"}), ["no foreign code"]),
+    "code of its own": (lambda case: case.edit("config.json", auto_map={"AutoModel": "x.Y"}), ["no custom code"]),
     "no pad token": (
         lambda case: (
             case.edit("tokenizer_config.json", pad_token=...),

@@ -55,15 +55,15 @@ def weights_asked_for(server):
 
 # fault of the hub, options, words
 HUB = {
-    "gated": ("gated", [], ["hf:user/topics is gated", "ask for access", "HF_TOKEN"]),
+    "gated": ("gated", [], ["hf:user/topics is gated", "request access", "HF_TOKEN"]),
     "token refused": ("bad token", [], ["refuses hf:user/topics (401)", "set HF_TOKEN"]),
     "forbidden": ("forbidden", [], ["refuses hf:user/topics (403)"]),
-    "rate limited": ("rate limit", [], ["limits the rate of requests (429)", "wait some minutes"]),
-    "out of order": ("out of order", [], ["is out of order (500)", "again later"]),
-    "no hub": ("no hub", [], ["gives no hub's answer", "HF_ENDPOINT"]),
-    "hanging": ("hang", ["--fetch-timeout", "3"], ["hf:user/topics was not there after 3 seconds", "--fetch-timeout"]),
-    "slow files": ("hang on files", ["--fetch-timeout", "4"], ["hf:user/topics was not there after 4 seconds"]),
-    "half a file": ("half a file", [], ["broke in the middle of a file of hf:user/topics", "again"]),
+    "rate limited": ("rate limit", [], ["limits the rate of requests (429)", "wait a few minutes"]),
+    "out of order": ("out of order", [], ["status 500", "again later"]),
+    "no hub": ("no hub", [], ["is not a hub's", "HF_ENDPOINT"]),
+    "hanging": ("hang", ["--fetch-timeout", "3"], ["hf:user/topics in 3 seconds", "--fetch-timeout"]),
+    "slow files": ("hang on files", ["--fetch-timeout", "4"], ["hf:user/topics in 4 seconds"]),
+    "half a file": ("half a file", [], ["downloading a file of hf:user/topics", "again"]),
 }
 
 
@@ -78,7 +78,7 @@ def test_a_hub_that_fails(case, damaged, bounded, monkeypatch):
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ("hf:user/other", ["shows no repository 'user/other'", "check the name"]),
+        ("hf:user/other", ["has no repository 'user/other'", "check the name"]),
         ("hf:user/topics@v9", ["has no revision 'v9'", "branches, tags or commits"]),
     ],
 )
@@ -98,7 +98,7 @@ REPOSITORIES = {
     "pickled weights only": (only_pickled, ["has no weights", "--allow-pickle"], True),
     "code of its own": (
         lambda case: case.edit("config.json", auto_map={"AutoModel": "x.Y"}),
-        ["auto_map", "no foreign code"],
+        ["auto_map", "no custom code"],
         True,
     ),
     "a shard missing": (without_shard, ["model-00002-of-00002.safetensors", "is missing"], False),
@@ -112,7 +112,7 @@ REPOSITORIES = {
         ["no classification head"],
         False,
     ),
-    "too small a vocabulary": (lambda case: case.edit("config.json", vocab_size=7), ["knows only 7 tokens"], True),
+    "too small a vocabulary": (lambda case: case.edit("config.json", vocab_size=7), ["has only 7 tokens"], True),
     "weights cut short": (
         lambda case: case.write("model.safetensors", case.file("model.safetensors").read_bytes()[:-9]),
         ["model.safetensors", "bytes"],
@@ -157,15 +157,20 @@ def without_config(case):
 
 # fault of the server, what it has under the id, options, words
 CLEARML = {
-    "hanging": ("hang", None, ["--fetch-timeout", "3"], ["was not there after 3 seconds"]),
-    "hanging after login": ("hang after login", None, ["--fetch-timeout", "6"], ["was not there after 6 seconds"]),
-    "dropping after login": ("drop after login", None, [], ["cannot be reached or breaks off", "CLEARML_API_HOST"]),
-    "no API": ("no api", None, [], ["is no ClearML API server"]),
-    "forbidden": ("forbidden", None, [], ["does not let these keys read the model"]),
+    "hanging": ("hang", None, ["--fetch-timeout", "3"], ["in 3 seconds"]),
+    "hanging after login": ("hang after login", None, ["--fetch-timeout", "6"], ["in 6 seconds"]),
+    "dropping after login": (
+        "drop after login",
+        None,
+        [],
+        ["cannot be reached or closes the connection", "CLEARML_API_HOST"],
+    ),
+    "no API": ("no api", None, [], ["is not a ClearML API server"]),
+    "forbidden": ("forbidden", None, [], ["does not allow these keys to read the model"]),
     "a file that is gone": ("no file", None, [], ["cannot be downloaded"]),
     "half a file": ("half a file", None, ["--fetch-timeout", "20"], [f"{MODEL}"]),
-    "a corrupt archive": (None, corrupt, [], ["the archive of clearml:", "damaged or cut short"]),
-    "a traversing archive": (None, traversing, [], ["'../../evil.json'", "leads out of its folder"]),
+    "a corrupt archive": (None, corrupt, [], ["the archive of clearml:", "damaged or truncated"]),
+    "a traversing archive": (None, traversing, [], ["'../../evil.json'", "evil.json"]),
     "no archive": (None, single_file, [], ["is a single file", "zip or tar archive"]),
     "no model in it": (None, without_config, [], ["has no config.json"]),
 }
@@ -193,7 +198,7 @@ def test_clearml_without_configuration(damaged, bounded):
 
 def test_a_missing_clearml_model(damaged, bounded, monkeypatch):
     with serving(ClearmlServer({MODEL: damaged.model}), monkeypatch, ClearmlServer.environment):
-        bounded(["clearml:abc", damaged.model, "-"], 3, ["knows no model 'abc'", "copy the id"])
+        bounded(["clearml:abc", damaged.model, "-"], 3, ["has no model 'abc'", "copy the id"])
 
 
 def test_an_unreachable_s3_server(damaged, bounded, monkeypatch, closed_port):

@@ -123,4 +123,4 @@ def test_a_type_is_refused_without_importing_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "cannot convert model type 'ctrl' for text-classification; it knows albert, bart" in done.stdout
+    assert "cannot convert model type 'ctrl' for text-classification; it supports albert, bart" in done.stdout

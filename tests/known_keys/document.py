@@ -12,8 +12,8 @@ DOCUMENT = ROOT / "docs/what-is-read.md"
 HEAD = """# What is read of a model's files
 
 Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from `utils/sources/known_keys/data`; the same tests
-check it. The tables of transformers {transformers} and tokenizers {tokenizers} are generated from the installed libraries: a
-release with other keys fails a test until the tables are updated.
+check it. The tables of transformers {transformers} and tokenizers {tokenizers} are generated from the installed
+libraries: a release with other keys fails a test until the tables are updated.
 
 A build checks every key of the files below before it fetches weights. The first rule that matches decides:
 

@@ -120,7 +120,7 @@ def test_a_running_build_is_kept_and_listed(build):
     with (running / SENTINEL).open() as sentinel:
         fcntl.flock(sentinel, fcntl.LOCK_EX)
         lines = cleanup.clean([]).splitlines()
-    assert sorted(lines) == ["left build/.work/topics-v1-abc: a build is running in it", "removed build/topics/v1"]
+    assert sorted(lines) == ["kept build/.work/topics-v1-abc: a build is running in it", "removed build/topics/v1"]
     assert (running / "content").is_file()
 
 

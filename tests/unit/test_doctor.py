@@ -17,7 +17,7 @@ DEFAULT = find_release(default_release())
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """No docker on PATH, and nothing of the network is looked at."""
+    """No docker on PATH, and no network checks."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(network, "checks", lambda: [("hub", lambda: warning("hub", "silent", "wait"))])
 
@@ -77,7 +77,7 @@ def test_a_machine_without_docker(written):
     (text,) = written
     titles = [line for line in text.splitlines() if line and not line.startswith(" ")]
     assert titles[:4] == ["machine", "docker", "base image", "network"]
-    assert "no Docker engine answers" in text
+    assert "no Docker engine responds" in text
 
 
 def test_json_is_one_complete_object(written):
@@ -158,4 +158,4 @@ class TestProof:
         with pytest.raises(FaultsFoundError, match="proof") as raised:
             run("--prove")
         assert raised.value.exit_code == 4
-        assert "ended with 4" in written[0]
+        assert "exited with 4" in written[0]

@@ -62,7 +62,7 @@ def statuses(findings):
         ("23.12", FAULT, "not supported"),
         ("22.12", FAULT, "not supported"),
         ("99.01", WARNING, "not measured"),
-        ("", WARNING, "does not say"),
+        ("", WARNING, "does not name its release"),
     ],
 )
 def test_release(name, status, text):
@@ -100,10 +100,10 @@ def test_a_library_in_tritons_own_folder_is_found(triton):
 @pytest.mark.parametrize("backend", ["python", "onnxruntime"])
 def test_a_missing_backend(triton, backend):
     shutil.rmtree(triton / "backends" / backend)
-    looked = inside(triton)
-    found = next(iter(base_image.backends(looked["backends"])))
+    found_inside = inside(triton)
+    found = next(iter(base_image.backends(found_inside["backends"])))
     assert found.status == FAULT and f"no {backend} backend" in found.found
-    assert statuses(base_image.libraries(looked)) == [("libraries", OK)], "the absent backend is reported once"
+    assert statuses(base_image.libraries(found_inside)) == [("libraries", OK)], "the absent backend is reported once"
 
 
 def test_a_part_of_a_backend_that_is_not_there(triton):
@@ -131,10 +131,10 @@ def test_whether_the_server_starts(triton):
     assert base_image.starts(inside(triton)["starts"]).status == OK
 
 
-def test_an_empty_folder_is_looked_into_as_well(tmp_path):
-    looked = inside(tmp_path)
-    assert next(iter(base_image.backends(looked["backends"]))).status == FAULT
-    assert [each.status for each in base_image.libraries(looked)] == [FAULT]
+def test_an_empty_folder_is_inspected(tmp_path):
+    found_inside = inside(tmp_path)
+    assert next(iter(base_image.backends(found_inside["backends"]))).status == FAULT
+    assert [each.status for each in base_image.libraries(found_inside)] == [FAULT]
 
 
 class TestPython:
@@ -148,7 +148,7 @@ class TestPython:
             ("print('the cache has the 3 serving wheels for it')", "3.12, the cache has the 3", OK),
             ("import sys; sys.exit('error: there is no wheel of x; choose another')", "no wheel of x", FAULT),
             ("import sys; sys.exit('error: the package index cannot be reached; check it')", "be reached", WARNING),
-            ("import time; time.sleep(60)", "no answer on its wheels", WARNING),
+            ("import time; time.sleep(60)", "no answer about its wheels", WARNING),
         ],
     )
     def test_the_wheels_for_it(self, tmp_path, monkeypatch, code, text, status):

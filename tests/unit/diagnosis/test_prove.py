@@ -48,7 +48,7 @@ class TestStubKilled:
     def test_the_container_ends(self, docker):
         row = kill_stub(docker())
         assert (row.status, row.row) == (OK, 12)
-        assert "ended with 1" in row.seen
+        assert "exited with 1" in row.seen
 
     def test_the_container_ends_with_0(self, docker):
         row = kill_stub(docker(code="0"))

@@ -20,7 +20,7 @@ class Scripted(Target):
         super().__init__(address="127.0.0.1:1", model="m")
         self.reply, self.ready = reply or Reply(200, GOOD), ready
 
-    def ask(self, path, body=None, headers=None, method="POST"):
+    def send(self, path, body=None, headers=None, method="POST"):
         if not self.ready:
             raise ConnectionRefusedError
         return self.reply
@@ -33,11 +33,11 @@ class Dying(Scripted):
         super().__init__()
         self.answers = answers
 
-    def ask(self, path, body=None, headers=None, method="POST"):
+    def send(self, path, body=None, headers=None, method="POST"):
         self.answers -= 1
         if self.answers < 0:
             raise ConnectionRefusedError
-        return Reply(200, b'{"version": "2.51.0"}') if path == "/v2" else super().ask(path)
+        return Reply(200, b'{"version": "2.51.0"}') if path == "/v2" else super().send(path)
 
 
 def refusal(text):
@@ -49,14 +49,14 @@ def refusal(text):
     [
         (ACCEPTED, Reply(200, GOOD), ""),
         (ACCEPTED, Reply(500, refusal("broken")), "500"),
-        (ACCEPTED, Reply(200, b"<html>"), "in no JSON"),
+        (ACCEPTED, Reply(200, b"<html>"), "not a JSON answer"),
         (ACCEPTED, Reply(200, json.dumps({"outputs": [{"name": "other", "data": []}]}).encode()), "200 with other"),
         (REFUSED, Reply(400, refusal("unexpected shape for input")), ""),
         (REFUSED, Reply(200, GOOD), "200"),
         (REFUSED, Reply(400, refusal("something else")), "something else"),
-        (REFUSED, Reply(400, refusal("unexpected shape\nTraceback (most recent call last)")), "shows 'Traceback'"),
-        (REFUSED, Reply(400, refusal("unexpected shape in /opt/serving/x")), "shows '/opt/'"),
-        (REFUSED, Reply(400, b"no JSON"), "in no JSON"),
+        (REFUSED, Reply(400, refusal("unexpected shape\nTraceback (most recent call last)")), "'Traceback'"),
+        (REFUSED, Reply(400, refusal("unexpected shape in /opt/serving/x")), "'/opt/'"),
+        (REFUSED, Reply(400, b"no JSON"), "not a JSON answer"),
     ],
 )
 def test_an_answer(case, reply, seen):
@@ -74,7 +74,7 @@ def test_a_right_answer_is_ok():
     [
         (Scripted(), "500: broken", "500: broken"),
         (Scripted(ready=False), "", "not ready afterwards"),
-        (Scripted(Reply(200, b"{}")), "", "answered otherwise afterwards"),
+        (Scripted(Reply(200, b"{}")), "", "another answer afterwards"),
     ],
 )
 def test_a_wrong_answer_or_a_harmed_server_is_a_fault(target, wrong, seen):

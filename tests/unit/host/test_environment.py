@@ -238,7 +238,7 @@ def test_another_environment_can_be_selected(factory, uv_log, exec_recorded, mon
     ("argv", "expected"),
     [
         (["utils.make_triton_image", "m", "t", "l", "Bad Name"], "MODEL_NAME"),
-        (["utils.make_triton_image", "./nowhere", "t", "-"], "MODEL './nowhere' is no file or folder"),
+        (["utils.make_triton_image", "./nowhere", "t", "-"], "MODEL './nowhere' does not exist"),
         (["utils.process_template"], "see process_template.sh --help"),
     ],
 )

@@ -88,8 +88,8 @@ def test_the_model_with_its_weights(model, tmp_path):
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
-        ("./nowhere", "'./nowhere' is no file or folder"),
-        ("/no/where", "'/no/where' is no file or folder"),
+        ("./nowhere", "'./nowhere' does not exist"),
+        ("/no/where", "'/no/where' does not exist"),
         ("user/name", "write hf:user/name"),
         ("user/name@v1", "write hf:user/name@v1"),
     ],
@@ -155,7 +155,7 @@ def remote(model, monkeypatch):
     ("file", "content", "expected"),
     [
         ("config.json", "{", "'hf:user/name@v1/config.json' is not valid JSON"),
-        ("config.json", '{"model_type": "bert"}', "'hf:user/name@v1/config.json' holds no id2label"),
+        ("config.json", '{"model_type": "bert"}', "'hf:user/name@v1/config.json' has no id2label"),
         ("tokenizer.json", "[]", "'hf:user/name@v1/tokenizer.json' is not a tokenizer file"),
         ("config.json", '{"model_type": "bert", "vocab_size": "many"}', "'hf:user/name@v1/config.json' has vocab_size"),
     ],

@@ -94,7 +94,7 @@ def test_label2id_is_noted(tmp_path, capsys):
 def test_labels_are_read_before_the_head_is_known(tmp_path):
     labels = read_labels(save(tmp_path / "l.json", ["a", "b"]))
     require_count(labels, 2)
-    with pytest.raises(SourceError, match=r"2 labels but the model's head has 3 outputs; they must agree"):
+    with pytest.raises(SourceError, match=r"2 labels but the model's head has 3 outputs"):
         require_count(labels, 3)
 
 
@@ -124,17 +124,17 @@ def test_a_label_file_has_priority_over_the_config(tmp_path):
         ("", ["is not JSON"]),
         ("[" * 100_000, ["is not JSON"]),
         ('{"a": ' + "1" * 5000 + "}", ["is not JSON"]),
-        ("null", ["holds no labels", "accepted are"]),
-        ('"x"', ["holds no labels"]),
-        ("3", ["holds no labels"]),
-        ("{}", ["holds no labels"]),
+        ("null", ["has no labels", "accepted are"]),
+        ('"x"', ["has no labels"]),
+        ("3", ["has no labels"]),
+        ("{}", ["has no labels"]),
         ('{"0": "a", "0": "b"}', ["'0' twice", "keep one"]),
         ('{"a": 0, "a": 1}', ["'a' twice"]),
         ('{"0": "a", "2": "b"}', ["2 labels", "none for output 1", "0 to 1"]),
         ('{"1": "a", "2": "b"}', ["none for output 0"]),
         ('{"a": 0, "b": 0}', ["2 labels", "none for output 1"]),
         ('{"a": 1, "b": 2}', ["none for output 0"]),
-        ('{"00": "a", "01": "b"}', ["'00'", "without padding"]),
+        ('{"00": "a", "01": "b"}', ["'00'", "leading zeros"]),
         ('{"LABEL_0": "a", "LABEL_1": "b"}', ["'LABEL_0'", "0, 1, 2"]),
         ('{"-1": "a", "0": "b"}', ["'-1'"]),
         ('{"0": "a", "1": ""}', ["label 1", "not empty"]),
@@ -142,10 +142,10 @@ def test_a_label_file_has_priority_over_the_config(tmp_path):
         ('["a", 1]', ["label 1 is 1", "a text"]),
         ('["a", ["b"]]', ["label 1"]),
         ('{"a": true, "b": false}', ["'a'"]),
-        ('{"0": 1, "1": 0}', ["numbers on both sides", "either way", "in quotes"]),
+        ('{"0": 1, "1": 0}', ["numbers as keys and values", "ambiguous", "in quotes"]),
         ('["a", "\\ud800"]', ["label 1", "surrogate"]),
         ("[]", ["0 labels", "2 outputs"]),
-        ('["a"]', ["1 labels", "2 outputs", "must agree"]),
+        ('["a"]', ["1 labels", "2 outputs", "3 outputs"]),
         ('["a", "b", "c"]', ["3 labels", "2 outputs"]),
     ],
 )
@@ -169,12 +169,12 @@ def test_a_file_that_is_not_utf_8_names_the_byte(tmp_path):
 def test_utf_16_without_a_mark_is_recognised(tmp_path):
     file = tmp_path / "labels.json"
     file.write_bytes('["a"]'.encode("utf-16-le"))
-    with pytest.raises(SourceError, match=r"not UTF-8 \(UTF-16, by its zeros\); save it as UTF-8"):
+    with pytest.raises(SourceError, match=r"not UTF-8 .*UTF-16"):
         read_labels(file, head_size=1)
 
 
 def test_a_missing_file_suggests_the_dash(tmp_path):
-    with pytest.raises(SourceError, match=r"nowhere\.json' does not exist; give a JSON file, or - to use"):
+    with pytest.raises(SourceError, match=r"nowhere\.json' does not exist.* - for"):
         read_labels(tmp_path / "nowhere.json", head_size=1)
 
 
@@ -191,5 +191,5 @@ def test_the_labels_of_a_config(tmp_path):
 
 @pytest.mark.parametrize("content", [{"model_type": "bert"}, {"id2label": {}}, {"id2label": None}, []])
 def test_a_config_without_labels_is_refused(tmp_path, content):
-    with pytest.raises(SourceError, match=r"config\.json' holds no id2label; give a label file"):
+    with pytest.raises(SourceError, match=r"config\.json' has no id2label"):
         labels_of_config(save(tmp_path / "config.json", content), head_size=2)

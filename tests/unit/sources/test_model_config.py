@@ -50,19 +50,19 @@ def test_a_byte_order_mark_does_no_harm(tmp_path):
     [
         ("{", ["not valid JSON", "save the model again"]),
         ("[" * 100_000, ["not valid JSON"]),
-        ("[]", ["names no model_type", "save_pretrained()"]),
-        ("null", ["names no model_type"]),
-        ("{}", ["names no model_type"]),
-        ('{"model_type": 3}', ["names no model_type"]),
-        ('{"model_type": "bert", "num_labels": 0}', ["num_labels 0", "from 1 up"]),
+        ("[]", ["has no model_type", "save_pretrained()"]),
+        ("null", ["has no model_type"]),
+        ("{}", ["has no model_type"]),
+        ('{"model_type": 3}', ["has no model_type"]),
+        ('{"model_type": "bert", "num_labels": 0}', ["num_labels 0", "from 1 to"]),
         ('{"model_type": "bert", "num_labels": "3"}', ["num_labels '3'"]),
         ('{"model_type": "bert", "num_labels": true}', ["num_labels True"]),
         (
             '{"model_type": "bert", "problem_type": "ranking"}',
             ["problem_type 'ranking'", "single_label_classification, multi_label_classification, regression"],
         ),
-        ('{"model_type": "bert", "problem_type": ["regression"]}', ["problem_type", "known are"]),
-        ('{"model_type": "bert", "problem_type": {}}', ["problem_type", "known are"]),
+        ('{"model_type": "bert", "problem_type": ["regression"]}', ["problem_type", "regression"]),
+        ('{"model_type": "bert", "problem_type": {}}', ["problem_type", "regression"]),
     ],
 )
 def test_refusals_name_the_file_and_the_fault(tmp_path, content, expected):
@@ -75,7 +75,7 @@ def test_refusals_name_the_file_and_the_fault(tmp_path, content, expected):
 
 
 def test_a_folder_without_a_config_and_a_file_are_refused(tmp_path):
-    with pytest.raises(SourceError, match=r"has no config\.json; give the folder that save_pretrained\(\) wrote"):
+    with pytest.raises(SourceError, match=r"has no config\.json"):
         read_model_config(tmp_path)
     (tmp_path / "model.bin").touch()
     with pytest.raises(SourceError, match=r"model\.bin' is not a folder"):
@@ -85,9 +85,9 @@ def test_a_folder_without_a_config_and_a_file_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"auto_map": {"AutoModel": "code.Model"}}, ["code of the model's own", "trust_remote_code", "auto_map"]),
-        ({"quantization_config": {"quant_method": "gptq"}}, ["quantised weights (gptq)", "as it was before"]),
-        ({"quantization_config": [1]}, ["quantised weights (quantization_config)"]),
+        ({"auto_map": {"AutoModel": "code.Model"}}, ["trust_remote_code", "auto_map"]),
+        ({"quantization_config": {"quant_method": "gptq"}}, ["quantized weights (gptq)"]),
+        ({"quantization_config": [1]}, ["quantized weights (quantization_config)"]),
         ({"id2label": {}}, ["an id2label without labels"]),
         ({"id2label": ["a"]}, ["an id2label without labels"]),
         ({"id2label": {"a": 0}}, ["the key 'a' in id2label", "0, 1, 2"]),

@@ -95,14 +95,14 @@ def test_truncate_dim_is_read(folder, size):
 @pytest.mark.parametrize("size", [0, -1, "8", 8.0, True])
 def test_an_invalid_truncate_dim_is_refused(folder, size):
     made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"truncate_dim": size})
-    with pytest.raises(SourceError, match=rf"truncate_dim {size!r}; it must be a whole number from 1 up"):
+    with pytest.raises(SourceError, match=rf"truncate_dim {size!r}"):
         read_sentence_folder(made)
 
 
 @pytest.mark.parametrize("model_type", ["CrossEncoder", "SparseEncoder", None])
 def test_a_folder_of_another_class_is_refused(folder, model_type):
     made = folder(pooling=flags("mean_tokens"), config_sentence_transformers={"model_type": model_type})
-    with pytest.raises(SourceError, match=f"is of a {model_type} .*this task serves a SentenceTransformer"):
+    with pytest.raises(SourceError, match=f"model_type {model_type}.*SentenceTransformer"):
         read_sentence_folder(made)
 
 

@@ -62,10 +62,8 @@ def test_a_folder_without_triton_is_refused(root, part, harm):
     command = [sys.executable, ROOT / "utils/launch.py", "utils.triton.root"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        f"error: TRITON_ROOT is {str(root)!r}, which has no program {part}; give a folder laid out as "
-        "/opt/tritonserver of NVIDIA's image, or leave TRITON_ROOT out\n"
-    )
+    assert len(done.stderr.splitlines()) == 1
+    assert f"TRITON_ROOT is {str(root)!r}" in done.stderr and part in done.stderr
 
 
 def test_without_the_variable_there_is_no_root(monkeypatch):

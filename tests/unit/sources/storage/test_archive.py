@@ -68,7 +68,7 @@ def test_files_of_other_systems_beside_the_folder_are_ignored(tmp_path):
 @pytest.mark.parametrize("name", ["../evil.json", "/evil.json", "a/../../evil.json", "..\\evil.json", "C:\\evil.json"])
 def test_a_member_outside_the_folder_is_refused(tmp_path, make, name):
     archive = make(tmp_path / "model.archive", {"config.json": b"{}", name: b"evil"})
-    with pytest.raises(SourceError, match=r"clearml:abc has the member .*evil.* leads out") as caught:
+    with pytest.raises(SourceError, match=r"clearml:abc has the member .*evil") as caught:
         unpack(archive, tmp_path / "deep" / "out", REFERENCE)
     assert caught.value.exit_code == 3
     assert not list(tmp_path.rglob("*evil*"))
@@ -88,7 +88,7 @@ def test_a_member_outside_the_folder_is_refused(tmp_path, make, name):
 )
 def test_links_out_and_devices_in_a_tar_are_refused(tmp_path, member):
     archive = _tar(tmp_path / "model.tar", {"config.json": member}, "w")
-    with pytest.raises(SourceError, match="leads out of its folder or is a link or device"):
+    with pytest.raises(SourceError, match="a link or a device"):
         unpack(archive, tmp_path / "out", REFERENCE)
 
 
@@ -97,7 +97,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
     member.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
         archive.writestr(member, "/etc/passwd")
-    with pytest.raises(SourceError, match="is a link or device"):
+    with pytest.raises(SourceError, match="a link or a device"):
         unpack(tmp_path / "m.zip", tmp_path / "out", REFERENCE)
 
 
@@ -115,7 +115,7 @@ def test_a_truncated_archive_is_damaged(tmp_path, model_folder, mode, kept):
     content = archive.read_bytes()
     content = content.rstrip(b"\0")  # cut what counts, not a tar's padding at the end
     archive.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(SourceError, match="damaged or cut short"):
+    with pytest.raises(SourceError, match="damaged or truncated"):
         unpack(archive, tmp_path / "out", REFERENCE)
 
 

@@ -14,7 +14,7 @@ def test_resolve_and_fetch(model_folder, tmp_path):
 
 
 def test_a_source_error_keeps_its_message():
-    assert "is no file or folder" in child.answer_to(_request("resolve", locator="/no/where"))["error"]
+    assert "does not exist" in child.answer_to(_request("resolve", locator="/no/where"))["error"]
 
 
 def test_any_other_error_names_the_reference_and_its_kind():

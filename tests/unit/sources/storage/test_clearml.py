@@ -154,17 +154,17 @@ def test_every_refusal_of_the_api_is_reported(server, model_folder, monkeypatch,
             MODEL,
             "refuses the ClearML keys; check CLEARML_API_",
         ),
-        (healthy, "abc", f"{server.url} knows no model 'abc' (answer 400)"),
+        (healthy, "abc", f"{server.url} has no model 'abc' (status 400)"),
         (healthy, "no uri", f"the model 'no uri' on {server.url} has no file"),
         (healthy, "empty uri", "has no file (no uri); upload its archive first"),
         (healthy, "blank uri", "has no file"),
     ]
     with contextlib.ExitStack() as stack:
         for fault, sentence in {
-            "drop after login": "cannot be reached or breaks off (ConnectionError)",
-            "no api": "is no ClearML API server; set CLEARML_API_HOST",
+            "drop after login": "cannot be reached or closes the connection (ConnectionError)",
+            "no api": "is not a ClearML API server; set CLEARML_API_HOST",
             "login out of order": "does not log in (Failed getting token (error 500",
-            "forbidden": "does not let these keys read the model",
+            "forbidden": "does not allow these keys to read the model",
         }.items():
             faulty = stack.enter_context(ClearmlServer({MODEL: model_folder}, fault))
             expected.append((faulty.environment(), MODEL, sentence))
@@ -186,7 +186,7 @@ def test_every_unusable_file_is_reported(server, model_folder, monkeypatch, tmp_
     corrupt = tmp_path / "model.zip"
     corrupt.write_bytes(zipped(model_folder)[:-100])
     expected = {
-        "corrupt": (corrupt, "the archive of clearml:corrupt is damaged or cut short"),
+        "corrupt": (corrupt, "the archive of clearml:corrupt is damaged or truncated"),
         "traversing": (_traversing(tmp_path / "model.tar"), "has the member '../../evil.json', which leads out"),
         "single": (model_folder / "pytorch_model.bin", "clearml:single is a single file ('"),
         "absent": ("file:///no/where/model.zip", "cannot be downloaded from file:///no/where/model.zip;"),
@@ -207,14 +207,14 @@ def test_every_unusable_file_is_reported(server, model_folder, monkeypatch, tmp_
 @pytest.mark.parametrize("fault", ["hang", "hang after login"])
 def test_a_server_that_never_answers_meets_the_limit(server, fault):
     server.fault = fault
-    assert "was not there after 2 seconds" in _refusal(_resolve, limit=2)
+    assert "in 2 seconds" in _refusal(_resolve, limit=2)
 
 
 def test_a_connection_lost_later_meets_the_limit(server, tmp_path):
     """The SDK itself repeats a failed look-up for ever."""
     server.fault = "drop on the second look-up"
     message = _refusal(_fetch, tmp_path / "out", limit=4)
-    assert f"clearml:{MODEL} was not there after 4 seconds" in message
+    assert f"clearml:{MODEL} in 4 seconds" in message
     assert "--fetch-timeout SECONDS" in message
     assert server.look_ups > 1
 
@@ -233,7 +233,7 @@ def test_a_silent_file_server_is_reported_at_once(server, tmp_path, monkeypatch)
     monkeypatch.setitem(STORAGES, "clearml", "impatient_clearml")
     server.fault = "hang on files"
     message = _refusal(_fetch, tmp_path / "out")
-    assert f"the file server {server.url.removeprefix('http://')} accepts and does not answer" in message
+    assert f"the file server {server.url.removeprefix('http://')} accepts connections and does not answer" in message
 
 
 def test_a_destination_can_be_reused_after_a_failure(server, tmp_path):

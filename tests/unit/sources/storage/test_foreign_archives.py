@@ -92,5 +92,5 @@ def test_an_unsupported_compression_is_reported(tmp_path):
     for mark, place in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
         content[content.index(mark) + place] = 9
     (tmp_path / "m.zip").write_bytes(content)
-    with pytest.raises(SourceError, match=r"compressed in a way .*Deflate64.*pack the folder again"):
+    with pytest.raises(SourceError, match=r"Deflate64.*\.tar\.gz"):
         unpack(tmp_path / "m.zip", tmp_path / "out", REFERENCE)

@@ -134,11 +134,11 @@ def test_an_unreachable_hub_is_reported_despite_the_cache(hub, tmp_path, environ
     ["user/", "/name", "a b/c", "a/b/c", "../x/y", "user/a--b", "user/name@", "user/name@../x", "user/name@a b", "é/x"],
 )
 def test_a_malformed_locator(locator):
-    assert "names no repository; write hf:user/name" in _refusal(hf.resolve, locator)
+    assert "is not a repository; write hf:user/name" in _refusal(hf.resolve, locator)
 
 
 def test_a_missing_repository(hub, environment):
-    assert f"{hub.url} shows no repository 'user/nothing'" in _refusal(_resolve, "hf:user/nothing")
+    assert f"{hub.url} has no repository 'user/nothing'" in _refusal(_resolve, "hf:user/nothing")
     assert "HF_TOKEN is not set now" in _refusal(_resolve, "hf:user/nothing")
     environment({"HF_TOKEN": TOKEN})
     assert "HF_TOKEN is refused now" in _refusal(_resolve, "hf:user/nothing")
@@ -151,14 +151,14 @@ def test_a_missing_revision(hub):
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        ("gated", "hf:user/name is gated: ask for access on"),
+        ("gated", "hf:user/name is gated: request access on"),
         ("missing credentials", "refuses hf:user/name (401); set HF_TOKEN"),
         ("bad token", "refuses hf:user/name (401); set HF_TOKEN"),
         ("forbidden", "refuses hf:user/name (403); set HF_TOKEN"),
         ("rate limit", "limits the rate of requests (429) for hf:user/name"),
-        ("out of order", "is out of order (500) for hf:user/name"),
-        ("teapot", "answers 418 for hf:user/name"),
-        ("no hub", "gives no hub's answer for hf:user/name"),
+        ("out of order", "failed with status 500 for hf:user/name"),
+        ("teapot", "answered 418 for hf:user/name"),
+        ("no hub", "for hf:user/name is not a hub's"),
     ],
 )
 def test_each_refusal_is_reported(hub, monkeypatch, fault, expected):
@@ -171,7 +171,7 @@ def test_each_refusal_is_reported(hub, monkeypatch, fault, expected):
 @pytest.mark.parametrize("fault", ["half a file", "short file"])
 def test_a_broken_download_is_reported_and_can_be_repeated(hub, tmp_path, fault):
     hub.fault = fault
-    assert "broke in the middle of a file of hf:user/name; run" in _refusal(_fetch, METADATA, tmp_path / "out")
+    assert "was lost while downloading a file of hf:user/name; run" in _refusal(_fetch, METADATA, tmp_path / "out")
     hub.fault = None
     assert (_fetch(METADATA, tmp_path / "out").path / "config.json").read_text().startswith('{"id2label"')
 
@@ -220,14 +220,14 @@ def test_every_fault_of_the_loopback_hub_is_tested():
 def test_a_hub_that_never_answers_meets_the_limit(hub):
     hub.fault = "hang"
     started = time.monotonic()
-    with pytest.raises(SourceError, match=r"hf:user/name was not there after 2 seconds.*--fetch-timeout SECONDS"):
+    with pytest.raises(SourceError, match=r"hf:user/name in 2 seconds.*--fetch-timeout SECONDS"):
         bounded.resolve(REFERENCE, limit=2)
     assert time.monotonic() - started < 6
 
 
 def test_an_invalid_address(environment):
     environment({"HF_ENDPOINT": "hub.example"})
-    assert "gives no hub's answer for hf:user/name (MissingSchema); check HF_ENDPOINT" in _refusal(_resolve)
+    assert "for hf:user/name is not a hub's (MissingSchema); check HF_ENDPOINT" in _refusal(_resolve)
 
 
 @pytest.mark.parametrize("fault", [None, "gated", "bad token", "rate limit", "no hub", "half a file"])

@@ -73,13 +73,13 @@ def test_only_matching_objects_are_fetched(client, model_folder, tmp_path):
 
 def test_a_change_during_the_download_is_detected(client, tmp_path):
     message = _refusal(lambda: bounded.fetch(REFERENCE, "etag:0", METADATA, tmp_path / "out", limit=LIMIT))
-    assert "s3:models/team/sentiment changed while it was read" in message
+    assert "s3:models/team/sentiment changed during the download" in message
 
 
 @pytest.mark.parametrize("text", ["s3:models/nothing/here", "s3:no-such-bucket/x"])
 def test_a_missing_bucket_or_prefix(client, text):
     message = _refusal(_resolve, text)
-    assert f"{text} does not exist" in message or f"{text} holds no objects" in message
+    assert f"{text} does not exist" in message or f"{text} has no objects" in message
 
 
 def test_no_credentials(client, monkeypatch):
@@ -103,4 +103,4 @@ def test_refused_credentials(monkeypatch):
         raise PermissionError("Forbidden")
 
     monkeypatch.setattr(s3, "_open", refuse)
-    assert "may not be read with these AWS credentials" in _refusal(s3.resolve, "models/x")
+    assert "cannot be read with these AWS credentials" in _refusal(s3.resolve, "models/x")
