@@ -263,7 +263,7 @@ def test_the_log_goes_to_a_file_when_asked(repository, tmp_path):
         ([ROOT / "utils"], "has no */config.pbtxt"),
         ([ROOT, "--http-port", "65536"], "'65536' is no port"),
         ([ROOT, "--http-port", "http"], "'http' is no port"),
-        ([ROOT, "--http-port", "8001"], "three different ones are needed"),
+        ([ROOT, "--http-port", "8001"], "choose three different ports"),
         ([ROOT, "--http", "8001"], "unrecognized arguments: --http 8001"),
     ],
 )
