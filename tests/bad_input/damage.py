@@ -66,7 +66,7 @@ class Damaged:
         write_safetensors(self.file("model.safetensors"), kept)
 
     def shard(self, *, shards=2):
-        """The weights as that many files and an index."""
+        """Splits the weights into that many files and an index."""
         shapes = self.shapes()
         names = [f"model-{number:05}-of-{shards:05}.safetensors" for number in range(1, shards + 1)]
         weight_map = {name: names[position % shards] for position, name in enumerate(shapes)}

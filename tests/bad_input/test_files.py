@@ -275,7 +275,7 @@ def test_an_empty_folder(damaged, refused):
 
 
 def test_weights_are_not_read_for_a_refusal(damaged, refused, monkeypatch):
-    """A revision is a digest over all weights; minutes, on a large model that is refused anyway."""
+    """A revision is a digest of all weights, which takes minutes for a large model."""
     monkeypatch.setattr("utils.sources.storage.local.resolve", lambda _: pytest.fail("the weights were read"))
     refused(damaged.argv(labels=damaged.labels(["a"])), 3, ["1 labels"])
     damaged.edit("tokenizer_config.json", auto_map={"AutoTokenizer": "x"})

@@ -120,7 +120,7 @@ AWKWARD = ["q\"'`", "{{ x }}{% raw %}", "$HOME ${x} \\n\n\t"]
     ],
 )
 def test_valid_labels_are_accepted(content, options, expected, damaged, monkeypatch, tmp_path):
-    """Up to the conversion, which is not what is tested here."""
+    """Runs a build up to the conversion."""
     from utils import make_triton_image as main
     from utils.convert.origins.transformers_folder import TransformersFolder
     from utils.host import build_tree

@@ -1,4 +1,4 @@
-"""The other side: what can be served is not refused by a glance at its files, whatever its type."""
+"""Models that can be served are not refused by the early checks, whatever their type."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A sample through the real script: the whole way of a user's mistake, without torch and within two seconds."""
+"""Some errors through the real script, without torch and within two seconds."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Servers that refuse, hang, break off or hand out what is no use; real clients, in their child processes."""
+"""Servers that refuse, hang, disconnect or return unusable files; real clients, in their child processes."""
 
 import contextlib
 import io

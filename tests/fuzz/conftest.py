@@ -1,4 +1,4 @@
-"""A sound model and tokenizer of a few bytes, for each example to spoil a copy."""
+"""A valid model and tokenizer of a few bytes; each example damages a copy."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.small_files import write_safetensors
 
 @pytest.fixture
 def folder(tmp_path):
-    """A model's folder; the same for all examples of a test, each of which puts its file in place and back."""
+    """A model's folder, shared by all examples of a test; each restores its file."""
     model = tmp_path / "model"
     model.mkdir()
     for name, content in valid.JSON_FILES.items():
@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing(tmp_path_factory, monkeypatch):
-    """No file in the temporary folder, none where the test stands, and the signals as they were."""
+    """No file in the temporary or the current folder, and unchanged signal handlers."""
     places = [tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("here")]
     monkeypatch.setenv("TMPDIR", str(places[0]))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("torch")))  # torch makes it when imported

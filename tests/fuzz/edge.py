@@ -11,7 +11,7 @@ from utils.host import entry
 
 # Longest time for a mutated file of some kilobytes; a hang, not a slow machine, takes so long.
 HANG_SECONDS = 20
-# A sentence for a terminal, however long the value it quotes.
+# The longest message, whatever value it quotes.
 LONGEST_LINE = 8100
 
 
@@ -23,7 +23,7 @@ class Outcome:
 
 
 def outcome(command, *, codes):
-    """Runs `command` at the edge: code 0, or one of `codes` with one clear line on stderr and nothing on stdout."""
+    """Runs `command` through utils/host/entry.py: code 0, or one of `codes` with one line on stderr and no stdout."""
     results = []
     os.environ.pop("TRITON_FACTORY_DEBUG", None)  # an earlier example may have set it
     out, err = io.StringIO(), io.StringIO()

@@ -1,4 +1,4 @@
-"""Strategies that spoil: a JSON document in its structure, its text in its form, a file in its kind."""
+"""Strategies that damage the structure of a JSON document, its text, or the type of a file."""
 
 import copy
 import json
@@ -7,7 +7,7 @@ import string
 
 from hypothesis import strategies as st
 
-# What no Python value writes as JSON: {mark: text that takes its place}.
+# Text that no Python value is written as in JSON: {mark: text}.
 RAW = {
     "<deep list>": "[" * 100_000 + "]" * 100_000,
     "<deep object>": '{"a":' * 5000 + "1" + "}" * 5000,
@@ -30,12 +30,12 @@ KEYS = st.sampled_from(["", "0", "1", "00", "-1", "id2label", "model", "vocab", 
 
 
 def texts(**options):
-    """Any text, lone surrogates and all."""
+    """Any text, with lone surrogates."""
     return st.text(st.characters(exclude_categories=()), **options)
 
 
 def odd_values():
-    """One value that has no business where it is put: mostly the known ones, sometimes any JSON."""
+    """A value of a wrong type: mostly a known one, sometimes any JSON."""
     scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts(max_size=20)
     anything = st.recursive(
         scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts(max_size=5), inner, max_size=4)
@@ -82,7 +82,7 @@ def _changed(draw, document):
 
 
 def _places(value, way=()):
-    """Every place in a document, a list of more than 20 by its ends only."""
+    """Every place in a document; of a list with more than 20 items only its ends."""
     if isinstance(value, dict):
         steps = list(value)
     elif isinstance(value, list):
@@ -115,28 +115,28 @@ def as_text(document, *, repeated=False):
 
 @st.composite
 def json_files(draw, valid):
-    """The bytes of a file that held `valid`: spoiled in its structure, then, one time in four, in its form."""
+    """The bytes of a file with `valid`: damaged in its structure and, in one of four cases, in its text."""
     text = as_text(draw(documents(valid)), repeated=draw(st.integers(0, 9)) == 0)
     content = text.encode("utf-8")
-    return draw(_spoiled_bytes(content)) if draw(st.integers(0, 3)) == 0 else content
+    return draw(_damaged_bytes(content)) if draw(st.integers(0, 3)) == 0 else content
 
 
 @st.composite
 def text_files(draw, valid):
-    """The bytes of a text file: lines dropped, doubled, replaced; or spoiled in its form."""
+    """The bytes of a text file with lines removed, duplicated or replaced, or with damaged bytes."""
     lines = valid.splitlines()
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, max(0, len(lines) - 1)))
         lines[at : at + 1] = draw(st.sampled_from([[], lines[at : at + 1] * 2, [draw(texts(max_size=30))]]))
     content = "\n".join(lines).encode("utf-8", "surrogatepass")
-    return draw(_spoiled_bytes(content)) if draw(st.integers(0, 2)) == 0 else content
+    return draw(_damaged_bytes(content)) if draw(st.integers(0, 2)) == 0 else content
 
 
 @st.composite
-def _spoiled_bytes(draw, content):
+def _damaged_bytes(draw, content):
     at = draw(st.integers(0, max(0, len(content) - 1)))
     rest, text = content[at:], content.decode("utf-8", "replace")
-    spoil = {
+    damages = {
         "cut": lambda: content[:at],
         "flip": lambda: content[:at] + bytes([draw(st.integers(0, 255))]) + rest[1:],
         "insert": lambda: content[:at] + draw(st.binary(max_size=8)) + rest,
@@ -147,10 +147,10 @@ def _spoiled_bytes(draw, content):
         "raw": lambda: draw(st.binary(max_size=200)),
         "known": lambda: draw(st.sampled_from([b"", b"\0", b"{", b"null", LFS_POINTER])),
     }
-    return spoil[draw(st.sampled_from(sorted(spoil)))]()
+    return damages[draw(st.sampled_from(sorted(damages)))]()
 
 
-# What may lie where a file belongs.
+# Other types of files in place of a file.
 KINDS = {
     "nothing": lambda path: None,
     "folder": lambda path: path.mkdir(),
@@ -173,7 +173,7 @@ def place(path, content):
 
 
 def around(file, content, judge):
-    """Puts `content` where `file` lies for the time of one judgement."""
+    """Writes `content` to `file` for the duration of one check."""
     kept = file.read_bytes() if file.is_file() else None
     place(file, content)
     try:
@@ -185,7 +185,7 @@ def around(file, content, judge):
 
 
 def or_kinds(contents):
-    """Bytes, and one time in ten something that is no file."""
+    """Bytes, or in one of ten cases one of KINDS."""
     return st.integers(0, 9).flatmap(lambda turn: st.sampled_from(sorted(KINDS)) if turn == 0 else contents)
 
 

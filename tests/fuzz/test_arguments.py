@@ -22,7 +22,7 @@ CHECKS = {
     "image": lambda text: grammar.check_image("--base-image", text),
 }
 OPTIONS = sorted(option for action in build_spec.make_parser()._actions for option in action.option_strings)
-OPTIONS.remove("--debug")  # it asks for a traceback
+OPTIONS.remove("--debug")  # it prints a traceback
 PRINTING = {"-h", "--help", "--list-releases"}
 GOOD_LINE = ["model", "model", "-", "topics", "v1", "8"]
 NUMBERS = st.sampled_from(
@@ -40,7 +40,7 @@ def test_a_name_is_used_unchanged_or_refused(kind, text):
 
 @st.composite
 def command_lines(draw):
-    """A good one after some changes: anything left out, doubled, replaced, any option anywhere."""
+    """A valid command line after changes: arguments removed, duplicated or replaced, options anywhere."""
     argv = list(GOOD_LINE)
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(argv)))
@@ -78,7 +78,7 @@ ODD_YAML = st.sampled_from([
 
 @st.composite
 def yaml_files(draw):
-    """Lines of names and values, some of them spoiled, as bytes."""
+    """Lines of names and values, some of them damaged, as bytes."""
     known = [action.dest for action in build_spec.make_parser()._actions]
     lines = [f"{name}: {value}" for name, value in PLAIN.items()]
     for _ in range(draw(st.integers(0, 4))):
@@ -98,7 +98,7 @@ def yaml_files(draw):
 @given(content=or_kinds(yaml_files() | yaml_files() | st.binary(max_size=300)), bare=st.booleans())
 @examples(400)
 def test_a_yaml_file_gives_a_spec_or_exit_2_or_3(content, bare, folder, monkeypatch):
-    """`bare`: as on a machine where YAML is not installed yet."""
+    """`bare`: as before PyYAML is installed."""
     monkeypatch.chdir(folder.parent)
     file = Path("build.yaml")
 

@@ -1,4 +1,4 @@
-"""A context.json somebody changed: a context, or exit 6 and one sentence."""
+"""An edited context.json gives a context, or exit 6 and one sentence."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The files of a model, a tokenizer and a label map, each spoiled in turn: metadata, or exit 3 (4: its type)."""
+"""Each file of a model, a tokenizer and a label map, damaged: metadata, or exit 3 (4 for the model type)."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def metadata(model, labels, requirements):
 
 
 def judged(model, requirements, labels=None):
-    """The outcome; nothing was written beside the model, nor into it."""
+    """Returns the outcome; checks that nothing was written to the model or beside it."""
     before = tree(model.parent)
     seen = outcome(lambda: metadata(model, labels, requirements), codes={3, 4})
     assert tree(model.parent) == before
@@ -70,9 +70,9 @@ def test_a_json_file(name, fast, folder):
 @pytest.mark.parametrize("name", ["vocab.txt", "vocab.json", "added_tokens.json"])
 def test_a_vocabulary(name, folder):
     (folder / "tokenizer.json").unlink()
-    spoiled = text_files(valid.VOCABULARY) if name == "vocab.txt" else json_files(valid.VOCAB_JSON)
+    damaged_content = text_files(valid.VOCABULARY) if name == "vocab.txt" else json_files(valid.VOCAB_JSON)
 
-    @given(content=or_kinds(spoiled), requirements=REQUIREMENTS)
+    @given(content=or_kinds(damaged_content), requirements=REQUIREMENTS)
     @examples(120)
     def check(content, requirements):
         around(folder / name, content, lambda: judged(folder, requirements))
@@ -101,7 +101,7 @@ def header_of(file):
 
 
 def weights(header, rest):
-    """Spoiled weights: the header's structure, the length before it, what follows it, or all of it at random."""
+    """Damaged weights: the header's structure, its length, the data after it, or random bytes."""
     lengths = st.just(None) | st.just(None) | st.sampled_from([0, 1, 2**31, 2**32, 2**63, 2**64 - 1, 99_999_999])
     ends = st.sampled_from([rest, rest, rest, b"", rest[:-1], rest + b"\0"])
 
@@ -145,7 +145,7 @@ def test_a_pickle(content, requirements, folder):
 
 @pytest.mark.parametrize("depth", range(900, 1001, 4))
 def test_deeply_nested_json(depth, folder):
-    """Reading it takes all of the stack that there is; quoting it in a message must not take more."""
+    """Reading it uses the whole stack; quoting it in a message must not need more."""
     labels = folder.parent / "labels.json"
     labels.write_text(json.dumps(["a", "b"])[:-1] + ", " + "[" * depth + "]" * depth + "]")
     assert judged(folder, SourceRequirements(), labels).code == 3

@@ -28,7 +28,7 @@ def arguments():
 @given(argv=st.lists(arguments(), max_size=8))
 @examples(12, most=300)
 def test_any_command_line(argv, tmp_path):
-    # --dry-run: what happens to be valid writes nothing.
+    # --dry-run: a valid command line writes nothing.
     command = [ROOT / "make_triton_image.sh", "--dry-run", *argv]
     done = subprocess.run(
         command, capture_output=True, timeout=60, cwd=tmp_path, env={**os.environ, "HF_HUB_OFFLINE": "1"}

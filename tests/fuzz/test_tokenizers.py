@@ -1,4 +1,4 @@
-"""Tokenizer files that passed every look at them, loaded for real: a tokenizer that works, or exit 3.
+"""Damaged tokenizer files that pass the early checks, loaded by the library: a working tokenizer, or exit 3.
 
 The library behind it is native code, which ends a mistake of its own in a panic, not in an exception.
 """
@@ -23,7 +23,7 @@ SPOILED = {
 
 
 def frozen(folder, destination):
-    """As a build does it, as far as no model is needed."""
+    """As in a build, without a model."""
     from transformers import BertConfig
 
     read_tokenizer_files(folder, SourceRequirements(max_batch_size=8))

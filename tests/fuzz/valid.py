@@ -1,4 +1,4 @@
-"""The small files of a sound classifier and its tokenizer: what mutations start from."""
+"""The small files of a valid classifier and its tokenizer, which are mutated."""
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "money", "back", "one", "text", "##s"]
 VOCABULARY = "\n".join(WORDS) + "\n"

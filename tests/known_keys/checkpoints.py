@@ -1,4 +1,4 @@
-"""Files as well-known public checkpoints have them, with leftovers of old versions and of training codes."""
+"""Files like those of public checkpoints, with keys of old versions and training code."""
 
 CONFIGS = {
     "distilbert fine-tuned on SST-2": {

@@ -10,7 +10,7 @@ from typing import Any
 
 from utils.sources.supported_types import OF_TEXTS, SUPPORTED
 
-# What model code calls the config that it reads, as in config.hidden_size or self.config.hidden_size.
+# The names of the config in model code, as in config.hidden_size or self.config.hidden_size.
 CONFIGS = ("config", "self.config")
 
 
@@ -50,7 +50,7 @@ def _add_type(types: dict[str, set[str]], name: str, config_class: Any) -> None:
 
 
 def _every_config(base: Any) -> set[str]:
-    """What PretrainedConfig takes: its parameters, what it pops from the rest, and what it writes."""
+    """The keys of PretrainedConfig: its parameters, those it pops from kwargs, and those it writes."""
     kwargs = _popped(base.__init__)
     return kwargs | set(base().to_dict()) | _parameters(base.__init__) | {"transformers_version", "auto_map"}
 
@@ -65,7 +65,7 @@ def _of_class(config_class: Any) -> set[str]:
 
 
 def _written(config_class: Any) -> set[str]:
-    """What the class writes when it is saved; some need arguments and cannot be made without."""
+    """The keys that the class writes when it is saved; some classes need arguments."""
     try:
         return set(json.loads(config_class().to_json_string()))
     except Exception:
@@ -209,6 +209,6 @@ def _parts() -> dict[str, set[str]]:
 
 
 def written(content: dict[str, Any]) -> str:
-    """The text of a generated file: one line a class."""
+    """The text of a generated file: one line per class."""
 
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""A planted setting: refused by name where it can change answers, not where it cannot, in each file of a folder."""
+"""An added setting in each file: refused by name if it can change answers, else accepted."""
 
 import json
 

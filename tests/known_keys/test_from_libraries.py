@@ -1,4 +1,4 @@
-"""The generated tables are those of the libraries installed: a new release shows its new keys here."""
+"""The generated tables equal those of the installed libraries: keys of a new release fail here."""
 
 import os
 

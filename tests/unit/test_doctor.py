@@ -1,4 +1,4 @@
-"""The whole report: its sections, what a fault makes of the exit code, and what --json holds. docker is a stub."""
+"""The whole report: its sections, the exit code with faults, and --json. docker is a stub."""
 
 import json
 
@@ -24,7 +24,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def written(monkeypatch):
-    """What went to stdout before the error."""
+    """The output before the error."""
     texts = []
     monkeypatch.setattr(entry, "write_stdout", texts.append)
     return texts
@@ -32,7 +32,7 @@ def written(monkeypatch):
 
 @pytest.fixture
 def docker(tmp_path, monkeypatch):
-    """An engine without images, from whose registry all can be pulled."""
+    """An engine without images, with a registry that has all of them."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///the/socket")
     program = tmp_path / "docker"
     program.write_text(
@@ -123,7 +123,7 @@ def test_no_proof_runs_after_a_fault(docker, written, monkeypatch):
 
 
 class TestProof:
-    """The proof's child is a script; the whole of it runs in tests/image/test_doctor.py."""
+    """The proof's child is a script; the real proof runs in tests/image/test_doctor.py."""
 
     @pytest.fixture
     def child(self, tmp_path, docker, monkeypatch):

@@ -66,16 +66,16 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
         )
     if not any(exists(file) for pattern in VOCABULARIES for file in folder.glob(pattern)):
         raise SourceError(_without_vocabulary(folder, name))
-    whole = _tokenizer_json(folder / "tokenizer.json")
-    if not whole and name in SLOW_ONLY.split():
+    content = _tokenizer_json(folder / "tokenizer.json")
+    if not content and name in SLOW_ONLY.split():
         raise SourceError(_slow_only(name))
-    if requirements.max_batch_size > 1 and _has_no_pad(config, special, whole):
+    if requirements.max_batch_size > 1 and _has_no_pad(config, special, content):
         raise SourceError(
             f"the tokenizer in {str(folder)!r} ({name or 'without a class name'}) has no pad token, so texts cannot be "
             "batched; set tokenizer.pad_token and save it again, or build with MAX_BATCH_SIZE 1"
         )
-    accepted = require_understood(unread_in_tokenizer(folder, whole), requirements.accept_unknown)
-    vocabulary = _largest_id(whole) if whole else _largest_id_in_parts(folder)
+    accepted = require_understood(unread_in_tokenizer(folder, content), requirements.accept_unknown)
+    vocabulary = _largest_id(content) if content else _largest_id_in_parts(folder)
     return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
 
 
@@ -105,18 +105,18 @@ def _tokenizer_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _has_no_pad(config: dict[str, Any], special: dict[str, Any], whole: dict[str, Any]) -> bool:
+def _has_no_pad(config: dict[str, Any], special: dict[str, Any], content: dict[str, Any]) -> bool:
     """True when certain: no file, no saved padding and no class defines a pad token."""
-    if config.get("pad_token") or special.get("pad_token") or whole.get("padding"):
+    if config.get("pad_token") or special.get("pad_token") or content.get("padding"):
         return False
     named = str(config.get("tokenizer_class") or "").removesuffix("Fast")
     return named in WITHOUT_PAD.split() or ("pad_token" in config and bool(named))
 
 
-def _largest_id(whole: dict[str, Any]) -> int | None:
+def _largest_id(content: dict[str, Any]) -> int | None:
     """The largest id in a tokenizer.json plus one: WordPiece, BPE and WordLevel have a dict, Unigram a list."""
-    vocabulary = whole["model"].get("vocab")
-    added = whole.get("added_tokens")
+    vocabulary = content["model"].get("vocab")
+    added = content.get("added_tokens")
     ids = [each.get("id") for each in added if isinstance(each, dict)] if isinstance(added, list) else []
     if isinstance(vocabulary, list):
         ids.append(len(vocabulary) - 1)

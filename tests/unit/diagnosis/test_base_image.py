@@ -26,7 +26,7 @@ exit 1
 
 @pytest.fixture
 def triton(tmp_path):
-    """A Triton folder in which everything is there. Its binaries are real ones, of another program."""
+    """A complete Triton folder. Its binaries are copies of another real program."""
     folder = tmp_path / "tritonserver"
     for part in base_image.PARTS:
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def test_all_libraries_are_found(triton):
 
 
 def test_a_missing_library_is_reported_with_its_user(triton):
-    """One byte of the name that is written into the program is another."""
+    """One byte of the library name in the program is changed."""
     backend = triton / "backends/onnxruntime/libtriton_onnxruntime.so"
     backend.write_bytes(backend.read_bytes().replace(LIBRARY.encode(), LIBRARY.replace("tinfo", "tinfx").encode()))
     (found,) = base_image.libraries(inside(triton))
@@ -125,7 +125,7 @@ def test_the_pytorch_backend_is_for_one_format_only(triton, there, expected):
 
 
 def test_whether_the_server_starts(triton):
-    """Newer releases end with 1 after --help, and print it all the same."""
+    """Newer releases exit with 1 after --help, and print it."""
     assert base_image.starts(inside(triton)["starts"]).status == FAULT
     (triton / "bin/tritonserver").write_text(SERVER)
     assert base_image.starts(inside(triton)["starts"]).status == OK

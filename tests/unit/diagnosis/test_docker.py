@@ -14,7 +14,7 @@ IMAGE = "nvcr.io/nvidia/tritonserver:26.08-py3"
 @pytest.fixture
 def stub(tmp_path, monkeypatch):
     """stub(...) puts a docker on PATH: version, with or without buildx, `info` from its engine (None: no engine)."""
-    monkeypatch.setenv("PATH", str(tmp_path))  # and none of this machine's
+    monkeypatch.setenv("PATH", str(tmp_path))  # without this machine's docker
     monkeypatch.setenv("DOCKER_HOST", "unix:///the/socket")
 
     def make(version="28.2.2", *, buildx=True, info=INFO, has_image=True):

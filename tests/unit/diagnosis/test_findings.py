@@ -1,4 +1,4 @@
-"""The report as a person reads it."""
+"""The report as text."""
 
 from utils.diagnosis.findings import FAULT, OK, WIDTH, ProofRow, as_text, fault, fault_of, ok, warning
 from utils.host.errors import ImageError, UsageError

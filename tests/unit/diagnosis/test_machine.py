@@ -16,7 +16,7 @@ GB = 1_000_000_000
 
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
-    """An environment that is not made yet; it is FACTORY to the checks."""
+    """An environment that is not created yet, in place of FACTORY."""
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("numpy\n")
     fresh = dataclasses.replace(FACTORY, folder=tmp_path / "venv", requirements=(requirements,))

@@ -1,4 +1,4 @@
-"""What the proof makes of a build that fails and of a container that outlives its stub. docker is a stub."""
+"""The rows for a failed build and for a container that keeps running without its stub. docker is a stub."""
 
 import pytest
 

@@ -27,7 +27,7 @@ class Scripted(Target):
 
 
 class Dying(Scripted):
-    """Answers the first requests, and is gone from then on."""
+    """Answers the first requests, then closes connections."""
 
     def __init__(self, answers):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The model of --prove is the same each time, so that its conversion is kept between runs."""
+"""The model of --prove is reproducible, so that its conversion is cached between runs."""
 
 from utils.diagnosis import sample_model
 

@@ -10,7 +10,7 @@ from utils.host import build_tree
 from utils.host.build_tree import SENTINEL, move_into_place, open_build_tree, require_sentinel
 from utils.host.errors import UsageError
 
-# A build in a process of its own: it says where its folder is and waits for a line (or for its end).
+# A build in its own process: it prints its folder and waits for a line (or for its end).
 HOLDER = """
 import sys
 from pathlib import Path

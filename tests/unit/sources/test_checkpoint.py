@@ -141,7 +141,7 @@ def test_another_task_has_another_head(tmp_path):
 
 @pytest.mark.parametrize("export_task", HEADS)
 def test_the_table_of_heads_equals_transformers(export_task):
-    """Each type's class has a module of that name. perceiver decodes to its labels without one."""
+    """Each type's class has a module with that name, except perceiver."""
     import dis
     import inspect
 

@@ -1,4 +1,4 @@
-"""What version 5 of transformers writes in config.json, in the keys of version 4."""
+"""The config.json of transformers 5, in the keys of version 4."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Stage 2 on folders of this disk; the other storages have tests of their own."""
+"""Stage 2 with local folders; the other storages have their own tests."""
 
 import json
 import shutil
@@ -114,7 +114,7 @@ def test_a_label_file_is_optional(model):
 
 
 def test_a_tilde_is_the_home_folder(model, monkeypatch):
-    """In a YAML file no shell expands it; the local storage does."""
+    """The local storage expands it, because no shell does in a YAML file."""
     monkeypatch.setenv("HOME", str(model.parent))
     require_local(sources("~/model", "~/model"))
 
@@ -140,7 +140,7 @@ def test_the_old_layout_of_sentence_transformers_is_read(model, tmp_path):
 
 @pytest.fixture
 def remote(model, monkeypatch):
-    """A storage that downloads: a stand-in for the network alone, which hides what the clients themselves print."""
+    """A storage that downloads. A stand-in for the network, so the output of the real clients is not tested."""
 
     def fetch(reference, revision, patterns, destination, *, limit):
         shutil.copytree(model, destination, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""The refusals in full are in tests/unit/sources/test_labels.py and tests/bad_input/test_labels.py."""
+"""More refusals are in tests/unit/sources/test_labels.py and tests/bad_input/test_labels.py."""
 
 import pytest
 

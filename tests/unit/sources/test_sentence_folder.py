@@ -120,7 +120,7 @@ def test_a_damaged_list_of_modules_is_refused(tmp_path, text):
 
 @pytest.fixture
 def old_folder(folder):
-    """As versions before 2.0 wrote it."""
+    """The layout of versions before 2.0."""
     made = folder(("Transformer", "Pooling"), flags("cls_token"))
     chain = json.loads((made / "modules.json").read_text())
     chain[0]["path"] = "0_Transformer"

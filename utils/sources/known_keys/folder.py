@@ -26,9 +26,9 @@ def unread_in_model(folder: Path, *, sentences: bool) -> Iterator[UnreadSetting]
     return _named("MODEL", folder, _of_model(folder, sentences))
 
 
-def unread_in_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting]:
-    """In tokenizer_config.json, special_tokens_map.json and tokenizer.json, whose content is `whole` ({}: no file)."""
-    return _named("TOKENIZER", folder, _of_tokenizer(folder, whole))
+def unread_in_tokenizer(folder: Path, content: dict[str, Any]) -> Iterator[UnreadSetting]:
+    """In tokenizer_config.json, special_tokens_map.json and tokenizer.json (`content`; {} if there is none)."""
+    return _named("TOKENIZER", folder, _of_tokenizer(folder, content))
 
 
 def unread_in_labels(file: Path, content: Any) -> Iterator[UnreadSetting]:
@@ -105,7 +105,7 @@ def _of_sentences(folder: Path) -> Iterator[UnreadSetting]:
             yield from _of_object(file, kind, Known(sections=(kind,), strict=True))
 
 
-def _of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting]:
+def _of_tokenizer(folder: Path, content: dict[str, Any]) -> Iterator[UnreadSetting]:
     config = read_json_object(folder / "tokenizer_config.json", REMEDY)
     kind, extra = "tokenizer_config.json", config.get("extra_special_tokens")
     tokens = frozenset(extra) if isinstance(extra, dict) else frozenset()
@@ -119,15 +119,15 @@ def _of_tokenizer(folder: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting
     special = "special_tokens_map.json"
     read = tables.special_tokens() | tokens
     yield from _of_object(folder / special, special, Known(read=read, sections=(special,), strict=True))
-    yield from _of_tokenizer_json(folder / "tokenizer.json", whole)
+    yield from _of_tokenizer_json(folder / "tokenizer.json", content)
 
 
-def _of_tokenizer_json(file: Path, whole: dict[str, Any]) -> Iterator[UnreadSetting]:
-    if not whole:
+def _of_tokenizer_json(file: Path, content: dict[str, Any]) -> Iterator[UnreadSetting]:
+    if not content:
         return
-    yield from _of_part(file, {name: None if name in tables.PARTS else whole[name] for name in whole}, "file", "")
+    yield from _of_part(file, {name: None if name in tables.PARTS else content[name] for name in content}, "file", "")
     for place in tables.PARTS:
-        parts = whole.get(place)
+        parts = content.get(place)
         for part in parts if isinstance(parts, list) else [parts]:
             if isinstance(part, dict):
                 yield from _of_part(file, part, place, f"{place}.")

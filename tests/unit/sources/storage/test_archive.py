@@ -113,7 +113,7 @@ def test_a_truncated_archive_is_damaged(tmp_path, model_folder, mode, kept):
     archive = tmp_path / ("model.zip" if mode == "zip" else "model.tar")
     _zip(archive, whole) if mode == "zip" else _tar(archive, whole, mode)
     content = archive.read_bytes()
-    content = content.rstrip(b"\0")  # cut what counts, not a tar's padding at the end
+    content = content.rstrip(b"\0")  # truncate the content, not the padding of a tar
     archive.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(SourceError, match="damaged or truncated"):
         unpack(archive, tmp_path / "out", REFERENCE)

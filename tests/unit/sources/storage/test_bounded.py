@@ -124,7 +124,7 @@ def test_processes_of_an_sdk_end_with_the_child(pids):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_signal_to_the_parent_ends_the_child(pids, number, status):
-    """SIGKILL leaves no chance to clean up: there the kernel ends the child itself."""
+    """After SIGKILL of the parent, the kernel ends the child."""
     program = textwrap.dedent("""
         from utils.host import entry
         from utils.sources.storage import STORAGES, StorageRef, bounded
@@ -142,7 +142,7 @@ def test_a_signal_to_the_parent_ends_the_child(pids, number, status):
     assert parent.wait(timeout=10) == status
     if number == signal.SIGKILL:
         grandchild = int(pids.read_text().split()[1])
-        os.kill(grandchild, signal.SIGKILL)  # one that the child itself started is out of the kernel's sight
+        os.kill(grandchild, signal.SIGKILL)  # the kernel does not end what the child started
     _assert_all_gone(pids)
     parent.communicate()
 

@@ -1,4 +1,4 @@
-"""What the child answers, called directly; tests of the process are in test_bounded.py."""
+"""The answers of the child, called directly; tests of the process are in test_bounded.py."""
 
 from utils.sources.storage import child
 

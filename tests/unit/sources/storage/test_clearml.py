@@ -211,7 +211,7 @@ def test_a_server_that_never_answers_meets_the_limit(server, fault):
 
 
 def test_a_connection_lost_later_meets_the_limit(server, tmp_path):
-    """The SDK itself repeats a failed look-up for ever."""
+    """The SDK itself repeats a failed request forever."""
     server.fault = "drop on the second look-up"
     message = _refusal(_fetch, tmp_path / "out", limit=4)
     assert f"clearml:{MODEL} in 4 seconds" in message

@@ -1,4 +1,4 @@
-"""The example of docs/extending.md, taken out of the document and run.
+"""Runs the example of docs/extending.md.
 
 `wandb` itself is faked: it is no dependency of this project. So this proves the document's contract (one file, one
 row, the child process, the time limit) and that the example keeps it, but not that Weights & Biases answers so.
@@ -52,7 +52,7 @@ class Api:
 
 @pytest.fixture(autouse=True)
 def registered(tmp_path, monkeypatch):
-    """One file, one row."""
+    """Adds the storage: one file, one row."""
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     code = next(block for block in blocks if "def resolve" in block)
     (tmp_path / "storage_of_the_document.py").write_text(code)

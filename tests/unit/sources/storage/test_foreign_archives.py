@@ -87,7 +87,7 @@ def test_names_of_any_encoding(tmp_path, name, flags, meant):
 
 
 def test_an_unsupported_compression_is_reported(tmp_path):
-    """Deflate64, as Windows' Explorer packs large files: only the method's number is changed here."""
+    """Deflate64, as used by Windows Explorer for large files: only the number of the method is changed."""
     content = bytearray(as_zip(tmp_path / "m.zip", {b"config.json": b"{}"}).read_bytes())
     for mark, place in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
         content[content.index(mark) + place] = 9

@@ -162,7 +162,7 @@ def test_a_missing_revision(hub):
     ],
 )
 def test_each_refusal_is_reported(hub, monkeypatch, fault, expected):
-    # Here and not in a child, for speed; the client reads the variable when it is imported, so the constant is set.
+    # In this process, for speed; the client reads the variable at import, so the constant is set.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
     hub.fault = fault
     assert expected in _refusal(hf.resolve, NAME)
@@ -190,7 +190,7 @@ hf.TIMEOUT = 0.5
 
 @pytest.fixture
 def impatient(hub, tmp_path, monkeypatch):
-    """The same storage without the client's pauses: it retries for half a minute otherwise."""
+    """The same storage without the client's pauses, which add up to half a minute."""
     (tmp_path / "impatient_hf.py").write_text(IMPATIENT)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setitem(STORAGES, "hf", "impatient_hf")
@@ -232,7 +232,7 @@ def test_an_invalid_address(environment):
 
 @pytest.mark.parametrize("fault", [None, "gated", "bad token", "rate limit", "no hub", "half a file"])
 def test_the_token_is_sent_and_never_printed(hub, tmp_path, environment, capfd, fault):
-    """With --debug, which prints all there is."""
+    """With --debug, which prints most."""
     login = "someone:the-password-in-the-address"
     environment({"HF_TOKEN": TOKEN, "TRITON_FACTORY_DEBUG": "1"})
     environment({"HF_ENDPOINT": hub.url if fault == "half a file" else hub.url.replace("://", f"://{login}@")})

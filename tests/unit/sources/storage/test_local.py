@@ -80,7 +80,7 @@ def test_a_broken_link_is_named(tmp_path):
 
 
 def test_an_unreadable_file_is_named(model_folder, monkeypatch):
-    # Tests may run as root, whom no file mode keeps out: the refusal is the kernel's wording, raised by hand.
+    # Tests may run as root, who can read every file: the kernel's error is raised by the test.
     def refuse(self, *_arguments):
         raise PermissionError(13, "Permission denied", str(self))
 

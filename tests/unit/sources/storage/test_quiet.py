@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-# pytest puts objects of its own in place of both streams, so what really shows is seen from outside only.
+# pytest replaces both streams, so the output is checked in another process.
 PROGRAM = """
 import logging, os, subprocess, sys
 from utils.sources.storage.quiet import silence
