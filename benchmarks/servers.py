@@ -15,7 +15,7 @@ from deploy.supervisor.triton_errors import PORT_LOST
 from utils import ROOT
 from utils.host import children, environment
 from utils.triton.address import ServerAddress
-from utils.triton.layout import ask, lay_out
+from utils.triton.layout import inspect_interpreter, lay_out
 from utils.triton.ports import choose_ports
 from utils.triton.server import ATTEMPTS, SERVICES, serve
 
@@ -52,7 +52,7 @@ def supervised(tree: Path, repository: Path, folder: Path) -> Iterator[Running]:
     command += ["--backend-config=python,shm-default-byte-size=1048576"]
     settings = {
         "PATH": f"{python.parent}:{laid_out}/bin:{os.environ['PATH']}",
-        "LD_LIBRARY_PATH": ":".join(map(str, [laid_out / "lib", *ask(python).library_path()])),
+        "LD_LIBRARY_PATH": ":".join(map(str, [laid_out / "lib", *inspect_interpreter(python).library_path()])),
     }
     with ExitStack() as stack:
         yield _on_free_ports(stack, command, settings, folder / "server.log", laid_out)

@@ -29,7 +29,7 @@ def site_packages(tmp_path, monkeypatch):
         path = folder / name
         path.parent.mkdir(parents=True)
         path.write_text(name)
-    monkeypatch.setattr(layout, "ask", lambda python: interpreter(python, folder))
+    monkeypatch.setattr(layout, "inspect_interpreter", lambda python: interpreter(python, folder))
     return folder
 
 
@@ -81,14 +81,14 @@ def test_parallel_callers_create_it_once(site_packages, tmp_path, monkeypatch):
 
 
 def test_a_python_without_a_stub_is_refused_with_the_known_ones(site_packages, tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "ask", lambda python: interpreter(python, site_packages, "3.14"))
+    monkeypatch.setattr(layout, "inspect_interpreter", lambda python: interpreter(python, site_packages, "3.14"))
     with pytest.raises(UsageError, match=r"Python is 3\.14 and this Triton has stubs for 3\.9, 3\.11"):
         lay_out(Path("python"), tmp_path / "tritonserver")
     assert not (tmp_path / "tritonserver").exists()
 
 
 def test_an_environment_without_the_package_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "ask", lambda python: interpreter(python, tmp_path))
+    monkeypatch.setattr(layout, "inspect_interpreter", lambda python: interpreter(python, tmp_path))
     with pytest.raises(UsageError, match="nvidia-pytriton is not installed for /venv/bin/python"):
         lay_out(Path("/venv/bin/python"), tmp_path / "tritonserver")
 

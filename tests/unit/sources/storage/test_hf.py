@@ -141,7 +141,7 @@ def test_a_missing_repository(hub, environment):
     assert f"{hub.url} has no repository 'user/nothing'" in _refusal(_resolve, "hf:user/nothing")
     assert "HF_TOKEN is not set now" in _refusal(_resolve, "hf:user/nothing")
     environment({"HF_TOKEN": TOKEN})
-    assert "HF_TOKEN is refused now" in _refusal(_resolve, "hf:user/nothing")
+    assert "HF_TOKEN was refused now" in _refusal(_resolve, "hf:user/nothing")
 
 
 def test_a_missing_revision(hub):
