@@ -82,7 +82,7 @@ def test_parallel_callers_create_it_once(site_packages, tmp_path, monkeypatch):
 
 def test_a_python_without_a_stub_is_refused_with_the_known_ones(site_packages, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "inspect_interpreter", lambda python: interpreter(python, site_packages, "3.14"))
-    with pytest.raises(UsageError, match=r"Python is 3\.14 and this Triton has stubs for 3\.9, 3\.11"):
+    with pytest.raises(UsageError, match=r"Python 3\.14, only for 3\.9, 3\.11"):
         lay_out(Path("python"), tmp_path / "tritonserver")
     assert not (tmp_path / "tritonserver").exists()
 
@@ -103,7 +103,7 @@ def test_a_missing_libpython_names_its_package(tmp_path):
     facts = Interpreter(
         python=Path(sys.executable), site_packages=tmp_path, version="3.99", library_folders=(tmp_path,)
     )
-    with pytest.raises(UsageError, match=r"libpython3\.99\.so\.1\.0, .* apt-get install libpython3\.99,"):
+    with pytest.raises(UsageError, match=r"libpython3\.99\.so\.1\.0.*apt-get install libpython3\.99"):
         facts.library_path()
 
 
