@@ -28,7 +28,7 @@ def require_understood(unread: Iterable[UnreadSetting], accepted: Iterable[str])
 
 
 def warn_of_unused(options: Iterable[str], accepted: Iterable[str]) -> None:
-    """Names each --accept-unknown in `options` that no file needed; `accepted`: those that were of use."""
+    """Warns of each name in `options` (--accept-unknown) that is not in `accepted`, those that apply to a setting."""
     for name in sorted({*options} - {*accepted}):
         warn(
             f"--accept-unknown {name} has no effect: no file of the model, tokenizer or labels has an unread setting "
