@@ -81,9 +81,7 @@ def shift(name, place, size=0.5, alone=True):
 
 @pytest.mark.parametrize("name", ["logits", "states"])
 def test_a_difference_in_any_output_is_fatal(check, name):
-    with pytest.raises(
-        ParityError, match=r"largest difference 0\.5"
-    ):
+    with pytest.raises(ParityError, match=r"largest difference 0\.5"):
         check(shift(name, (0, 0)))
 
 
