@@ -46,7 +46,7 @@ class TritonError:
 
 
 class InferenceResponse:
-    """As the real one, it takes tensors or an error; here the outputs can be asked for by name."""
+    """Like the real one, it takes tensors or an error. Here the outputs are accessible by name."""
 
     def __init__(self, output_tensors=(), error=None):
         self.outputs = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}
@@ -54,11 +54,11 @@ class InferenceResponse:
 
 
 class TritonModelException(Exception):
-    """What the real one raises for a model that is not there."""
+    """The real one is raised for a model that is not loaded."""
 
 
 class CallResponse:
-    """What a call of another model gives: as the real one, its error is a method."""
+    """The response of another model; like the real one, its error is a method."""
 
     def __init__(self, given):
         self.outputs = None if isinstance(given, str) else given
@@ -157,7 +157,7 @@ def load_component(pb_utils, monkeypatch, tmp_path):
 
 @pytest.fixture
 def request_of():
-    """`request_of(name=array)`: a request as `execute` gets it."""
+    """`request_of(name=array)`: a request for `execute`."""
     return Request
 
 
@@ -194,7 +194,7 @@ def settings_of():
 
 @pytest.fixture
 def shared(pb_utils, monkeypatch):
-    """The shared modules by name, loaded as a build loads them, when they are asked for."""
+    """The shared modules by name, loaded on access, like in a build."""
     from utils.repository.served_code import load_shared
 
     class Shared:

@@ -20,7 +20,7 @@ def rectangle(centre, width, height, angle):
 
 
 def maps_of(*rectangles, shape=(48, 64)):
-    """What a perfect detector gives for rectangles (centre, width, height, angle): scores and geometry."""
+    """A perfect detector's scores and geometry for rectangles (centre, width, height, angle)."""
     scores, geometry = np.zeros((1, *shape, 1), np.float32), np.zeros((1, *shape, 5), np.float32)
     for centre, width, height, angle in rectangles:
         for row, column in np.ndindex(*shape):

@@ -1,4 +1,4 @@
-"""The call of the graph: in as many rows as it takes, padded, in order; its faults are the request's."""
+"""The call of the graph: in as many rows as it accepts, padded, in order; its errors fail the request."""
 
 from types import SimpleNamespace
 

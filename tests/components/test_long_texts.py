@@ -1,4 +1,4 @@
-"""Long texts without spaces: a beginning that has the same tokens as the whole, whatever splits and joins words."""
+"""Long texts without spaces: a beginning has the same tokens as the whole, for every kind of tokenizer."""
 
 import functools
 import random
@@ -107,7 +107,7 @@ def test_a_long_text_is_never_tokenized_whole(shared, tokenizer, side, text):
 
 
 class WatchedTokenizer:
-    """Notes what it is asked to encode."""
+    """Records the texts that it encodes."""
 
     def __init__(self, tokenizer, seen):
         self.tokenizer, self.seen = tokenizer, seen

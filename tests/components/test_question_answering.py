@@ -18,7 +18,7 @@ LETTERS = "abcdefgh"
 
 
 def logits_of(ids):
-    """Random, but the same for the same tokens, whatever they are padded with: FP32 [tokens] each."""
+    """Random, but equal for equal tokens, whatever the padding: FP32 [tokens] each."""
     random = np.random.default_rng(abs(hash(tuple(ids))))
     return random.normal(scale=3, size=(2, len(ids))).astype(np.float32)
 
@@ -33,7 +33,7 @@ def graph(arrays):
 
 @pytest.fixture
 def words(words):
-    """Its special tokens may stand in a text, as in a tokenizer that transformers saved."""
+    """Texts may contain its special tokens, as in a tokenizer that transformers saved."""
     words.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
     return words
 
@@ -57,7 +57,7 @@ def load(load_component, pb_utils, words):
 
 @pytest.fixture
 def pipeline(words):
-    """`pipeline(question, context, **options)`: what transformers makes of the same logits."""
+    """`pipeline(question, context, **options)`: the result of transformers for the same logits."""
     from transformers import PreTrainedTokenizerFast, QuestionAnsweringPipeline
 
     original = QuestionAnsweringPipeline.__new__(QuestionAnsweringPipeline)
@@ -165,7 +165,7 @@ def test_a_long_question_is_answered_if_the_context_fits(load, request_of, pipel
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(("question", "overlap"), [(8, 4), (9, 2), (10, 1), (11, 1), (12, 0)])
 def test_little_room_reduces_the_overlap_of_rows(load, request_of, pipeline, question, overlap, side):
-    """transformers' pipeline ends with the tokenizer's panic unless it gets a smaller doc_stride."""
+    """transformers' pipeline panics in the tokenizer unless it gets a smaller doc_stride."""
     texts = "a " * question, " ".join(LETTERS * 3)
     (response,) = load(side=side).execute([request_of(question=column(texts[0]), context=column(texts[1]))])
     wanted = pipeline(*texts, doc_stride=overlap, side=side)

@@ -11,7 +11,7 @@ LABELS = [b"a", b"b", "в".encode()]
 
 @pytest.fixture(autouse=True)
 def _numpy_warnings_are_errors():
-    """An overflow that ends in a right number is still one that was not thought of."""
+    """An overflow is an error even if the result is right."""
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
         warnings.simplefilter("error")
         yield

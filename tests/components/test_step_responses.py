@@ -80,7 +80,7 @@ def test_tensors_have_the_types_of_the_config(shared):
 
 
 def test_the_status_shows_whose_fault_it_is(shared):
-    """400 is the client's fault and 500 the model's; one must not be caught as the other."""
+    """400 is the client's fault and 500 the model's."""
     kinds = SimpleNamespace(
         input=shared.step_responses.InvalidInputError, result=shared.step_responses.InvalidResultError
     )

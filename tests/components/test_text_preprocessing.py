@@ -103,7 +103,7 @@ def test_invalid_utf_8_in_a_pair_names_its_input(load_pairs, request_of, name):
 
 
 def test_an_empty_second_text_is_dropped(load_component, request_of, words, settings_of):
-    """As transformers' pipelines take it: no second separator, no second type."""
+    """Like transformers' pipelines: no second separator, no second type."""
     files = {"tokenizer.json": words.to_str(), "settings.json": settings_of()}
     outputs = {"input_ids": "TYPE_INT64", "token_type_ids": "TYPE_INT64"}
     model = load_component("text_preprocessing", {"query": "TYPE_STRING", "text": "TYPE_STRING"}, outputs, files)

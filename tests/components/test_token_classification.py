@@ -29,7 +29,7 @@ MAKERS = {
 
 @pytest.fixture(scope="module")
 def pipelines():
-    """{maker: transformers' pipeline over a model that is never asked}."""
+    """{maker: transformers' pipeline with a model that is never called}."""
     from tokenizers import decoders
     from transformers import (
         BertConfig,
@@ -111,7 +111,7 @@ def strategy(name):
 
 
 def without_scores(entities):
-    """Keys in their order, and all values but the scores."""
+    """The keys in order, and all values except the scores."""
     return [[(key, None if key == "score" else value) for key, value in each.items()] for each in entities]
 
 

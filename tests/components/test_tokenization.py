@@ -1,4 +1,4 @@
-"""The served tokenization: settings decide, whatever tokenizer.json carries."""
+"""The served tokenization: the settings override tokenizer.json."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ NAMES = {"input_ids": np.int64, "attention_mask": np.int64, "token_type_ids": np
 
 @pytest.fixture
 def load(shared, words, settings_of, tmp_path):
-    """`load(change, **settings)`: the tokenizer from a file that `change` was applied to before it was saved."""
+    """`load(change, **settings)`: the tokenizer from a file, saved after `change`."""
 
     def make(change=lambda tokenizer: None, **settings):
         change(words)
@@ -33,7 +33,7 @@ def test_rows_are_padded_to_the_longest_of_the_batch(load, encode):
 
 
 def with_own_rules(tokenizer):
-    """What a tokenizer.json from a training run often still carries."""
+    """Settings that a tokenizer.json from a training run often has."""
     tokenizer.enable_truncation(3)
     tokenizer.enable_padding(length=20, pad_id=9, pad_token="[UNK]", direction="left")
 
@@ -211,7 +211,7 @@ ONE_WORD = "b" * 9000
     ],
 )
 def test_a_bound_changes_no_token_of_a_pair(load, encode, pair, max_length, side):
-    """Of two texts that are too long the one with more tokens keeps the odd one: a part must not change which."""
+    """Of two texts that are too long, the one with more tokens keeps the odd token, also if only parts are read."""
     tokenizer = load(max_length=max_length, truncation_side=side)
     expected = tokenizer.encode(*pair)
     arrays = encode(tokenizer, [pair], PAIRS)

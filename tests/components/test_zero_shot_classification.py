@@ -43,7 +43,7 @@ def load(load_component, pb_utils, words):
 
 @pytest.fixture
 def pipeline(words):
-    """`pipeline(text, labels, entailment, multi_label)`: what transformers makes of the same logits."""
+    """`pipeline(text, labels, entailment, multi_label)`: the result of transformers for the same logits."""
     from transformers import PreTrainedTokenizerFast, ZeroShotClassificationPipeline
     from transformers.pipelines.zero_shot_classification import ZeroShotClassificationArgumentHandler
 

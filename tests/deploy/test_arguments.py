@@ -1,4 +1,4 @@
-"""Flags for tritonserver as users and charts give them, against the names of 24.10."""
+"""Flags of users and charts for tritonserver, with the names of 24.10."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_abbreviated_repository_flags():
 
 
 def test_the_arguments_of_kserve_work():
-    """Of its runtime for Triton: args in a container's manifest."""
+    """The container arguments of its Triton runtime."""
     words = [
         "--model-store=/mnt/models", "--grpc-port=9000", "--http-port=8080", "--allow-grpc=true", "--allow-http=true",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from deploy.supervisor import backlog
 
 @pytest.fixture
 def metrics():
-    """A server that says how many requests wait for each of two steps."""
+    """A server that reports the queued requests of two steps."""
 
     class Handler(BaseHTTPRequestHandler):
         waiting, answered = (0, 0), 9000
@@ -61,7 +61,7 @@ def test_without_metrics_nothing_changes(metrics, tmp_path):
 
 
 def test_a_slow_model_refuses_earlier(metrics, tmp_path, monkeypatch):
-    """Where it had work for ten seconds and answered fewer than wait; a burst after quiet is none."""
+    """After ten busy seconds with fewer answers than queued requests; a burst after an idle time does not count."""
     port, said = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     clock = []

@@ -1,4 +1,4 @@
-"""What a body's JSON may be, counted in whatever pieces it comes."""
+"""The limits of a body's JSON, for any size of the received parts."""
 
 import json
 

@@ -14,7 +14,7 @@ LABELS = 20_000
 
 @pytest.fixture
 def server():
-    """Answers as a multi-label classifier of LABELS labels; the time it takes itself is none of the canary's."""
+    """Answers like a multi-label classifier with LABELS labels; its own time does not count as the canary's."""
     names = [f"concept {number}" for number in range(LABELS)]
     scores = [1 - number / LABELS for number in range(LABELS)]
     outputs = {

@@ -1,4 +1,4 @@
-"""The two rules by which a served answer is the golden one."""
+"""The two rules for comparing a served answer with the golden one."""
 
 import json
 import math
@@ -178,7 +178,7 @@ def test_both_rules_are_known_by_name():
 
 
 def test_it_runs_by_itself():
-    """The canary in the image has this file and nothing else of the project."""
+    """The image has this file without the rest of the project."""
     code = (
         "import runpy, sys\n"
         f"module = runpy.run_path({str(ROOT / 'deploy/supervisor/comparison.py')!r})\n"

@@ -1,4 +1,4 @@
-"""What the container's arguments start, in a process of its own, and the entry script of NVIDIA's images.
+"""What the container's arguments start, in a separate process, and the entry script of NVIDIA's images.
 
 The script is written for these tests after the facts known of NVIDIA's: parts that are sourced, a banner on stdout, a
 part that puts tritonserver before the arguments where AIP_MODE is set, and `exec "$@"` at the end.
@@ -98,7 +98,7 @@ def test_a_failing_script_is_reported_and_ignored(script, change, said):
 
 
 def test_a_signal_during_the_script_reaches_the_command(script):
-    """A main process without a handler would never get it."""
+    """The kernel drops signals to a main process without a handler."""
     (script.parent / "entrypoint.d/60-wait.sh").write_text(
         f"touch {script.parent}/waits\nsleep 1\ntouch {script.parent}/past\n"
     )
@@ -128,7 +128,7 @@ def test_a_missing_command_is_reported(script, tmp_path):
 
 @pytest.mark.parametrize("arguments", [(), ("--log-verbose=1",), ("tritonserver",), ("tritonserver", "--id=a")])
 def test_without_a_command_the_installed_server_runs(script, arguments):
-    """There is none on this machine: the supervisor says where it looked."""
+    """This machine has none: the message names the path."""
     done = enter(script, *arguments)
     assert done.returncode == 1
     assert "supervisor: /opt/tritonserver/bin/tritonserver cannot be started" in done.stderr
@@ -147,7 +147,7 @@ def test_the_path_of_another_server_is_run(script, tmp_path):
 
 
 def test_the_wrapper_starts_the_supervisor_without_the_script(script):
-    """`--inside` is what deploy/supervisor/bin/tritonserver gives; its own path is never taken for the server's."""
+    """deploy/supervisor/bin/tritonserver passes `--inside`; its own path is never used as the server's."""
     wrapper = ROOT / "deploy/supervisor/bin/tritonserver"
     assert "supervise.py --inside tritonserver" in wrapper.read_text()
     for name in ("tritonserver", str(wrapper)):

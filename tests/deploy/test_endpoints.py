@@ -1,4 +1,4 @@
-"""Ports, addresses and TLS as flags, for releases that know them and for one that does not."""
+"""Flags for ports, addresses and TLS, for releases with and without them."""
 
 import pytest
 

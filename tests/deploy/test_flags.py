@@ -1,4 +1,4 @@
-"""Flags by what a release knows: the help of 24.10 as it prints it, and lines of 26.08's."""
+"""Flags by release: the help text of 24.10, with lines of 26.08."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_admin_apis_are_restricted_by_the_key_or_a_random_one():
 
 @pytest.mark.parametrize(("key", "value"), [(KEY, "true"), ("", "false")])
 def test_the_key_enables_the_shared_memory_apis(key, value):
-    """In older releases the restriction by the key is all there is."""
+    """Older releases have only the restriction by the key."""
     shown = [flag for flag in hardened(NEW, admin_key=key) if "client-shm" in flag]
     assert shown == [f"--allow-client-shm={value}"]
     assert not any("client-shm" in flag for flag in hardened(OLD, admin_key=key))

@@ -1,4 +1,4 @@
-"""The repeated canary before a loopback server that answers as Triton does when its shared memory is full.
+"""The repeated canary with a loopback server that answers like Triton with full shared memory.
 
 The server here is no Triton: the one from PyPI is 24.10, and cannot say what releases from 25.07 on say. That the real
 one says the older wording, and survives it, is tested in tests/image/test_faults.py.
@@ -55,7 +55,7 @@ def server():
 
 @pytest.fixture
 def started(server, tmp_path, monkeypatch):
-    """A pulse that asks fast."""
+    """A pulse with a short period."""
     monkeypatch.setattr(pulse, "PERIOD", 0.02)
     monkeypatch.setattr(pulse, "REST_FACTOR", 0)
     tensor = {"datatype": "BYTES", "shape": [1], "data": ["a"]}

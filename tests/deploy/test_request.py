@@ -1,4 +1,4 @@
-"""What the guard reads of a client at a time."""
+"""How much the guard reads from a client at a time."""
 
 import gzip
 
@@ -11,7 +11,7 @@ from deploy.supervisor.request import Request
 
 @pytest.mark.parametrize(("header", "most"), [(b"Content-Encoding: gzip\r\n", 1024), (b"", 65536)])
 def test_compressed_bodies_are_read_in_small_parts(header, most):
-    """A small compressed body can be a large one: the others would wait while it is looked at."""
+    """A small compressed body can become large, and other clients wait while it is checked."""
     request, body = Request(Rules(1 << 26)), gzip.compress(b" " * 10**7)
     assert request.appetite == 8192
     request.take(b"POST / HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n" % (header, len(body)))
@@ -31,7 +31,7 @@ def test_compressed_bodies_are_read_in_small_parts(header, most):
     ids=["no length", "length 0", "no JSON", "no chunk", "nothing, compressed"],
 )
 def test_an_inference_request_without_a_body_is_refused(target, headers, body):
-    """Triton takes it for raw binary input and answers with the label of an empty text."""
+    """Triton treats it as raw binary input and answers with the label of an empty text."""
     with pytest.raises(RefusedError, match="needs a body"):
         Request(Rules(1 << 26)).take(b"POST %s HTTP/1.1\r\n%s\r\n%s" % (target.encode(), headers, body))
 

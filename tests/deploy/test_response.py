@@ -1,4 +1,4 @@
-"""Triton's answers as the guard passes them on: the bytes they are, but for errors that are not the server's."""
+"""Triton's responses through the guard: unchanged, except for errors that the request caused."""
 
 import json
 
@@ -37,7 +37,7 @@ def error(sentence):
     ],
 )
 def test_unreadable_requests_get_status_400(sentence, status, before, size):
-    """400 instead of Triton's 500, where its parser's words stand; all else of the answer stays."""
+    """400 instead of Triton's 500 for messages of its parser; the rest of the response is unchanged."""
     answer, response = before + error(sentence), Response(Request(Rules(1000)))
     passed = waiting = b""
     for start in range(0, len(answer), size):
@@ -73,7 +73,7 @@ def test_a_failed_run_hides_the_graph(capfd):
 
 
 def asked(body):
-    """The request with this body, in full."""
+    """The complete request with this body."""
     request = Request(Rules(1000))
     request.take(b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     assert request.is_done

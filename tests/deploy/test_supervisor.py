@@ -88,7 +88,7 @@ def test_each_model_and_version_is_used(tmp_path):
 
 
 def test_half_precision_is_requested_as_a_binary_tensor(tmp_path, monkeypatch):
-    """Triton's JSON has no form for it."""
+    """JSON cannot represent it."""
     tensors = {"y": {"datatype": "FP16", "shape": [2], "data": [0.5, -2]}, "é": row("b")["inputs"]["text_input"]}
     (sent,) = load(tmp_path, row("a", outputs=tensors)).rows
     asked = json.loads(sent.body[: int(sent.headers["Inference-Header-Content-Length"])])

@@ -1,4 +1,4 @@
-"""What the supervisor starts, with a script in place of tritonserver that only prints a help text."""
+"""The command that the supervisor starts. A script that prints a help text replaces tritonserver."""
 
 import json
 

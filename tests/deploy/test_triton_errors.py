@@ -1,4 +1,4 @@
-"""Each wording of Triton's that the code matches, as the releases say it."""
+"""Every wording of Triton that the code matches."""
 
 import json
 

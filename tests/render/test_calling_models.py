@@ -1,4 +1,4 @@
-"""Repositories in which the served model calls the graph beside it: whole rendered trees, and calls that cannot be.
+"""Repositories whose served model calls the graph's model: whole rendered trees, and impossible calls.
 
 REGENERATE_EXPECTED=1 writes the expected trees anew, as in test_repository_trees.py.
 """

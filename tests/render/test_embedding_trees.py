@@ -1,4 +1,4 @@
-"""Repositories that serve embeddings, whole rendered trees; the second is the one that a published tutorial describes.
+"""Whole rendered repositories that serve embeddings; the second is that of a published tutorial.
 
 REGENERATE_EXPECTED=1 writes the expected trees anew, as in test_repository_trees.py.
 """

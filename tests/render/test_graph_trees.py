@@ -1,4 +1,4 @@
-"""Whole rendered repositories of models that are their graph: on GPUs by number, several, in versions.
+"""Whole rendered repositories of graph models: on GPUs by number, several models, several versions.
 
 REGENERATE_EXPECTED=1 writes the expected trees anew, as in test_repository_trees.py.
 """

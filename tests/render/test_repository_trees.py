@@ -1,4 +1,4 @@
-"""Whole rendered model repositories, held against those in tests/render/expected/.
+"""Whole rendered model repositories, compared with tests/render/expected/.
 
 After a wanted change of a template, write the expected trees anew and read the difference before committing it:
 

@@ -1,4 +1,4 @@
-"""One guard for the tests of a file, before a server that a test tells what to answer."""
+"""One guard for the tests of a file, in front of a server whose response a test sets."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""The guard before Triton: what it passes on, byte for byte, and whose connections it ends."""
+"""The request guard: what it passes on, byte for byte, and which connections it closes."""
 
 import contextlib
 import gzip
@@ -71,7 +71,7 @@ def test_head_responses_have_no_body(connection, upstream):
 
 
 def test_a_flood_of_connections_does_not_affect_others(upstream):
-    """Silent ones, and such as never end their request: those that were not heard of for longest are ended."""
+    """Silent connections and incomplete requests: those with the oldest activity are closed."""
     upstream.answer = OK
     address = guarded(upstream.listening.getsockname(), max_connections=10)
     busy = socket.create_connection(address, timeout=10)
@@ -114,7 +114,7 @@ def test_slow_clients_time_out_and_idle_ones_do_not(port, upstream, monkeypatch)
 
 
 def test_a_client_that_does_not_read_is_closed(connection, upstream, monkeypatch):
-    """Else it would keep its place, which no new client could have."""
+    """Otherwise it would keep its place, and a new client could not connect."""
     monkeypatch.setattr(relay, "TIMEOUT_SECONDS", 1.0)
     upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 24) + b"x" * (1 << 24)
     connection.sendall(post(b"a"))

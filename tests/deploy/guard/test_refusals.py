@@ -1,4 +1,4 @@
-"""Requests that the guard refuses: each gets a sentence, and Triton sees nothing of it."""
+"""Requests that the guard refuses: each gets a sentence, and none reaches Triton."""
 
 import gzip
 import json
@@ -102,7 +102,7 @@ LENGTH = "Inference-Header-Content-Length"
     ],
 )
 def test_invalid_header_lengths_are_refused(connection, upstream, path, header):
-    """Releases 26.06 to 26.08 end with one outside of an int32, whatever the path."""
+    """A value outside an int32 crashes releases 26.06 to 26.08, for every path."""
     connection.sendall(f"POST {path} HTTP/1.1\r\n{header}\r\nContent-Length: 2\r\n\r\n{{}}".encode("latin-1"))
     status, sentence = refusal(connection)
     assert (status, upstream.requests) == (400, [])
@@ -111,7 +111,7 @@ def test_invalid_header_lengths_are_refused(connection, upstream, path, header):
 
 @pytest.mark.parametrize("length", ["0", "2", "999999999"])
 def test_valid_header_lengths_are_passed_on(connection, upstream, length):
-    """24.10 and 26.08 answer 400 to one above the body's: utils/diagnosis/cases.py."""
+    """24.10 and 26.08 answer 400 if it exceeds the body: utils/diagnosis/cases.py."""
     request = post(b"{}", f"{LENGTH}: {length}")
     connection.sendall(request)
     assert read(connection) == OK
@@ -128,7 +128,7 @@ WEIGHTS = {
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_weights_of_accept_encoding(connection, upstream, weights):
-    """Releases up to 26.01 end with it."""
+    """Such a weight crashes releases up to 26.01."""
     request = post(b"{}", "accept-encoding: br", f"Accept-Encoding: {weights}")
     connection.sendall(request)
     if WEIGHTS[weights]:
@@ -182,7 +182,7 @@ SHAPES = {
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
 @pytest.mark.parametrize("name", SHAPES)
 def test_shapes_larger_than_the_data_are_refused(connection, upstream, name, size):
-    """Releases up to 25.05 reserve memory for it first, without a limit."""
+    """Releases up to 25.05 allocate memory for it first, without a limit."""
     body, headers, is_good = SHAPES[name]
     request = post(body, *headers)
     step = max(size, len(request) // 300)

@@ -1,4 +1,4 @@
-"""Answers of the server behind the guard: which are passed on, and when the client gets one of the guard's."""
+"""Responses of the server behind the guard: which are passed on, and when the guard responds itself."""
 
 import socket
 import struct
@@ -50,7 +50,7 @@ def test_the_connection_survives_an_error(connection, upstream):
 
 
 def test_a_truncated_error_becomes_status_502():
-    """Nothing of it has gone on: the client gets one that is whole."""
+    """No part of it was passed on, so the client gets a complete error."""
     with socket.create_server(("127.0.0.1", 0)) as half:
         client = socket.create_connection(guarded(half.getsockname()), timeout=10)
         client.sendall(post(b"a"))
@@ -63,7 +63,7 @@ def test_a_truncated_error_becomes_status_502():
 
 
 def test_a_connection_that_the_server_closes_is_closed(connection, upstream):
-    """Without an answer of ours: the client knows that it may ask anew."""
+    """Without a response of the guard: clients retry."""
     connection.sendall(post(b"a"))
     assert read(connection) == OK
     upstream.answer = b""
@@ -77,7 +77,7 @@ PART = 256 * 1024
 
 
 def answers_early(listening, end, *, is_kept):
-    """Answers when it has read PART bytes of a request, and then ends the connection as `end` says."""
+    """Responds after PART bytes of a request, and then ends the connection as `end` says."""
     connection, _ = listening.accept()
     with connection:
         if is_kept:

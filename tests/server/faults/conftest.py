@@ -1,4 +1,4 @@
-"""One server a layout for all fault cases, on repositories that the real script rendered from one tiny model."""
+"""One server per layout for all fault cases, with repositories that the real script built from one tiny model."""
 
 import contextlib
 import functools
@@ -23,7 +23,7 @@ ENSEMBLE_ONLY = pytest.mark.parametrize("layout", ["ensemble"], indirect=True)
 
 @pytest.fixture(scope="session", params=LAYOUTS)
 def layout(request):
-    """Of the served model; a test that looks at the server around it asks for one only."""
+    """The layout of the served model; tests of the server itself use only one."""
     return request.param
 
 

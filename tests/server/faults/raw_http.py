@@ -1,4 +1,4 @@
-"""HTTP below a client library: bytes to a port, and the answers in what comes back."""
+"""HTTP without a client library: sends bytes to a port and parses the responses."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ def chunk(content):
 
 
 def exchange(target, parts, *, silence=30.0):
-    """Sends all, then reads until the server ends the connection or is silent for so many seconds: its Replies."""
+    """Sends all, then reads until the server closes the connection or is silent; returns its Replies."""
     content = b""
     with connect(target) as connection, contextlib.suppress(OSError):
         with contextlib.suppress(ConnectionError):  # an answer may lie there all the same
@@ -34,7 +34,7 @@ def exchange(target, parts, *, silence=30.0):
 
 
 def replies(content):
-    """Those that have come in full. AssertionError for what is no answer of HTTP/1.1."""
+    """The complete responses. Raises AssertionError for anything that is not HTTP/1.1."""
     found = []
     while b"\r\n\r\n" in content:
         head, _, rest = content.partition(b"\r\n\r\n")

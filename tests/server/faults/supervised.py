@@ -22,7 +22,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def lay_out_serving(folder, golden):
-    """What the Dockerfile puts into /opt/serving."""
+    """The contents of /opt/serving, as in the Dockerfile."""
     folder.mkdir(parents=True)
     for file in ("deploy/supervise.py", "deploy/healthcheck.py"):
         shutil.copy(ROOT / file, folder)
@@ -69,7 +69,7 @@ class Supervised:
 
     @property
     def guard(self):
-        """Its process id; None where there is none."""
+        """The guard's process id, or None."""
         return guard_of(self.family())
 
     def stubs(self):
@@ -79,7 +79,7 @@ class Supervised:
         return self.log.read_text(errors="replace")
 
     def status(self):
-        """Of /v2/health/ready; 0 where nobody answers."""
+        """The status of /v2/health/ready; 0 without an answer."""
         try:
             return OPENER.open(f"http://{self.address.http}/v2/health/ready", timeout=5).status
         except urllib.error.HTTPError as error:
@@ -120,6 +120,6 @@ def guard_of(pids):
 
 
 def regions(pids):
-    """The shared memory that these stubs were started with."""
+    """The shared memory of these stubs."""
     words = {word for pid in pids for word in Path(f"/proc/{pid}/cmdline").read_text().split("\0")}
     return {Path("/dev/shm", path.name) for path in Path("/dev/shm").iterdir() if path.name in words}

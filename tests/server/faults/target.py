@@ -1,4 +1,4 @@
-"""A served repository under fire: what must hold after every case, of its answers and of its processes."""
+"""A served repository under test: what must hold for its answers and processes after every case."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ class Target(target.Target):
 
 
 def family(pid):
-    """{process id: its command} of a process and all below it."""
+    """{process id: command} of a process and its descendants."""
     found = {pid: Path(f"/proc/{pid}/comm").read_text().strip()}
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():

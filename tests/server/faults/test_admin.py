@@ -13,7 +13,7 @@ KEY = "a-key-of-24-characters.."
 
 
 def test_admin_apis_are_closed(target):
-    """Row 16, of the server behind serve.sh, which is started with the same flags."""
+    """Row 16, for the server of serve.sh, which has the same flags."""
     assert open_over_http(target) == []
     assert open_over_grpc(target.server.address.grpc) == []
     wrong = {"admin-key": KEY}
@@ -24,7 +24,7 @@ def test_admin_apis_are_closed(target):
 
 
 def assert_shared_memory_is_open(target):
-    """In each release, newer ones by a flag; an input may then be larger than its request."""
+    """In every release, newer ones with a flag; an input may then be larger than its request."""
     name, text = f"triton-test-{uuid.uuid4().hex}", f"{GOOD} {'again ' * 400}".encode()
     region, content = Path("/dev/shm", name), len(text).to_bytes(4, "little") + text
     region.write_bytes(content)

@@ -22,7 +22,7 @@ LIMIT = 10
 
 @pytest.fixture
 def regions(monkeypatch):
-    """A function that lists the shared memory of the servers this test starts."""
+    """A function that lists the shared memory of this test's servers."""
     mark = uuid.uuid4()
     monkeypatch.setattr(process.uuid, "uuid4", lambda: mark)
     return lambda: list(Path("/dev/shm").glob(f"triton_{mark.hex}*"))
@@ -36,7 +36,7 @@ def runs(pid):
 
 
 def test_a_killed_server_leaves_no_stub_and_no_shared_memory(built, regions):
-    """As serve.sh: it waits for the server's end, then clears what is left."""
+    """Like serve.sh: it waits for the server's exit, then cleans up."""
     with serve(built[1]) as server:
         pids = family(server.pid)
         assert len(pids) > 1 and regions()

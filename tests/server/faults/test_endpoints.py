@@ -59,7 +59,7 @@ def refused(server, model, *arguments):
 
 
 def listening(port):
-    """The addresses on which this machine has a listener on `port` (proc_net_tcp(5)), IPv4 ones as such."""
+    """The addresses with a listener on `port` (proc_net_tcp(5)); mapped IPv4 addresses as IPv4."""
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -121,7 +121,7 @@ def test_grpc_can_be_disabled(run, built):
 
 
 def test_metrics_can_be_disabled_for_other_hosts(run, built):
-    """The supervisor itself reads them, so they stay on the loopback; its watch works as ever."""
+    """The supervisor reads them, so they stay on the loopback."""
     server = run(TRITON_METRICS="off")
     assert listening(server.ports["metrics"]) == {"127.0.0.1"}
     assert listening(server.ports["grpc"]) == {"::"}

@@ -1,4 +1,4 @@
-"""Large texts that fill the shared memory for several canaries' time: each is answered, and nothing ends.
+"""Large texts that fill the shared memory during several canary requests: each is answered, and nothing exits.
 
 FAULTS_SECONDS=60 lasts a minute. The server here has a /dev/shm of 12 MiB for itself, in a mount namespace, which needs
 root. 24.10 words it as releases up to 25.06 do; that the canary knows the later wording is tested in

@@ -1,4 +1,4 @@
-"""Request bodies nobody thought of: each is answered, in JSON, without a word of the inside, and harms no other.
+"""Generated request bodies: each gets a JSON answer without internal details, and does not affect others.
 
 Mutations of good requests in both forms, JSON and binary, and raw bytes. What must hold of every answer:
 
@@ -42,7 +42,7 @@ FORMS = [
 
 
 class Watch:
-    """Asks, judges each answer, and looks after the good request every so often."""
+    """Sends requests, checks each answer, and checks the valid request regularly."""
 
     def __init__(self, target):
         self.target, self.asked, self.seen = target, 0, {}

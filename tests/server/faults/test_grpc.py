@@ -1,4 +1,4 @@
-"""Rows 1 to 9 over gRPC: the status code that HTTP's 400 and 404 are there, and the same sentences."""
+"""Rows 1 to 9 over gRPC: the status codes for HTTP's 400 and 404, and the same sentences."""
 
 import struct
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ def call(model, *texts, shape=None, name="text_input", datatype="BYTES", raw=Tru
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked (the arguments of `call`), the sentence it must get, and its code."""
+    """The arguments of `call`, the expected sentence, and its code."""
 
     texts: tuple[bytes, ...] = (b"good",)
     says: str = ""
@@ -90,7 +90,7 @@ def test_unusual_texts_are_answered(target, stub, text):
 
 
 def test_an_invalid_text_in_a_stream_does_not_fail_others(target, stub):
-    """ModelStreamInfer: the error stands in the stream, which goes on."""
+    """ModelStreamInfer: the stream continues after the error."""
     texts = [GOOD.encode(), BAD_UTF8, GOOD.encode(), BAD_UTF8, GOOD.encode()]
     calls = [call(target.model, text, id=str(number)) for number, text in enumerate(texts)]
     answers = list(stub.ModelStreamInfer(iter(calls), timeout=30))

@@ -1,4 +1,4 @@
-"""The supervisor with and without the guard before Triton."""
+"""The supervisor with and without the request guard."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from utils.diagnosis.target import infer_body
 
 @ENSEMBLE_ONLY
 def test_a_server_without_a_guard(run, built):
-    """What it answers to a large body is the release's own: from 25.10 on the whole body counts for its limit."""
+    """A large body gets the release's own answer: from 25.10 on the whole body counts for its limit."""
     server = run(TRITON_GUARD="never")
     assert server.guard is None
     target = Target(server, built[0])

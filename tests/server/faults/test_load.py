@@ -13,7 +13,7 @@ TEXTS = [f"{'money back please ' * length}{length}" for length in range(1, 40)]
 
 
 def fire(target, count):
-    """`count` requests from CLIENTS connections that stay open; the answers that were not 200."""
+    """Sends `count` requests over CLIENTS kept connections; returns the answers other than 200."""
     bodies = [infer_body([text]) for text in TEXTS]
 
     def client(number):

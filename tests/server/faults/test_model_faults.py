@@ -1,4 +1,4 @@
-"""Row 11: a model whose logits are no numbers."""
+"""Row 11: a model whose logits are not finite."""
 
 import shutil
 
@@ -15,7 +15,7 @@ NAMES = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def graph():
-    """Three logits sqrt(5 - n) / (n - 4), n the number of tokens: 3 gives numbers, 4 gives Inf, 6 gives NaN."""
+    """Three logits sqrt(5 - n) / (n - 4) for n tokens: 3 gives numbers, 4 gives Inf, 6 gives NaN."""
     nodes = [
         helper.make_node("ReduceSum", ["attention_mask", "axis"], ["count"], keepdims=1),
         helper.make_node("Cast", ["count"], ["n"], to=TensorProto.FLOAT),

@@ -1,4 +1,4 @@
-"""docs/faults.md says what the server answers today; of another release than it was written with, the statuses."""
+"""docs/faults.md has the server's current answers; for other releases only the statuses are compared."""
 
 import os
 

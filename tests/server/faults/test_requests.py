@@ -1,4 +1,4 @@
-"""Bad, strange and very long requests, one at a time and among good ones."""
+"""Invalid, unusual and very long requests, alone and among valid ones."""
 
 import json
 import time
@@ -57,7 +57,7 @@ def deep():
 
 @pytest.mark.parametrize(("body", "status"), [(announced, 413), (asked_before, 413), (compressed, 413), (deep, 400)])
 def test_a_refused_body_takes_no_memory(target, body, status):
-    """Row 10. All of it is sent, and only then the answer is read."""
+    """Row 10. The whole body is sent before the answer is read."""
     before = resident_megabytes(target.family)
     head = f"POST /v2/models/{target.model}/infer HTTP/1.1\r\nHost: a\r\n".encode()
     (reply,) = exchange(target, [head, *body()])
@@ -86,6 +86,6 @@ def test_a_very_long_text_gets_the_answer_of_its_beginning(target, text):
 
 
 def test_invalid_texts_do_not_fail_others(target):
-    """Row 2: 40 at once, so that the dynamic batcher puts them together; 1,000 good ones among as many bad."""
+    """Row 2: 40 at once, so that the dynamic batcher merges them; 1,000 valid texts among as many invalid ones."""
     assert good_among_bad(target, 1000) == (0, 0)
     target.assert_unharmed()

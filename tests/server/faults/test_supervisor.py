@@ -1,4 +1,4 @@
-"""Rows 12, 13 and 17: the supervisor around a real server, which may die, hang, answer wrong, or be told to end."""
+"""Rows 12, 13 and 17: the supervisor with a real server that dies, hangs, answers incorrectly or is terminated."""
 
 import json
 import os
@@ -34,7 +34,7 @@ LIE = (
 
 @pytest.fixture
 def harmed(built, layout, tmp_path):
-    """harmed(HANG or LIE) -> (repository, flag): a copy whose last step does it as soon as the flag is there."""
+    """harmed(HANG or LIE) -> (repository, flag): a copy whose last step does it once the flag file exists."""
     last = {"ensemble": "post_processing/1", "fused": f"{built[0]}/1"}[layout]
 
     def make(harm):
@@ -142,7 +142,7 @@ def test_a_stub_that_crashes_while_it_loads_ends_the_start(run, built, tmp_path)
 
 @ENSEMBLE_ONLY
 def test_no_client_is_admitted_before_the_canary_passes(built, serving, tmp_path):
-    """Row 17, with golden answers that the server does not give: it is up, and no client ever learns so."""
+    """Row 17, with golden answers that the server does not return: it runs, and no client is admitted."""
     golden = json.loads((serving / "golden.json").read_text())
     for row in golden["rows"]:
         row["outputs"]["scores"]["data"] = [score + 0.01 for score in row["outputs"]["scores"]["data"]]
@@ -184,7 +184,7 @@ def test_an_invalid_setting_exits_with_2(built, serving, tmp_path):
 
 
 def test_all_requests_in_flight_are_answered_before_the_end(run, built):
-    """Row 13: 100 of them, beside a connection that is kept open and idle."""
+    """Row 13: 100 requests, and an idle connection that stays open."""
     server = run()
     shared = regions(server.stubs())
     target = Target(server, built[0])
@@ -215,7 +215,7 @@ def test_a_signal_ends_a_start(run):
 
 
 def test_overload_is_refused_and_survived(run, built):
-    """More requests than may wait: each gets 200 or 503, the server goes on, and the supervisor lets it."""
+    """More requests than the queue allows: each gets 200 or 503, and the server continues."""
     server = run()
     target = Target(server, built[0])
     body = infer_body([f"{GOOD} {'again ' * 400}"] * 8)

@@ -1,4 +1,4 @@
-"""Below the request: HTTP and gRPC that nobody would send by mistake, byte by byte. No death, no word of the inside.
+"""Generated invalid HTTP and gRPC, byte by byte. The server survives, and answers without internal details.
 
 Of HTTP: what comes back are answers, each with a body of JSON; an error says "error" and nothing else. Of
 gRPC: a status with a sentence, or an answer. After it a good request on a connection of its own is answered.
@@ -64,7 +64,7 @@ def chunked(draw, body):
 
 @st.composite
 def messages(draw):
-    """One request, with luck a good one."""
+    """One request, sometimes a valid one."""
     headers, body = draw(bodies())
     lines = [" ".join(draw(st.sampled_from(words)) for words in (METHODS, TARGETS, VERSIONS))]
     if draw(st.integers(0, 3)) == 0:
@@ -80,7 +80,7 @@ def messages(draw):
 
 @st.composite
 def streams(draw):
-    """What one connection sends: [(head, body), ...], what becomes of the bytes, and in which pieces they go."""
+    """One connection's requests [(head, body), ...], the changes to the bytes, and the sizes of the parts."""
     sent = draw(st.lists(messages(), min_size=1, max_size=4))
     kept = draw(st.just(1.0) | st.just(1.0) | st.floats(0, 1))
     flipped = draw(st.none() | st.none() | st.tuples(st.floats(0, 1), st.integers(0, 255)))
@@ -99,7 +99,7 @@ def bytes_of(stream, model):
 
 @pytest.fixture
 def checked(target):
-    """To be called after each example; counts, too, what was seen."""
+    """Call after each example; counts the results as well."""
     seen = {}
 
     def check(*kinds):
@@ -138,7 +138,7 @@ METHODS_OF_GRPC = ["ModelInfer"] * 5 + ["ServerReady", "ModelMetadata", "ModelRe
 
 @st.composite
 def calls(draw, model):
-    """Bytes of a protobuf: fields that do not fit each other, then bytes that do not fit the format."""
+    """Bytes of a protobuf with contradicting fields or invalid bytes."""
     call = service_pb2.ModelInferRequest()
     call.CopyFrom(GOOD_CALL)
     call.model_name = draw(st.sampled_from([model, model, model, "", "absent", "\0", "x" * 5000]))
