@@ -47,8 +47,8 @@ def test_flags_are_parsed_like_getopt(words):
 
 
 def test_a_switch_takes_no_value():
-    given = parsed("--disable-auto-complete-config", "--log-verbose", "1")
-    assert [str(flag) for flag in given] == ["--disable-auto-complete-config", "--log-verbose=1"]
+    user_flags = parsed("--disable-auto-complete-config", "--log-verbose", "1")
+    assert [str(flag) for flag in user_flags] == ["--disable-auto-complete-config", "--log-verbose=1"]
     assert joined("--disable-auto", "--log-v", "1") == [*DEFAULTS, "--log-verbose=1", *OURS]
 
 
@@ -61,8 +61,8 @@ def test_the_arguments_of_kserve_work():
     words = [
         "--model-store=/mnt/models", "--grpc-port=9000", "--http-port=8080", "--allow-grpc=true", "--allow-http=true",
     ]  # fmt: skip
-    wanted = read(*words)
-    assert (wanted.http_port, wanted.grpc_port, wanted.grpc) == (8080, 9000, True)
+    found = read(*words)
+    assert (found.http_port, found.grpc_port, found.grpc) == (8080, 9000, True)
     assert joined(*words) == [DEFAULTS[1], "--model-store=/mnt/models", *OURS]
     assert arguments.notes(parsed(*words)) == [
         "these flags are used as settings: --grpc-port=9000 (TRITON_GRPC_PORT), --http-port=8080 (TRITON_HTTP_PORT), "
