@@ -8,13 +8,16 @@ import json
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from utils import ROOT
 from utils.host import installed as installation
+from utils.host.environments import ENVIRONMENTS
 from utils.launch import CONSOLE
 
+FOR_DEVELOPMENT = {Path(f"requirements-{name}.txt") for name in ("dev", "docs", "coverage")}
 VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text())[1]
 
 
@@ -77,6 +80,15 @@ def test_a_build_writes_to_the_current_folder_only(run, installed, tiny_bert, tm
     assert after == before
     assert run("triton-image-factory-cleanup", "topics", "v1").stdout == "removed build/topics/v1\n"
     assert not (tmp_path / "build/topics").exists()
+
+
+def test_the_package_has_the_requirements_of_every_environment_that_a_build_makes(installed):
+    site = next((installed.parent / "lib").glob("python*/site-packages/triton_image_factory"))
+    places = {path.relative_to(ROOT) for each in ENVIRONMENTS.values() for path in each.requirements}
+    needed = {path for path in places if path.parts[0] not in ("examples", "benchmarks")} - FOR_DEVELOPMENT
+    assert len(needed) > 5
+    assert [path for path in needed if not (site / path).is_file()] == []
+    assert [path for path in FOR_DEVELOPMENT if (site / path).exists()] == []
 
 
 def test_environments_of_an_installed_package_are_in_the_cache_folder(installed, tmp_path):

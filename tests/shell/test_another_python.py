@@ -66,6 +66,7 @@ def run(tmp_path, monkeypatch):
     checkout.mkdir()
     for name in ("utils", "deploy", "examples", "benchmarks", "model_repository"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "pyproject.toml", checkout / "pyproject.toml")
     (checkout / "requirements.txt").touch()
     (checkout / "told.py").write_text(TOLD)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
