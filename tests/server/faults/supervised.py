@@ -14,7 +14,7 @@ from tests.server.faults.target import family
 from utils import ROOT
 from utils.host import environment
 from utils.triton.address import ServerAddress
-from utils.triton.layout import ask
+from utils.triton.layout import inspect_interpreter
 from utils.triton.ports import choose_ports
 from utils.triton.server import SERVICES, triton_for
 
@@ -45,7 +45,7 @@ class Supervised:
         self.environment = {
             **os.environ,
             "PATH": f"{python.parent}:{triton}/bin:{os.environ['PATH']}",
-            "LD_LIBRARY_PATH": ":".join(map(str, [triton / "lib", *ask(python).library_path()])),
+            "LD_LIBRARY_PATH": ":".join(map(str, [triton / "lib", *inspect_interpreter(python).library_path()])),
             "ORT_DISABLE_TELEMETRY": "1",
             **{f"TRITON_{service.upper()}_PORT": str(port) for service, port in self.ports.items()},
             **settings,
