@@ -50,6 +50,31 @@ def test_pairs_without_type_ids_where_the_tokenizer_leaves_them_out(tmp_path, na
     assert not served.encode(fast, [("rain", "sun")], {"token_type_ids": "int64"})["token_type_ids"].any()
 
 
+STATES = {
+    "do_lower_case": {"do_lower_case": False},
+    "clean_up_tokenization_spaces": {"clean_up_tokenization_spaces": True},
+    "model_input_names": {"model_input_names": ["input_ids"]},
+    "pad_to_multiple_of": {"pad_to_multiple_of": 8},
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_setting_beside_tokenizer_json_is_followed_as_by_the_pipeline(tmp_path, case):
+    """tokenizer.json lower-cases, and pads and truncates by rules that each call of transformers replaces."""
+    folder = change(build.make_model("bert", tmp_path / "model"), **STATES[case])
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    padding = {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": 8}
+    content["padding"] = {**padding, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"}
+    content["truncation"] = {"direction": "Right", "max_length": 6, "strategy": "LongestFirst", "stride": 0}
+    file.write_text(json.dumps(content), encoding="utf-8")
+    conversion = convert_folder(folder, tmp_path / "out")
+    texts = ["The Quick Brown fox", "the quick brown fox", "it 's a test , is n't it ?", "rain " * 9, "a"]
+    answers = graph_logits(conversion, texts)
+    assert np.abs(answers - pipeline_logits(folder, texts)).max() < 1e-4
+    assert (np.abs(answers[0] - answers[1]).max() > 1e-3) == (case == "do_lower_case")
+
+
 @pytest.mark.parametrize("flags", [{"lstrip": True}, {"rstrip": True}, {"single_word": True}, {"normalized": True}])
 def test_flags_of_added_tokens_count_as_in_tokenizer_config(tmp_path, flags):
     """tokenizer.json and tokenizer_config.json disagree; transformers follows the latter."""

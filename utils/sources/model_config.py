@@ -49,8 +49,7 @@ def read_model_config(folder: Path) -> ModelConfig:
     file = folder / "config.json"
     if not folder.is_dir():
         raise SourceError(f"MODEL {str(folder)!r} is not a folder; {SAVED}")
-    if exists(folder / ADAPTER):
-        raise SourceError(_of_adapter(folder))
+    _refuse_adapter(folder)
     if not exists(file):
         raise SourceError(f"MODEL {str(folder)!r} has no config.json; {SAVED}")
     content = read_json(file, "save the model again")
@@ -70,15 +69,20 @@ def read_model_config(folder: Path) -> ModelConfig:
     )
 
 
-def _of_adapter(folder: Path) -> str:
-    """With peft installed, transformers loads the adapter, even beside whole weights; without peft, only the base."""
-    what = "is the adapter of a PEFT fine-tuning"
-    if exists(folder / "config.json"):
-        what = f"has the adapter of a PEFT fine-tuning ({ADAPTER}) beside the weights of a model"
-    return (
-        f"MODEL {str(folder)!r} {what}; merge it into its base model (merge_and_unload()) and save the result "
-        "to a folder without the adapter's files"
-    )
+def _refuse_adapter(folder: Path) -> None:
+    """With peft installed, transformers loads the adapter, even beside whole weights; without peft, only the base.
+
+    sentence-transformers before 2.0 keeps the model in 0_Transformer.
+    """
+    files = [folder / ADAPTER, *sorted(folder.glob(f"*_Transformer/{ADAPTER}"))]
+    file = next((file for file in files if exists(file)), None)
+    if file:
+        beside = " beside the weights of a model" if exists(file.parent / "config.json") else ""
+        raise SourceError(
+            f"MODEL {str(folder)!r} has {str(file.relative_to(folder))!r}, the adapter of a PEFT fine-tuning{beside}; "
+            "merge it into its base model (merge_and_unload()) and save the result to a folder without the adapter's "
+            "files"
+        )
 
 
 def _refuse_special_forms(content: dict[str, Any], file: Path) -> None:

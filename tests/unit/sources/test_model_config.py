@@ -99,9 +99,12 @@ def test_values_that_transformers_cannot_load_are_refused(tmp_path, content, exp
     assert all(words in str(refusal.value) for words in expected)
 
 
-def test_an_adapter_is_refused(tmp_path):
-    (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(SourceError, match=r"adapter of a PEFT fine-tuning; merge it"):
+@pytest.mark.parametrize("place", ["", "0_Transformer/"])
+def test_an_adapter_is_refused(tmp_path, place):
+    """Alone in a folder, or in the module of a sentence-transformers folder that holds the model."""
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / f"{place}adapter_config.json").write_text("{}")
+    with pytest.raises(SourceError, match=rf"'{place}adapter_config\.json', the adapter of .*merge_and_unload\(\)"):
         read_model_config(tmp_path)
 
 
