@@ -85,6 +85,9 @@ def _set_up(environment: Environment) -> None:
         install = [uv, "pip", "install", "--quiet", "--python", str(environment.python), *_find_links()]
     else:
         install = [str(environment.python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    for path in environment.locks:
+        _run([*install, "--require-hashes", "--no-deps", "-r", str(path)], environment)
+    # Installs torch and, with a CUDA wheel, its libraries; all other packages are installed by now.
     files = [argument for path in environment.requirements for argument in ("-r", str(path))]
     _run([*install, *files] if environment.dependencies else [*install, "--no-deps", *files], environment)
     environment.contents.write_text("".join(f"{name}\n" for name in sorted(environment.packages())))

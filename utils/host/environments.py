@@ -28,6 +28,11 @@ class Environment:
         return self.folder / "bin" / "python"
 
     @property
+    def locks(self) -> tuple[Path, ...]:
+        """Files beside those of requirements, written by .ci/lock: packages with hashes, torch left out."""
+        return tuple(lock for lock in (path.with_suffix(".lock") for path in self.requirements) if lock.is_file())
+
+    @property
     def stamp(self) -> Path:
         """Written last: without it, or with another digest, the environment is not ready."""
         return self.folder / f"{self.name}.sha256"

@@ -64,6 +64,21 @@ def test_a_changed_requirement_starts_a_new_set_up(factory, uv_log):
     assert [line.split()[0] for line in uv_log()] == ["venv", "pip", "pip"]
 
 
+def test_locked_packages_are_installed_first_and_checked_by_hash(factory, uv_log):
+    factory.requirements[0].with_suffix(".lock").write_text("one==1 --hash=sha256:00\n")
+    ensure(factory)
+    _, locked, rest = uv_log()
+    assert locked.endswith(f"--require-hashes --no-deps -r {factory.requirements[0].with_suffix('.lock')}")
+    assert rest.endswith(f"-r {factory.requirements[0]}") and "--require-hashes" not in rest
+
+
+def test_a_lock_does_not_make_a_complete_environment_stale(factory, uv_log):
+    """Its packages follow from the requirements: environments made before the lock stay valid."""
+    ensure(factory)
+    factory.requirements[0].with_suffix(".lock").write_text("one==1 --hash=sha256:00\n")
+    assert factory.is_ready()
+
+
 def test_a_lost_interpreter_starts_a_set_up_in_an_empty_folder(factory, uv_log):
     ensure(factory)
     (factory.folder / "left over").touch()
