@@ -1,4 +1,4 @@
-"""A config.json as transformers 5 writes it, in the form that version 4 reads.
+"""Translates a config.json of transformers 5 into the form that version 4 reads.
 
 Source: `convert_rope_params_to_dict` in transformers 5.24, configuration_*.py: how it reads the files of version 4.
 """
@@ -8,24 +8,24 @@ from typing import Any
 
 from utils.host.errors import SourceError
 
-# What version 4 reads per type where angles of layers differ: full and sliding attention's base.
+# Version 4's keys for the base of the rotary angles in full and in sliding attention, for types where these differ.
 LAYERED = {
     "gemma3": ("rope_theta", "rope_local_base_freq"),
     "gemma3_text": ("rope_theta", "rope_local_base_freq"),
     "modernbert": ("global_rope_theta", "local_rope_theta"),
 }
 LAYERS = ("full_attention", "sliding_attention")
-# Types whose full-attention layers take a scaling in version 4.
+# Types whose full-attention layers can have a scaling in version 4.
 SCALED_LAYERS = ("gemma3", "gemma3_text")
-# Version 4's own names for two flat values.
+# Types with other names for two values in version 4.
 NAMES = {"gpt_neox": {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}}
-# Other keys that version 5 has another name for.
+# Keys that version 5 renamed.
 RENAMED = {"qwen3_moe": {"num_local_experts": "num_experts"}}
-# Keys that mean something only when they are true, and that version 4 lacks.
+# Keys that version 4 lacks; they have an effect only if true.
 LACKING = {"gemma": ("use_bidirectional_attention",), "gemma2": ("use_bidirectional_attention",)}
-# Types whose scores of attention version 5 caps; version 4 does so only in the implementation named here.
+# Types with capped attention scores in version 5; version 4 caps them only in this implementation.
 ATTENTION = {"gemma2": "eager"}
-# Types whose version 4 rotates the share of a head that partial_rotary_factor says.
+# Types for which version 4 reads partial_rotary_factor.
 PARTIAL = ("gpt_neox", "phi", "phi3")
 
 
@@ -69,7 +69,7 @@ def _refusing(content: dict[str, Any], file: str) -> Refuse:
 
 
 def _interval(layer_types: list[str], refuse: Refuse) -> int:
-    """Version 4 counts: every n-th layer from the first on has full attention."""
+    """n, if every n-th layer from the first on has full attention: version 4 has no other form."""
     for interval in range(1, len(layer_types) + 1):
         if all((kind == LAYERS[0]) == (place % interval == 0) for place, kind in enumerate(layer_types)):
             return interval
@@ -92,14 +92,14 @@ def _flat(model_type: str, rope: dict[str, Any], refuse: Refuse) -> dict[str, An
 
 
 def _scaling(rope: dict[str, Any]) -> dict[str, Any] | None:
-    """All but what has a key of its own; None for angles that are not scaled."""
+    """The keys of the scaling; None for angles that are not scaled."""
     if rope.get("rope_type", rope.get("type", "default")) == "default":
         return None
     return {name: value for name, value in rope.items() if name not in ("rope_theta", "partial_rotary_factor")}
 
 
 def _of_phi3(scaling: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
-    """Three keys exactly; the length of the original's texts has a key of its own."""
+    """Version 4 allows three keys; original_max_position_embeddings moves to the top level."""
     known = {"rope_type", "type", "short_factor", "long_factor", "original_max_position_embeddings"}
     for name in scaling.keys() - known:
         raise refuse(f"{name} {scaling[name]!r} in rope_parameters")
@@ -114,7 +114,7 @@ def _of_phi3(scaling: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
 
 
 def _layered(model_type: str, rope: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
-    """Full-attention layers and sliding ones have angles of their own."""
+    """For types whose full and sliding attention layers have different angles."""
     if model_type not in LAYERED:
         raise refuse("rope_parameters for each type of layer")
     made: dict[str, Any] = {}
