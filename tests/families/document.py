@@ -1,7 +1,9 @@
-"""docs/models.md and the list in docs/sources.md of model types, written from the walk's outcomes."""
+"""docs/models.md and the list in docs/sources.md of model types, written from the outcomes and figures of the walks."""
 
 import re
 import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tests.families.build import form_of
 from tests.families.outcomes import OUTCOMES, Outcome
@@ -44,30 +46,59 @@ Settings that version 4 cannot compute are rejected by name with exit code 3: sc
 `use_bidirectional_attention` in Gemma, `partial_rotary_factor` in types other than GPT-NeoX, Phi and Phi 3, and layers
 with angles of their own in types other than Gemma 3 and ModernBERT.
 
-`WALK_ALL=1 ./run_tests.sh tests/families/test_written_by_5.py` checks this. It saves each served type with transformers
-5, with every numeric field of its config except sizes and ids at a value that is not the default. It saves types with
-rotary angles once more for each scaling (linear, dynamic, llama3, yarn; Phi 3: longrope). It compares the reference
-model loaded by version 4 with the logits of version 5. With transformers 5.24.0 and 42 types, the largest difference is
-1.3e-06.
+The table below shows each served type. `UPDATE_MODELS=1 ./run_tests.sh --long tests/families/test_written_by_5.py`
+writes it. transformers 5.24.0 saves a small model of the type, with every numeric field of its config except sizes and
+ids at a value that is not the default. Types with rotary angles are saved once more for each scaling. Each folder is
+converted. *difference* is the largest difference between a logit of the graph and that of version 5 on the golden
+texts.
+
+| type | rotary angles | difference | rejected |
+|---|---|---|---|
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class By5:
+    """Of a type saved by transformers 5: kind of rotary angles -> largest difference, or -> the refused setting."""
+
+    differences: Mapping[str, float]
+    refusals: Mapping[str, str]
+
+
 def row(model_type: str, outcome: Outcome, difference: str) -> str:
-    """One line of the table."""
+    """One line of the first table."""
     if outcome.code:
         return f"| `{model_type}` | refused, exit code {outcome.code} | | | {outcome.note} |"
     note = "; ".join(part for part in ("MAX_BATCH_SIZE 1 only" if outcome.single else "", outcome.note) if part)
     return f"| `{model_type}` | {', '.join(outcome.inputs)} | {form_of(model_type)} | {difference} | {note} |"
 
 
-def document(differences: dict[str, str]) -> str:
-    """The whole of docs/models.md."""
+def row_by_5(model_type: str, figures: By5) -> str:
+    """One line of the second table. A type without rotary angles has one folder only."""
+    kinds = ", ".join(figures.differences) if {*figures.differences, *figures.refusals} > {"unscaled"} else ""
+    refused = "; ".join(dict.fromkeys(figures.refusals.values()))
+    return f"| `{model_type}` | {kinds} | {max(figures.differences.values()):.1e} | {refused} |"
+
+
+def _rows(table: str) -> dict[str, str]:
+    """type -> line of a table."""
+    lines = [line for line in table.splitlines() if line.startswith("| `")]
+    return {line.split("`")[1]: line for line in lines}
+
+
+def rows_by_5() -> dict[str, str]:
+    """The second table of the page as it is."""
+    return _rows(DOCUMENT.read_text(encoding="utf-8").partition(BY_5)[2])
+
+
+def document(differences: Mapping[str, str], by_5: Mapping[str, str]) -> str:
+    """The whole of docs/models.md; `by_5`: type -> line of the second table."""
     rows = (row(name, OUTCOMES[name], differences.get(name, "")) for name in sorted(OUTCOMES))
-    return HEAD + "\n".join(rows) + "\n" + BY_5
+    return HEAD + "\n".join(rows) + "\n" + BY_5 + "\n".join(by_5[name] for name in sorted(by_5)) + "\n"
 
 
 def without_figures(text: str) -> str:
-    """Figures drift from machine to machine; names, inputs and outcomes do not."""
+    """Figures differ from machine to machine; names, inputs and outcomes do not."""
     return re.sub(r" \d\.\de[-+]\d\d \|", "  |", text)
 
 
@@ -87,14 +118,15 @@ def sources_block() -> str:
     return "\n\n".join((f"{BEGIN}\n## Model types", *wrapped)) + f"\n{END}"
 
 
-def update(differences: dict[str, str]) -> None:
-    """Writes both."""
-    DOCUMENT.write_text(document(differences), encoding="utf-8")
-    text = SOURCES.read_text(encoding="utf-8")
-    if BEGIN in text:
-        before, rest = text.split(BEGIN, 1)
-        after = rest.split(END, 1)[1]
-    else:
-        before, after = text.split("## Labels", 1)
-        after = f"\n\n## Labels{after}"
-    SOURCES.write_text(f"{before}{sources_block()}{after}", encoding="utf-8")
+def update(differences: Mapping[str, str]) -> None:
+    """Writes the first table of the page, and the list in docs/sources.md."""
+    DOCUMENT.write_text(document(differences, rows_by_5()), encoding="utf-8")
+    before, rest = SOURCES.read_text(encoding="utf-8").split(BEGIN, 1)
+    SOURCES.write_text(f"{before}{sources_block()}{rest.split(END, 1)[1]}", encoding="utf-8")
+
+
+def update_by_5(figures: Mapping[str, By5]) -> None:
+    """Writes the rows of these types in the second table; the rest of the page stays."""
+    before = DOCUMENT.read_text(encoding="utf-8").partition(BY_5)[0]
+    rows = {**rows_by_5(), **{name: row_by_5(name, each) for name, each in figures.items()}}
+    DOCUMENT.write_text(before + BY_5 + "\n".join(rows[name] for name in sorted(rows)) + "\n", encoding="utf-8")

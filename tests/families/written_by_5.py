@@ -1,7 +1,7 @@
-"""Run by a Python that has transformers 5: one small model of a type, every numeric field of its config not default.
+"""Run by a Python that has transformers 5: small models of each type, no numeric config field at its default.
 
-`python -m tests.families.written_by_5 FOLDER TYPE ...` writes FOLDER/TYPE[-VARIANT] as save_pretrained() does, and
-beside config.json `by_5.json`: {"texts": [...], "logits": [[...], ...], "changed": {field: value}}, one text at a time.
+`python -m tests.families.written_by_5 FOLDER TYPE ...` writes FOLDER/TYPE[-VARIANT] with save_pretrained(). by_5.json
+beside config.json holds {"texts": [...], "logits": [[...], ...], "changed": {field: value}}, one text at a time.
 """
 
 import json
@@ -11,25 +11,18 @@ from typing import Any
 
 from tests import tiny_models
 from tests.families.build import POSITIONS, SMALL, make_config
+from utils.repository.corpus import GOLDEN_TEXTS
 
-# BART's kin read the state of the end token.
-TEXTS = tuple(
-    f"{text}</s>"
-    for text in (
-        "The quick brown fox jumps.",
-        "I would like my money back, please. " * 3,
-        "помогите мне пожалуйста",
-        "a",
-    )
-)
+# The longest golden text is left out: types differ in how many tokens they take.
+TEXTS = (*GOLDEN_TEXTS[:-1], "I would like my money back, please. " * 3)
 # Sizes that depend on one another, ids, and fields of training and generation only.
 LEFT = {*SMALL, "vocab_size", "num_labels", "chunk_size_feed_forward", "type_vocab_size", "rotary_dim", "rotary_ndims"}
-# An integer that is no size: what it may be instead.
+# Integers that are not sizes, with a value other than the default.
 WHOLE = {"sliding_window": 7, "local_attention": 8, "global_attn_every_n_layers": 2, "sliding_window_pattern": 2,
-         "num_experts_per_tok": 1, "query_pre_attn_scalar": 31, "window_size": 7, "num_random_blocks": 2,
+         "num_experts_per_tok": 3, "query_pre_attn_scalar": 31, "window_size": 7, "num_random_blocks": 2,
          "no_rope_layer_interval": 2, "position_buckets": 16, "max_relative_positions": 24, "max_2d_position": 24,
          "attention_window": 8, "conv_kernel_size": 3, "max_source_positions": 64}  # fmt: skip
-# Full and sliding attention have angles of their own.
+# Types whose full and sliding attention have different angles.
 LAYERED = ("gemma3", "modernbert")
 PLAIN = {"rope_type": "default", "rope_theta": 777.0}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -43,16 +36,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def tokenizer() -> Any:
+    """It ends each text with </s>: BART and its relatives read the state of that token."""
+    from tokenizers import processors
     from transformers import PreTrainedTokenizerFast
 
+    backend = tiny_models.byte_level_bpe()
+    end = ("</s>", backend.token_to_id("</s>"))
+    backend.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[end])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tiny_models.byte_level_bpe(), pad_token="<pad>", eos_token="</s>", bos_token="<s>",
+        tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", bos_token="<s>",
         unk_token="<unk>", model_max_length=POSITIONS, model_input_names=["input_ids", "attention_mask"],
     )  # fmt: skip
 
 
 def changes(known: dict[str, Any]) -> dict[str, Any]:
-    """Another value for every numeric field of a config that is no size and no id."""
+    """A value other than the default for every numeric field of a config but sizes and ids."""
     made: dict[str, Any] = {}
     for name, value in known.items():
         if name in LEFT or name.endswith(("_id", "_ids")) or isinstance(value, bool):
@@ -74,17 +72,19 @@ def changes(known: dict[str, Any]) -> dict[str, Any]:
 
 def write(model_type: str, folder: Path, changed: dict[str, Any]) -> None:
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     words = tokenizer()
     config = make_config(model_type, words, **changed)
     model = tiny_models.initialised(AutoModelForSequenceClassification.from_config(config).float().eval())
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    words = AutoTokenizer.from_pretrained(folder)  # the class of some types has a pre-tokenizer of its own
+    words.save_pretrained(folder)
     logits = []
     with torch.no_grad():
         for text in TEXTS:
             logits.append(model(**words(text, return_tensors="pt")).logits[0].tolist())
-    model.save_pretrained(folder)
-    words.save_pretrained(folder)
     answer = {"texts": TEXTS, "logits": logits, "changed": changed}
     (folder / "by_5.json").write_text(json.dumps(answer), encoding="utf-8")
 
@@ -99,6 +99,8 @@ def walked(model_type: str, folder: Path) -> None:
         plain, other = dict(PLAIN), {"rope_type": "default", "rope_theta": 99.0}
         changed["rope_parameters"] = {"full_attention": plain, "sliding_attention": other}
     write(model_type, folder / model_type, in_place(model_type, changed))
+    if "num_experts_per_tok" in changed:
+        write(model_type, folder / f"{model_type}-one-expert", {**changed, "num_experts_per_tok": 1})
     for variant, rope in variants(model_type) if changed.get("rope_parameters") else ():
         own = {"full_attention": rope} if model_type in LAYERED else rope
         scaled = {**changed, "rope_parameters": {**changed["rope_parameters"], **own}}
@@ -106,7 +108,7 @@ def walked(model_type: str, folder: Path) -> None:
 
 
 def variants(model_type: str) -> list[tuple[str, dict[str, Any]]]:
-    """Phi 3 takes one form only: factors for each angle, of which a quarter of a head of 16 has 2."""
+    """Phi 3 takes longrope only, with one factor for each angle: a quarter of a head of 16 has 2 angles."""
     if model_type != "phi3":
         return list(VARIANTS.items())
     long = {"rope_type": "longrope", "rope_theta": 777.0, "short_factor": [1.0, 1.5], "long_factor": [2.0, 3.0],
@@ -115,7 +117,7 @@ def variants(model_type: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def in_place(model_type: str, changed: dict[str, Any]) -> dict[str, Any]:
-    """Gemma 3's settings lie in the part of its config that is about text."""
+    """Gemma 3 keeps the settings of its text model in text_config."""
     if model_type != "gemma3":
         return json.loads(json.dumps(changed))
     text = {name: size for name, size in SMALL.items() if not name.startswith(("encoder", "decoder"))}
