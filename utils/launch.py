@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-OLDEST = (3, 10)
+OLDEST = (3, 11)
 CONSOLE = {
     "triton-image-factory": ("utils.host.environment", "utils.make_triton_image"),
     "triton-image-factory-process-template": ("utils.host.environment", "utils.process_template"),

@@ -23,7 +23,7 @@ def test_an_old_python_is_reported_without_a_newer_environment(tmp_path, monkeyp
     (tmp_path / ".venv/bin/python").write_text("of another machine")
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     assert launch.main() == 2
-    assert capsys.readouterr().err == "error: python3 is 3.9; Python 3.10 or newer is needed: put one on PATH\n"
+    assert capsys.readouterr().err == "error: python3 is 3.9; Python 3.11 or newer is needed: put one on PATH\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
