@@ -26,42 +26,42 @@ class Agreement:
 Rule = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Agreement]
 
 
-def _choices(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+def _choices(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
     """The best label of a text, or of each of its tokens."""
     same, drifts = [], []
-    for one, other in zip(wanted, given, strict=True):
-        right, said = _softmax(one), _softmax(other)
-        chosen = np.take_along_axis(right, said.argmax(axis=-1, keepdims=True), axis=-1)
-        same.append((right.max(axis=-1, keepdims=True) - chosen <= TIE).reshape(-1))
-        drifts.append(np.abs(right - said).max(initial=0))
+    for one, other in zip(reference, reduced, strict=True):
+        expected, found = _softmax(one), _softmax(other)
+        chosen = np.take_along_axis(expected, found.argmax(axis=-1, keepdims=True), axis=-1)
+        same.append((expected.max(axis=-1, keepdims=True) - chosen <= TIE).reshape(-1))
+        drifts.append(np.abs(expected - found).max(initial=0))
     return _agreement("same label", np.concatenate(same), drifts)
 
 
-def _decisions(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+def _decisions(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
     """Each label separately: above one half or not."""
-    right, said = (1 / (1 + np.exp(-np.stack(list(each)))) for each in (wanted, given))
-    same = ((right > 0.5) == (said > 0.5)) | (np.abs(right - 0.5) <= TIE)
-    return _agreement("same decision", same.reshape(-1), [np.abs(right - said).max()])
+    expected, found = (1 / (1 + np.exp(-np.stack(list(each)))) for each in (reference, reduced))
+    same = ((expected > 0.5) == (found > 0.5)) | (np.abs(expected - 0.5) <= TIE)
+    return _agreement("same decision", same.reshape(-1), [np.abs(expected - found).max()])
 
 
-def _order(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+def _order(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
     """Which of two texts has the higher value."""
-    right, said = (np.stack(list(each)).reshape(len(each), -1) for each in (wanted, given))
-    spread = np.ptp(right, axis=0)
+    expected, found = (np.stack(list(each)).reshape(len(each), -1) for each in (reference, reduced))
+    spread = np.ptp(expected, axis=0)
     same = [
-        (np.sign(right[one] - right[other]) == np.sign(said[one] - said[other]))
-        | (np.abs(right[one] - right[other]) <= TIE * spread)
-        for one, other in combinations(range(len(right)), 2)
+        (np.sign(expected[one] - expected[other]) == np.sign(found[one] - found[other]))
+        | (np.abs(expected[one] - expected[other]) <= TIE * spread)
+        for one, other in combinations(range(len(expected)), 2)
     ]
-    return _agreement("same order of two texts", np.array(same or [True]), [np.abs(right - said).max()])
+    return _agreement("same order of two texts", np.array(same or [True]), [np.abs(expected - found).max()])
 
 
-def _cosines(wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> Agreement:
+def _cosines(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
     cosines = [
         float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
-        for one, other in zip(wanted, given, strict=True)
+        for one, other in zip(reference, reduced, strict=True)
     ]
-    drifts = [np.abs(one - other).max() for one, other in zip(wanted, given, strict=True)]
+    drifts = [np.abs(one - other).max() for one, other in zip(reference, reduced, strict=True)]
     return Agreement(share=min(cosines), drift=float(max(drifts)), measured="cosine similarity of at least")
 
 

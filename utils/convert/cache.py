@@ -29,8 +29,8 @@ BOUND_VARIABLE, DEFAULT_GIGABYTES = "TRITON_FACTORY_CACHE_GB", 20.0
 
 def key_of(values: Mapping[str, Any]) -> str:
     """A digest of JSON values, of the tools' versions and of this project's own code."""
-    wanted = {**values, "tools": {tool: _version(tool) for tool in TOOLS}, "code": _code()}
-    return digest.of_text(json.dumps(wanted, sort_keys=True, ensure_ascii=True))[:32]
+    content = {**values, "tools": {tool: _version(tool) for tool in TOOLS}, "code": _code()}
+    return digest.of_text(json.dumps(content, sort_keys=True, ensure_ascii=True))[:32]
 
 
 def _version(tool: str) -> str:

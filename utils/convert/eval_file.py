@@ -42,8 +42,8 @@ def _rows(file: Path, inputs: Sequence[str]) -> Iterator[tuple[int, list[object]
         if file.suffix.lower() == ".jsonl":
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    said = json.loads(line)
-                    yield number, [said.get(name) for name in (*inputs, LABEL)] if isinstance(said, dict) else []
+                    values = json.loads(line)
+                    yield number, [values.get(name) for name in (*inputs, LABEL)] if isinstance(values, dict) else []
             return
         if file.suffix.lower() not in FORMS:
             raise ValueError(f"its name ends in none of {', '.join((*FORMS, '.jsonl'))}")

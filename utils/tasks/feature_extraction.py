@@ -64,14 +64,14 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
 
     The folder's truncate_dim follows its Normalize, and --normalize follows both, as in SentenceTransformer.encode.
     """
-    said = read_sentence_folder(config.file.parent, pooling=options.get("pooling"))
+    folder = read_sentence_folder(config.file.parent, pooling=options.get("pooling"))
     normalize = bool(options.get("normalize"))
-    settings: dict[str, object] = {"pooling": said.pooling or "mean", "normalize": normalize or said.normalize}
-    if said.truncate_dim is not None:
-        settings |= {"truncate_dim": said.truncate_dim, "normalize_truncated": normalize}
-    if said.max_length is not None:
-        settings["max_length"] = min(said.max_length, config.longest_text or said.max_length)
-    if said.lower_case:
+    settings: dict[str, object] = {"pooling": folder.pooling or "mean", "normalize": normalize or folder.normalize}
+    if folder.truncate_dim is not None:
+        settings |= {"truncate_dim": folder.truncate_dim, "normalize_truncated": normalize}
+    if folder.max_length is not None:
+        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
+    if folder.lower_case:
         settings["lower_case"] = True
     return settings
 

@@ -120,10 +120,10 @@ def _require_question_first(tokenizer: Any) -> None:
         )
 
 
-def _tensors(said: Mapping[str, Any]) -> Tensors:
+def _tensors(result: Mapping[str, Any]) -> Tensors:
     numbers = {"score": "FP32", "start": "INT64", "end": "INT64"}
-    values = {name: TensorValue(datatype=dtype, shape=(1,), data=(said[name],)) for name, dtype in numbers.items()}
-    return {"answer": texts([said["answer"]]), **values}
+    values = {name: TensorValue(datatype=dtype, shape=(1,), data=(result[name],)) for name, dtype in numbers.items()}
+    return {"answer": texts([result["answer"]]), **values}
 
 
 TASK = ModelTask(

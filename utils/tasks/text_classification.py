@@ -106,10 +106,10 @@ def _of(example: Example) -> Mapping[str, str]:
     return {"text": example["text_input"], **pair}
 
 
-def _ranking(said: Sequence[Mapping[str, Any]]) -> Tensors:
-    scores = tuple(each["score"] for each in said)
+def _ranking(ranking: Sequence[Mapping[str, Any]]) -> Tensors:
+    scores = tuple(each["score"] for each in ranking)
     return {
-        "predicts": texts([each["label"] for each in said]),
+        "predicts": texts([each["label"] for each in ranking]),
         "scores": TensorValue(datatype="FP32", shape=(len(scores),), data=scores),
     }
 

@@ -62,25 +62,25 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
             f"the model's head has {config.head_size} outputs ({str(config.file)!r}), and a ranking score is one "
             "number; give a model with one output, or build with --task text-pair-classification"
         )
-    said = read_ranking_folder(config.file.parent)
-    given = chosen(options, tuple(OF_TORCH.values()), "text-ranking")
-    settings: dict[str, object] = {"activation": given or _own_activation(config, said)}
-    if given:
+    folder = read_ranking_folder(config.file.parent)
+    option = chosen(options, tuple(OF_TORCH.values()), "text-ranking")
+    settings: dict[str, object] = {"activation": option or _own_activation(config, folder)}
+    if option:
         settings["score_rule"] = "option"
-    if said.max_length is not None:
-        settings["max_length"] = min(said.max_length, config.longest_text or said.max_length)
-    if said.lower_case:
+    if folder.max_length is not None:
+        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
+    if folder.lower_case:
         settings["lower_case"] = True
     return settings
 
 
-def _own_activation(config: ModelConfig, said: SentenceFolder) -> str:
+def _own_activation(config: ModelConfig, folder: SentenceFolder) -> str:
     """The activation as CrossEncoder finds it in the files of versions 6, 4 to 5, and before 4; default: sigmoid.
 
     Many rerankers name Identity: their scores are logits, which a sigmoid would flatten.
     """
-    if said.activation is not None:
-        return of_torch(said.activation, str(config.file.parent / OWN_CONFIG))
+    if folder.activation is not None:
+        return of_torch(folder.activation, str(config.file.parent / OWN_CONFIG))
     content = read_json(config.file, "save the model again")
     own = content.get("sentence_transformers")
     named = own.get("activation_fn") if isinstance(own, dict) else None
@@ -97,8 +97,8 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
     """The scores of sentence-transformers' CrossEncoder.predict."""
     from utils.convert.sentence_answers import predict
 
-    asked = [(example["text_input"], example["text_pair"]) for example in examples]
-    return [{"scores": numbers("FP32", each)} for each in predict(reference, settings, asked)]
+    pairs = [(example["text_input"], example["text_pair"]) for example in examples]
+    return [{"scores": numbers("FP32", each)} for each in predict(reference, settings, pairs)]
 
 
 TASK = ModelTask(

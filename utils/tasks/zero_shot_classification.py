@@ -113,16 +113,16 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
     pipeline = ZeroShotClassificationPipeline(model=reference.model, tokenizer=reference.fitting_tokenizer(), device=-1)
     answers: list[Tensors] = []
     for example in examples:
-        said = pipeline(
+        result = pipeline(
             example["text_input"],
             candidate_labels=list(example["candidate_labels"]),
             hypothesis_template=settings["hypothesis_template"],
             multi_label=settings["multi_label"],
         )
-        scores = tuple(said["scores"])
+        scores = tuple(result["scores"])
         answers.append(
             {
-                "predicts": texts(said["labels"]),
+                "predicts": texts(result["labels"]),
                 "scores": TensorValue(datatype="FP32", shape=(len(scores),), data=scores),
             }
         )

@@ -78,10 +78,10 @@ def read_inputs(given: Path, graph: OnnxGraph) -> list[Arrays]:
 
 
 def _check_given(given: Path, tensor: GraphTensor, array: Any) -> None:
-    wanted = "US" if tensor.dtype == "BYTES" else _numpy_dtype(tensor).kind
+    kind_needed = "US" if tensor.dtype == "BYTES" else _numpy_dtype(tensor).kind
     sizes = zip(tensor.shape, array.shape, strict=False)
     if (
-        array.dtype.kind not in {"i": "iu", "u": "iu"}.get(wanted, wanted)
+        array.dtype.kind not in {"i": "iu", "u": "iu"}.get(kind_needed, kind_needed)
         or len(array.shape) != len(tensor.shape)
         or 0 in array.shape
         or any(isinstance(size, int) and size != given_size for size, given_size in sizes)

@@ -60,9 +60,9 @@ def _check(done: subprocess.CompletedProcess[str], pb: Path) -> None:
     try:
         answer = json.loads(done.stdout)
     except ValueError:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise ExportError(
-            f"the conversion of {pb.name} ended with status {done.returncode} and no result ({said}); "
+            f"the conversion of {pb.name} ended with status {done.returncode} and no result ({reason}); "
             "if the machine is short of memory or disk, free some and run the same command again"
         ) from None
     if answer:

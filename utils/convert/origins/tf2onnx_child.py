@@ -76,8 +76,8 @@ def require_tensors(pb: Path, definition: Any, inputs: list[str], outputs: list[
     tensors = {tensor.name: tensor for operation in operations for tensor in operation.outputs}
     starts = [name for name, tensor in tensors.items() if tensor.op.type.startswith("Placeholder")]
     ends = [name for name, tensor in tensors.items() if not tensor.consumers() and tensor.op.type != "Const"]
-    for option, wanted, known in (("--inputs", inputs, starts), ("--outputs", outputs, ends)):
-        absent = [name for name in wanted if name not in tensors]
+    for option, names, known in (("--inputs", inputs, starts), ("--outputs", outputs, ends)):
+        absent = [name for name in names if name not in tensors]
         if absent:
             raise ExportError(
                 f"{pb.name} has no tensor {', '.join(absent)}; for {option} it has {_shown(known)} "
