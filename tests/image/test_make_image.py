@@ -140,7 +140,7 @@ def test_wrong_golden_answer_fails_and_leaves_the_tag(engine, built, tmp_path):
     # Changes the image, so that the tag would move if it were set.
     settings = tree / f"model_repository/{name}/1/settings.json"
     settings.write_text(settings.read_text() + "\n")
-    done = run(ROOT / ".venv/bin/python", "-m", "utils.docker.image", tree, env={"PYTHONPATH": str(ROOT)})
+    done = run(ROOT / ".venv/bin/python", "-m", "utils.image", tree, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 8, done.stderr
     assert "HTTP" in done.stderr.splitlines()[-1] and "last lines of the server's log" in done.stderr
     assert done.stdout == ""

@@ -89,7 +89,7 @@ def _place(tree: BuildTree, destination: Path) -> Path:
 def command_to_continue(spec: BuildSpec, kept: Path) -> str:
     """The command that builds and proves the image of a kept tree; works from any folder."""
     options = [*(["--no-cache"] if spec.output.no_cache else []), *(["--no-verify"] if spec.output.no_verify else [])]
-    command = shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.docker.image", str(kept), *options])
+    command = shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.image", str(kept), *options])
     # An installed package takes build/ of the current folder.
     return f"{shlex.join(['cd', str(build_tree.BUILD.parent)])} && {command}" if INSTALLED else command
 

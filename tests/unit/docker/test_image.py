@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from utils import image as command
 from utils.docker import context as docker_context
 from utils.docker import image
 from utils.host.errors import BootProofError, UsageError
@@ -122,17 +123,17 @@ def test_incomplete_tree_is_refused(tmp_path):
 @pytest.mark.parametrize("argv", [[], ["a", "b"], ["a", "--image", "Bad Name"], ["a", "--no-such"]])
 def test_invalid_command_line(argv):
     with pytest.raises(UsageError):
-        image.parse_arguments(argv)
+        command.parse_arguments(argv)
 
 
 def test_command_line(tmp_path):
-    options = image.parse_arguments([str(tmp_path), "--no-verify", "--image", "host:5000/a/b:c"])
-    assert options == image.Options(tree=tmp_path, no_cache=False, verify=False, image="host:5000/a/b:c")
+    options = command.parse_arguments([str(tmp_path), "--no-verify", "--image", "host:5000/a/b:c"])
+    assert options == command.Options(tree=tmp_path, no_cache=False, verify=False, image="host:5000/a/b:c")
 
 
 def test_command_prints_the_reference(tmp_path, monkeypatch):
     engine = RecordingEngine()
-    monkeypatch.setattr(image, "connect", lambda: engine)
+    monkeypatch.setattr(command, "connect", lambda: engine)
     monkeypatch.setattr(image, "_golden_proof", lambda tree, context: lambda address: "3 texts")
-    assert image.run(image.parse_arguments([str(make_tree(tmp_path))])) == "topics:v1"
-    assert image.run(image.parse_arguments([str(tmp_path), "--image", "b:2"])) == "b:2"
+    assert command.run(command.parse_arguments([str(make_tree(tmp_path))])) == "topics:v1"
+    assert command.run(command.parse_arguments([str(tmp_path), "--image", "b:2"])) == "b:2"
