@@ -62,6 +62,8 @@ def make_triton_image(argv: Sequence[str]) -> str:
         os.environ["TRITON_FACTORY_DEBUG"] = "1"
     if "no_cache" in values:
         os.environ["TRITON_FACTORY_NO_CACHE"] = "1"
+    # Read when torch is imported: its threads sleep, not spin, while they wait for one another. The answers are equal.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     spec = _checked_spec(values, installed_gpu() if needs_installed_gpu(values) else InstalledGpu())
     started = time.monotonic()
     warn_of_doubts(spec.target.release, spec.target.device)
