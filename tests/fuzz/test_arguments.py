@@ -23,7 +23,7 @@ CHECKS = {
 }
 OPTIONS = sorted(option for action in build_spec.make_parser()._actions for option in action.option_strings)
 OPTIONS.remove("--debug")  # it prints a traceback
-PRINTING = {"-h", "--help", "--list-releases"}
+PRINTING = {"-h", "--help", "--list-releases", "--version"}
 GOOD_LINE = ["model", "model", "-", "topics", "v1", "8"]
 NUMBERS = st.sampled_from(
     ["0", "1", "8", "1024", "1025", "-1", "1.0", "٣", "1e3", " 1", "0x1", "9" * 5000]

@@ -20,7 +20,7 @@ FAULTS = {
     "no ONNX Runtime backend": (f"RUN rm -r {TRITON}/backends/onnxruntime", "backends", "no onnxruntime backend"),
     "no stub": (f"RUN rm {TRITON}/backends/python/triton_python_backend_stub", "libraries", "its stub"),
     "an old release": ("ENV NVIDIA_TRITON_SERVER_VERSION=22.12", "release", "not supported"),
-    "no Python": ("RUN rm /usr/bin/python3", "Python", "no python3 that runs"),
+    "no Python": ("RUN rm /usr/bin/python3", "Python", "no working python3"),
     "server that does not start": (f"RUN printf 'exit 1' > {TRITON}/bin/tritonserver", "server", "prints nothing"),
 }
 

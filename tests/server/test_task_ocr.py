@@ -174,7 +174,7 @@ WRONG = {
     "colour": ((IMAGES, MAPS), ({"crops": ["n", 3, 32, 100]}, LOGITS), 3, 4, "recognition has input crops"),
     "one crop": ((IMAGES, MAPS), ({"crops": [1, 1, 32, 100]}, LOGITS), 3, 4, "recognition has input crops"),
     "no frames": ((IMAGES, MAPS), (CROPS, {"logits": ["n", 3]}), 3, 4, "recognition has output logits"),
-    "alphabet": ((IMAGES, MAPS), (CROPS, LOGITS), 4, 3, "holds 4 labels but the model's head has 3 outputs"),
+    "alphabet": ((IMAGES, MAPS), (CROPS, LOGITS), 4, 3, "has 4 labels but the model's head has 3 outputs"),
 }
 
 

@@ -141,9 +141,7 @@ CASES = [
         message="failed to parse",
         plain=PARSERS,
     ),
-    Case(
-        1, "a binary text shorter than its length message", shortened, message="only 4 bytes available", plain=UNKNOWN
-    ),
+    Case(1, "a binary text shorter than its stated length", shortened, message="only 4 bytes available", plain=UNKNOWN),
     Case(3, "batch 0", changed(shape=[0, 1], data=[]), message="text_input"),
     Case(3, "batch max+1", texts(*["a"] * 9), message="batch-size must be <= 8"),
     Case(4, "shape [1,2]", changed(shape=[1, 2], data=["a", "b"]), message=SHAPE),
