@@ -119,7 +119,7 @@ def test_a_type_the_exporter_lacks_is_named(tmp_path, bert):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "ctrl"}))
-    with pytest.raises(ExportError, match=r"'ctrl'.*it knows .*bert"):
+    with pytest.raises(ExportError, match=r"'ctrl'.*bert"):
         convert_folder(folder, tmp_path / "out", tokenizer=bert)
 
 
