@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ LONGEST_HANG = 120.0
 Loopback = TypeVar("Loopback", bound="LoopbackServer")
 
 
-class Answering(BaseHTTPRequestHandler):
+class Answering(BaseHTTPRequestHandler, ABC):
     """One request; subclasses write `answer`. Keeps connections open, as real servers do."""
 
     protocol_version = "HTTP/1.1"
@@ -24,8 +25,9 @@ class Answering(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_GET
 
+    @abstractmethod
     def answer(self) -> None:
-        raise NotImplementedError
+        """Writes the response to the request in `command`, `path` and `body`."""
 
     def log_message(self, *_arguments: object) -> None:
         """The server writes no log: tests read the output of clients."""

@@ -1,5 +1,6 @@
 """What a row of the table of tasks holds: a common record, and what is added for a model or for ready graphs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ class TaskOption:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(ABC):
     """What every row has.
 
     inputs: the served API; () where the graph's own tensors are served. outputs: the answer's tensors, from the
@@ -47,9 +48,9 @@ class Task:
     options: tuple[TaskOption, ...] = ()
 
     @property
+    @abstractmethod
     def origins(self) -> tuple[str, ...]:
         """What MODEL may be: rows of origins/, the preferred one first."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,33 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from tests.small_specs import THREE, refusal
 from utils import make_triton_image
 from utils.convert.task import TaskOption
-from utils.host.errors import SourceError, UsageError
+from utils.host.errors import SourceError
 from utils.options.build_spec import parse_arguments
 from utils.repository.served_names import ServedNames
 from utils.sources.storage import StorageRef
 from utils.targets.releases import default_release, usable_releases
 from utils.tasks import TASKS
-
-THREE = ["./model", "hf:user/tok@v1", "labels.json"]
-
-
-def refusal(argv):
-    with pytest.raises(UsageError) as caught:
-        parse_arguments(argv)
-    assert caught.value.exit_code == 2
-    return str(caught.value)
-
-
-@pytest.fixture
-def yaml_file(tmp_path):
-    def write(text):
-        file = tmp_path / "build.yaml"
-        file.write_text(text, encoding="utf-8")
-        return str(file)
-
-    return write
 
 
 def test_the_positional_form_of_the_original():

@@ -4,27 +4,9 @@ from operator import attrgetter
 
 import pytest
 
+from tests.small_specs import THREE, refusal
 from utils.host.errors import UsageError
 from utils.options.build_spec import parse_arguments
-
-THREE = ["./model", "hf:user/tok@v1", "labels.json"]
-
-
-def refusal(argv):
-    with pytest.raises(UsageError) as caught:
-        parse_arguments(argv)
-    assert caught.value.exit_code == 2
-    return str(caught.value)
-
-
-@pytest.fixture
-def yaml_file(tmp_path):
-    def write(text):
-        file = tmp_path / "build.yaml"
-        file.write_text(text, encoding="utf-8")
-        return str(file)
-
-    return write
 
 
 @pytest.mark.parametrize("joint", ["-", "_"])
