@@ -8,8 +8,8 @@ import ast
 from utils import ROOT
 
 # From top to bottom; "" are the entries, the modules directly in utils/.
-ORDER = ("", "diagnosis", "factory", "options", "tasks", "ocr", "convert", "docker", "proof", "repository", "sources")
-ORDER += ("targets", "triton", "host")
+ORDER = ("", "diagnosis", "factory", "options", "tasks", "ocr", "convert", "release", "docker", "proof")
+ORDER += ("repository", "sources", "targets", "triton", "host")
 
 
 def modules():

@@ -49,6 +49,12 @@ class BootProofError(FactoryError):
     exit_code = 8
 
 
+class ReleaseError(FactoryError):
+    """The proven image could not be pushed, described or signed, or what was pushed is not what was signed."""
+
+    exit_code = 9
+
+
 class Terminated(BaseException):
     """SIGTERM arrived. A BaseException, so that no `except Exception` catches it."""
 

@@ -1,0 +1,1 @@
+"""What makes a proven image a released one: push, SBOM, provenance, signature, manifests for deployment."""
