@@ -14,7 +14,8 @@ import tritonclient.grpc as client
 from benchmarks.processes import cpu_seconds
 from benchmarks.texts import make_texts
 from utils.host.errors import UsageError
-from utils.proof.golden import TensorValue, read_golden
+from utils.proof.golden import TensorValue
+from utils.proof.golden_file import read_golden
 from utils.proof.verify import CLIENT_TIMEOUT, infer_input
 from utils.repository.pipeline import Pipeline
 from utils.triton.server import LocalServer

@@ -16,7 +16,8 @@ from tritonclient.utils import InferenceServerException
 from benchmarks import closed_loop
 from benchmarks.closed_loop import Figures, ask, requests_to
 from utils.host.errors import UsageError
-from utils.proof.golden import GoldenAnswers, GoldenRow, numbers, texts, write_golden
+from utils.proof.golden import GoldenAnswers, GoldenRow, numbers, texts
+from utils.proof.golden_file import write_golden
 from utils.repository.tensors import TensorSpec
 
 

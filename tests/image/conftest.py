@@ -17,7 +17,8 @@ from utils.docker import context, wheelhouse
 from utils.docker.client import LEGACY, DockerClient
 from utils.docker.engine import Engine
 from utils.host.errors import ImageError
-from utils.proof.golden import GoldenAnswers, GoldenRow, texts, write_golden
+from utils.proof.golden import GoldenAnswers, GoldenRow, texts
+from utils.proof.golden_file import write_golden
 from utils.repository.context import Context, write_context
 from utils.repository.pipeline import Pipeline
 

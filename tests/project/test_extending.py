@@ -16,7 +16,7 @@ from utils import ROOT, tasks
 from utils.host import build_tree
 from utils.host.errors import UsageError
 from utils.make_triton_image import make_triton_image
-from utils.proof.golden import read_golden
+from utils.proof.golden_file import read_golden
 from utils.targets.engines import ENGINES, Engine
 
 TEXT = (ROOT / "docs/extending.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 from tests import tiny_models
 from utils import ROOT
 from utils.host.build_tree import BUILD
-from utils.proof.golden import read_golden
+from utils.proof.golden_file import read_golden
 
 NAME = "test-kept-conversions"
 # The main job where torch and transformers cannot be imported.

@@ -21,6 +21,8 @@ from utils.host.link_or_copy import link
 from utils.host.progress import warn
 
 CONTENT = "conversion.json"
+# The key of the files and their digests in it.
+FILES = "files"
 # Packages that a graph, a tokenizer or an answer may depend on.
 TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime", "onnxscript", "tokenizers", "numpy")
 # The limit of all entries together; the least recently used entry is removed first.
@@ -65,10 +67,10 @@ def take(key: str, destination: Path, *, checked: int) -> dict[str, Any] | None:
             return None
         with locked(_folder()):
             content = _content(key, checked)
-            placed = content is not None and _placed(key, content["files"], destination)
+            placed = content is not None and _placed(key, content[FILES], destination)
         if content is None:
             return None
-        if placed and all(digest.of_file(destination / name) == each for name, each in content["files"].items()):
+        if placed and all(digest.of_file(destination / name) == each for name, each in content[FILES].items()):
             return content
         shutil.rmtree(destination, ignore_errors=True)
         with locked(_folder()):
@@ -82,7 +84,7 @@ def _content(key: str, checked: int) -> dict[str, Any] | None:
     """Requires the lock."""
     try:
         content: dict[str, Any] = json.loads((_folder() / key / CONTENT).read_text(encoding="utf-8"))
-        return content if bound() and content["checked"] >= checked and content["files"] else None
+        return content if bound() and content["checked"] >= checked and content[FILES] else None
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -107,7 +109,7 @@ def keep(key: str, files: list[Path], content: Mapping[str, Any]) -> None:
     if not bound():
         return
     try:
-        whole = {**content, "files": {file.name: digest.of_file(file) for file in files}}
+        whole = {**content, FILES: {file.name: digest.of_file(file) for file in files}}
         with (
             locked(_folder()),
             tempfile.TemporaryDirectory(dir=_folder(), prefix=PARTIAL, ignore_cleanup_errors=True) as partial,

@@ -1,18 +1,16 @@
 """A conversion as JSON values and back, and its cache key. Imports no torch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from utils.convert import cache
 from utils.convert.origins.origin import Source
 from utils.convert.task import ModelTask
-from utils.convert.types import Conversion, FrozenTokenizer
+from utils.convert.types import Conversion
 from utils.host.environments import ENVIRONMENTS, SENTENCES6
-from utils.proof.golden import TensorValue
-from utils.repository.pipeline import Graph
-from utils.repository.tensors import TensorSpec
+from utils.proof.golden_file import converter
 from utils.sources.fetch import Metadata
 from utils.sources.storage import StorageRef
 from utils.targets.target import Target
@@ -55,16 +53,10 @@ def _identity(reference: StorageRef | None, revision: str) -> list[str]:
 
 
 def as_content(conversion: Conversion) -> dict[str, Any]:
-    """All of it in JSON values."""
-    graph = {**asdict(conversion.graph), "path": conversion.graph.path.name}
-    return {
-        "checked": conversion.checked,
-        "graph": graph,
-        "tokenizer": {"file": conversion.tokenizer.file.name, "settings": dict(conversion.tokenizer.settings)},
-        "examples": [dict(example) for example in conversion.examples],
-        "answers": [{name: asdict(value) for name, value in answer.items()} for answer in conversion.answers],
-        "tolerance": conversion.tolerance,
-    }
+    """All of it in JSON values; its files are named without their folder."""
+    graph = replace(conversion.graph, path=Path(conversion.graph.path.name))
+    tokenizer = replace(conversion.tokenizer, file=Path(conversion.tokenizer.file.name))
+    return dict(converter().unstructure(replace(conversion, graph=graph, tokenizer=tokenizer)))
 
 
 def files_of(conversion: Conversion) -> list[Path]:
@@ -75,28 +67,5 @@ def files_of(conversion: Conversion) -> list[Path]:
 
 def from_content(content: Mapping[str, Any], folder: Path) -> Conversion:
     """The conversion whose files lie in `folder`."""
-    graph, tokenizer = dict(content["graph"]), content["tokenizer"]
-    graph.update({name: tuple(map(_tensor, graph[name])) for name in ("inputs", "outputs")})
-    graph.update(path=folder / graph["path"], external_files=tuple(graph["external_files"]))
-    return Conversion(
-        graph=Graph(**graph),
-        tokenizer=FrozenTokenizer(file=folder / tokenizer["file"], settings=tokenizer["settings"]),
-        examples=tuple(content["examples"]),
-        answers=tuple({name: _value(**value) for name, value in answer.items()} for answer in content["answers"]),
-        tolerance=content["tolerance"],
-        checked=content["checked"],
-    )
-
-
-def _tensor(values: Mapping[str, Any]) -> TensorSpec:
-    reshape = values["reshape"]
-    return TensorSpec(
-        name=values["name"],
-        dtype=values["dtype"],
-        dims=tuple(values["dims"]),
-        reshape=None if reshape is None else tuple(reshape),
-    )
-
-
-def _value(*, datatype: str, shape: list[int], data: list[Any]) -> TensorValue:
-    return TensorValue(datatype=datatype, shape=tuple(shape), data=tuple(data))
+    values = {name: value for name, value in content.items() if name != cache.FILES}
+    return converter(folder).structure(values, Conversion)

@@ -15,7 +15,8 @@ from utils.host.installed import COMMANDS, INSTALLED
 from utils.host.loopback import curl
 from utils.host.progress import note, stage, warn
 from utils.options.build_spec import BuildSpec
-from utils.proof.golden import json_request, read_golden
+from utils.proof.golden import json_request
+from utils.proof.golden_file import read_golden
 from utils.repository.context import GOLDEN_FILE, Context
 from utils.targets.runtimes import RUNTIMES
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from utils.host import build_tree
 from utils.host.errors import RenderError, UsageError
 from utils.options.build_spec import BuildSpec
-from utils.proof.golden import GoldenAnswers, GoldenRow, read_golden, write_golden
+from utils.proof.golden import GoldenAnswers, GoldenRow
+from utils.proof.golden_file import read_golden, write_golden
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, read_context
 from utils.repository.pipeline import Pipeline, Step
 from utils.repository.version_files import is_graph, place_again

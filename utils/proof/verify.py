@@ -11,7 +11,8 @@ from typing import Any
 
 from deploy.supervisor.comparison import difference
 from utils.host.errors import BootProofError
-from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain, read_golden
+from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain
+from utils.proof.golden_file import read_golden
 from utils.repository.pipeline import Pipeline
 from utils.repository.tensors import TensorSpec
 from utils.triton.address import ServerAddress

@@ -8,7 +8,8 @@ from utils.factory.versions import HIDDEN_FILE, inspect_versions
 from utils.host import build_tree
 from utils.host.errors import RenderError, UsageError
 from utils.options.build_spec import parse_arguments
-from utils.proof.golden import GoldenAnswers, GoldenRow, numbers, read_golden
+from utils.proof.golden import GoldenAnswers, GoldenRow, numbers
+from utils.proof.golden_file import read_golden
 from utils.repository.assemble import assemble
 from utils.repository.check import parse_config
 from utils.repository.context import Context, read_context, write_context

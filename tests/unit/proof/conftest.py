@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.proof.rankings import LABELS, NOWHERE, PROTOCOLS, SCORES, TEXTS, golden_of, ranked, stacked
 from utils.proof import verify
-from utils.proof.golden import write_golden
+from utils.proof.golden_file import write_golden
 from utils.proof.verify import prove
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from utils.host.errors import BootProofError
 from utils.proof import verify
-from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, numbers, texts, write_golden
+from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, numbers, texts
+from utils.proof.golden_file import write_golden
 from utils.proof.verify import prove
 from utils.triton.address import ServerAddress
 

@@ -5,18 +5,8 @@ import numpy as np
 import pytest
 
 from utils.host.errors import BootProofError
-from utils.proof.golden import (
-    TOLERANCE,
-    GoldenAnswers,
-    GoldenRow,
-    TensorValue,
-    as_plain,
-    json_request,
-    numbers,
-    read_golden,
-    texts,
-    write_golden,
-)
+from utils.proof.golden import TOLERANCE, GoldenAnswers, GoldenRow, TensorValue, as_plain, json_request, numbers, texts
+from utils.proof.golden_file import read_golden, write_golden
 
 
 def row(text, labels=("b", "a"), scores=(0.75, 0.25)):
@@ -67,7 +57,7 @@ def test_file_holds_texts_as_utf8_and_bytes_as_base64(tmp_path):
 
 def test_value_without_json_form_is_not_written(tmp_path):
     broken = GoldenRow(model="m", batched=True, inputs={"x": texts([object()])}, outputs={"y": texts(["a"])})
-    with pytest.raises(TypeError, match="no JSON form for object"):
+    with pytest.raises(TypeError, match="object is not JSON"):
         write_golden(GoldenAnswers(rows=(broken,), comparison="tensors"), tmp_path)
 
 
