@@ -17,6 +17,7 @@ CONSOLE = {
     "triton-image-factory-serve": ("utils.serve",),
     "triton-image-factory-cleanup": ("utils.cleanup",),
     "triton-image-factory-doctor": ("utils.doctor",),
+    "triton-image-factory-verify": ("utils.host.environment", "utils.verify"),
 }
 
 

@@ -18,7 +18,7 @@ from utils.repository.context import Context, write_context
 SLOW_LIBRARIES = {"torch", "transformers", "onnxruntime", "optimum", "clearml", "tritonclient"}
 # What a checkout has and a copy of it does not need.
 LEFT_OUT = shutil.ignore_patterns(".*", "build", "tests", "docs", "benchmarks", "__pycache__", "*_cache")
-ENTRIES = ("make_triton_image.sh", "process_template.sh", "cleanup.sh", "serve.sh", "doctor.sh")
+ENTRIES = ("make_triton_image.sh", "process_template.sh", "cleanup.sh", "serve.sh", "doctor.sh", "verify.sh")
 
 
 def _shell_files():
@@ -123,6 +123,7 @@ def test_help_is_on_stdout_with_an_example(run, script):
         ("make_triton_image.sh", [], "MODEL is missing"),
         ("make_triton_image.sh", ["m", "t"], "ID2LABEL is missing"),
         ("make_triton_image.sh", ["m", "t", "l", "Bad Name"], "MODEL_NAME 'Bad Name'"),
+        ("verify.sh", ["registry.example.org/topics:v1"], "--key is missing"),
         ("make_triton_image.sh", ["m", "t", "l", "name", "v1", "0"], "MAX_BATCH_SIZE is '0'"),
         ("make_triton_image.sh", ["m", "t", "l", "--unknown"], "--unknown"),
         ("make_triton_image.sh", ["m", "t", "l", "a\nb"], "MODEL_NAME 'a\\nb'"),

@@ -18,6 +18,7 @@ COMMANDS = {
     "cleanup.sh": "triton-image-factory-cleanup",
     "doctor.sh": "triton-image-factory-doctor",
     "process_template.sh": "triton-image-factory-process-template",
+    "verify.sh": "triton-image-factory-verify",
 }
 _SCRIPT = re.compile(rf"(?:\./)?\b({'|'.join(map(re.escape, COMMANDS))})")
 VERSION = re.findall(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[0]

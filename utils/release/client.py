@@ -7,7 +7,7 @@ oras have no time limit and wait minutes between attempts.
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -110,17 +110,21 @@ class Client:
     def read(self, response: requests.Response, most: int) -> bytes:
         """The whole body. ReleaseError if it has more than `most` bytes, stops, or takes longer than the limit."""
         until, content = time.monotonic() + self.seconds, bytearray()
+        for piece in self.pieces(response, 1 << 16):
+            content += piece
+            if len(content) > most:
+                raise ReleaseError(f"registry {self.reference.host} sent more than {most} bytes; not read")
+            if time.monotonic() > until:
+                raise self._no_answer(requests.Timeout())
+        return bytes(content)
+
+    def pieces(self, response: requests.Response, size: int) -> Iterator[bytes]:
+        """The body, of any length, in pieces of at most `size` bytes. ReleaseError if it stops."""
         try:
             with response:
-                for piece in response.iter_content(1 << 16):
-                    content += piece
-                    if len(content) > most:
-                        raise ReleaseError(f"registry {self.reference.host} sent more than {most} bytes; not read")
-                    if time.monotonic() > until:
-                        raise requests.Timeout
+                yield from response.iter_content(size)
         except (requests.RequestException, OSError) as error:
             raise self._no_answer(error) from error
-        return bytes(content)
 
     def refusal(self, response: requests.Response, action: str) -> ReleaseError:
         """The error for a response other than the expected one; `action` completes "the registry does not"."""

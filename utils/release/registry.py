@@ -1,6 +1,7 @@
 """One repository of a registry: manifests, blobs and referrers. Source: OCI distribution specification 1.1."""
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Registry:
         content = self._client.read(response, _LARGEST_MANIFEST)
         said = response.headers.get("Docker-Content-Digest", "")
         for expected in filter(None, (said, tag_or_digest if ":" in tag_or_digest else "")):
-            self._require_digest(content, expected, f"manifest of {self._named(tag_or_digest)}")
+            self._require_digest(digest_of(content), expected, f"manifest of {self._named(tag_or_digest)}")
         return Manifest(content=content, media_type=_media_type(content, response.headers.get("Content-Type", "")))
 
     def manifest(self, tag_or_digest: str) -> Manifest:
@@ -101,7 +102,7 @@ class Registry:
             raise self._client.refusal(response, f"accept a manifest in {self.reference.repository}")
         response.close()
         if said := response.headers.get("Docker-Content-Digest"):
-            self._require_digest(content, said, f"manifest of {self._named(tag or manifest.digest)}")
+            self._require_digest(digest_of(content), said, f"manifest of {self._named(tag or manifest.digest)}")
         subject = manifest.fields.get("subject")
         if subject and "OCI-Subject" not in response.headers:
             self._list_referrer(subject["digest"], manifest)
@@ -113,8 +114,22 @@ class Registry:
         if response.status_code != 200:
             raise self._client.refusal(response, f"give the blob {self._named(blob_digest)}")
         content = self._client.read(response, _LARGEST_BLOB)
-        self._require_digest(content, blob_digest, f"blob {self._named(blob_digest)}")
+        self._require_digest(digest_of(content), blob_digest, f"blob {self._named(blob_digest)}")
         return content
+
+    def check_blob(self, blob_digest: str, size: int) -> None:
+        """Reads a blob of any size, such as a layer. ReleaseError for another digest, or for more than `size` bytes."""
+        response = self._client.ask("GET", f"blobs/{blob_digest}")
+        what = f"blob {self._named(blob_digest)}"
+        if response.status_code != 200:
+            raise self._client.refusal(response, f"give the {what}")
+        found, length = hashlib.sha256(), 0
+        for piece in self._client.pieces(response, 1 << 20):
+            found.update(piece)
+            length += len(piece)
+            if length > size:
+                raise ReleaseError(f"the {what} has more than the {size} bytes that its manifest names")
+        self._require_digest(f"sha256:{found.hexdigest()}", blob_digest, what)
 
     def put_blob(self, content: bytes, media_type: str = "application/octet-stream") -> dict[str, Any]:
         """Stores bytes, unless they are there; returns their descriptor."""
@@ -163,11 +178,11 @@ class Registry:
     def _named(self, tag_or_digest: str) -> str:
         return f"{self.reference.repository}{'@' if ':' in tag_or_digest else ':'}{tag_or_digest}"
 
-    def _require_digest(self, content: bytes, expected: str, what: str) -> None:
-        if digest_of(content) != expected:
+    def _require_digest(self, found: str, expected: str, what: str) -> None:
+        if found != expected:
             raise ReleaseError(
                 f"registry {self.reference.host} gives the {what} as {expected}, but its content has the digest "
-                f"{digest_of(content)}; do not use this registry until it is repaired"
+                f"{found}; do not use this registry until it is repaired"
             )
 
 

@@ -1,0 +1,132 @@
+"""The keys of signatures: PEM files with an EC P-256 or an Ed25519 key, the kinds that cosign and skopeo verify."""
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from utils.host import digest
+from utils.host.errors import UsageError
+from utils.host.plain_file import open_plain
+
+PASSPHRASE = "COSIGN_PASSWORD"
+MAKE_KEY = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out sign.key"
+PUBLIC_PART = "openssl pkey -in sign.key -pubout -out sign.pub"
+_LARGEST = 1 << 16  # bytes; a PEM file with a key has a few hundred
+_COSIGN = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
+
+
+class PublicKey:
+    """Verifies signatures: ECDSA with SHA-256 for P-256, pure Ed25519 otherwise."""
+
+    def __init__(self, key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> None:
+        self._key = key
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the key in DER (SubjectPublicKeyInfo), hexadecimal."""
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return digest.of_bytes(self._key.public_bytes(serialization.Encoding.DER, form))
+
+    def verifies(self, signature: str, content: bytes) -> bool:
+        """Whether `signature` (base64) is one of `content` by this key."""
+        try:
+            if isinstance(self._key, ed25519.Ed25519PublicKey):
+                self._key.verify(base64.b64decode(signature, validate=True), content)
+            else:
+                self._key.verify(base64.b64decode(signature, validate=True), content, ec.ECDSA(hashes.SHA256()))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+class PrivateKey:
+    """Signs. Its repr does not show the key."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> None:
+        self._key = key
+
+    @property
+    def public(self) -> PublicKey:
+        """The key that verifies the signatures of this one."""
+        return PublicKey(self._key.public_key())
+
+    def sign(self, content: bytes) -> str:
+        """The signature of `content` in base64, the same each time (ECDSA: RFC 6979)."""
+        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+            return base64.b64encode(self._key.sign(content)).decode()
+        scheme = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+        return base64.b64encode(self._key.sign(content, scheme)).decode()
+
+
+def read_private_key(option: str, file: Path) -> PrivateKey:
+    """The key in a PEM `file` (PKCS#8 or SEC1); UsageError that names `option` for any other file.
+
+    The passphrase of an encrypted file is in the variable COSIGN_PASSWORD, which child processes do not inherit.
+    """
+    passphrase = os.environ.pop(PASSPHRASE, "")
+    content = _read(option, file)
+    if any(kind in content for kind in _COSIGN):
+        raise UsageError(
+            f"{option} {str(file)!r} is in cosign's own encrypted format, which only cosign reads; make a key with "
+            f"`{MAKE_KEY}`, and import it with `cosign import-key-pair --key sign.key` if cosign needs it too"
+        )
+    if b"PUBLIC KEY-----" in content:
+        raise UsageError(f"{option} {str(file)!r} is a public key; give the private key, which signs")
+    key = _load_private_key(option, file, content, passphrase)
+    if not isinstance(key, ed25519.Ed25519PrivateKey) and not _is_p256(key):
+        raise _wrong_kind(option, file, key, MAKE_KEY)
+    return PrivateKey(key)
+
+
+def _load_private_key(option: str, file: Path, content: bytes, passphrase: str) -> Any:
+    """A private key of any kind."""
+    try:
+        return serialization.load_pem_private_key(content, None)
+    except TypeError as error:  # encrypted
+        if not passphrase:
+            raise UsageError(
+                f"{option} {str(file)!r} is encrypted; set the environment variable {PASSPHRASE} to its passphrase"
+            ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UsageError(f"{option} {str(file)!r} is not a private key in PEM; make one with `{MAKE_KEY}`") from error
+    try:
+        return serialization.load_pem_private_key(content, passphrase.encode())
+    except ValueError as error:
+        raise UsageError(f"{option} {str(file)!r} does not open with the passphrase in {PASSPHRASE}") from error
+
+
+def read_public_key(option: str, file: Path) -> PublicKey:
+    """The key in a PEM `file`; UsageError that names `option` for any other file."""
+    content = _read(option, file)
+    if b"PRIVATE KEY-----" in content:
+        raise UsageError(f"{option} {str(file)!r} is a private key; give the public key: `{PUBLIC_PART}`")
+    try:
+        key = serialization.load_pem_public_key(content)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UsageError(f"{option} {str(file)!r} is not a public key in PEM; make one with `{PUBLIC_PART}`") from error
+    if isinstance(key, ed25519.Ed25519PublicKey) or (isinstance(key, ec.EllipticCurvePublicKey) and _is_p256(key)):
+        return PublicKey(key)
+    raise _wrong_kind(option, file, key, PUBLIC_PART)
+
+
+def _is_p256(key: Any) -> bool:
+    return isinstance(getattr(key, "curve", None), ec.SECP256R1)
+
+
+def _wrong_kind(option: str, file: Path, key: Any, command: str) -> UsageError:
+    curve = getattr(key, "curve", None)
+    kind = curve.name if curve else type(key).__name__.removesuffix("PrivateKey").removesuffix("PublicKey")
+    return UsageError(f"{option} {str(file)!r} is a key of kind {kind}; use EC P-256 or Ed25519: `{command}`")
+
+
+def _read(option: str, file: Path) -> bytes:
+    try:
+        with open_plain(file) as stream:
+            return stream.read(_LARGEST)
+    except OSError as error:
+        raise UsageError(f"{option} {str(file)!r} cannot be read: {error.strerror}") from error
