@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.docker import context as docker_context
 from utils.docker.engine import connect
 from utils.docker.image import NEEDED, build_and_prove, read_tree
+from utils.factory.publish import Proven, publish, require_target
 from utils.host import build_tree, entry, progress
 from utils.host.errors import ImageError
 from utils.host.temporary import temporary_files_in
+from utils.options.command_line import add_push
+from utils.options.publication import Publication, parse_publication, require_registry
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context
 from utils.repository.names import check_image
 
@@ -25,13 +28,15 @@ class Options:
     no_cache: bool
     verify: bool
     image: str
+    publication: Publication = field(default_factory=Publication)
 
 
 def parse_arguments(arguments: Sequence[str]) -> Options:
     """The options; UsageError for an invalid one."""
     parser = entry.Parser(
         prog="python -m utils.image",
-        description="Builds the image of a finished build tree, verifies it in a container and prints its name.",
+        description="Builds the image of a finished build tree, verifies it in a container and prints its name. "
+        "With --push it also pushes the image, and prints its digest.",
         epilog="example: python -m utils.image build/topics/v2 --image registry.example.org/topics:v2",
         allow_abbrev=False,
     )
@@ -41,29 +46,43 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--image", metavar="REFERENCE", default="", help="image name (default: the one in context.json)"
     )
+    add_push(parser)
     parsed = parser.parse_args(arguments)
     image = check_image("--image", parsed.image) if parsed.image else ""
-    return Options(tree=parsed.tree.resolve(), no_cache=parsed.no_cache, verify=not parsed.no_verify, image=image)
+    publication = parse_publication({name: value for name, value in vars(parsed).items() if value not in (None, False)})
+    return Options(
+        tree=parsed.tree.resolve(),
+        no_cache=parsed.no_cache,
+        verify=not parsed.no_verify,
+        image=image,
+        publication=publication,
+    )
 
 
 def run(options: Options) -> str:
     """Runs the stage and returns the image reference. A tree in build/.unfinished is moved into place afterwards."""
     context = read_tree(options.tree, NEEDED_TO_RESUME)
+    image = options.image or context.image
+    require_registry(options.publication, image)
+    proven = False
     with build_tree.locked(options.tree):
-        with temporary_files_in(options.tree):
-            engine = connect()
-            _complete(options, context)
-            build_and_prove(
-                options.tree,
-                engine=engine,
-                no_cache=options.no_cache,
-                verify=options.verify,
-                reference=options.image,
-            )
-        if place := build_tree.place_of(options.tree):
-            build_tree.move_into_place(options.tree, place)
-            progress.note(f"build tree moved to {place}")
-    return options.image or context.image
+        try:
+            with temporary_files_in(options.tree):
+                engine = connect()
+                require_target(options.publication, image, engine, again=True)
+                _complete(options, context)
+                image_id = build_and_prove(
+                    options.tree, engine=engine, no_cache=options.no_cache, verify=options.verify, reference=image
+                )
+                proven = True
+                images = {engine.platform(image_id): image_id}
+                built = Proven(tree=options.tree, context=context, image=image, images=images)
+                published = publish(built, options.publication, engine)
+        finally:
+            if proven and (place := build_tree.place_of(options.tree)):
+                build_tree.move_into_place(options.tree, place)
+                progress.note(f"build tree moved to {place}")
+    return published.reference or image
 
 
 def _complete(options: Options, context: Context) -> None:

@@ -16,6 +16,7 @@ from utils.convert.types import ServedGraph
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
 from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
+from utils.factory.publish import require_target
 from utils.factory.report import as_text, describe, oci_labels
 from utils.factory.served_pipeline import served_pipeline
 from utils.factory.versions import Versions, inspect_versions
@@ -76,13 +77,14 @@ def make_triton_image(argv: Sequence[str]) -> str:
     result["seconds"] = round(time.monotonic() - started, 1)
     if spec.output.json:
         return json.dumps(result, ensure_ascii=False)
-    return str(result["image"] or result["model_repository"])
+    return str(result["digest"] or result["image"] or result["model_repository"])
 
 
 def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     versions = inspect_versions(spec)
     kept = versions.copied_bytes()
     engine = _connect(spec)
+    require_target(spec.output.publication, spec.output.image, engine)
     engine_root = engine.root_folder() if engine else None
     downloads = tree.folder / "downloads"
     with stage("references", SourceError):
@@ -104,13 +106,14 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     with stage("render and assemble", RenderError):
         context = _write_tree(spec, origins.served, served, versions, docker, tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
-    place, image_id = prove_and_publish(spec, context, engine, tree)
-    print_next_steps(spec, place)
+    result = prove_and_publish(spec, context, engine, tree)
+    print_next_steps(spec, result.place, result.published.reference or spec.output.image)
     return {
         "image": None if spec.output.no_image else spec.output.image,
-        "image_id": image_id,
-        "model_repository": str(place / "model_repository"),
-        "build_tree": str(place),
+        "image_id": result.image_id,
+        "digest": result.published.reference,
+        "model_repository": str(result.place / "model_repository"),
+        "build_tree": str(result.place),
         **describe(spec, origins.served.known, origins.served.settings, context.pipeline, docker),
     }
 

@@ -54,20 +54,23 @@ class DockerClient:
         """
         return self.run("version", "--format", "{{.Client.Version}}", seconds=30, environment=NO_ENGINE).stdout.strip()
 
-    def watch(self, *arguments: str) -> tuple[int, str]:
+    def watch(self, *arguments: str, seconds: float | None = None) -> tuple[int, str]:
         """Runs a long command, copies its output to stderr and returns its exit code and the most relevant line.
 
-        On a terminal docker draws its own progress bars, and no line is returned.
+        With a time limit the exit code is 124 if it takes longer. On a terminal a command without one draws its own
+        progress bars, and no line is returned.
         """
-        terminal = sys.stderr.isatty()
+        terminal = sys.stderr.isatty() and seconds is None
         outputs = (2, 2) if terminal else (subprocess.PIPE, subprocess.STDOUT)
-        with self._start(arguments, *outputs) as child:
+        with self._start(arguments, *outputs) as child, children.time_limit(child, seconds) as limit:
             lines: deque[str] = deque(maxlen=200)
             for line in child.stdout or ():
                 sys.stderr.write(line)
                 sys.stderr.flush()
                 lines.append(line.rstrip())
             code = child.wait()
+        if limit.is_set():
+            return 124, f"not finished in {seconds:g} s"
         return code, telling_line(lines) if not terminal else "see the lines above"
 
     def _start(

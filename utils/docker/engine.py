@@ -1,6 +1,8 @@
 """The Docker engine of a build: base images, builds, tags and the boot proof's container. Standard library only."""
 
 import contextlib
+import ipaddress
+import json
 import os
 import re
 import shlex
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 from utils.docker.client import BUILDX, LEGACY, DockerClient, find_client, last_line
 from utils.docker.running_container import RunningContainer, owned, remove_leftovers, running
 from utils.host import progress
-from utils.host.errors import ImageError
+from utils.host.errors import ImageError, ReleaseError
 
 READY_SECONDS = 120.0
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -110,6 +112,10 @@ class Engine:
             )
         return MACHINES[architecture]
 
+    def platform(self, image: str) -> str:
+        """Like "linux/amd64"."""
+        return self._inspect(image, "{{.Os}}/{{.Architecture}}")
+
     def image_size(self, image: str) -> int:
         """Bytes of all layers."""
         return int(self._inspect(image, "{{.Size}}") or 0)
@@ -140,6 +146,36 @@ class Engine:
         answer = self.client.run("tag", image_id, reference)
         if answer.returncode != 0:
             raise ImageError(f"the image {image_id} cannot be tagged {reference!r} ({last_line(answer.stderr)})")
+
+    def push(self, image_id: str, reference: str, *, seconds: float) -> str:
+        """Pushes the image as `reference`, a tag of its own that is removed here afterwards; returns the digest.
+
+        Raises ReleaseError when the push fails, takes longer than `seconds`, or reports another digest than it stores.
+        """
+        self.tag(image_id, reference)
+        try:
+            code, line = self.client.watch("push", reference, seconds=seconds)
+            known = self._inspect(reference, "{{range .RepoDigests}}{{println .}}{{end}}").split()
+        finally:
+            self.client.run("rmi", reference)
+        if code != 0:
+            raise ReleaseError(f"the push of {reference} failed ({line}); correct the cause and push again")
+        pushed = re.search(r"digest: (sha256:[0-9a-f]{64})", line)
+        if not pushed or not any(each.endswith(f"@{pushed[1]}") for each in known):
+            raise ReleaseError(f"the push of {reference} ended without the digest that the engine stored ({line})")
+        return pushed[1]
+
+    def is_insecure(self, host: str) -> bool:
+        """Whether the engine uses a registry without TLS: one on the loopback, or of its insecure-registries."""
+        answer = self.client.run("info", "--format", "{{json .RegistryConfig}}")
+        config = json.loads(answer.stdout) if answer.returncode == 0 and answer.stdout.strip() else {}
+        named = {name for name, index in (config.get("IndexConfigs") or {}).items() if not index.get("Secure", True)}
+        networks = [ipaddress.ip_network(each) for each in config.get("InsecureRegistryCIDRs") or ()]
+        try:
+            address = ipaddress.ip_address(urlsplit(f"//{host}").hostname or "")
+        except ValueError:
+            return host in named
+        return host in named or any(address in network for network in networks)
 
     def remove(self, image_id: str) -> None:
         """Removes an untagged image. A tagged one stays, because docker would remove the tag with the id."""

@@ -3,10 +3,12 @@
 import shlex
 import shutil
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import ROOT
+from utils.factory.publish import Proven, Published, publish
 from utils.host import build_tree, temporary
 from utils.host.build_tree import BuildTree
 from utils.host.errors import BootProofError, ImageError, RenderError
@@ -27,15 +29,23 @@ if TYPE_CHECKING:
     from utils.docker.engine import Engine
 
 
-def prove_and_publish(
-    spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree
-) -> tuple[Path, str | None]:
-    """The tree's final path and the image id. If only the image fails, the tree is kept, to continue from."""
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The build tree at its final place, and the image's id (None with --no-image)."""
+
+    place: Path
+    image_id: str | None = None
+    published: Published = field(default_factory=Published)
+
+
+def prove_and_publish(spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree) -> Result:
+    """Proves, publishes, moves into place. If only the image or the push fails, the tree is kept to continue from."""
     if spec.output.no_verify:
         warn("--no-verify: the boot proof was skipped; the answers are not proven")
     if engine is None:
         _prove_repository(spec, context, tree)
-        return _place(tree, tree.final), None
+        published = publish(Proven(tree=tree.folder, context=context), spec.output.publication, None)
+        return Result(place=_place(tree, tree.final), published=published)
     try:
         with stage("serving wheels", ImageError):
             _write_docker_context(spec, context, tree)
@@ -44,9 +54,17 @@ def prove_and_publish(
         kept = _place(tree, tree.unfinished)
         note(f"the finished model repository is kept; continue with: {command_to_continue(spec, kept)}")
         raise
+    try:
+        images = {engine.platform(image_id): image_id}
+        proven = Proven(tree=tree.folder, context=context, image=context.image, images=images)
+        published = publish(proven, spec.output.publication, engine)
+    except BaseException:  # an interrupted push too: the image has its tag on the engine already
+        kept = _place(tree, tree.final)
+        note(f"the proven image {context.image} is kept; continue with: {command_to_continue(spec, kept)}")
+        raise
     place = _place(tree, tree.final)
     build_tree.discard(tree.unfinished)  # left by an earlier failure, now outdated
-    return place, image_id
+    return Result(place=place, image_id=image_id, published=published)
 
 
 def _prove_repository(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
@@ -90,17 +108,18 @@ def _place(tree: BuildTree, destination: Path) -> Path:
 def command_to_continue(spec: BuildSpec, kept: Path) -> str:
     """The command that builds and proves the image of a kept tree; works from any folder."""
     options = [*(["--no-cache"] if spec.output.no_cache else []), *(["--no-verify"] if spec.output.no_verify else [])]
+    options += spec.output.publication.as_options()
     command = shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.image", str(kept), *options])
     # An installed package takes build/ of the current folder.
     return f"{shlex.join(['cd', str(build_tree.BUILD.parent)])} && {command}" if INSTALLED else command
 
 
-def print_next_steps(spec: BuildSpec, place: Path) -> None:
+def print_next_steps(spec: BuildSpec, place: Path, image: str) -> None:
     """Prints how to serve the result, and a first request."""
     run = ["docker", "run", "--rm", *RUNTIMES[spec.target.device].run_options]
     run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
     serve = COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh")
-    start = [serve, str(place / "model_repository")] if spec.output.no_image else [*run, spec.output.image]
+    start = [serve, str(place / "model_repository")] if spec.output.no_image else [*run, image]
     lines = [shlex.join(start)]
     row = read_golden(place / GOLDEN_FILE).rows[0]
     if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:

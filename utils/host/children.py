@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -54,6 +55,26 @@ def child_process(
             if child.poll() is None:
                 _terminate(child, seconds)
             raise
+
+
+@contextlib.contextmanager
+def time_limit(child: "subprocess.Popen[str]", seconds: float | None) -> Iterator[threading.Event]:
+    """Ends the session of `child` after `seconds`, if any; the event is set then."""
+    reached = threading.Event()
+
+    def end() -> None:
+        reached.set()
+        with contextlib.suppress(ProcessLookupError):
+            _terminate(child, 10)
+
+    timer = threading.Timer(seconds, end) if seconds is not None else None
+    if timer:
+        timer.start()
+    try:
+        yield reached
+    finally:
+        if timer:
+            timer.cancel()
 
 
 def _terminate(child: "subprocess.Popen[str]", seconds: float | None) -> None:

@@ -5,7 +5,7 @@ is installed. Nothing here changes the environment or starts a process.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from utils.options.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_pa
 from utils.options.config_file import read_config
 from utils.options.layout_choice import choose_layout
 from utils.options.models import origin_of, requested_models
+from utils.options.publication import Publication, parse_publication, require_registry
 from utils.options.release_choice import InstalledGpu
 from utils.options.serving import parse_served_names, parse_serving
 from utils.options.target import parse_device, parse_target, parse_tokens
@@ -48,6 +49,7 @@ class Output:
     no_verify: bool = False
     json: bool = False
     debug: bool = False
+    publication: Publication = field(default_factory=Publication)
 
     @property
     def image(self) -> str:
@@ -117,13 +119,20 @@ def build_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
         ),
         target=target,
         serving=serving,
-        output=Output(
-            repository=names.check_repository(texts.get("image", f"tritoned_{model_name}")),
-            tag=names.check_tag(texts.get("tag", "latest")),
-            debug="debug" in values,
-            **{name: name in values for name in FLAGS},
-        ),
+        output=_output(values, model_name),
     )
+
+
+def _output(values: dict[str, Any], model_name: str) -> Output:
+    output = Output(
+        repository=names.check_repository(values.get("image", f"tritoned_{model_name}")),
+        tag=names.check_tag(values.get("tag", "latest")),
+        debug="debug" in values,
+        publication=parse_publication(values),
+        **{name: name in values for name in FLAGS},
+    )
+    require_registry(output.publication, output.image)
+    return output
 
 
 def _requirements(values: dict[str, Any], task: Task, max_batch_size: int) -> SourceRequirements:

@@ -13,6 +13,7 @@ from utils.tasks import DEFAULT_TASK, task_options
 
 LISTS = ("accept_unknown", "add_model", "golden_inputs", "inputs", "outputs")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
+PUSH_FLAGS = ("push", "move_tag")
 PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
 
 
@@ -105,6 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="time limit of each download (default: 600)")
     _add_permissions(options)
+    add_push(options)
     options.add_argument("--no-image", action="store_true", help="stop after the model repository; needs no Docker")
     options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
     options.add_argument("--no-cache", action="store_true", help="ignore all caches: fetch, convert and build again")
@@ -131,6 +133,13 @@ def _add_speed(options: Any) -> None:
         options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)
 
 
+def add_push(options: Any) -> None:
+    """The options of a push, which `python -m utils.image` has too."""
+    options.add_argument("--push", action="store_true", help="push the proven image to the registry in its name")
+    options.add_argument("--move-tag", action="store_true", help="let --push move a tag that the registry has already")
+    options.add_argument("--push-timeout", metavar="SECONDS", help="time limit of the push (default: 3600)")
+
+
 def _add_permissions(options: Any) -> None:
     options.add_argument(
         "--allow-pickle", action="store_true", help="load pickled weights; only from a source you trust"
@@ -151,4 +160,9 @@ def _add(group: Any, name: str, metavar: str, text: str) -> None:
 
 def flags() -> set[str]:
     """Every option that takes no value."""
-    return {*FLAGS, *PERMISSIONS, *(option.name for option in task_options().values() if not option.metavar)}
+    return {
+        *FLAGS,
+        *PERMISSIONS,
+        *PUSH_FLAGS,
+        *(option.name for option in task_options().values() if not option.metavar),
+    }

@@ -5,7 +5,7 @@ import pytest
 from utils.docker.client import BUILDX, BUILT_IN, LEGACY, DockerClient
 from utils.docker.engine import Engine, connect, untagged
 from utils.docker.running_container import _reason
-from utils.host.errors import BootProofError, ImageError
+from utils.host.errors import BootProofError, ImageError, ReleaseError
 
 HEAD = '#!/bin/sh\nprintf "%s\\n" "$@" -- >> {folder}/calls\n'
 
@@ -213,3 +213,52 @@ def test_log_without_errors_is_quoted_from_its_end():
     assert _reason("Error: Failed to initialize NVML\n" + "\n".join(map(str, range(20)))).split() == [
         str(n) for n in range(8, 20)
     ]
+
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+PUSHED = f'"image inspect") echo r:5000/a@{DIGEST};;\n"push r:5000/a:b") '
+
+
+def test_push_has_a_tag_of_its_own_which_is_removed_here(docker):
+    engine = docker(PUSHED + f"echo layer: Pushed; echo b: digest: {DIGEST} size: 1;;")
+    assert engine.push("sha256:1", "r:5000/a:b", seconds=60) == DIGEST
+    assert [call[0] for call in docker.calls()] == ["tag", "push", "image", "rmi"]
+
+
+def test_refused_push_quotes_docker(docker):
+    engine = docker(PUSHED + "echo layer: Waiting; echo denied: no >&2; exit 1;;")
+    with pytest.raises(ReleaseError, match=r"push of r:5000/a:b failed \(denied: no\)"):
+        engine.push("sha256:1", "r:5000/a:b", seconds=60)
+    assert docker.calls()[-1][:2] == ["rmi", "r:5000/a:b"]
+
+
+def test_push_that_hangs_is_ended(docker):
+    engine = docker(PUSHED + "exec sleep 60;;")
+    with pytest.raises(ReleaseError, match=r"failed \(not finished in 0\.5 s\)"):
+        engine.push("sha256:1", "r:5000/a:b", seconds=0.5)
+
+
+def test_digest_that_the_engine_does_not_store_is_refused(docker):
+    other = DIGEST.replace("0", "1")
+    engine = docker(PUSHED + f"echo b: digest: {other} size: 1;;")
+    with pytest.raises(ReleaseError, match=rf"without the digest that the engine stored \(b: digest: {other}"):
+        engine.push("sha256:1", "r:5000/a:b", seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("host", "insecure"),
+    [
+        ("127.0.0.1:5000", True),
+        ("10.1.2.3", True),
+        ("10.2.0.1:5000", False),
+        ("plain.example.org", True),
+        ("registry.example.org", False),
+        ("docker.io", False),
+    ],
+)
+def test_insecure_registries_are_those_of_the_engine(docker, host, insecure):
+    config = (
+        '{"InsecureRegistryCIDRs":["127.0.0.0/8","10.1.0.0/16"],"IndexConfigs":'
+        '{"docker.io":{"Secure":true},"plain.example.org":{"Secure":false}}}'
+    )
+    assert docker(f"\"info --format\") echo '{config}';;").is_insecure(host) is insecure

@@ -30,6 +30,9 @@ class RecordingEngine:
     def image_size(self, name):
         return 1_000_000
 
+    def platform(self, name):
+        return "linux/amd64"
+
     @contextlib.contextmanager
     def run(self, image_id, *, options=()):
         self.calls.append(("run", image_id, tuple(options)))

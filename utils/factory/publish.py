@@ -1,0 +1,85 @@
+"""What follows the proof. The registry's tag is set when all the rest is there; a fault leaves it unchanged.
+
+The order: SBOM, push, provenance, attachments, signatures, tag, manifests for deployment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.host.errors import ReleaseError
+from utils.host.progress import note, stage
+from utils.options.publication import Publication
+from utils.release.reference import Reference, parse_reference
+from utils.repository.context import Context
+
+if TYPE_CHECKING:
+    from utils.docker.engine import Engine
+    from utils.release.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """What was proven: the build tree and, unless --no-image, its images.
+
+    `images` are the ids by platform ("linux/amd64"), `image` is their name with the tag.
+    """
+
+    tree: Path
+    context: Context
+    image: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """`reference` is `registry/name@sha256:...`, or None without --push."""
+
+    reference: str | None = None
+
+
+def require_target(publication: Publication, image: str, engine: "Engine | None", *, again: bool = False) -> None:
+    """With --push: ReleaseError, within seconds, for a registry that refuses `image` or has its tag already.
+
+    `again`: the push may have been complete before, so that the tag is compared when the digest is known.
+    """
+    if publication.push and engine:
+        from utils.release import push
+
+        with stage("registry", ReleaseError):
+            registry = _registry(engine, image)
+            registry.require_push()
+            if not again:
+                push.require_free_tag(registry, move=publication.move_tag)
+
+
+def publish(proven: Proven, publication: Publication, engine: "Engine | None") -> Published:
+    """Describes what was proven, and with --push releases it. Raises ReleaseError."""
+    if not (publication.push and engine):
+        return Published()
+    return Published(reference=str(_push(proven, publication, engine)))
+
+
+def _push(proven: Proven, publication: Publication, engine: "Engine") -> Reference:
+    """The digest reference of the released image."""
+    from utils.release import push
+
+    registry = _registry(engine, proven.image)
+    with stage("push", ReleaseError):
+        [image_id] = proven.images.values()
+        manifest = push.push_image(engine, image_id, registry, seconds=publication.push_timeout)
+    reference = registry.reference.by_digest(manifest.digest)
+    with stage("tag", ReleaseError):
+        push.set_tag(registry, manifest, move=publication.move_tag)
+    note(f"released {proven.image} as {reference}")
+    return reference
+
+
+def _registry(engine: "Engine", image: str) -> "Registry":
+    from utils.release.push import MOVING_TAG
+    from utils.release.registry import Registry
+
+    reference = parse_reference(image)
+    reference = reference if reference.tag else reference.by_tag(MOVING_TAG)  # as docker does
+    return Registry(reference, insecure=engine.is_insecure(reference.host))
