@@ -17,7 +17,7 @@ CONTENT = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPair:
-    """A P-256 key and the PEM file of its public part."""
+    """A private key and the PEM file of its public part."""
 
     private: PrivateKey
     public_file: str
@@ -27,8 +27,9 @@ class KeyPair:
         return self.private.public
 
 
-def make_key(file):
-    key = ec.generate_private_key(ec.SECP256R1())
+def make_key(file, key=None):
+    """A KeyPair of `key` (default: a new P-256 key); writes its public part to `file`."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
     form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     file.write_bytes(key.public_key().public_bytes(*form))
     return KeyPair(private=PrivateKey(key), public_file=str(file))
