@@ -11,9 +11,9 @@ from utils.host import entry
 from utils.host.errors import ReleaseError, UsageError
 from utils.host.progress import note, stage
 from utils.release.reference import parse_reference
+from utils.release.signature_files import PUBLIC_PART, read_public_pem
 from utils.repository.names import check_image
 
-PUBLIC_PART = "openssl pkey -in sign.key -pubout -out sign.pub"
 DESCRIPTION = """\
 Verifies an image that was pushed with --sign-key. The image, its SBOM and its provenance must be signed by the key, and
 the manifest, the config and every layer must have the content of their digests. Prints the digest that was verified."""
@@ -48,6 +48,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
         raise UsageError(f"REF {options.reference!r} names no registry; use registry/name:tag or registry/name@digest")
     if options.key is None:
         raise UsageError(f"--key is missing; give the public key: `{PUBLIC_PART}`")
+    read_public_pem("--key", options.key)
     return options
 
 

@@ -11,13 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from utils.host import digest
 from utils.host.errors import UsageError
-from utils.host.plain_file import open_plain
+from utils.release.signature_files import MAKE_KEY, PUBLIC_PART, read_private_pem, read_public_pem
 
 PASSPHRASE = "COSIGN_PASSWORD"
-MAKE_KEY = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out sign.key"
-PUBLIC_PART = "openssl pkey -in sign.key -pubout -out sign.pub"
-_LARGEST = 1 << 16  # bytes; a PEM file with a key has a few hundred
-_COSIGN = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
 
 
 class PublicKey:
@@ -69,14 +65,7 @@ def read_private_key(option: str, file: Path) -> PrivateKey:
     The passphrase of an encrypted file is in the variable COSIGN_PASSWORD, which child processes do not inherit.
     """
     passphrase = os.environ.pop(PASSPHRASE, "")
-    content = _read(option, file)
-    if any(kind in content for kind in _COSIGN):
-        raise UsageError(
-            f"{option} {str(file)!r} is in cosign's own encrypted format, which only cosign reads; make a key with "
-            f"`{MAKE_KEY}`, and import it with `cosign import-key-pair --key sign.key` if cosign needs it too"
-        )
-    if b"PUBLIC KEY-----" in content:
-        raise UsageError(f"{option} {str(file)!r} is a public key; give the private key, which signs")
+    content = read_private_pem(option, file)
     key = _load_private_key(option, file, content, passphrase)
     if not isinstance(key, ed25519.Ed25519PrivateKey) and not _is_p256(key):
         raise _wrong_kind(option, file, key, MAKE_KEY)
@@ -93,22 +82,20 @@ def _load_private_key(option: str, file: Path, content: bytes, passphrase: str) 
                 f"{option} {str(file)!r} is encrypted; set the environment variable {PASSPHRASE} to its passphrase"
             ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UsageError(f"{option} {str(file)!r} is not a private key in PEM; make one with `{MAKE_KEY}`") from error
+        raise UsageError(f"{option} {str(file)!r} is a damaged private key; make one with `{MAKE_KEY}`") from error
     try:
         return serialization.load_pem_private_key(content, passphrase.encode())
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise UsageError(f"{option} {str(file)!r} does not open with the passphrase in {PASSPHRASE}") from error
 
 
 def read_public_key(option: str, file: Path) -> PublicKey:
     """The key in a PEM `file`; UsageError that names `option` for any other file."""
-    content = _read(option, file)
-    if b"PRIVATE KEY-----" in content:
-        raise UsageError(f"{option} {str(file)!r} is a private key; give the public key: `{PUBLIC_PART}`")
+    content = read_public_pem(option, file)
     try:
         key = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UsageError(f"{option} {str(file)!r} is not a public key in PEM; make one with `{PUBLIC_PART}`") from error
+        raise UsageError(f"{option} {str(file)!r} is a damaged public key; make one with `{PUBLIC_PART}`") from error
     if isinstance(key, ed25519.Ed25519PublicKey) or (isinstance(key, ec.EllipticCurvePublicKey) and _is_p256(key)):
         return PublicKey(key)
     raise _wrong_kind(option, file, key, PUBLIC_PART)
@@ -122,11 +109,3 @@ def _wrong_kind(option: str, file: Path, key: Any, command: str) -> UsageError:
     curve = getattr(key, "curve", None)
     kind = curve.name if curve else type(key).__name__.removesuffix("PrivateKey").removesuffix("PublicKey")
     return UsageError(f"{option} {str(file)!r} is a key of kind {kind}; use EC P-256 or Ed25519: `{command}`")
-
-
-def _read(option: str, file: Path) -> bytes:
-    try:
-        with open_plain(file) as stream:
-            return stream.read(_LARGEST)
-    except OSError as error:
-        raise UsageError(f"{option} {str(file)!r} cannot be read: {error.strerror}") from error

@@ -78,7 +78,7 @@ BAD = {
     "cosign's format": (lambda file: file.write_text(COSIGN), "cosign import-key-pair"),
     "garbage": (lambda file: file.write_bytes(bytes(range(256))), "not a private key in PEM"),
     "empty": (lambda file: file.write_bytes(b""), "not a private key in PEM"),
-    "cut": (lambda file: file.write_bytes(pair(file.parent)[0].read_bytes()[:90]), "not a private key in PEM"),
+    "cut": (lambda file: file.write_bytes(pair(file.parent)[0].read_bytes()[:90]), "damaged private key"),
     "folder": (lambda file: file.mkdir(), "Is a directory"),
     "missing": (lambda file: None, "No such file"),
     "pipe": (lambda file: subprocess.run(["mkfifo", file], check=True), "a pipe"),
