@@ -28,6 +28,7 @@ class Options:
 
     reference: str
     key: Path
+    insecure: bool
     json: bool
 
 
@@ -42,6 +43,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("reference", metavar="REF", help="the image: registry/name:tag or registry/name@digest")
     parser.add_argument("--key", metavar="PUBLIC.pem", type=Path, help="the public key, in PEM")
+    parser.add_argument("--insecure", action="store_true", help="use a registry without TLS or a valid certificate")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     options = Options(**vars(parser.parse_args(arguments)))
     if not parse_reference(check_image("REF", options.reference)).host:
@@ -60,7 +62,7 @@ def run(options: Options) -> str:
 
     key = read_public_key("--key", options.key)
     reference = parse_reference(options.reference)
-    registry = Registry(reference)
+    registry = Registry(reference, insecure=options.insecure)
     checks = {}
     with stage("verify", ReleaseError):
         image = registry.manifest(reference.digest or reference.tag or "latest")
