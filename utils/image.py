@@ -8,7 +8,7 @@ from pathlib import Path
 from utils.docker import context as docker_context
 from utils.docker.engine import connect
 from utils.docker.image import NEEDED, build_and_prove, read_tree
-from utils.factory.publish import Proven, publish, require_target
+from utils.factory.publish import Proven, publish, require_key, require_target
 from utils.host import build_tree, entry, progress
 from utils.host.errors import ImageError
 from utils.host.temporary import temporary_files_in
@@ -64,6 +64,7 @@ def run(options: Options) -> str:
     context = read_tree(options.tree, NEEDED_TO_RESUME)
     image = options.image or context.image
     require_registry(options.publication, image)
+    require_key(options.publication)
     proven = False
     with build_tree.locked(options.tree):
         try:

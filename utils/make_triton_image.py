@@ -16,7 +16,7 @@ from utils.convert.types import ServedGraph
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
 from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
-from utils.factory.publish import require_target
+from utils.factory.publish import require_key, require_target
 from utils.factory.report import as_text, describe, oci_labels
 from utils.factory.served_pipeline import served_pipeline
 from utils.factory.versions import Versions, inspect_versions
@@ -28,6 +28,7 @@ from utils.host.progress import note, stage
 from utils.host.temporary import temporary_files_in
 from utils.options.build_spec import BuildSpec, build_spec, read_arguments
 from utils.options.release_choice import InstalledGpu, installed_gpu, needs_installed_gpu, warn_of_doubts
+from utils.release.signature_files import read_private_pem
 from utils.repository.context import Context, write_context
 from utils.sources.checkpoint import weight_bytes
 from utils.sources.fetch import require_existing, require_local
@@ -52,6 +53,8 @@ def _checked_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
     for option, file in (*files, ("--eval-file", spec.target.reduction.eval_file)):
         if file:
             require_existing({option: StorageRef(scheme="local", locator=str(file))})
+    if key := spec.output.publication.sign_key:
+        read_private_pem("--sign-key", key)
     return spec
 
 
@@ -66,6 +69,7 @@ def make_triton_image(argv: Sequence[str]) -> str:
     # Read when torch is imported: its threads sleep, not spin, while they wait for one another. The answers are equal.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     spec = _checked_spec(values, installed_gpu() if needs_installed_gpu(values) else InstalledGpu())
+    require_key(spec.output.publication)
     started = time.monotonic()
     warn_of_doubts(spec.target.release, spec.target.device)
     if spec.output.dry_run:

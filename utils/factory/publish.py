@@ -3,6 +3,7 @@
 The order: SBOM, push, provenance, attachments, signatures, tag, manifests for deployment.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from utils.repository.context import Context
 if TYPE_CHECKING:
     from utils.docker.engine import Engine
     from utils.release.registry import Registry
+    from utils.release.signature_keys import PrivateKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,20 @@ def require_target(publication: Publication, image: str, engine: "Engine | None"
                 push.require_free_tag(registry, move=publication.move_tag)
 
 
+def require_key(publication: Publication) -> None:
+    """UsageError, before anything slow runs, for a --sign-key that cannot sign."""
+    if publication.sign_key:
+        _signing_key(publication.sign_key)
+
+
+@functools.cache
+def _signing_key(file: Path) -> "PrivateKey":
+    """Read once, when a build starts: at its end the file or the passphrase may be gone."""
+    from utils.release.signature_keys import read_private_key
+
+    return read_private_key("--sign-key", file)
+
+
 def publish(proven: Proven, publication: Publication, engine: "Engine | None") -> Published:
     """Describes what was proven, and with --push releases it. Raises ReleaseError."""
     if not (publication.push and engine):
@@ -70,6 +86,11 @@ def _push(proven: Proven, publication: Publication, engine: "Engine") -> Referen
         [image_id] = proven.images.values()
         manifest = push.push_image(engine, image_id, registry, seconds=publication.push_timeout)
     reference = registry.reference.by_digest(manifest.digest)
+    with stage("attach" if publication.sign_key is None else "attach and sign", ReleaseError):
+        from utils.release.attach import attach, documents_in
+
+        key = _signing_key(publication.sign_key) if publication.sign_key else None
+        attach(registry, manifest.digest, documents_in(proven.tree), key)
     with stage("tag", ReleaseError):
         push.set_tag(registry, manifest, move=publication.move_tag)
     note(f"released {proven.image} as {reference}")

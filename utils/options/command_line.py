@@ -138,6 +138,9 @@ def add_push(options: Any) -> None:
     options.add_argument("--push", action="store_true", help="push the proven image to the registry in its name")
     options.add_argument("--move-tag", action="store_true", help="let --push move a tag that the registry has already")
     options.add_argument("--push-timeout", metavar="SECONDS", help="time limit of the push (default: 3600)")
+    options.add_argument(
+        "--sign-key", metavar="FILE", help="sign what --push releases with this private key: PEM, P-256 or Ed25519"
+    )
 
 
 def _add_permissions(options: Any) -> None:

@@ -7,6 +7,7 @@ Sources: OCI distribution and image specifications 1.1, sigstore/cosign specs/SI
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from utils.host.errors import ReleaseError
@@ -72,6 +73,11 @@ def attach(registry: Registry, digest: str, contents: Mapping[Document, bytes], 
     if key:
         for signed in digests:
             _sign_image(registry, signed, key)
+
+
+def documents_in(tree: Path) -> dict[Document, bytes]:
+    """The files of a build tree that describe its image."""
+    return {each: (tree / each.file).read_bytes() for each in DOCUMENTS if (tree / each.file).is_file()}
 
 
 def images_of(image: Manifest) -> Sequence[str]:

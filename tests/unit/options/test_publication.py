@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from tests.small_specs import THREE
@@ -30,7 +32,7 @@ def test_what_is_not_proven_is_not_pushed(option):
         parse_arguments([*THREE, *REGISTRY, "--push", option])
 
 
-@pytest.mark.parametrize("options", [("--move-tag",), ("--push-timeout", "60")])
+@pytest.mark.parametrize("options", [("--move-tag",), ("--push-timeout", "60"), ("--sign-key", "sign.key")])
 def test_options_of_a_push_need_push(options):
     with pytest.raises(UsageError, match=f"{options[0]} is for --push"):
         parse_arguments([*THREE, *REGISTRY, *options])
@@ -42,9 +44,9 @@ def test_time_limit_is_a_number():
 
 
 def test_options_read_back():
-    options = ["--push", "--move-tag", "--push-timeout", "60"]
+    options = ["--push", "--move-tag", "--push-timeout", "60", "--sign-key", "/keys/sign.key"]
     publication = parse_arguments([*THREE, *REGISTRY, *options]).output.publication
-    assert publication == Publication(push=True, move_tag=True, push_timeout=60)
+    assert publication == Publication(push=True, move_tag=True, push_timeout=60, sign_key=Path("/keys/sign.key"))
     assert publication.as_options() == options
 
 
