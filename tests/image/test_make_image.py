@@ -118,6 +118,9 @@ def test_build_prints_the_image_which_answers_the_documented_request(engine, bas
     )
     assert json.loads(labels["triton-image-factory.labels"]) == ["negative", "neutral", "positive"]
     assert labels["triton-image-factory.model.revision"].startswith("sha256:")
+    compose = BUILD / name / "v1/deploy/compose.yaml"
+    assert f'image: "tritoned_{name}:v1"' in compose.read_text() and "mem_limit:" in compose.read_text()
+    assert f"docker compose -f {compose} up" in done.stderr
 
 
 def test_json_reports_the_build(engine, bases, model, name):

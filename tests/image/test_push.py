@@ -13,9 +13,10 @@ import pytest
 
 from tests.loopback.registry import running_registry
 from utils.factory.publish import Proven, publish, require_target
-from utils.host.build_tree import BUILD
 from utils.host.errors import ReleaseError
 from utils.options.publication import Publication
+from utils.repository.context import Context
+from utils.repository.pipeline import Pipeline
 
 PUSH = Publication(push=True, push_timeout=60)
 
@@ -50,14 +51,16 @@ def small(engine, tmp_path_factory):
 
 
 @pytest.fixture
-def push(engine):
+def push(engine, tmp_path):
     """push(image_id, name, publication): what follows the proof, and the name is removed here afterwards."""
     tags = []
+    pipeline = Pipeline(model_name="small", max_batch_size=1, layout="none", inputs=(), outputs=(), steps=())
 
     def run(image_id, name, publication=PUSH):
         engine.tag(image_id, name)
         tags.append(name)
-        proven = Proven(tree=BUILD, context=None, image=name, images={"linux/amd64": image_id})
+        context = Context(pipeline=pipeline, image=name, device="cpu", docker={}, oci_labels={})
+        proven = Proven(tree=tmp_path, context=context, image=name, images={"linux/amd64": image_id})
         return publish(proven, publication, engine).reference
 
     yield run
@@ -72,12 +75,13 @@ def skopeo(reference, *options):
     return json.loads(done.stdout)
 
 
-def test_digest_names_exactly_the_image(registry, small, push):
+def test_digest_names_exactly_the_image(registry, small, push, tmp_path):
     image_id = small()
     reference = push(image_id, f"{registry.repository}:exact")
     assert re.fullmatch(rf"{registry.repository}@sha256:[0-9a-f]{{64}}", reference)
     seen = skopeo(f"{registry.repository}:exact", "--raw")
     assert seen["config"]["digest"] == image_id
+    assert f'image: "{reference}"' in (tmp_path / "deploy/compose.yaml").read_text()
     assert skopeo(f"{registry.repository}:exact")["Digest"] == reference.partition("@")[2]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.docker import context as docker_context
 from utils.docker.engine import Engine, untagged
+from utils.docker.measured import write_peak_memory
 from utils.host import progress
 from utils.host.errors import BootProofError, ImageError, UsageError
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
@@ -51,7 +52,7 @@ def build_and_prove(
     with untagged(engine, image_id):
         if verify:
             options = RUNTIMES[context.device].run_options
-            _prove(engine, image_id, options, prove or _golden_proof(tree, context))
+            write_peak_memory(tree, _prove(engine, image_id, options, prove or _golden_proof(tree, context)))
         engine.tag(image_id, reference or context.image)
     return image_id
 
@@ -66,7 +67,8 @@ def read_tree(tree: Path, needed: Sequence[str] = NEEDED) -> Context:
     return read_context(tree / CONTEXT_FILE)
 
 
-def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) -> None:
+def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) -> int | None:
+    """Returns the largest memory of the container in bytes."""
     with progress.stage("boot proof", BootProofError), engine.run(image_id, options=options) as container:
         try:
             proven = prove(container.address)
@@ -76,6 +78,7 @@ def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) 
             raise
         if proven:
             progress.note(str(proven))
+        return container.peak_memory()
 
 
 def _golden_proof(tree: Path, context: Context) -> Prove:

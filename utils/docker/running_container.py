@@ -17,6 +17,7 @@ HTTP_PORT, GRPC_PORT = 8000, 8001
 OWNER = "triton-image-factory.owner"
 # The strictest usual settings: an image that passes the proof with them runs with looser ones.
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
 _STATE = "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}"
 _ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 
@@ -32,6 +33,14 @@ class RunningContainer:
     def log_text(self) -> str:
         """The last 2,000 lines of the server's output."""
         return _log(self.client, self.name)
+
+    def peak_memory(self) -> int | None:
+        """The largest memory of the container so far in bytes, with its page cache; None if the engine does not tell.
+
+        Sources: the kernel's cgroup-v2 (memory.peak, since Linux 5.19) and v1 (memory.max_usage_in_bytes).
+        """
+        found = self.client.run("exec", self.name, "cat", *PEAKS).stdout.split()
+        return int(found[0]) if found and found[0].isdecimal() else None
 
 
 @contextlib.contextmanager

@@ -121,6 +121,8 @@ def print_next_steps(spec: BuildSpec, place: Path, image: str) -> None:
     serve = COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh")
     start = [serve, str(place / "model_repository")] if spec.output.no_image else [*run, image]
     lines = [shlex.join(start)]
+    if not spec.output.no_image:
+        lines.append(shlex.join(["docker", "compose", "-f", str(place / "deploy/compose.yaml"), "up"]))
     row = read_golden(place / GOLDEN_FILE).rows[0]
     if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:
         url = f"http://127.0.0.1:8000/v2/models/{row.path}/infer"

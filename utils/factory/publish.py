@@ -72,9 +72,18 @@ def _signing_key(file: Path) -> "PrivateKey":
 
 def publish(proven: Proven, publication: Publication, engine: "Engine | None") -> Published:
     """Describes what was proven, and with --push releases it. Raises ReleaseError."""
-    if not (publication.push and engine):
-        return Published()
-    return Published(reference=str(_push(proven, publication, engine)))
+    reference = str(_push(proven, publication, engine)) if publication.push and engine else None
+    if proven.images:
+        _write_manifests(proven, reference or proven.image)
+    return Published(reference=reference)
+
+
+def _write_manifests(proven: Proven, reference: str) -> None:
+    from utils.release.manifests import write_manifests
+
+    with stage("manifests", ReleaseError):
+        architectures = [part for platform in proven.images for part in platform.split("/")[1:2]]
+        write_manifests(proven.tree, proven.context, reference, architectures)
 
 
 def _push(proven: Proven, publication: Publication, engine: "Engine") -> Reference:

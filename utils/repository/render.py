@@ -1,6 +1,7 @@
 """Stage 6, first half: renders `.template` files to config.pbtxt."""
 
 import json
+from pathlib import Path
 
 import jinja2
 
@@ -16,7 +17,7 @@ GENERATED = "generated from context.json; change the template or the build's opt
 
 def render_ensemble(pipeline: Pipeline) -> str:
     """The config of the ensemble, which is the served model."""
-    return _render(f"{pipeline.layout}/{TEMPLATE}", pipeline=pipeline)
+    return render(COMPONENTS_ROOT, f"{pipeline.layout}/{TEMPLATE}", pipeline=pipeline)
 
 
 def render_step(pipeline: Pipeline, step: Step) -> str:
@@ -26,17 +27,20 @@ def render_step(pipeline: Pipeline, step: Step) -> str:
     """
     has_model = (COMPONENTS_ROOT / step.component / "1/model.py").is_file()
     templates = [f"{step.component}/{TEMPLATE}", *([SHARED_TEMPLATE] if has_model else [])]
-    config = _render(*templates, pipeline=pipeline, step=step)
+    config = render(COMPONENTS_ROOT, *templates, pipeline=pipeline, step=step)
     return config + (f"version_policy {{ {step.version_policy} }}\n" if step.version_policy else "")
 
 
-def _render(*templates: str, **values: object) -> str:
-    """Renders the first of `templates` that exists."""
+def render(root: Path, *templates: str, **values: object) -> str:
+    """The first of `templates` below `root` that exists, rendered; RenderError for one that cannot be rendered.
+
+    Every name in a template needs a value, or the template fails.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(COMPONENTS_ROOT),
+        loader=jinja2.FileSystemLoader(root),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # pbtxt, not HTML: the pbtxt filter quotes texts
+        autoescape=False,  # pbtxt and YAML, not HTML: the filters pbtxt and tojson quote texts
     )
     environment.filters["pbtxt"] = lambda text: json.dumps(text, ensure_ascii=False)
     try:

@@ -8,6 +8,7 @@ import pytest
 from utils import image as command
 from utils.docker import context as docker_context
 from utils.docker import image
+from utils.docker.measured import read_peak_memory
 from utils.host.errors import BootProofError, UsageError
 from utils.repository.context import Context, write_context
 from utils.repository.pipeline import Pipeline
@@ -36,7 +37,7 @@ class RecordingEngine:
     @contextlib.contextmanager
     def run(self, image_id, *, options=()):
         self.calls.append(("run", image_id, tuple(options)))
-        yield SimpleNamespace(address=ADDRESS, log_text=lambda: "first\nlast\n")
+        yield SimpleNamespace(address=ADDRESS, log_text=lambda: "first\nlast\n", peak_memory=lambda: 7)
         self.calls.append(("stopped",))
 
     def tag(self, image_id, reference):
@@ -82,6 +83,7 @@ def test_order_is_pull_build_prove_tag(tmp_path):
         ("stopped",),
         ("tag", "sha256:new", "topics:v1"),
     ]
+    assert read_peak_memory(tmp_path) == 7
 
 
 def test_gpu_image_is_proven_on_a_gpu(tmp_path):
@@ -140,3 +142,4 @@ def test_command_prints_the_reference(tmp_path, monkeypatch):
     monkeypatch.setattr(image, "_golden_proof", lambda tree, context: lambda address: "3 texts")
     assert command.run(command.parse_arguments([str(make_tree(tmp_path))])) == "topics:v1"
     assert command.run(command.parse_arguments([str(tmp_path), "--image", "b:2"])) == "b:2"
+    assert 'image: "b:2"' in (tmp_path / "deploy/compose.yaml").read_text()
