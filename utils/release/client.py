@@ -68,7 +68,9 @@ class Client:
             if response.status_code in (200, 401, 403):
                 return base
             break
-        raise ReleaseError(f"{self.reference.host} is not a registry: it has no /v2/ API; check the host in --image")
+        raise ReleaseError(
+            f"{self.reference.host} is not a registry: it has no /v2/ API; check the host in the image's name"
+        )
 
     def ask(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -130,11 +132,11 @@ class Client:
         """The error for a response other than the expected one; `action` completes "the registry does not"."""
         host = self.reference.host
         said = f"{response.status_code} {_message(self.read(response, LARGEST_ERROR)) or response.reason}"
-        advice = "check --image, and whether the registry works"
+        advice = "check the image's name, and whether the registry works"
         if response.status_code in (401, 403):
             advice = f"run `docker login {host}` with an account that may, then run the same command again"
         elif response.status_code == 404:
-            advice = "check --image, or create the repository"
+            advice = "check the image's name, or create the repository"
         return ReleaseError(f"registry {host} does not {action} ({said}); {advice}")
 
     def _no_answer(self, error: Exception) -> ReleaseError:
@@ -145,7 +147,9 @@ class Client:
                 "authority's, or add the host to insecure-registries of Docker's engine"
             )
         reason = f"no answer in {self.seconds:g} s" if isinstance(error, requests.Timeout) else _innermost(error)
-        return ReleaseError(f"registry {host} does not answer ({reason}); check the host in --image and the network")
+        return ReleaseError(
+            f"registry {host} does not answer ({reason}); check the host in the image's name and the network"
+        )
 
 
 class _TimedAdapter(HTTPAdapter):
