@@ -16,8 +16,9 @@ from utils.convert.task import ModelTask
 from utils.host import entry
 from utils.host.errors import ExportError, SourceError, UsageError
 from utils.host.progress import stage
-from utils.options.build_spec import DEFAULT_FETCH_TIMEOUT, LABELS_FROM_MODEL
+from utils.options.build_spec import LABELS_FROM_MODEL
 from utils.options.release_choice import warn_of_doubts
+from utils.options.values import DEFAULTS
 from utils.sources.fetch import fetch_metadata, fetch_model
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.storage import parse_reference
@@ -53,7 +54,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--release", metavar="YY.MM", type=find_release, default=default_release())
     parser.add_argument("--max-batch-size", metavar="N", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--max-length", metavar="TOKENS", type=int, default=None)
-    parser.add_argument("--fetch-timeout", metavar="SECONDS", type=float, default=DEFAULT_FETCH_TIMEOUT)
+    parser.add_argument("--fetch-timeout", metavar="SECONDS", type=float, default=float(DEFAULTS["fetch_timeout"]))
     for what in ("pickle", "duplicate-labels", "placeholder-labels"):
         parser.add_argument(f"--allow-{what}", action="store_true", help="see make_triton_image.sh --help")
     return parser.parse_args(argv)

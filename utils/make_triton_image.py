@@ -15,9 +15,10 @@ from utils.convert.origins.origin import Models, Origin
 from utils.convert.types import ServedGraph
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
+from utils.factory.many import Planned, build_all, plan, report, require_all, table
 from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
 from utils.factory.publish import require_key, require_target
-from utils.factory.report import as_text, describe, oci_labels
+from utils.factory.report import as_text, describe, oci_labels, result_line
 from utils.factory.served_pipeline import served_pipeline
 from utils.factory.versions import Versions, inspect_versions
 from utils.host import entry
@@ -26,7 +27,8 @@ from utils.host.disk import require_room
 from utils.host.errors import ExportError, ImageError, RenderError, SourceError
 from utils.host.progress import note, stage
 from utils.host.temporary import temporary_files_in
-from utils.options.build_spec import BuildSpec, build_spec, read_arguments
+from utils.options.arguments import Arguments, read_arguments
+from utils.options.build_spec import BuildSpec, build_spec
 from utils.options.release_choice import InstalledGpu, installed_gpu, needs_installed_gpu, warn_of_doubts
 from utils.release.signature_files import read_private_pem
 from utils.repository.context import Context, write_context
@@ -38,9 +40,16 @@ if TYPE_CHECKING:
     from utils.docker.engine import Engine
 
 
-def parse_arguments(argv: Sequence[str]) -> BuildSpec:
-    """The spec of `argv`, as far as it can be checked without any package installed."""
-    return _checked_spec(read_arguments(argv), InstalledGpu())
+def parse_arguments(argv: Sequence[str]) -> list[BuildSpec]:
+    """The spec of each build of `argv`, as far as it can be checked without any package installed."""
+    arguments = read_arguments(argv)
+    if arguments.builds:
+        return [each.spec for each in _planned(arguments, InstalledGpu())]
+    return [_checked_spec(arguments.values, InstalledGpu())]
+
+
+def _planned(arguments: Arguments, gpu: InstalledGpu) -> list[Planned]:
+    return plan(arguments.builds, lambda values: _checked_spec(values, gpu))
 
 
 def _checked_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
@@ -59,8 +68,24 @@ def _checked_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
 
 
 def make_triton_image(argv: Sequence[str]) -> str:
-    """Runs the build of `argv`; returns the line (or the plan, or the JSON object) for stdout."""
-    values = read_arguments(argv)
+    """Runs the build of `argv`, or its list; returns the line (or the plan, or the JSON object) for stdout."""
+    arguments = read_arguments(argv)
+    return _make_list(arguments) if arguments.builds else _make(arguments.values)
+
+
+def _make_list(arguments: Arguments) -> str:
+    of_gpu = any(needs_installed_gpu(build.values) for build in arguments.builds)
+    planned = _planned(arguments, installed_gpu() if of_gpu else InstalledGpu())
+    outcomes = build_all(planned, arguments.jobs)
+    note("\n  ".join(table(outcomes).splitlines()))
+    text = report(outcomes, as_json="json" in arguments.values)
+    if any(each.exit_code for each in outcomes) and text:
+        entry.write_stdout(f"{text}\n")  # a command that fails has no result
+    require_all(outcomes)
+    return text
+
+
+def _make(values: dict[str, Any]) -> str:
     # Child processes read these two from the environment.
     if "debug" in values:
         os.environ["TRITON_FACTORY_DEBUG"] = "1"
@@ -81,7 +106,7 @@ def make_triton_image(argv: Sequence[str]) -> str:
     result["seconds"] = round(time.monotonic() - started, 1)
     if spec.output.json:
         return json.dumps(result, ensure_ascii=False)
-    return str(result["digest"] or result["image"] or result["model_repository"])
+    return result_line(result)
 
 
 def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:

@@ -84,10 +84,10 @@ FILES = {
     "not UTF-8": (b"model: \xff\n", ["cannot be read", "not UTF-8 (byte 7)"]),
     "no YAML": ("model: [unclosed\n", ["cannot be read as YAML"]),
     "no names": ("- model\n- tokenizer\n", ["must hold names and values"]),
-    "an unknown name": (SOUND + "modle_name: topics\n", ["unknown names modle_name", "model_name"]),
+    "an unknown name": (SOUND + "modle_name: topics\n", ["unknown names modle_name (line 4)", "model_name"]),
     "a name twice": (SOUND + "tag: v1\ntag: v2\n", ["'tag' twice"]),
-    "a list": (SOUND + "tag: [v1, v2]\n", ["TAG", "must be one value"]),
-    "a flag that is a word": (SOUND + "no_verify: sure\n", ["no_verify is 'sure'", "true or false"]),
+    "a list": (SOUND + "tag: [v1, v2]\n", ["line 4, tag", "must be one value"]),
+    "a flag that is a word": (SOUND + "no_verify: sure\n", ["line 4, no_verify", "'sure'", "true or false"]),
     "a Python object": ("model: !!python/object/apply:os.getcwd []\n", ["cannot be read as YAML"]),
     "a bad value": (SOUND + "max_batch_size: many\n", ["MAX_BATCH_SIZE is 'many'"]),
 }

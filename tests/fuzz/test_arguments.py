@@ -11,8 +11,9 @@ from tests.fuzz.edge import outcome
 from tests.fuzz.mutations import around, names, or_kinds, texts
 from tests.fuzz.profile import examples
 from utils.make_triton_image import parse_arguments
-from utils.options import build_spec
-from utils.options.config_file import read_config
+from utils.options.command_line import make_parser
+from utils.options.config_file import Names, read_config
+from utils.options.values import LARGEST_BATCH
 from utils.repository import names as grammar
 
 CHECKS = {
@@ -21,9 +22,9 @@ CHECKS = {
     "repository": grammar.check_repository,
     "image": lambda text: grammar.check_image("--base-image", text),
 }
-OPTIONS = sorted(option for action in build_spec.make_parser()._actions for option in action.option_strings)
+OPTIONS = sorted(option for action in make_parser()._actions for option in action.option_strings)
 OPTIONS.remove("--debug")  # it prints a traceback
-PRINTING = {"-h", "--help", "--list-releases", "--version"}
+PRINTING = {"-h", "--help", "--list-releases", "--print-config-schema", "--version"}
 GOOD_LINE = ["model", "model", "-", "topics", "v1", "8"]
 NUMBERS = st.sampled_from(
     ["0", "1", "8", "1024", "1025", "-1", "1.0", "٣", "1e3", " 1", "0x1", "9" * 5000]
@@ -61,8 +62,8 @@ def test_a_command_line_gives_a_spec_or_exit_2_or_3(argv, folder, monkeypatch):
         return  # they print, and end with 0: tests/unit
     seen = outcome(lambda: parse_arguments(argv), codes={2, 3})
     if seen.code == 0:
-        spec = seen.result
-        assert 1 <= spec.serving.max_batch_size <= build_spec.LARGEST_BATCH
+        [spec] = seen.result
+        assert 1 <= spec.serving.max_batch_size <= LARGEST_BATCH
         assert 1 <= spec.source.sources.fetch_timeout <= 1_000_000
         numbers = (spec.source.options.get("top_k"), spec.target.max_length)
         assert all(number is None or 1 <= number <= 1_000_000 for number in numbers)
@@ -79,8 +80,11 @@ ODD_YAML = st.sampled_from([
 @st.composite
 def yaml_files(draw):
     """Lines of names and values, some of them damaged, as bytes."""
-    known = [action.dest for action in build_spec.make_parser()._actions]
-    lines = [f"{name}: {value}" for name, value in PLAIN.items()]
+    known = [*(action.dest for action in make_parser()._actions), "builds", "defaults"]
+    if draw(st.booleans()):
+        lines = [f"{name}: {value}" for name, value in PLAIN.items()]
+    else:
+        lines = ["defaults:", "  tokenizer: model", "builds:", "- model: model", "  id2label: '-'", "- model: other"]
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(lines)))
         name, value = (
@@ -104,10 +108,11 @@ def test_a_yaml_file_gives_a_spec_or_exit_2_or_3(content, bare, folder, monkeypa
 
     def judge():
         outcome(lambda: parse_arguments(["--config", str(file)]), codes={2, 3})
-        return outcome(lambda: read_config(file, known=set(PLAIN), flags=set()), codes={2})
+        return outcome(lambda: read_config(file, Names(known=frozenset(PLAIN))), codes={2})
 
     with monkeypatch.context() as patch:
         if bare:
             patch.setitem(sys.modules, "yaml", None)
         seen = around(file, content, judge)
-    assert seen.code == 2 or all(isinstance(value, str) for value in seen.result.values())
+    values = [] if seen.code else [seen.result.values, *(build.values for build in seen.result.builds)]
+    assert all(isinstance(value, str) for each in values for value in each.values())

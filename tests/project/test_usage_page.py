@@ -4,7 +4,7 @@ import os
 
 from utils import ROOT
 from utils.host import errors
-from utils.options.build_spec import make_parser
+from utils.options.command_line import make_parser
 
 USAGE = ROOT / "docs/usage.md"
 BEGIN, END = "<!-- help: begin", "<!-- help: end -->"

@@ -11,18 +11,11 @@ OF_PIPELINE = ("sigmoid", "softmax", "none")
 NAMES = tuple(dict.fromkeys((*OF_PIPELINE, *OF_TORCH.values())))
 
 
-def parse_activation(text: str) -> str:
-    """--activation; UsageError for an unknown one."""
-    if text not in NAMES:
-        raise UsageError(f"--activation {text!r} is not known; choose one of: {', '.join(NAMES)}")
-    return text
-
-
 ACTIVATION = TaskOption(
     name="activation",
     metavar="NAME",
     help=f"activation of the scores: {', '.join(NAMES)} (default: the model's)",
-    parse=parse_activation,
+    choices=NAMES,
 )
 
 

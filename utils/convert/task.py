@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.convert.types import Conversion, Example, ReferenceModel, Settings, Tensors, Text
+from utils.host.errors import UsageError
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.tensors import TensorSpec
 from utils.sources.labels import Labels
@@ -17,13 +18,21 @@ from utils.targets.formats import FORMATS
 class TaskOption:
     """A command-line option that some tasks have; `parse` gives its value or raises UsageError.
 
-    A flag has no `metavar`, and its value is True.
+    A flag has no `metavar`, and its value is True. `choices`: the allowed texts; () allows all that `parse` does.
     """
 
     name: str
     help: str
     metavar: str | None = None
     parse: Callable[[str], object] = str
+    choices: tuple[str, ...] = ()
+
+    def value(self, text: str) -> object:
+        """The value of `text`; UsageError if it is not allowed."""
+        if self.choices and text not in self.choices:
+            option = self.name.replace("_", "-")
+            raise UsageError(f"--{option} {text!r} is not known; choose one of: {', '.join(self.choices)}")
+        return self.parse(text)
 
 
 @dataclass(frozen=True, kw_only=True)

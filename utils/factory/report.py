@@ -122,6 +122,11 @@ def describe(
     }
 
 
+def result_line(result: Mapping[str, Any]) -> str:
+    """What names a finished build in one line: the digest of a pushed image, the image, or the model repository."""
+    return str(result.get("digest") or result["image"] or result.get("model_repository"))
+
+
 def as_text(plan: Mapping[str, Any], indent: str = "") -> str:
     """The plan for a person: one line a value, nested by indentation."""
     lines = []

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def time_limit(child: "subprocess.Popen[str]", seconds: float | None) -> Iterato
     finally:
         if timer:
             timer.cancel()
+
+
+def terminate(children: "Sequence[subprocess.Popen[str]]", seconds: float) -> None:
+    """Ends sessions of `child_process` together: SIGTERM for all, and SIGKILL after `seconds` for those left."""
+    running = [child for child in children if child.poll() is None]
+    for child in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    for child in running:
+        try:
+            child.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def _terminate(child: "subprocess.Popen[str]", seconds: float | None) -> None:

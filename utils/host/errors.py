@@ -55,6 +55,14 @@ class ReleaseError(FactoryError):
     exit_code = 9
 
 
+class ListError(FactoryError):
+    """Builds of a list failed; the exit code is that of the first of them."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class Terminated(BaseException):
     """SIGTERM arrived. A BaseException, so that no `except Exception` catches it."""
 

@@ -39,9 +39,15 @@ def warn(text: str) -> None:
     _print(f"{_clear(sys.stderr.isatty())}warning: {text}")
 
 
+def line(text: str) -> None:
+    """Prints one line, whole, whichever thread calls it."""
+    _print(text)
+
+
 def _print(text: str, end: str = "\n") -> None:
     with contextlib.suppress(OSError):  # a full disk or a closed terminal is no reason to fail
-        print(text, end=end, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}{end}")
+        sys.stderr.flush()
 
 
 def _clear(interactive: bool) -> str:

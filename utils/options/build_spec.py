@@ -6,7 +6,6 @@ is installed. Nothing here changes the environment or starts a process.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from utils.convert.origins import NONE
@@ -15,26 +14,24 @@ from utils.convert.task import ModelTask, Task, pipeline_of
 from utils.convert.types import Settings
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
-from utils.options.command_line import FLAGS, LISTS, PERMISSIONS, flags, make_parser
-from utils.options.config_file import read_config
+from utils.options.arguments import read_arguments
+from utils.options.command_line import FLAGS, LISTS, PERMISSIONS
 from utils.options.layout_choice import choose_layout
 from utils.options.models import origin_of, requested_models
 from utils.options.publication import Publication, parse_publication, require_registry
 from utils.options.release_choice import InstalledGpu
 from utils.options.serving import parse_served_names, parse_serving
 from utils.options.target import parse_device, parse_target, parse_tokens
+from utils.options.values import DEFAULTS, LARGEST_BATCH
 from utils.repository import names
 from utils.repository.serving import Serving
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.storage import parse_reference
 from utils.targets.engines import find_engine
-from utils.targets.runtimes import DEFAULT_DEVICE
 from utils.targets.target import Target
-from utils.tasks import DEFAULT_TASK, TASKS, find_task, task_options
+from utils.tasks import TASKS, find_task, task_options
 
 LABELS_FROM_MODEL = "-"
-LARGEST_BATCH = 1024
-DEFAULT_FETCH_TIMEOUT = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +71,7 @@ class BuildSpec:
 
 def parse_arguments(argv: Sequence[str], gpu: InstalledGpu | None = None) -> BuildSpec:
     """The spec of `argv`; UsageError (exit 2) for anything wrong in it. `gpu`: what this machine has."""
-    return build_spec(read_arguments(argv), gpu or InstalledGpu())
-
-
-def read_arguments(argv: Sequence[str]) -> dict[str, Any]:
-    """The values of `argv` and of its --config, which gives way to `argv`, by the names of the options."""
-    parsed = vars(make_parser().parse_intermixed_args(argv))
-    config = parsed.pop("config")
-    values = {name: value for name, value in parsed.items() if value not in (None, False)}
-    if config is None:
-        return values
-    known = set(parsed) - {"debug"}
-    return {**read_config(Path(config), known=known, flags=flags(), lists=set(LISTS)), **values}
+    return build_spec(read_arguments(argv).values, gpu or InstalledGpu())
 
 
 def build_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
@@ -94,11 +80,13 @@ def build_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
     for name in ("model", "tokenizer", "id2label"):
         if not texts.get(name):
             raise UsageError(f"{name.upper()} is missing; see make_triton_image.sh --help")
-    model_name = names.check_model_name(texts.get("model_name", "ensemble_model"))
-    max_batch_size = whole_number("MAX_BATCH_SIZE", texts.get("max_batch_size", "4"), most=LARGEST_BATCH)
-    task = find_task(texts.get("task", DEFAULT_TASK))
+    model_name = names.check_model_name(texts.get("model_name", DEFAULTS["model_name"]))
+    max_batch_size = whole_number(
+        "MAX_BATCH_SIZE", texts.get("max_batch_size", DEFAULTS["max_batch_size"]), most=LARGEST_BATCH
+    )
+    task = find_task(texts.get("task", DEFAULTS["task"]))
     requirements = _requirements(values, task, max_batch_size)
-    device = parse_device(texts.get("device", DEFAULT_DEVICE))
+    device = parse_device(texts.get("device", DEFAULTS["device"]))
     if not task.takes_labels and texts["id2label"] != LABELS_FROM_MODEL:
         raise UsageError(f"--task {task.name} has no labels; give {LABELS_FROM_MODEL} as ID2LABEL")
     served_names = parse_served_names(texts, task, model_name)
@@ -126,7 +114,7 @@ def build_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
 def _output(values: dict[str, Any], model_name: str) -> Output:
     output = Output(
         repository=names.check_repository(values.get("image", f"tritoned_{model_name}")),
-        tag=names.check_tag(values.get("tag", "latest")),
+        tag=names.check_tag(values.get("tag", DEFAULTS["tag"])),
         debug="debug" in values,
         publication=parse_publication(values),
         **{name: name in values for name in FLAGS},
@@ -163,7 +151,7 @@ def _sources(texts: dict[str, str], requirements: SourceRequirements) -> Sources
         model=parse_reference(texts["model"]),
         tokenizer=None if texts["tokenizer"] == NONE else parse_reference(texts["tokenizer"]),
         labels=None if labels == LABELS_FROM_MODEL else parse_reference(labels),
-        fetch_timeout=whole_number("--fetch-timeout", texts.get("fetch_timeout", str(DEFAULT_FETCH_TIMEOUT))),
+        fetch_timeout=whole_number("--fetch-timeout", texts.get("fetch_timeout", DEFAULTS["fetch_timeout"])),
         requirements=requirements,
     )
 
@@ -178,7 +166,7 @@ def _task_options(values: dict[str, Any], task: Task) -> Settings:
             raise UsageError(
                 f"--{name.replace('_', '-')} is not for --task {task.name}; leave it out, or choose {', '.join(having)}"
             )
-    return {name: own[name].parse(value) if isinstance(value, str) else value for name, value in given.items()}
+    return {name: own[name].value(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
 def _require_for_graphs(task: Task, texts: dict[str, str], model_name: str) -> None:

@@ -1,9 +1,12 @@
 """The command line of make_triton_image.sh. Standard library only."""
 
 import argparse
+import json
 from typing import Any
 
 from utils.host import entry
+from utils.options.config_file import Names
+from utils.options.config_schema import config_schema, is_flag, is_list
 from utils.targets.engines import DEFAULT_ENGINE
 from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES
 from utils.targets.releases import default_release, list_releases
@@ -11,9 +14,11 @@ from utils.targets.runtimes import DEFAULT_DEVICE
 from utils.targets.tuning import KNOBS
 from utils.tasks import DEFAULT_TASK, task_options
 
+POSITIONALS = ("model", "tokenizer", "id2label", "model_name", "tag", "max_batch_size")
 LISTS = ("accept_unknown", "add_model", "golden_inputs", "inputs", "outputs")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
-PUSH_FLAGS = ("push", "move_tag")
+# They belong to the run; the others may be in a --config file.
+OF_THE_RUN = ("help", "config", "debug", "jobs")
 PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
 
 
@@ -22,6 +27,14 @@ class _ListReleases(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         entry.write_stdout(list_releases() + "\n")
+        parser.exit()
+
+
+class _PrintConfigSchema(argparse.Action):
+    """Like --help: prints the JSON Schema of --config files and exits."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        entry.write_stdout(json.dumps(config_file_schema(parser), indent=2) + "\n")
         parser.exit()
 
 
@@ -45,7 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add(arguments, "tag", "TAG", "the image's tag (default: latest)")
     _add(arguments, "max_batch_size", "MAX_BATCH_SIZE", "largest batch (default: 4)")
     options = parser.add_argument_group("options")
-    options.add_argument("--config", metavar="FILE.yaml", help="read arguments and options from a YAML file")
+    _add_config(options)
     options.add_argument("--task", help=f"task of the model (default: {DEFAULT_TASK})")
     options.add_argument("--device", help=f"cpu: small image; gpu: NVIDIA's full image (default: {DEFAULT_DEVICE})")
     _add_layout(options)
@@ -56,29 +69,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--gpus", metavar="LIST", help="GPUs to use: all (default), or numbers such as 0,1")
     options.add_argument("--opset", metavar="N", help="ONNX opset of the export (default: 18, or the release's newest)")
-    options.add_argument("--list-releases", action=_ListReleases, nargs=0, help="print all Triton releases and exit")
+    _add_printing(options, "--list-releases", _ListReleases, "print all Triton releases and exit")
     options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image instead of NVIDIA's")
     options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
     options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
     for option in task_options().values():
         kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
         options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
-    options.add_argument(
-        "--add-model", metavar="NAME=FILE", action="append", help="also serve this graph, as NAME; may be repeated"
-    )
-    options.add_argument(
-        "--golden-inputs",
-        metavar="FILE.npz",
-        action="append",
-        help="golden requests of a ready graph; [NAME=]FILE.npz, may be repeated",
-    )
-    for direction in ("inputs", "outputs"):
-        options.add_argument(
-            f"--{direction}",
-            metavar="TENSORS",
-            action="append",
-            help=f"{direction} of a frozen TensorFlow graph (.pb); [NAME=]TENSOR,TENSOR, may be repeated",
-        )
+    _add_graphs(options)
     options.add_argument(
         "--model-version",
         metavar="N",
@@ -114,6 +112,33 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument("--json", action="store_true", help="print the result as one JSON object")
     options.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+def _add_config(options: Any) -> None:
+    options.add_argument(
+        "--config", metavar="FILE.yaml", help="read arguments and options from a YAML file; or a list of builds"
+    )
+    options.add_argument("--jobs", metavar="N", help="run so many builds of a list at a time (default: 1)")
+    _add_printing(options, "--print-config-schema", _PrintConfigSchema, "print the JSON Schema of that file and exit")
+
+
+def _add_graphs(options: Any) -> None:
+    options.add_argument(
+        "--add-model", metavar="NAME=FILE", action="append", help="also serve this graph, as NAME; may be repeated"
+    )
+    options.add_argument(
+        "--golden-inputs",
+        metavar="FILE.npz",
+        action="append",
+        help="golden requests of a ready graph; [NAME=]FILE.npz, may be repeated",
+    )
+    for direction in ("inputs", "outputs"):
+        options.add_argument(
+            f"--{direction}",
+            metavar="TENSORS",
+            action="append",
+            help=f"{direction} of a frozen TensorFlow graph (.pb); [NAME=]TENSOR,TENSOR, may be repeated",
+        )
 
 
 def _add_layout(options: Any) -> None:
@@ -161,11 +186,26 @@ def _add(group: Any, name: str, metavar: str, text: str) -> None:
     group.add_argument(name, metavar=metavar, nargs="?", help=text)
 
 
-def flags() -> set[str]:
-    """Every option that takes no value."""
-    return {
-        *FLAGS,
-        *PERMISSIONS,
-        *PUSH_FLAGS,
-        *(option.name for option in task_options().values() if not option.metavar),
-    }
+def _add_printing(options: Any, name: str, action: type[argparse.Action], text: str) -> None:
+    """An option that prints something and exits; it has no value."""
+    options.add_argument(name, action=action, nargs=0, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, help=text)
+
+
+def options_of_a_build(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """The arguments and options that a --config file may have."""
+    return [action for action in parser._actions if action.dest not in (*OF_THE_RUN, argparse.SUPPRESS)]
+
+
+def config_file_schema(parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """The JSON Schema of --config files."""
+    return config_schema(options_of_a_build(parser))
+
+
+def names_of(parser: argparse.ArgumentParser) -> Names:
+    """The names that a --config file may have, by their kinds."""
+    actions = options_of_a_build(parser)
+    return Names(
+        known=frozenset(action.dest for action in actions),
+        flags=frozenset(action.dest for action in actions if is_flag(action)),
+        lists=frozenset(action.dest for action in actions if is_list(action)),
+    )

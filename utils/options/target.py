@@ -8,6 +8,7 @@ from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.options.precision import parse_reduction
 from utils.options.release_choice import InstalledGpu, choose_release
+from utils.options.values import FEWEST_TOKENS
 from utils.repository import names
 from utils.repository.serving import Serving
 from utils.targets import gpus, precisions
@@ -17,8 +18,6 @@ from utils.targets.runtimes import RUNTIMES
 from utils.targets.target import Target
 from utils.targets.tuning import parse_tuning
 
-# A pair of texts has up to four special tokens; the texts need some more.
-FEWEST_TOKENS = 8
 OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
 
 

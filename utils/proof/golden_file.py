@@ -5,15 +5,16 @@ import json
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-
-from cattrs import Converter
-from cattrs.gen import make_dict_unstructure_fn
+from typing import TYPE_CHECKING
 
 from deploy.supervisor.comparison import COMPARISONS, difference
 from utils.host import json_values
 from utils.host.errors import BootProofError
 from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain
 from utils.repository.context import GOLDEN_FILE
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 FORMAT = 2
 
@@ -26,8 +27,10 @@ def write_golden(golden: GoldenAnswers, folder: Path, name: str = GOLDEN_FILE) -
     return path
 
 
-def converter(folder: Path = Path()) -> Converter:
+def converter(folder: Path = Path()) -> "Converter":
     """Converts golden rows and what holds tensors from and to JSON values. Bytes are {"base64": ...} there."""
+    from cattrs.gen import make_dict_unstructure_fn
+
     made = json_values.converter(folder)
     made.register_unstructure_hook(GoldenRow, make_dict_unstructure_fn(GoldenRow, made, _cattrs_omit_if_default=True))
     tensor = made.get_structure_hook(TensorValue)
@@ -46,7 +49,7 @@ def read_golden(path: Path) -> GoldenAnswers:
         content = json.loads(path.read_text(encoding="utf-8"))
         written = content.pop("format", None)
         golden = converter().structure(content, GoldenAnswers)
-    except (OSError, RecursionError, *json_values.INVALID) as error:
+    except json_values.invalid(OSError, RecursionError) as error:
         reason = json_values.reason(error)
         raise BootProofError(f"golden answers {str(path)!r} cannot be read ({reason}); rebuild the tree") from error
     if written != FORMAT or not _can_prove(golden):

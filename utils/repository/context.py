@@ -54,7 +54,7 @@ def read_context(path: Path) -> Context:
         raise RenderError(f"context {str(path)!r} is not a context.json of format {FORMAT}; rebuild the tree")
     try:
         return json_values.converter(path.parent.resolve()).structure(content, Context)
-    except json_values.INVALID as error:
+    except json_values.invalid() as error:
         raise RenderError(
             f"context {str(path)!r} is not valid ({json_values.reason(error)}); rebuild the tree"
         ) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from utils.convert.task import Guard, ModelTask, TaskOption
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
-from utils.host.errors import ExportError, UsageError
+from utils.host.errors import ExportError
 from utils.proof.golden import numbers
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
@@ -15,18 +15,11 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import POOLINGS, read_sentence_folder
 
-
-def _pooling(text: str) -> str:
-    if text not in POOLINGS:
-        raise UsageError(f"--pooling {text!r} is not known; choose one of: {', '.join(POOLINGS)}")
-    return text
-
-
 POOLING = TaskOption(
     name="pooling",
     metavar="HOW",
     help="pooling of the tokens: mean, cls or max (default: the model's, or mean)",
-    parse=_pooling,
+    choices=POOLINGS,
 )
 NORMALIZE = TaskOption(name="normalize", help="scale embeddings to length 1 (default: the model's)")
 

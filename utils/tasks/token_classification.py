@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from utils.convert.task import Guard, ModelTask, TaskOption
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
-from utils.host.errors import UsageError
 from utils.proof.golden import texts
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
@@ -22,18 +21,11 @@ NAMES = (
 )
 
 
-def parse_aggregation(text: str) -> str:
-    """--aggregation; UsageError for an unknown one."""
-    if text not in AGGREGATIONS:
-        raise UsageError(f"--aggregation {text!r} is not known; choose one of: {', '.join(AGGREGATIONS)}")
-    return text
-
-
 AGGREGATION = TaskOption(
     name="aggregation",
     metavar="HOW",
     help="of tokens to entities: none, simple, first, average or max (default: simple)",
-    parse=parse_aggregation,
+    choices=AGGREGATIONS,
 )
 
 

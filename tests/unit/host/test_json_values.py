@@ -34,13 +34,13 @@ def test_bytes_are_base64():
     [{"count": "3"}, {"count": True}, {"count": 1.0}, {"numbers": ["1"]}, {"on": 1}, {"file": 3}, {"unknown": 1}],
 )
 def test_other_types_and_unknown_fields_are_refused(wrong):
-    with pytest.raises(json_values.INVALID) as caught:
+    with pytest.raises(json_values.invalid()) as caught:
         json_values.converter().structure({"file": "a", **wrong}, Part)
     assert next(iter(wrong)) in json_values.reason(caught.value)
 
 
 def test_every_fault_is_named_with_its_place():
-    with pytest.raises(json_values.INVALID) as caught:
+    with pytest.raises(json_values.invalid()) as caught:
         json_values.converter().structure({"numbers": [1, "x"]}, Part)
     reason = json_values.reason(caught.value)
     assert "$.numbers[1]" in reason

@@ -99,10 +99,10 @@ def test_yaml_does_not_reinterpret_a_tag(yaml_file, line, value):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("model: m\nmodle: x\nbatch: 3\n", ["batch, modle", "max_batch_size", "fetch_timeout"]),
-        ("config: other.yaml\nmodel: m\n", ["unknown names config"]),
+        ("model: m\nmodle: x\nbatch: 3\n", ["modle (line 2), batch (line 3)", "max_batch_size", "fetch_timeout"]),
+        ("config: other.yaml\nmodel: m\n", ["unknown names config (line 1)"]),
         ("- model\n", ["must hold names and values", "`model: ./model`"]),
-        ("", ["must hold names and values"]),
+        ("", ["is empty", "must hold names and values"]),
         ("model", ["must hold names and values"]),
         ("model: [unclosed", ["cannot be read as YAML"]),
         ("model: !!python/object/apply:os.getcwd []", ["--config"]),

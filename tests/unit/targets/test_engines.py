@@ -1,7 +1,8 @@
 import pytest
 
 from utils.host.errors import UsageError
-from utils.options.build_spec import make_parser, parse_arguments
+from utils.options.build_spec import parse_arguments
+from utils.options.command_line import make_parser
 from utils.repository.layouts import LAYOUTS
 from utils.repository.render import COMPONENTS_ROOT
 from utils.targets.engines import DEFAULT_ENGINE, ENGINES, find_engine

@@ -4,7 +4,7 @@ import pytest
 from tritonclient.grpc import model_config_pb2
 
 from utils import ROOT
-from utils.options.build_spec import make_parser
+from utils.options.command_line import make_parser
 from utils.targets.runtimes import DEFAULT_DEVICE, RUNTIMES
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from utils.convert.activations import parse_activation
+from utils.convert.activations import ACTIVATION
 from utils.host.errors import SourceError, UsageError
 from utils.sources.model_config import read_model_config
 from utils.tasks.text_ranking import TASK
@@ -106,9 +106,9 @@ def test_a_head_of_more_outputs_is_refused(resolve_settings):
 
 
 def test_an_unknown_activation_is_refused(resolve_settings):
-    assert [parse_activation(name) for name in ("sigmoid", "none")] == ["sigmoid", "none"]
+    assert [ACTIVATION.value(name) for name in ("sigmoid", "none")] == ["sigmoid", "none"]
     with pytest.raises(UsageError, match="--activation 'Sigmoid' is not known; choose one of: sigmoid, softmax, none"):
-        parse_activation("Sigmoid")
+        ACTIVATION.value("Sigmoid")
     with pytest.raises(
         UsageError, match="'softmax' is not for --task text-ranking; choose one of: sigmoid, none, tanh"
     ):
