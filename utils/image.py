@@ -7,13 +7,13 @@ from pathlib import Path
 
 from utils.docker import context as docker_context
 from utils.docker.engine import connect
-from utils.docker.image import NEEDED, build_and_prove, read_tree
+from utils.docker.image import NEEDED, build_and_prove_each, read_tree
 from utils.factory.publish import Proven, publish, require_key, require_target
 from utils.host import build_tree, entry, progress
 from utils.host.errors import ImageError
 from utils.host.temporary import temporary_files_in
 from utils.options.command_line import add_push
-from utils.options.publication import Publication, parse_publication, require_registry
+from utils.options.publication import Publication, parse_publication, require_registry, with_tag
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context
 from utils.repository.names import check_image
 
@@ -62,7 +62,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 def run(options: Options) -> str:
     """Runs the stage and returns the image reference. A tree in build/.unfinished is moved into place afterwards."""
     context = read_tree(options.tree, NEEDED_TO_RESUME)
-    image = options.image or context.image
+    image = with_tag(options.image or context.image)
     require_registry(options.publication, image)
     require_key(options.publication)
     proven = False
@@ -72,11 +72,15 @@ def run(options: Options) -> str:
                 engine = connect()
                 require_target(options.publication, image, engine, again=True)
                 _complete(options, context)
-                image_id = build_and_prove(
-                    options.tree, engine=engine, no_cache=options.no_cache, verify=options.verify, reference=image
+                images = build_and_prove_each(
+                    options.tree,
+                    engine=engine,
+                    no_cache=options.no_cache,
+                    verify=options.verify,
+                    reference=image,
+                    cache_options=options.publication.cache_options(engine.client.builder),
                 )
                 proven = True
-                images = {engine.platform(image_id): image_id}
                 built = Proven(tree=options.tree, context=context, image=image, images=images)
                 published = publish(built, options.publication, engine)
         finally:

@@ -113,7 +113,8 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     versions = inspect_versions(spec)
     kept = versions.copied_bytes()
     engine = _connect(spec)
-    require_target(spec.output.publication, spec.output.image, engine)
+    if engine:
+        require_target(spec.output.publication, spec.output.image, engine)
     engine_root = engine.root_folder() if engine else None
     downloads = tree.folder / "downloads"
     with stage("references", SourceError):
@@ -123,7 +124,9 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
             weight_bytes(origin.weights), tree.folder, engine_root, kept=kept
         )  # local weights are known already
     with stage("base images", ImageError):
-        docker = docker_plan(spec.target, engine)
+        docker, *further = [
+            docker_plan(spec.target, engine, platform) for platform in spec.output.publication.platforms or ("",)
+        ]
     with stage("weights", SourceError):
         fetched = origins.each(lambda _, origin: origin.fetch())
     for path in filter(None, fetched.by_name.values()):
@@ -133,13 +136,14 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
             lambda name, origin: origin.convert(fetched.by_name[name], tree.folder / "artifacts" / name)
         )
     with stage("render and assemble", RenderError):
-        context = _write_tree(spec, origins.served, served, versions, docker, tree.folder)
+        context = _write_tree(spec, origins.served, served, versions, [docker, *further], tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
     result = prove_and_publish(spec, context, engine, tree)
     print_next_steps(spec, result.place, result.published.reference or spec.output.image)
     return {
         "image": None if spec.output.no_image else spec.output.image,
-        "image_id": result.image_id,
+        "image_id": next(reversed([*result.images.values()]), None),
+        "images": result.images,
         "digest": result.published.reference,
         "model_repository": str(result.place / "model_repository"),
         "build_tree": str(result.place),
@@ -161,7 +165,7 @@ def _write_tree(
     origin: Origin,
     served: Models[ServedGraph],
     versions: Versions,
-    docker: dict[str, str],
+    plans: Sequence[dict[str, str]],
     folder: Path,
 ) -> Context:
     """context.json, golden.json and the model repository."""
@@ -173,7 +177,12 @@ def _write_tree(
     pipeline = versions.add_to(planned, folder)
     labels = oci_labels(spec, known)
     context = Context(
-        pipeline=pipeline, image=spec.output.image, device=spec.target.device, docker=docker, oci_labels=labels
+        pipeline=pipeline,
+        image=spec.output.image,
+        device=spec.target.device,
+        docker=plans[0],
+        oci_labels=labels,
+        further=tuple(plans[1:]),
     )
     write_context(context, folder)
     golden = golden_answers(spec.source.task, names, settings, known.label_texts, served, pipeline)

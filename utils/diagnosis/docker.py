@@ -8,9 +8,10 @@ from typing import Any
 from utils.diagnosis.findings import Finding, fault, fault_of, ok, warning
 from utils.diagnosis.machine import LEAST_BYTES, USUAL_BYTES, room
 from utils.docker.client import LEGACY, DockerClient, find_client
-from utils.docker.engine import MACHINES, Engine, reach
+from utils.docker.engine import Engine, reach
 from utils.host.disk import gigabytes
 from utils.host.errors import ImageError
+from utils.targets.platforms import MACHINES
 
 ANSWER_SECONDS = 5
 # NVIDIA's py3 images take 8 to 15 GB.

@@ -78,6 +78,7 @@ class DockerClient:
     ) -> AbstractContextManager["subprocess.Popen[str]"]:
         """A child; the end of its session ends its plugins too, and docker cancels a build when its client ends."""
         buildkit = {"DOCKER_BUILDKIT": "0" if self.builder == LEGACY else "1", "DOCKER_CLI_HINTS": "false"}
+        buildkit["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"  # theirs know only the steps; an image has those of a release
         return children.child_process(
             [str(self.program), *arguments],
             stdout=stdout,

@@ -17,9 +17,9 @@ from utils.docker.client import BUILDX, LEGACY, DockerClient, find_client, last_
 from utils.docker.running_container import RunningContainer, owned, remove_leftovers, running
 from utils.host import progress
 from utils.host.errors import ImageError, ReleaseError
+from utils.targets.platforms import MACHINES
 
 READY_SECONDS = 120.0
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 _PRINT_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -116,15 +116,43 @@ class Engine:
         """Like "linux/amd64"."""
         return self._inspect(image, "{{.Os}}/{{.Architecture}}")
 
+    def native_platform(self) -> str:
+        """The engine's own platform, like "linux/amd64"."""
+        return self.client.run("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}").stdout.strip()
+
+    def pull_platform(self, reference: str, platform: str) -> None:
+        """Pulls `reference`, which has a digest, for another platform. Raises ImageError."""
+        progress.note(f"pulling {reference} for {platform}")
+        code, line = self.client.watch("pull", "--platform", platform, reference)
+        if code != 0:
+            raise ImageError(f"base image {reference} cannot be pulled for {platform} ({line}); check the network")
+
+    def runs_import(self, tar: Path, program: str) -> bool:
+        """Whether a container of the files in `tar` runs `program` with exit code 0."""
+        imported = self.client.run("import", "--change", f'ENTRYPOINT ["{program}"]', str(tar))
+        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=query", *owned()]
+        try:
+            return self.client.run(*command, imported.stdout.strip()).returncode == 0
+        finally:
+            self.client.run("rmi", imported.stdout.strip())
+
     def image_size(self, image: str) -> int:
         """Bytes of all layers."""
         return int(self._inspect(image, "{{.Size}}") or 0)
 
-    def build(self, tree: Path, *, build_args: Mapping[str, str], labels: Mapping[str, str], no_cache: bool) -> str:
+    def build(
+        self,
+        tree: Path,
+        *,
+        build_args: Mapping[str, str],
+        labels: Mapping[str, str],
+        no_cache: bool,
+        options: Sequence[str] = (),
+    ) -> str:
         """Builds the tree without a tag and without network access. Returns the image's id. Raises ImageError."""
         buildx = self.client.builder == BUILDX
         command = ["buildx", "build", "--load"] if buildx else ["build"]
-        command += ["--network", "none", *(["--no-cache"] if no_cache else [])]
+        command += ["--network", "none", *(["--no-cache"] if no_cache else []), *options]
         command += ["--force-rm"] if self.client.builder == LEGACY else ["--progress", "auto"]
         command += [part for name, value in build_args.items() for part in ("--build-arg", f"{name}={value}")]
         command += [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from utils.docker import context as docker_context
@@ -33,28 +34,63 @@ def build_and_prove(
     no_cache: bool,
     verify: bool,
     prove: Prove | None = None,
-    reference: str = "",
+    context: Context | None = None,
+    cache_options: Sequence[str] = (),
 ) -> str:
     """Builds the image, proves it in a container, then tags it. Returns the image's id.
 
-    `reference` overrides the tag in context.json. `prove` raises BootProofError for a wrong answer; by default it sends
-    the golden requests of the tree. After a BootProofError or ImageError the new image is removed, and the tag stays on
-    the previous one.
+    `context` replaces that of context.json. `prove` raises BootProofError for a wrong answer; by default it sends the
+    golden requests of the tree. After a BootProofError or ImageError the new image is removed, and the tag stays on the
+    previous one.
     """
-    context = read_tree(tree)
-    bases = {name: context.docker[name] for name in ("triton_image", "slim_image", "runtime")}
-    build_args = docker_context.build_args(**bases)
+    context = context or read_tree(tree)
+    plan = context.docker
+    build_args = docker_context.build_args(**{name: plan[name] for name in ("triton_image", "slim_image", "runtime")})
     for image in dict.fromkeys([build_args["TRITON_IMAGE"], build_args["SLIM_IMAGE"]]):
         engine.pull_if_missing(image)
+    options = [*(["--platform", plan["platform"]] if "platform" in plan else []), *cache_options]
     with progress.stage("docker build", ImageError):
-        image_id = engine.build(tree, build_args=build_args, labels=context.oci_labels, no_cache=no_cache)
+        image_id = engine.build(
+            tree, build_args=build_args, labels=context.oci_labels, no_cache=no_cache, options=options
+        )
     progress.note(f"{engine.image_size(image_id) / 1e6:.0f} MB")
     with untagged(engine, image_id):
         if verify:
-            options = RUNTIMES[context.device].run_options
-            write_peak_memory(tree, _prove(engine, image_id, options, prove or _golden_proof(tree, context)))
-        engine.tag(image_id, reference or context.image)
+            run_options = RUNTIMES[context.device].run_options
+            write_peak_memory(tree, _prove(engine, image_id, run_options, prove or _golden_proof(tree, context)))
+        engine.tag(image_id, context.image)
     return image_id
+
+
+def build_and_prove_each(
+    tree: Path, *, engine: Engine, no_cache: bool, verify: bool, reference: str = "", cache_options: Sequence[str] = ()
+) -> dict[str, str]:
+    """The proven images' ids by platform ("linux/amd64"); one, unless context.json has further platforms.
+
+    `reference` replaces the image's name in context.json. Images of further platforms are tagged with their
+    architecture (`name:v1-arm64`), because the engine holds one image under a tag. The tree ends as the build context
+    of the first platform.
+    """
+    context = read_tree(tree)
+    images = {}
+    for plan in (*context.further, context.docker):
+        image = reference or context.image
+        if plan is not context.docker:
+            image += f"-{plan['platform'].partition('/')[2]}"
+        if context.further:
+            progress.note(f"platform {plan['platform']}")
+            with progress.stage("serving wheels", ImageError):
+                docker_context.write(tree, plan, context.requirements, refresh=no_cache)
+        image_id = build_and_prove(
+            tree,
+            engine=engine,
+            no_cache=no_cache,
+            verify=verify,
+            context=replace(context, image=image, docker=plan),
+            cache_options=cache_options,
+        )
+        images[engine.platform(image_id)] = image_id
+    return images
 
 
 def read_tree(tree: Path, needed: Sequence[str] = NEEDED) -> Context:

@@ -1,9 +1,10 @@
 """The base images of a build, pulled and inspected before anything slow runs."""
 
-import platform
+from platform import machine as this_machine
 from typing import TYPE_CHECKING
 
-from utils.host.errors import ImageError
+from utils.factory.platform_base import pulled
+from utils.host.errors import ImageError, ReleaseError
 from utils.host.progress import note, warn
 from utils.targets.formats import FORMATS
 from utils.targets.releases import SECURITY_FLOOR, require_supported, slim_image_of
@@ -14,37 +15,39 @@ if TYPE_CHECKING:
     from utils.docker.engine import Engine
 
 
-def docker_plan(target: Target, engine: "Engine | None") -> dict[str, str]:
+def docker_plan(target: Target, engine: "Engine | None", platform: str = "") -> dict[str, str]:
     """The `docker` part of context.json: triton_image, slim_image, runtime; python and machine, for the wheels.
 
     With an engine the images are pulled, so that a missing one is reported early, and their Python and release are
-    read. Without an engine the values come from the release table. Warns of an old release.
+    read. Without an engine the values come from the release table. With a `platform` ("linux/arm64") the images are
+    those for it, and the plan has it. Warns of an old release.
     """
     plan = {
         "triton_image": target.triton_image,
         "slim_image": target.slim_image or target.release.slim_image,
         "runtime": FORMATS[target.form.format].stage or RUNTIMES[target.device].stage,
         "python": target.release.python,
-        "machine": platform.machine(),
+        "machine": this_machine(),
+        **({"platform": platform} if platform else {}),
     }
     if engine is None:
         warn_of_old_release(target.release.name)
         return plan
-    engine.pull_if_missing(target.triton_image)
-    _check_release(target, engine)
-    plan["python"] = engine.python_version(target.triton_image)
-    plan["machine"] = engine.machine(target.triton_image)
+    triton_image = plan["triton_image"] = pulled(engine, target.triton_image, platform)
+    _check_release(target, engine, triton_image)
+    plan["python"] = engine.python_version(triton_image)
+    plan["machine"] = engine.machine(triton_image)
     if FORMATS[target.form.format].stage:
-        engine.require_backend(target.triton_image, FORMATS[target.form.format].backend)
+        engine.require_backend(triton_image, FORMATS[target.form.format].backend)
     if plan["runtime"] == "slim":
-        plan.update(_slim_base(target, engine))
+        plan.update(_slim_base(target, engine, triton_image, platform))
     note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")
     return plan
 
 
-def _check_release(target: Target, engine: "Engine") -> None:
+def _check_release(target: Target, engine: "Engine", image: str) -> None:
     """Warns if the base image is an old release, or older than the release that the model is converted for."""
-    image, release = target.triton_image, target.release.name
+    release = target.release.name
     found = engine.triton_release(image) or release
     require_supported(f"--base-image {image} (Triton {found})", found)
     warn_of_old_release(found)
@@ -55,20 +58,18 @@ def _check_release(target: Target, engine: "Engine") -> None:
         )
 
 
-def _slim_base(target: Target, engine: "Engine") -> dict[str, str]:
+def _slim_base(target: Target, engine: "Engine", triton_image: str, platform: str) -> dict[str, str]:
     """The slim base; runtime "full" if a --base-image is of a distribution whose slim image cannot be pulled."""
     if target.slim_image or not target.base_image:
         slim = target.slim_image or target.release.slim_image
-        engine.pull_if_missing(slim)
-        return {"slim_image": slim}
-    name, number = engine.os_release(target.base_image)
+        return {"slim_image": pulled(engine, slim, platform)}
+    name, number = engine.os_release(triton_image)
     slim = slim_image_of(name, number) or target.release.slim_image
     try:
-        engine.pull_if_missing(slim)
-    except ImageError as error:
+        return {"slim_image": pulled(engine, slim, platform)}
+    except (ImageError, ReleaseError) as error:
         warn(f"{error}; building on the full image {target.base_image} instead, which is larger")
         return {"runtime": "full"}
-    return {"slim_image": slim}
 
 
 def warn_of_old_release(name: str) -> None:

@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The build tree at its final place, and the image's id (None with --no-image)."""
+    """The build tree at its final place, and the images' ids by platform (none with --no-image)."""
 
     place: Path
-    image_id: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
     published: Published = field(default_factory=Published)
 
 
@@ -49,13 +50,12 @@ def prove_and_publish(spec: BuildSpec, context: Context, engine: "Engine | None"
     try:
         with stage("serving wheels", ImageError):
             _write_docker_context(spec, context, tree)
-        image_id = _build_image(spec, engine, tree)
+        images = _build_images(spec, context, engine, tree)
     except (ImageError, BootProofError):
         kept = _place(tree, tree.unfinished)
         note(f"the finished model repository is kept; continue with: {command_to_continue(spec, kept)}")
         raise
     try:
-        images = {engine.platform(image_id): image_id}
         proven = Proven(tree=tree.folder, context=context, image=context.image, images=images)
         published = publish(proven, spec.output.publication, engine)
     except BaseException:  # an interrupted push too: the image has its tag on the engine already
@@ -64,7 +64,7 @@ def prove_and_publish(spec: BuildSpec, context: Context, engine: "Engine | None"
         raise
     place = _place(tree, tree.final)
     build_tree.discard(tree.unfinished)  # left by an earlier failure, now outdated
-    return Result(place=place, image_id=image_id, published=published)
+    return Result(place=place, images=images, published=published)
 
 
 def _prove_repository(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
@@ -84,10 +84,17 @@ def _write_docker_context(spec: BuildSpec, context: Context, tree: BuildTree) ->
     docker_context.write(tree.folder, context.docker, context.requirements, refresh=spec.output.no_cache)
 
 
-def _build_image(spec: BuildSpec, engine: "Engine", tree: BuildTree) -> str:
-    from utils.docker.image import build_and_prove
+def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: BuildTree) -> dict[str, str]:
+    from utils.docker.image import build_and_prove_each
 
-    return build_and_prove(tree.folder, engine=engine, no_cache=spec.output.no_cache, verify=not spec.output.no_verify)
+    return build_and_prove_each(
+        tree.folder,
+        engine=engine,
+        no_cache=spec.output.no_cache,
+        verify=not spec.output.no_verify,
+        reference=context.image,
+        cache_options=spec.output.publication.cache_options(engine.client.builder),
+    )
 
 
 def prove_locally(context: Context, folder: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.docker.platforms import require_runnable
 from utils.host.errors import ReleaseError
 from utils.host.progress import note, stage
 from utils.options.publication import Publication
@@ -41,12 +42,16 @@ class Published:
     reference: str | None = None
 
 
-def require_target(publication: Publication, image: str, engine: "Engine | None", *, again: bool = False) -> None:
-    """With --push: ReleaseError, within seconds, for a registry that refuses `image` or has its tag already.
+def require_target(publication: Publication, image: str, engine: "Engine", *, again: bool = False) -> None:
+    """Asks, within seconds, whether this engine and the registry can do what is to be published.
 
-    `again`: the push may have been complete before, so that the tag is compared when the digest is known.
+    UsageError for a platform or a cache that the engine lacks, ReleaseError for a registry that refuses `image` or has
+    its tag already. `again`: the push may have been complete before, so the tag is compared when the digest is known.
     """
-    if publication.push and engine:
+    publication.cache_options(engine.client.builder)
+    for platform in publication.platforms:
+        require_runnable(engine, platform)
+    if publication.push:
         from utils.release import push
 
         with stage("registry", ReleaseError):
@@ -87,29 +92,30 @@ def _write_manifests(proven: Proven, reference: str) -> None:
 
 
 def _push(proven: Proven, publication: Publication, engine: "Engine") -> Reference:
-    """The digest reference of the released image."""
+    """The digest reference of the released image, or of the index of several."""
     from utils.release import push
 
     registry = _registry(engine, proven.image)
     with stage("push", ReleaseError):
-        [image_id] = proven.images.values()
-        manifest = push.push_image(engine, image_id, registry, seconds=publication.push_timeout)
-    reference = registry.reference.by_digest(manifest.digest)
+        manifests = {
+            platform: push.push_image(engine, image_id, registry, seconds=publication.push_timeout)
+            for platform, image_id in proven.images.items()
+        }
+        released = push.put_index(registry, manifests)
+    reference = registry.reference.by_digest(released.digest)
     with stage("attach" if publication.sign_key is None else "attach and sign", ReleaseError):
         from utils.release.attach import attach, documents_in
 
         key = _signing_key(publication.sign_key) if publication.sign_key else None
-        attach(registry, manifest.digest, documents_in(proven.tree), key)
+        attach(registry, released.digest, documents_in(proven.tree), key)
     with stage("tag", ReleaseError):
-        push.set_tag(registry, manifest, move=publication.move_tag)
+        push.set_tag(registry, released, move=publication.move_tag)
     note(f"released {proven.image} as {reference}")
     return reference
 
 
 def _registry(engine: "Engine", image: str) -> "Registry":
-    from utils.release.push import MOVING_TAG
     from utils.release.registry import Registry
 
     reference = parse_reference(image)
-    reference = reference if reference.tag else reference.by_tag(MOVING_TAG)  # as docker does
     return Registry(reference, insecure=engine.is_insecure(reference.host))

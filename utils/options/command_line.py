@@ -15,7 +15,7 @@ from utils.targets.tuning import KNOBS
 from utils.tasks import DEFAULT_TASK, task_options
 
 POSITIONALS = ("model", "tokenizer", "id2label", "model_name", "tag", "max_batch_size")
-LISTS = ("accept_unknown", "add_model", "golden_inputs", "inputs", "outputs")
+LISTS = ("accept_unknown", "add_model", "cache_from", "cache_to", "golden_inputs", "inputs", "outputs")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
 # They belong to the run; the others may be in a --config file.
 OF_THE_RUN = ("help", "config", "debug", "jobs")
@@ -104,6 +104,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="time limit of each download (default: 600)")
     _add_permissions(options)
+    options.add_argument(
+        "--platform", metavar="LIST", help="linux/amd64, linux/arm64 or both with a comma (default: the base image's)"
+    )
     add_push(options)
     options.add_argument("--no-image", action="store_true", help="stop after the model repository; needs no Docker")
     options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
@@ -162,10 +165,17 @@ def add_push(options: Any) -> None:
     """The options of a push, which `python -m utils.image` has too."""
     options.add_argument("--push", action="store_true", help="push the proven image to the registry in its name")
     options.add_argument("--move-tag", action="store_true", help="let --push move a tag that the registry has already")
-    options.add_argument("--push-timeout", metavar="SECONDS", help="time limit of the push (default: 3600)")
+    options.add_argument("--push-timeout", metavar="SECONDS", help="time limit of each push (default: 3600)")
     options.add_argument(
         "--sign-key", metavar="FILE", help="sign what --push releases with this private key: PEM, P-256 or Ed25519"
     )
+    for direction, meaning in (("from", "reuse layers of"), ("to", "store layers for later builds in")):
+        options.add_argument(
+            f"--cache-{direction}",
+            metavar="CACHE",
+            action="append",
+            help=f"{meaning} this cache, as docker build does; may be repeated",
+        )
 
 
 def _add_permissions(options: Any) -> None:

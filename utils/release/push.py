@@ -1,9 +1,10 @@
 """Pushes a proven image. Its tag is set last, so that the tag never names what is not proven, checked and complete."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from utils.host.errors import ReleaseError
-from utils.release.registry import Manifest, Registry
+from utils.release.registry import Manifest, Registry, image_index
 
 if TYPE_CHECKING:
     from utils.docker.engine import Engine
@@ -33,6 +34,17 @@ def push_image(engine: "Engine", image_id: str, registry: Registry, *, seconds: 
             "check what else pushes to this repository, then push again"
         )
     return manifest
+
+
+def put_index(registry: Registry, manifests: Mapping[str, Manifest]) -> Manifest:
+    """The manifest of one platform itself; for several, the index that lists them, stored without a tag."""
+    if len(manifests) == 1:
+        return next(iter(manifests.values()))
+    entries = []
+    for platform, manifest in sorted(manifests.items()):
+        system, architecture = platform.split("/")
+        entries.append({**manifest.descriptor, "platform": {"architecture": architecture, "os": system}})
+    return registry.put_manifest(image_index(entries))
 
 
 def set_tag(registry: Registry, manifest: Manifest, *, move: bool) -> None:

@@ -19,7 +19,8 @@ GOLDEN_FILE = "golden.json"
 class Context:
     """The input of stages 6 to 8. File paths are absolute here, and relative to context.json in the file.
 
-    `docker` holds triton_image, slim_image, runtime and python; `oci_labels` are set on the image unchanged.
+    `docker` holds triton_image, slim_image, runtime and python, and with --platform also platform; `further` are the
+    same for the other platforms of an index. `oci_labels` are set on the image unchanged.
     """
 
     pipeline: Pipeline
@@ -27,6 +28,7 @@ class Context:
     device: str
     docker: Mapping[str, str]
     oci_labels: Mapping[str, str]
+    further: tuple[Mapping[str, str], ...] = ()
 
     @property
     def requirements(self) -> tuple[Path, ...]:

@@ -1,6 +1,7 @@
 """Stage 8 on a fake engine that records its calls; a real one is used in tests/image."""
 
 import contextlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from utils import image as command
 from utils.docker import context as docker_context
 from utils.docker import image
+from utils.docker.client import BUILT_IN
 from utils.docker.measured import read_peak_memory
 from utils.host.errors import BootProofError, UsageError
-from utils.repository.context import Context, write_context
+from utils.repository.context import Context, read_context, write_context
 from utils.repository.pipeline import Pipeline
 from utils.triton.address import ServerAddress
 
@@ -18,14 +20,16 @@ ADDRESS = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:2")
 
 
 class RecordingEngine:
+    client = SimpleNamespace(builder=BUILT_IN)
+
     def __init__(self):
         self.calls = []
 
     def pull_if_missing(self, name):
         self.calls.append(("pull", name))
 
-    def build(self, tree, *, build_args, labels, no_cache):
-        self.calls.append(("build", build_args["RUNTIME"], labels, no_cache))
+    def build(self, tree, *, build_args, labels, no_cache, options=()):
+        self.calls.append(("build", build_args["RUNTIME"], labels, no_cache, *options))
         return "sha256:new"
 
     def image_size(self, name):
@@ -101,7 +105,8 @@ def test_cpu_image_on_the_full_base_requests_no_gpu(tmp_path):
 
 def test_no_verify_starts_nothing(tmp_path):
     engine = RecordingEngine()
-    build(make_tree(tmp_path), engine, verify=False, no_cache=True, reference="other/name:2")
+    context = replace(read_context(make_tree(tmp_path) / "context.json"), image="other/name:2")
+    build(tmp_path, engine, verify=False, no_cache=True, context=context)
     assert [step[0] for step in engine.calls] == ["pull", "pull", "build", "tag"]
     assert engine.calls[-1] == ("tag", "sha256:new", "other/name:2")
 
@@ -123,6 +128,37 @@ def test_incomplete_tree_is_refused(tmp_path):
     (make_tree(tmp_path) / "Dockerfile").unlink()
     with pytest.raises(UsageError, match="lacks Dockerfile;"):
         build(tmp_path, RecordingEngine())
+
+
+def test_each_platform_has_its_bases_its_wheels_and_its_tag(tmp_path, monkeypatch):
+    engine, written = RecordingEngine(), []
+    engine.platform = {"sha256:1": "linux/arm64", "sha256:2": "linux/amd64"}.get
+    identities = iter(["sha256:1", "sha256:2"])
+    monkeypatch.setattr(engine, "build", lambda *_, options=(), **__: engine.calls.append(options) or next(identities))
+    monkeypatch.setattr(docker_context, "write", lambda _, plan, *__, **___: written.append(plan["machine"]))
+    plans = [
+        {
+            "triton_image": f"triton:{machine}",
+            "slim_image": "s:1",
+            "runtime": "full",
+            "platform": name,
+            "machine": machine,
+        }
+        for name, machine in (("linux/amd64", "x86_64"), ("linux/arm64", "aarch64"))
+    ]
+    context = replace(read_context(make_tree(tmp_path) / "context.json"), docker=plans[0], further=(plans[1],))
+    write_context(context, tmp_path)
+    images = image.build_and_prove_each(tmp_path, engine=engine, no_cache=False, verify=False, cache_options=["--x"])
+    assert images == {"linux/arm64": "sha256:1", "linux/amd64": "sha256:2"}
+    assert written == ["aarch64", "x86_64"], "the tree ends as the context of the first platform"
+    assert engine.calls == [
+        ("pull", "triton:aarch64"),
+        ["--platform", "linux/arm64", "--x"],
+        ("tag", "sha256:1", "topics:v1-arm64"),
+        ("pull", "triton:x86_64"),
+        ["--platform", "linux/amd64", "--x"],
+        ("tag", "sha256:2", "topics:v1"),
+    ]
 
 
 @pytest.mark.parametrize("argv", [[], ["a", "b"], ["a", "--image", "Bad Name"], ["a", "--no-such"]])
