@@ -25,7 +25,7 @@ from utils.release.reference import Reference
 # Reading again is safe; a registry that is silent is not asked again.
 _RETRIES = Retry(
     connect=1,
-    read=0,
+    read=False,
     other=0,
     status=2,
     backoff_factor=0.3,
