@@ -7,10 +7,13 @@ import json
 import os
 import re
 import subprocess
+import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from tests.loopback.faulty_registry import FaultyRegistry
 from tests.loopback.registry import running_registry
 from utils.factory.publish import Proven, publish, require_target
 from utils.host.errors import ReleaseError
@@ -52,15 +55,16 @@ def small(engine, tmp_path_factory):
 
 @pytest.fixture
 def push(engine, tmp_path):
-    """push(image_id, name, publication): what follows the proof, and the name is removed here afterwards."""
+    """push(image id or ids by platform, name, publication): what follows the proof; the name is removed afterwards."""
     tags = []
     pipeline = Pipeline(model_name="small", max_batch_size=1, layout="none", inputs=(), outputs=(), steps=())
 
-    def run(image_id, name, publication=PUSH):
-        engine.tag(image_id, name)
+    def run(images, name, publication=PUSH):
+        images = {"linux/amd64": images} if isinstance(images, str) else images
+        engine.tag(images["linux/amd64"], name)
         tags.append(name)
         context = Context(pipeline=pipeline, image=name, device="cpu", docker={}, oci_labels={})
-        proven = Proven(tree=tmp_path, context=context, image=name, images={"linux/amd64": image_id})
+        proven = Proven(tree=tmp_path, context=context, image=name, images=images)
         return publish(proven, publication, engine).reference
 
     yield run
@@ -95,7 +99,7 @@ def test_tag_keeps_its_content_unless_it_may_move(registry, engine, small, push)
     with pytest.raises(ReleaseError, match="a released tag keeps its content"):
         push(small(), name)  # another build pushed in the meantime
     assert skopeo(name)["Digest"] == digest
-    moving = Publication(push=True, move_tag=True)
+    moving = replace(PUSH, move_tag=True)
     require_target(moving, name, engine)
     second = push(small(), name, moving)
     assert skopeo(name)["Digest"] == second.partition("@")[2] != digest
@@ -119,15 +123,51 @@ def test_registry_that_is_not_there_is_found_at_once(engine, own_registry):
 
 def test_registry_that_dies_during_the_push_releases_nothing(engine, own_registry, small, push):
     """The engine tries the same layer again for about a minute; the time limit ends that."""
-    image_id = small(200_000_000)
-    killer = subprocess.Popen(["sleep", "1.5"])
-    import threading
-
-    threading.Thread(target=lambda: (killer.wait(), own_registry.stop())).start()
     name = f"{own_registry.repository}:v1"
+    threading.Timer(1.5, own_registry.stop).start()
     started = time.monotonic()
     with pytest.raises(ReleaseError, match=rf"push of {own_registry.repository}:image-[0-9a-f]{{12}} failed"):
-        push(image_id, name, Publication(push=True, push_timeout=10))
-    assert time.monotonic() - started < 40
+        push(small(200_000_000), name, replace(PUSH, push_timeout=10))
+    assert time.monotonic() - started < 60
     assert own_registry.tags() == []
     assert engine.has(name), "the proven image is kept"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("hang on blobs", r"push of .* failed \(not finished in 10 s\)"),
+        ("wrong manifest", r"as sha256:[0-9a-f]{64}, but its content has the digest sha256:"),
+        ("drop", r"push of .* failed \((?!not finished)"),
+    ],
+)
+def test_faulty_registry_releases_nothing(own_registry, small, push, fault, message):
+    with FaultyRegistry(own_registry.host) as proxy:
+        proxy.fault = fault
+        with pytest.raises(ReleaseError, match=message):
+            push(small(), f"{proxy.repository}:v1", replace(PUSH, push_timeout=10))
+    assert "v1" not in [*own_registry.tags(), *proxy.pushed()]
+
+
+def test_index_holds_each_platform_and_is_tagged_last(engine, registry, small, push, tmp_path):
+    """The image for arm64 has no program; tests/image/test_platforms.py is about those that run."""
+    (tmp_path / "content").write_text("for arm64")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY content /\n")
+    name = f"{registry.repository}:several"
+    built = engine.client.run(
+        "build", "--quiet", "--platform", "linux/arm64", "--tag", f"{name}-arm64", str(tmp_path), seconds=300
+    )
+    arm64 = built.stdout.strip()
+    assert engine.platform(arm64) == "linux/arm64", built.stderr
+    images = {"linux/amd64": small(), "linux/arm64": arm64}
+    reference = push(images, name)
+    index = skopeo(reference, "--raw")
+    assert index["mediaType"] == "application/vnd.oci.image.index.v1+json"
+    for entry, (platform, image_id) in zip(index["manifests"], images.items(), strict=True):
+        assert "/".join((entry["platform"]["os"], entry["platform"]["architecture"])) == platform
+        assert skopeo(f"{registry.repository}@{entry['digest']}", "--raw")["config"]["digest"] == image_id
+    assert skopeo(name, "--raw") == index
+    engine.client.run("rmi", f"{name}-arm64")
+    engine.client.run("rmi", name)
+    assert engine.client.run("pull", "--platform", "linux/arm64", name).returncode == 0
+    assert engine.platform(name) == "linux/arm64", "docker takes its platform from the index"

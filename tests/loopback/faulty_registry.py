@@ -50,12 +50,26 @@ class _Proxy(Answering):
         else:
             self._forward(fault if manifest else "")
 
-    do_PATCH = do_PUT = do_DELETE = Answering.do_GET
+    def do_GET(self) -> None:
+        """Docker's engine sends blobs in chunks."""
+        self.chunks = self._read_chunks() if self.headers.get("Transfer-Encoding") == "chunked" else b""
+        super().do_GET()
+
+    do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do_GET
+
+    def _read_chunks(self) -> bytes:
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return content
 
     def _forward(self, fault: str) -> None:
         upstream = http.client.HTTPConnection(self.loopback.upstream, timeout=60)
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
-        upstream.request(self.command, self.path, self.body, headers)
+        dropped = ("connection", "transfer-encoding", "content-length")
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+        upstream.request(self.command, self.path, self.chunks or self.body, headers)
         response = upstream.getresponse()
         content = response.read()
         upstream.close()
