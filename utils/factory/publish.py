@@ -79,16 +79,18 @@ def publish(proven: Proven, publication: Publication, engine: "Engine | None") -
     """Describes what was proven, and with --push releases it. Raises ReleaseError."""
     reference = str(_push(proven, publication, engine)) if publication.push and engine else None
     if proven.images:
-        _write_manifests(proven, reference or proven.image)
+        _write_manifests(proven, reference)
     return Published(reference=reference)
 
 
-def _write_manifests(proven: Proven, reference: str) -> None:
+def _write_manifests(proven: Proven, released: str | None) -> None:
+    """Manifests of the released image, for all its platforms; else of the image on the engine, which has one."""
     from utils.release.manifests import write_manifests
 
+    platforms = sorted(proven.images) if released else ()
     with stage("manifests", ReleaseError):
-        architectures = [part for platform in proven.images for part in platform.split("/")[1:2]]
-        write_manifests(proven.tree, proven.context, reference, architectures)
+        architectures = [platform.split("/")[1] for platform in platforms]
+        write_manifests(proven.tree, proven.context, released or proven.image, architectures)
 
 
 def _push(proven: Proven, publication: Publication, engine: "Engine") -> Reference:

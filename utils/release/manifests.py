@@ -93,7 +93,7 @@ def _of_build(context: Context) -> dict[str, object]:
 
 
 def _memory(tree: Path) -> Memory | None:
-    """From the peak that the boot proof measured; None if there was no proof, or the engine does not tell.
+    """From the peak that the boot proof measured, of several platforms the first one's; None if it is not known.
 
     The request is the peak, rounded up to 64 MiB. The limit is twice the peak, because the fused layout loads its
     weights twice only if both copies fit into half of the limit (docs/operations.md#memory), plus the bodies of the
