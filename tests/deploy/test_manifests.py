@@ -95,10 +95,13 @@ def test_custom_resources(tree):
     assert found == {"ServingRuntime", "InferenceService", "ScaledObject", "ServiceMonitor"}
 
 
-def test_compose_2(tree):
-    """By the schema of the Compose specification; tests/image runs Compose 1.29."""
+def test_compose(tree):
+    """By the schema of the Compose specification, which version 2 reads, and by 1.29; tests/image runs the file."""
     vendored = Path(check_jsonschema.__file__).parent / "builtin_schemas/vendor/compose-spec.json"
     jsonschema.validate(yaml.safe_load((tree / "compose.yaml").read_text()), json.loads(vendored.read_text()))
+    done = subprocess.run(["docker-compose", "-f", tree / "compose.yaml", "config"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert yaml.safe_load(done.stdout)["services"]["triton"]["image"] == REFERENCE
 
 
 def kubectl(*arguments):
