@@ -8,20 +8,23 @@ import pytest
 
 from tests.interruption.conftest import wait_for
 from tests.interruption.test_kill_matrix import EXIT_CODES, SlowHub
+from utils import ROOT
 
+PAGE = (ROOT / "docs/release.md").read_text(encoding="utf-8")
+COMMAND = next(line for line in PAGE.splitlines() if line.startswith("./make_triton_image.sh --config")).split()
 HEAD = "defaults: {tokenizer: %s, id2label: '-', tag: v1}\nbuilds:\n"
 
 
 @pytest.fixture
 def builds(checkout, tmp_path):
-    """`builds(name, model, ...)`: the command that builds these models, as name-0, name-1, ..."""
+    """`builds(name, model, ...)`: the command of docs/release.md for these models, as name-0, name-1, ..."""
 
     def command(name, *models, options=()):
         file = tmp_path / "builds.yaml"
         lines = [f"- {{model: '{model}', model_name: {name}-{number}}}\n" for number, model in enumerate(models)]
         file.write_text(HEAD % checkout.model + "".join(lines), encoding="utf-8")
-        script = str(checkout.root / "make_triton_image.sh")
-        return [script, "--config", str(file), "--no-image", "--no-verify", "--jobs", "2", *options]
+        words = [str(file) if word == "models.yaml" else word for word in COMMAND[1:]]
+        return [str(checkout.root / "make_triton_image.sh"), *words, "--no-image", "--no-verify", *options]
 
     return command
 
@@ -29,7 +32,7 @@ def builds(checkout, tmp_path):
 def test_a_list_with_a_failure(checkout, builds, tmp_path):
     bad = tmp_path / "bad"
     bad.mkdir()
-    code, out, err = checkout.run(builds("list", checkout.model, bad, checkout.model, options=["--json"]))
+    code, out, err = checkout.run(builds("list", checkout.model, bad, checkout.model))
     assert code == 3, err
     result = json.loads(out)
     assert result["failed"] == 1
@@ -42,8 +45,13 @@ def test_a_list_with_a_failure(checkout, builds, tmp_path):
     assert "[list-2:v1] render and assemble  " in err
     assert err.endswith("error: 1 of 3 builds failed: list-1:v1\n")
     assert checkout.work() == []
-    code, out, err = checkout.run(builds("list", checkout.model, options=["--dry-run"]))
-    assert (code, "\nimage: None\n" in out) == (0, True), err
+
+
+def test_a_dry_run_prints_the_plans(checkout, builds):
+    command = [word for word in builds("planned", checkout.model, options=["--dry-run"]) if word != "--json"]
+    code, out, err = checkout.run(command)
+    assert (code, "\nimage: None" in out) == (0, True), err
+    assert not (checkout.build / "planned-0").exists()
 
 
 @pytest.mark.parametrize("number", list(EXIT_CODES), ids=lambda number: number.name)
