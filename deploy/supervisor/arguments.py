@@ -35,6 +35,7 @@ DEFAULTS = {
 REPLACEABLE = {
     "trace-config": "--trace-",
     "grpc-max-response-pool-size": "--grpc-max-response-pool-size=",
+    "metrics-config": "--metrics-config=",
 }
 # Flags whose value must be the image's, and the reason or the alternative.
 PROTECTED = {

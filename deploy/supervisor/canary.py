@@ -20,6 +20,8 @@ FORMATS = {
     "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
 }  # fmt: skip
 OVERLOADED = (429, 503)
+# The id of these requests: the models do not count them (model_repository/shared/model_metrics.py).
+REQUEST_ID = "triton-factory-canary"
 
 
 class WrongAnswerError(Exception):
@@ -145,7 +147,8 @@ def _row(row: Mapping[str, Any]) -> Row:
         tensors.append({"name": name, "shape": shape, "datatype": tensor["datatype"], "parameters": size})
         raw += content
     is_half = any(tensor["datatype"] == "FP16" for tensor in row["outputs"].values())
-    head = json.dumps({"inputs": tensors, "parameters": {"binary_data_output": is_half}}).encode()
+    options = {"id": REQUEST_ID, "parameters": {"binary_data_output": is_half}}
+    head = json.dumps({**options, "inputs": tensors}).encode()
     return Row(
         model=row["model"],
         path=_path(row),

@@ -46,6 +46,11 @@ def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) ->
     ]
 
 
+def measuring(flags: frozenset[str]) -> list[str]:
+    """Quantiles of the duration of requests, in every release; Triton's histograms need 26.01 (core #464)."""
+    return ["--metrics-config=summary_latencies=true"] if "metrics-config" in flags else []
+
+
 def without(command: Sequence[str], added: Sequence[str]) -> list[str]:
     """`command` without the flags that `added` sets: Triton refuses some duplicate flags."""
     names = {flag.partition("=")[0] for flag in added}

@@ -38,6 +38,7 @@ class Launch:
         limits = self.settings
         image_flags = [
             *flags.hardening(self.known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes),
+            *(flags.measuring(self.known) if limits.model_metrics else []),
             *endpoints.flags(self.known, limits, place, gated=gated),
         ]
         return [self.program, *arguments.merge(self.user_flags, image_flags)]

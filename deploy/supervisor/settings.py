@@ -42,6 +42,7 @@ class Settings:
     metrics_address: str = EVERYWHERE
     grpc: bool = True
     grpc_tls: tls.Tls | None = None
+    model_metrics: bool = True
 
     @property
     def ports(self) -> list[int]:
@@ -76,6 +77,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         metrics_address=_choice(environment, "TRITON_METRICS_ADDRESS", ADDRESSES) if is_metrics_on else LOOPBACK,
         grpc=_choice(environment, "TRITON_GRPC", ON_OFF) == "on",
         grpc_tls=tls.read(environment),
+        model_metrics=_choice(environment, "TRITON_MODEL_METRICS", ON_OFF) == "on",
         **values,
     )
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,3 +65,11 @@ class Answering:
     def __call__(self, outputs: Sequence[np.ndarray], mask: np.ndarray) -> tuple[np.ndarray]:
         """One embedding per row."""
         return (pool(outputs[0], mask, **self.settings),)
+
+    def families(self) -> dict[str, Any]:
+        """An embedding has no metrics of its own."""
+        return {}
+
+    def observations(self, _rows: Sequence[Any]) -> dict[str, Any]:
+        """See `families`."""
+        return {}

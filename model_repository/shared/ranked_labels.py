@@ -3,8 +3,10 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from metric_families import Family, label_family, score_family
 from scoring import best
 
 
@@ -15,8 +17,17 @@ class Answering:
         """Reads id2label.json and settings.json of the version folder."""
         self.settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         id2label = json.loads((folder / "id2label.json").read_text(encoding="utf-8"))
-        self.labels = [id2label[str(index)].encode("utf-8") for index in range(len(id2label))]
+        self.texts = [id2label[str(index)] for index in range(len(id2label))]
+        self.labels = [text.encode("utf-8") for text in self.texts]
 
     def __call__(self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The K best labels of each row."""
         return best(outputs[0], self.settings["score_function"], self.labels, self.settings["top_k"])
+
+    def families(self) -> dict[str, Family]:
+        """The metrics of an answer: its best label, and the score of that."""
+        return {**label_family(self.texts), **score_family(self.settings["score_function"])}
+
+    def observations(self, rows: Sequence[Sequence[np.ndarray]]) -> dict[str, Sequence[Any]]:
+        """The values of `families` in answers, each (labels [K], scores [K])."""
+        return {"labels": [labels[0] for labels, _ in rows], "scores": [float(scores[0]) for _, scores in rows]}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from metric_families import Family, score_family
 from scoring import SCORE_FUNCTIONS
 
 
@@ -14,8 +15,17 @@ class Answering:
     def __init__(self, folder: Path) -> None:
         """Reads settings.json of the version folder: {"activation": a name of SCORE_FUNCTIONS}."""
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-        self.activation = SCORE_FUNCTIONS[settings["activation"]]
+        self.name: str = settings["activation"]
+        self.activation = SCORE_FUNCTIONS[self.name]
 
     def __call__(self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None) -> tuple[np.ndarray]:
         """One score per row."""
         return (self.activation(outputs[0].astype(np.float32)),)
+
+    def families(self) -> dict[str, Family]:
+        """The metrics of an answer: its score."""
+        return score_family(self.name)
+
+    def observations(self, rows: Sequence[Sequence[np.ndarray]]) -> dict[str, Sequence[float]]:
+        """The values of `families` in answers, each a tuple of the score [1]."""
+        return {"scores": [float(score[0]) for (score,) in rows]}

@@ -65,6 +65,12 @@ def entities(
     return [group for group in groups if group["entity_group"] != IGNORED]
 
 
+def entity_labels(labels: Sequence[str], aggregation: str) -> list[str]:
+    """The labels that entities can have, in the order of `labels`."""
+    named = labels if aggregation == "none" else dict.fromkeys(_group_label(label) for label in labels)
+    return [label for label in named if label != IGNORED]
+
+
 def _words(tokens: Sequence[Token]) -> list[list[Token]]:
     """Lists of tokens, one per word."""
     words: list[list[Token]] = []
@@ -98,7 +104,11 @@ def _type(unit: Token) -> str:
 
 def _group(units: Sequence[Token], join: Join) -> Token:
     score = np.mean([unit["score"] for unit in units])
-    return {"entity_group": units[0]["label"].split("-", 1)[-1], "score": score, **_joined(units, join)}
+    return {"entity_group": _group_label(units[0]["label"]), "score": score, **_joined(units, join)}
+
+
+def _group_label(label: str) -> str:
+    return label.split("-", 1)[-1]
 
 
 def _joined(units: Sequence[Token], join: Join) -> Token:

@@ -89,8 +89,42 @@ MODELS = {}
 
 
 class Request:
-    def __init__(self, **inputs):
+    def __init__(self, id="", **inputs):
         self.inputs = {name: Tensor(name, array) for name, array in inputs.items()}
+        self._id = id
+
+    def request_id(self):
+        return self._id
+
+
+class Metric:
+    """A series in `SERIES`. Like the real one, a counter never decreases."""
+
+    def __init__(self, family, labels):
+        self.family, self.key = family, (family.name, *sorted(labels.items()))
+        SERIES.setdefault(self.key, 0.0)
+
+    def increment(self, value):
+        assert value >= 0 or self.family.kind == MetricFamily.GAUGE
+        SERIES[self.key] += value
+
+    def set(self, value):
+        assert self.family.kind == MetricFamily.GAUGE
+        SERIES[self.key] = value
+
+
+class MetricFamily:
+    COUNTER, GAUGE = "counter", "gauge"
+
+    def __init__(self, name, description, kind):
+        assert description
+        self.name, self.kind = name, kind
+
+    def Metric(self, labels):
+        return Metric(self, labels)
+
+
+SERIES = {}
 
 
 @pytest.fixture
@@ -103,10 +137,12 @@ def pb_utils(monkeypatch):
     fake.InferenceRequest, fake.TritonModelException = InferenceRequest, TritonModelException
     fake.get_output_tensor_by_name = lambda response, name: Tensor(name, response.outputs[name])
     fake.PreferredMemory, fake.TRITONSERVER_MEMORY_CPU = (lambda kind, number: (kind, number)), 0
+    fake.MetricFamily, fake.series = MetricFamily, SERIES
     fake.models = MODELS
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
     yield fake
     MODELS.clear()
+    SERIES.clear()
 
 
 @pytest.fixture
@@ -115,6 +151,8 @@ def load_component(pb_utils, monkeypatch, tmp_path):
 
     Its code is loaded from model_repository/, its files lie in a repository of their own, as after assembly.
     """
+
+    models = []
 
     def load(name, inputs, outputs, files, dims=()):
         code = COMPONENTS_ROOT / name / "1"
@@ -140,6 +178,7 @@ def load_component(pb_utils, monkeypatch, tmp_path):
             for side, tensors in (("input", inputs), ("output", outputs))
         }
         model = module.TritonPythonModel()
+        models.append(model)
         model.initialize(
             {
                 "model_config": json.dumps(config),
@@ -152,7 +191,10 @@ def load_component(pb_utils, monkeypatch, tmp_path):
             monkeypatch.delitem(sys.modules, shared, raising=False)
         return model
 
-    return load
+    yield load
+    for model in models:
+        if hasattr(model, "finalize"):
+            model.finalize()
 
 
 @pytest.fixture
@@ -203,6 +245,6 @@ def shared(pb_utils, monkeypatch):
             return getattr(self, name)
 
     # Shared modules import one another by their plain names, as side by side in a version folder.
-    for name in ("step_responses", "tokenization", "scoring"):
+    for name in ("step_responses", "tokenization", "scoring", "metric_families", "model_metrics"):
         monkeypatch.setitem(sys.modules, name, load_shared(name))
     return Shared()

@@ -53,6 +53,19 @@ def test_flags_and_settings_become_one_command(program, capsys):
     assert "supervisor: these flags are used as settings: --http-port=80 (TRITON_HTTP_PORT)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "environment", "flags"),
+    [
+        ([], {}, ["--metrics-config=summary_latencies=true"]),
+        ([], {"TRITON_MODEL_METRICS": "off"}, []),
+        (["--metrics-config=counter_latencies=false"], {}, ["--metrics-config=counter_latencies=false"]),
+    ],
+)
+def test_the_duration_of_requests_is_measured_unless_it_is_configured(program, words, environment, flags):
+    read = launch.read(program(f"{HELP}  --metrics-config <string>=<string>\n"), words, environment)
+    assert [each for each in read.command(None, gated=False) if each.startswith("--metrics-config")] == flags
+
+
 def test_a_contradiction_is_found_before_the_start(program):
     read = launch.read(program(HELP), ["--strict-readiness=false"], {})
     with pytest.raises(SettingError, match="--strict-readiness=false is refused"):

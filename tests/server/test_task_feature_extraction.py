@@ -12,6 +12,7 @@ import tritonclient.grpc
 import tritonclient.http
 
 from tests import tiny_models
+from tests.server.published import Increase
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
@@ -118,6 +119,15 @@ def ask(client, address, name, texts, shape=None):
     tensor.set_data_from_numpy(np.array(texts, dtype=object).reshape(shape or (-1, 1)))
     with client.InferenceServerClient(address) as server:
         return server.infer(name, [tensor]).as_numpy("embedding")
+
+
+def test_the_metrics_count_texts(served, serve_repository):
+    address, name, *_ = served
+    increase = Increase(serve_repository(BUILD / name / "v1/model_repository").metrics, name)
+    ask(tritonclient.http, address.http, name, [text.encode() for text in TEXTS])
+    increase.wait_for(text_tokens_count=len(TEXTS), text_tokens_bucket={"128": len(TEXTS)}, batch_rows_count=1)
+    assert increase.by_label("truncated_texts_total") >= 1
+    assert not increase.by_label("best_score_bucket", "le")
 
 
 def test_every_text_has_the_embedding_that_torch_gives(served):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from examples.ocr import reading
 from tests import trained_ocr
+from tests.server.published import Increase
 from tests.server.task_requests import build, post
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -97,6 +98,12 @@ def test_the_answers_are_those_of_the_graphs_without_a_server(models, address, p
         np.testing.assert_allclose(scores, [word.score for word in expected], atol=1e-4)
         total += len(words)
     assert total > 20
+
+
+def test_the_metrics_count_images_and_words(models, address, serve_repository):
+    increase = Increase(serve_repository(BUILD / NAME / "v1/model_repository").metrics, NAME)
+    answers = [ask("grpc", address, file.read_bytes()) for file in samples(models, 3)]
+    increase.wait_for(images_total=3, image_words_count=3, image_words_sum=sum(len(words) for words, *_ in answers))
 
 
 def test_words_that_were_never_trained_on_are_read_where_they_stand(models, address):

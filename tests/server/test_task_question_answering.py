@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.server.published import Increase
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -77,6 +78,20 @@ def test_answers_as_the_pipeline(served):
         check(rows[:1], ask("http", address, name, inputs(rows[:1])), answers[:1])
     dtypes = {key: value.dtype for key, value in ask("grpc", address, name, inputs(ROWS[:1])).items()}
     assert dtypes == {"answer": np.object_, "score": np.float32, "start": np.int64, "end": np.int64}
+
+
+def test_the_metrics_count_parts_and_scores(served, serve_repository):
+    address, name, _ = served
+    increase = Increase(serve_repository(BUILD / name / "v1/model_repository").metrics, name)
+    rows = [ROWS[0], (QUESTIONS[0], LONG)]
+    scores = ask("grpc", address, name, inputs(rows))["score"][:, 0]
+    increase.wait_for(
+        best_score_count=2,
+        best_score_bucket={"0.1": sum(scores <= 0.1), "+Inf": 2},
+        execution_seconds_count=1,
+    )
+    assert increase.by_label("text_tokens_count") > 2, "the long context has several parts"
+    assert increase.by_label("graph_tokens_total", "kind")["text"] == increase.by_label("text_tokens_sum")
 
 
 @pytest.mark.parametrize("tokens", [32, 48])

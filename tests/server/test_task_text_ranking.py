@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.server.published import Increase
 from tests.server.task_requests import ask, build, original, post
 from tests.server.test_task_text_pair_classification import PAIRS, inputs
 from utils.host.build_tree import BUILD
@@ -54,6 +55,18 @@ def test_answers_as_the_pipeline(served):
         assert list(answer) == ["scores"]
         np.testing.assert_allclose(answer["scores"], right, atol=1e-4)
         np.testing.assert_allclose(ask("http", address, name, inputs(pairs[:1]))["scores"], right[:1], atol=1e-4)
+
+
+def test_the_metrics_count_pairs_and_scores(served, serve_repository):
+    address, name, _ = served
+    increase = Increase(serve_repository(BUILD / name / "v1/model_repository").metrics, name)
+    scores = ask("grpc", address, name, inputs(PAIRS[:4]))["scores"][:, 0]
+    bounds = ("0", "0.5", "1") if name.endswith("own") else ("0.5", "1")
+    increase.wait_for(
+        text_tokens_count=4,
+        best_score_count=4,
+        best_score_bucket={bound: sum(scores <= float(bound)) for bound in bounds},
+    )
 
 
 def test_bad_requests_are_refused(served):

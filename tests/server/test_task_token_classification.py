@@ -1,5 +1,6 @@
 """token-classification: built by one command, served by the real Triton, equal to transformers' own pipeline."""
 
+import collections
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.server.published import Increase
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -68,6 +70,16 @@ def test_an_empty_text_has_no_entities(served):
     status, body = post(address, name, {"text_input": ([1, 1], [""])})
     assert status == 200
     assert body["outputs"] == [{"name": "entities", "datatype": "BYTES", "shape": [1, 1], "data": ["[]"]}]
+
+
+def test_the_metrics_count_entities(served, serve_repository):
+    address, name, pipeline = served
+    increase = Increase(serve_repository(BUILD / name / "v1/model_repository").metrics, name)
+    found = [entity for text in TEXTS[:4] for entity in pipeline(text)]
+    ask("http", address, name, {"text_input": [[text] for text in TEXTS[:4]]})
+    labels = collections.Counter(entity.get("entity") or entity["entity_group"] for entity in found)
+    assert labels
+    increase.wait_for(text_tokens_count=4, best_score_count=len(found), predictions_total=dict(labels))
 
 
 def test_bad_requests_are_refused(served):

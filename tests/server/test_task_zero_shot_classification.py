@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.server.published import Increase, scrape
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -95,6 +96,21 @@ def test_each_row_has_labels_of_its_own(served):
     )
     for row, each in enumerate(rows):
         check(answer, row, pipeline(*each))
+
+
+def test_the_metrics_count_texts_with_labels_and_best_scores(served, serve_repository):
+    """The labels are the clients' texts: they are in no metric."""
+    address, name, _ = served
+    metrics = serve_repository(BUILD / name / "v1/model_repository").metrics
+    increase = Increase(metrics, name)
+    scores = ask("http", address, name, {"text_input": [TEXTS[:1]], "candidate_labels": [LABELS[0]]})["scores"]
+    increase.wait_for(
+        text_tokens_count=3,
+        truncated_texts_total=0,
+        best_score_count=1,
+        best_score_bucket={"0.4": int(scores[0, 0] <= 0.4), "1": 1},
+    )
+    assert not [key for key in scrape(metrics) if "sports" in str(key)]
 
 
 BAD = {

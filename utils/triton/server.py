@@ -62,6 +62,7 @@ def serve(
             place = _place(host, ports["http"], rules) if limits.is_guarded else None
             added = [
                 *hardening,
+                *(flags.measuring(known) if limits.model_metrics else []),
                 *(place.triton_flags if place else []),
             ]
             command = [*flags.without(_command(models, triton, host, ports), added), *added]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from metric_families import image_families
+from model_metrics import ModelMetrics, is_counted
 from picture import as_grey, as_input, read
 from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors
 
@@ -21,6 +23,11 @@ class TritonPythonModel:
         self.settings = read_settings(args)
         (self.image,) = tensors(args, "input")
         self.images, self.picture = tensors(args, "output")
+        self.metrics = ModelMetrics(args, image_families())
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
@@ -35,4 +42,6 @@ class TritonPythonModel:
         except ValueError as error:
             raise InvalidInputError(f"input '{self.image}': {error}") from error
         images = as_input(image, self.settings["longest_side"], self.settings["means"])
+        if is_counted(request):
+            self.metrics.count(images=[1])
         return {self.images: images, self.picture: as_grey(image)[:, :, None]}

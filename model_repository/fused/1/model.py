@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from metric_families import seconds_family, text_families
+from model_metrics import ModelMetrics, is_counted, lengths_of
 from step_responses import (
     InvalidInputError,
     InvalidResultError,
@@ -35,14 +38,34 @@ class TritonPythonModel:
         self.answering = import_module(self.settings["answering"]).Answering(folder)
         self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))
         self.session.warm([self._feed([each]) for each in self._warm_up()])
+        self.metrics = ModelMetrics(args, {**text_families(), **seconds_family(), **self.answering.families()})
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Runs the rows of all requests together, grouped by length. An invalid request does not fail the others."""
         if is_overloaded():
             return refuse(requests)
+        started = perf_counter()
         encoded = [attempt(self._encodings, request) for request in requests]
+        lengths = [lengths_of(rows) for rows in encoded]
         answers = iter(self._answers([row for rows in encoded if isinstance(rows, list) for row in rows]))
-        return respond(encoded, lambda rows: self._response([next(answers) for _ in rows]))
+        answered = [[next(answers) for _ in rows] if isinstance(rows, list) else rows for rows in encoded]
+        responses = respond(answered, self._response)
+        self.metrics.count_texts(requests, encoded, lengths)
+        self._count_answers(requests, answered, perf_counter() - started)
+        return responses
+
+    def _count_answers(
+        self, requests: Sequence[pb_utils.InferenceRequest], answered: Sequence[Any], seconds: float
+    ) -> None:
+        pairs = zip(requests, answered, strict=True)
+        kept = [rows for request, rows in pairs if isinstance(rows, list) and is_counted(request)]
+        if self.metrics.is_on and kept:
+            rows = [row for rows in kept for row in rows if not isinstance(row, Exception)]
+            self.metrics.count(seconds=[seconds], **self.answering.observations(rows))
 
     def _encodings(self, request: pb_utils.InferenceRequest) -> list[Encoding]:
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]

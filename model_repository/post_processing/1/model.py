@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from model_metrics import ModelMetrics, is_counted
 from ranked_labels import Answering
 from step_responses import InvalidResultError, respond, tensors, version_folder
 
@@ -18,6 +19,11 @@ class TritonPythonModel:
         self.answering = Answering(version_folder(args))
         (self.logits,) = tensors(args, "input")
         self.outputs = list(tensors(args, "output"))
+        self.metrics = ModelMetrics(args, self.answering.families())
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
@@ -27,4 +33,7 @@ class TritonPythonModel:
         logits = pb_utils.get_input_tensor_by_name(request, self.logits).as_numpy()
         if not np.isfinite(logits).all():
             raise InvalidResultError("the model's logits are not finite for this input: no label can be given")
-        return dict(zip(self.outputs, self.answering([logits]), strict=True))
+        answers = self.answering([logits])
+        if self.metrics.is_on and is_counted(request):
+            self.metrics.count(**self.answering.observations(list(zip(*answers, strict=True))))
+        return dict(zip(self.outputs, answers, strict=True))

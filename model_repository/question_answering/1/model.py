@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from answer_spans import best_answer, spans
 from graph_call import GraphCall
+from metric_families import score_family, seconds_family, text_families
+from model_metrics import ModelMetrics, is_counted, lengths_of
 from step_responses import (
     InvalidInputError,
     InvalidResultError,
@@ -32,6 +35,13 @@ class TritonPythonModel:
         self.graph = GraphCall(self.settings["graph"])
         self.inputs = list(tensors(args, "input"))
         self.outputs = tensors(args, "output")
+        families = {**text_families(), **seconds_family(), **score_family()}
+        del families["truncated"]  # a long context is split instead
+        self.metrics = ModelMetrics(args, families)
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
@@ -47,12 +57,17 @@ class TritonPythonModel:
             rows = [spans(self.tokenizer, *pair, self.settings, row, self.inputs) for row, pair in pairs]
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
-        logits = iter(self.graph([span for row in rows for span in row]))
+        encodings = [span for row in rows for span in row]
+        started, lengths = perf_counter(), lengths_of(encodings)
+        logits = iter(self.graph(encodings))
         answers = []
         for context, row in zip(contexts, rows, strict=True):
             scored = [(span, *next(logits).values()) for span in row]
             if not all(np.isfinite(each).all() for _, *pair in scored for each in pair):
                 raise InvalidResultError("the model's logits are not finite for this input: there is no answer")
             answers.append(best_answer(context, scored, self.settings))
+        if is_counted(request):
+            self.metrics.count_texts([request], [encodings], [lengths])
+            self.metrics.count(seconds=[perf_counter() - started], scores=[score for _, score, *_ in answers])
         results = zip(self.outputs.items(), zip(*answers, strict=True), strict=True)
         return {name: np.array(column, dtype=dtype).reshape(-1, 1) for (name, dtype), column in results}

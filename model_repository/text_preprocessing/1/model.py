@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import triton_python_backend_utils as pb_utils
-from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors, version_folder
+from metric_families import text_families
+from model_metrics import ModelMetrics, lengths_of
+from step_responses import (
+    InvalidInputError,
+    attempt,
+    is_overloaded,
+    read_settings,
+    refuse,
+    respond,
+    tensors,
+    version_folder,
+)
 from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
+from tokenizers import Encoding
 
 
 class TritonPythonModel:
@@ -20,17 +31,26 @@ class TritonPythonModel:
         self.padding, self.keeps_empty_pair = settings["padding"], settings.get("keeps_empty_pair", False)
         self.inputs = list(tensors(args, "input"))
         self.dtypes = tensors(args, "output")
+        self.metrics = ModelMetrics(args, text_families())
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Pads each request to its longest text, or to a bucket if the graph's step merges requests."""
         if is_overloaded():
             return refuse(requests)
-        return respond(requests, self._answer)
+        encoded = [attempt(self._encodings, request) for request in requests]
+        lengths = [lengths_of(rows) for rows in encoded]
+        responses = respond(encoded, lambda rows: arrays(rows, self.dtypes, self.padding))
+        self.metrics.count_texts(requests, encoded, lengths)
+        return responses
 
-    def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
+    def _encodings(self, request: pb_utils.InferenceRequest) -> list[Encoding]:
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
             rows = joined([decode_rows(values, name) for values, name in columns], self.keeps_empty_pair)
-            return arrays(tokenize(self.tokenizer, rows, self.inputs[0]), self.dtypes, self.padding)
+            return tokenize(self.tokenizer, rows, self.inputs[0])
         except ValueError as error:
             raise InvalidInputError(str(error)) from error

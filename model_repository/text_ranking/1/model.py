@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from metric_families import score_family
+from model_metrics import ModelMetrics, is_counted
 from scoring import SCORE_FUNCTIONS
 from step_responses import InvalidResultError, read_settings, respond, tensors
 
@@ -15,8 +17,14 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Reads the activation."""
-        self.activation = SCORE_FUNCTIONS[read_settings(args)["activation"]]
+        name = read_settings(args)["activation"]
+        self.activation = SCORE_FUNCTIONS[name]
         (self.logits,), (self.scores,) = tensors(args, "input"), tensors(args, "output")
+        self.metrics = ModelMetrics(args, score_family(name))
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
@@ -26,4 +34,7 @@ class TritonPythonModel:
         logits = pb_utils.get_input_tensor_by_name(request, self.logits).as_numpy()
         if not np.isfinite(logits).all():
             raise InvalidResultError("the model's logits are not finite for this input: there is no score")
-        return {self.scores: self.activation(logits.astype(np.float32))}
+        scores = self.activation(logits.astype(np.float32))
+        if is_counted(request):
+            self.metrics.count(scores=scores[:, 0].tolist())
+        return {self.scores: scores}

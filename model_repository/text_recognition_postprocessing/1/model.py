@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from ctc import decode
+from metric_families import word_families
+from model_metrics import ModelMetrics, is_counted
 from step_responses import InvalidResultError, respond, tensors, version_folder
 
 
@@ -20,6 +22,11 @@ class TritonPythonModel:
         self.alphabet = [alphabet[str(index)] for index in range(len(alphabet))]
         self.logits, self.boxes = tensors(args, "input")
         (self.words,) = tensors(args, "output")
+        self.metrics = ModelMetrics(args, word_families())
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
@@ -37,4 +44,6 @@ class TritonPythonModel:
                 f"of {len(self.alphabet)}; the shape must be [boxes, frames, symbols]"
             )
         words = decode(logits[: len(boxes)], self.alphabet)
+        if is_counted(request):
+            self.metrics.count(words=[len(words)])
         return {self.words: np.array([word.encode("utf-8") for word in words], dtype=np.object_)}

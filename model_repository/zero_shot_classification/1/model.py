@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from entailment_scores import best_first, decode_labels, encode, truncate_texts
 from graph_call import GraphCall
+from metric_families import score_family, seconds_family, text_families
+from model_metrics import ModelMetrics, is_counted, lengths_of
 from step_responses import (
     InvalidInputError,
     InvalidResultError,
@@ -33,6 +36,11 @@ class TritonPythonModel:
         self.graph = GraphCall(self.settings["graph"])
         self.inputs = list(tensors(args, "input"))
         self.outputs = list(tensors(args, "output"))
+        self.metrics = ModelMetrics(args, {**text_families(), **seconds_family(), **score_family()})
+
+    def finalize(self) -> None:
+        """Ends the publication of metrics."""
+        self.metrics.close()
 
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
@@ -49,11 +57,16 @@ class TritonPythonModel:
             pairs = [encode(self.tokenizer, *pair, template, row, self.inputs) for row, pair in rows]
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
-        answers = self.graph([encoding for row in pairs for encoding in row])
+        encodings = [encoding for row in pairs for encoding in row]
+        started, lengths = perf_counter(), lengths_of(encodings)
+        answers = self.graph(encodings)
         logits = np.stack([next(iter(answer.values())) for answer in answers]).reshape(len(texts), len(labels[0]), -1)
         if not np.isfinite(logits).all():
             raise InvalidResultError("the model's logits are not finite for this input: no label can be given")
         ranked = [best_first(*each, self.settings) for each in zip(labels, logits, strict=True)]
         predicts, scores = zip(*ranked, strict=True)
+        if is_counted(request):
+            self.metrics.count_texts([request], [encodings], [lengths])
+            self.metrics.count(seconds=[perf_counter() - started], scores=[float(each[0]) for each in scores])
         columns = (np.array(predicts, dtype=np.object_), np.array(scores, dtype=np.float32))
         return dict(zip(self.outputs, columns, strict=True))

@@ -1,0 +1,1 @@
+../../shared/metric_families.py

@@ -1,0 +1,56 @@
+"""The metrics of a running server, as a scrape reads them."""
+
+import re
+import time
+import urllib.request
+
+SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+LABEL = re.compile(r'(\w+)="((?:\\.|[^"\\])*)",?')
+ESCAPED = {r"\n": "\n", r"\"": '"', r"\\": "\\"}
+PREFIX = "triton_factory_"
+
+
+def scrape(address):
+    """{(name, frozenset of (label, value)): number} of a metrics port's address."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as response:
+        lines = response.read().decode("utf-8").splitlines()
+    matches = [SERIES.match(line) for line in lines if not line.startswith("#")]
+    return {(match[1], frozenset(_labels(match[2] or "").items())): float(match[3]) for match in matches if match}
+
+
+def _labels(text):
+    return {name: re.sub(r"\\.", lambda escape: ESCAPED[escape[0]], value) for name, value in LABEL.findall(text)}
+
+
+class Increase:
+    """What the series of one model gained since this object was made, by their names without PREFIX."""
+
+    def __init__(self, address, model):
+        self.address, self.model = address, model
+        self._before = scrape(address)
+
+    def by_label(self, name, label=None):
+        """{value of `label`: increase}, or the increase of the only series."""
+        found = {}
+        for (family, labels), value in scrape(self.address).items():
+            own = dict(labels)
+            if family == PREFIX + name and own["model"] == self.model:
+                found[own.get(label)] = value - self._before.get((family, labels), 0)
+        return found if label else found.get(None)
+
+    def wait_for(self, **expected):
+        """Waits until the series have these increases: they are published once a second. A dict is by label."""
+        deadline = time.monotonic() + 15
+        while True:
+            found = {name: self._like(name, wanted) for name, wanted in expected.items()}
+            if found == expected or time.monotonic() > deadline:
+                assert found == expected
+                return
+            time.sleep(0.1)
+
+    def _like(self, name, wanted):
+        if not isinstance(wanted, dict):
+            return self.by_label(name)
+        label = {"graph_tokens_total": "kind", "predictions_total": "label"}.get(name, "le")
+        found = self.by_label(name, label)
+        return {each: found.get(each) for each in wanted}
