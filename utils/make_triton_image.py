@@ -16,6 +16,7 @@ from utils.convert.types import ServedGraph
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
 from utils.factory.many import Planned, build_all, plan, report, require_all, table
+from utils.factory.observed import write_observed
 from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
 from utils.factory.publish import require_key, require_target
 from utils.factory.report import as_text, describe, oci_labels, result_line
@@ -168,7 +169,7 @@ def _write_tree(
     plans: Sequence[dict[str, str]],
     folder: Path,
 ) -> Context:
-    """context.json, golden.json and the model repository."""
+    """context.json, golden.json, the model repository, and what observes it."""
     from utils.repository.assemble import assemble
 
     known, settings, names = origin.known, origin.settings, spec.serving.names
@@ -187,6 +188,7 @@ def _write_tree(
     write_context(context, folder)
     golden = golden_answers(spec.source.task, names, settings, known.label_texts, served, pipeline)
     versions.write_golden(golden, pipeline, folder)
+    write_observed(pipeline, golden, folder)
     assemble(pipeline, folder / "model_repository")
     return context
 

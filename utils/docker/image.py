@@ -63,7 +63,14 @@ def build_and_prove(
 
 
 def build_and_prove_each(
-    tree: Path, *, engine: Engine, no_cache: bool, verify: bool, reference: str = "", cache_options: Sequence[str] = ()
+    tree: Path,
+    *,
+    engine: Engine,
+    no_cache: bool,
+    verify: bool,
+    prove: Prove | None = None,
+    reference: str = "",
+    cache_options: Sequence[str] = (),
 ) -> dict[str, str]:
     """The proven images' ids by platform ("linux/amd64"); one, unless context.json has further platforms.
 
@@ -86,6 +93,7 @@ def build_and_prove_each(
             engine=engine,
             no_cache=no_cache,
             verify=verify,
+            prove=prove,
             context=replace(context, image=image, docker=plan),
             cache_options=cache_options,
         )

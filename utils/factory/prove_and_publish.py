@@ -3,7 +3,7 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from utils.proof.golden import json_request
 from utils.proof.golden_file import read_golden
 from utils.repository.context import GOLDEN_FILE, Context
 from utils.targets.runtimes import RUNTIMES
+from utils.triton.address import ServerAddress
 
 # A longer request (an image, an array of tokens) does not suit a command line.
 LONGEST_REQUEST = 400
@@ -75,7 +76,7 @@ def _prove_repository(spec: BuildSpec, context: Context, tree: BuildTree) -> Non
         warn(f"{error}; the model repository is complete, but `docker build` on this tree will fail without its wheels")
     if not spec.output.no_verify:
         with stage("boot proof", BootProofError):
-            prove_locally(context, tree.folder)
+            prove_locally(context, tree.folder, _proof(spec, context, tree.folder))
 
 
 def _write_docker_context(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
@@ -94,16 +95,33 @@ def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: Bui
         verify=not spec.output.no_verify,
         reference=context.image,
         cache_options=spec.output.publication.cache_options(engine.client.builder),
+        prove=_proof(spec, context, tree.folder),
     )
 
 
-def prove_locally(context: Context, folder: Path) -> None:
-    """The proof without Docker, on the Triton from PyPI. Raises BootProofError."""
+def _proof(spec: BuildSpec, context: Context, folder: Path) -> Callable[[ServerAddress], str]:
+    """Compares a server's answers with the golden ones, and takes the baseline of drift from it."""
+    from utils.factory.observed import evaluate
     from utils.proof.verify import prove
+
+    def proven(address: ServerAddress) -> str:
+        said = prove(address, folder / GOLDEN_FILE, context.pipeline)
+        evaluate(spec, context, folder, address)
+        return said
+
+    return proven
+
+
+def prove_locally(context: Context, folder: Path, prove: Callable[[ServerAddress], str] | None = None) -> None:
+    """The proof without Docker, on the Triton from PyPI; `prove`: by default the golden requests.
+
+    Raises BootProofError.
+    """
+    from utils.proof import verify
     from utils.triton.server import serve
 
     with serve(folder / "model_repository", log=folder / "server.log") as server:
-        note(prove(server.address, folder / GOLDEN_FILE, context.pipeline))
+        note(prove(server.address) if prove else verify.prove(server.address, folder / GOLDEN_FILE, context.pipeline))
 
 
 def _place(tree: BuildTree, destination: Path) -> Path:

@@ -155,7 +155,7 @@ def _add_speed(options: Any) -> None:
         "--min-agreement", metavar="SHARE", help="minimum agreement of a reduced precision with PyTorch (default: 0.99)"
     )
     options.add_argument(
-        "--eval-file", metavar="FILE", help="labelled texts to measure the agreement on: .tsv, .csv or .jsonl"
+        "--eval-file", metavar="FILE", help="labelled texts: agreement, baseline of drift; .tsv, .csv or .jsonl"
     )
     for knob in KNOBS.values():
         options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)

@@ -6,7 +6,7 @@ from pathlib import Path
 from utils.convert.task import ModelTask, Task
 from utils.host.errors import UsageError
 from utils.targets.engines import ENGINES, Engine
-from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, OPTIONS, PRECISIONS, Reduction
+from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, PRECISIONS, Reduction
 
 
 def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_name: str, engine: Engine) -> Reduction:
@@ -29,30 +29,30 @@ def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_na
             f"--precision {name} is not for --engine {engine.name}, which computes in {', '.join(engine.precisions)}; "
             f"choose one of these, or --engine {' or '.join(having)}"
         )
+    eval_file = Path(texts["eval_file"]).expanduser() if "eval_file" in texts else None
+    _check_task(task, name, has_eval_file=eval_file is not None)
     if name == DEFAULT_PRECISION:
-        needless = [option for option in OPTIONS[1:] if option in texts]
-        if needless:
+        if "min_agreement" in texts:
             raise UsageError(
-                f"--{needless[0].replace('_', '-')} applies to a reduced precision, and {name} is the default; "
-                "add --precision, or leave it out"
+                f"--min-agreement applies to a reduced precision, and {name} is the default; add --precision, or "
+                "leave it out"
             )
-        return Reduction(precision=row)
-    _check_task(task, name, has_eval_file="eval_file" in texts)
+        return Reduction(precision=row, eval_file=eval_file)
     return Reduction(
         precision=row,
         min_agreement=_share(texts.get("min_agreement", str(MIN_AGREEMENT))),
-        eval_file=Path(texts["eval_file"]).expanduser() if "eval_file" in texts else None,
+        eval_file=eval_file,
     )
 
 
 def _check_task(task: Task, name: str, *, has_eval_file: bool) -> None:
     guard = task.guard if isinstance(task, ModelTask) else None
-    if guard is None:
+    if guard is None and name != DEFAULT_PRECISION:
         raise UsageError(
             f"--precision {name} is not for --task {task.name}, because the task has no measure of agreement; "
             f"build it with {DEFAULT_PRECISION}"
         )
-    if has_eval_file and not guard.labelled:
+    if has_eval_file and not (guard and guard.labelled):
         raise UsageError(f"--eval-file holds a label for each text, and --task {task.name} gives none; leave it out")
 
 

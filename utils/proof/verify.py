@@ -52,6 +52,11 @@ def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> str:
     return f"{len(golden.rows)} golden requests over HTTP and gRPC: answers equal, largest difference {largest:.1e}"
 
 
+def ask(address: ServerAddress, rows: Sequence[GoldenRow]) -> list[dict[str, TensorValue]]:
+    """The server's answers to rows of one model, sent as one batch; BootProofError if there are none."""
+    return _answers(lambda model, inputs: _infer_grpc(address.grpc, model, inputs), rows, "gRPC")
+
+
 def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[GoldenRow, ...]]:
     """Each row alone, then batches of rows with one model and equal shapes, as large as allowed."""
     groups: dict[object, list[GoldenRow]] = {}

@@ -1,6 +1,7 @@
 """Stage 6, first half: renders `.template` files to config.pbtxt."""
 
 import json
+import re
 from pathlib import Path
 
 import jinja2
@@ -40,10 +41,17 @@ def render(root: Path, *templates: str, **values: object) -> str:
         loader=jinja2.FileSystemLoader(root),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # pbtxt and YAML, not HTML: the filters pbtxt and tojson quote texts
+        autoescape=False,  # pbtxt and YAML, not HTML: the filters pbtxt, tojson and quoted quote texts
     )
+    environment.filters["quoted"] = quoted
     environment.filters["pbtxt"] = lambda text: json.dumps(text, ensure_ascii=False)
     try:
         return environment.select_template(templates).render(generated=GENERATED, **values).lstrip()
     except jinja2.TemplateError as error:
         raise RenderError(f"template {templates[0]} cannot be rendered: {error}; correct it or its context") from error
+
+
+def quoted(value: object) -> str:
+    """`value` as JSON that YAML reads, too: it allows no control characters, and no escaped halves of a character."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda found: f"\\u{ord(found[0]):04x}", text)

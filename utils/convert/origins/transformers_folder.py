@@ -15,6 +15,7 @@ from utils.host.exceptions import showing_references
 from utils.host.progress import note
 from utils.repository.pipeline import Graph
 from utils.sources.fetch import Metadata, fetch_metadata, fetch_model
+from utils.targets.precisions import DEFAULT_PRECISION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +65,10 @@ class TransformersFolder:
 
     @property
     def _may_be_kept(self) -> bool:
-        """The accuracy on an --eval-file is measured and printed by each build."""
-        return self.request.use_cache and self.request.target.reduction.eval_file is None
+        """Each build measures and prints what a reduced precision makes of an --eval-file."""
+        reduction = self.request.target.reduction
+        is_measured = reduction.eval_file is not None and reduction.precision.name != DEFAULT_PRECISION
+        return self.request.use_cache and not is_measured
 
     def _kept(self, destination: Path) -> Conversion | None:
         content = cache.take(self._key, destination, checked=self._checked) if self._may_be_kept else None
