@@ -6,6 +6,9 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 from utils.triton.ports import choose_ports
 
@@ -13,28 +16,31 @@ from utils.triton.ports import choose_ports
 class Prometheus:
     """Its HTTP API. Addresses are 127.0.0.1:PORT."""
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         self.address = address
 
-    def get(self, path, **parameters):
+    def get(self, path: str, **parameters: str) -> Any:
+        """The data of an answer."""
         query = urllib.parse.urlencode(parameters)
         with urllib.request.urlopen(f"http://{self.address}/api/v1/{path}?{query}", timeout=10) as response:
             return json.load(response)["data"]
 
-    def query(self, expression):
+    def query(self, expression: str) -> dict[tuple[tuple[str, str], ...], float]:
         """The series of an instant query: {labels: value}."""
         found = self.get("query", query=expression)["result"]
         return {tuple(sorted(each["metric"].items())): float(each["value"][1]) for each in found}
 
-    def targets(self):
+    def targets(self) -> list[str]:
+        """up, down or unknown, for each."""
         return [target["health"] for target in self.get("targets")["activeTargets"]]
 
-    def firing(self):
+    def firing(self) -> set[str]:
+        """The names of the alerts that fire."""
         return {each["labels"]["alertname"] for each in self.get("alerts")["alerts"] if each["state"] == "firing"}
 
 
 @contextlib.contextmanager
-def running(config, folder):
+def running(config: Path, folder: Path) -> Iterator[Prometheus]:
     """Prometheus with the config file `config`, ready; it ends with the block."""
     port = choose_ports("127.0.0.1", {"http": 0})["http"]
     command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
@@ -50,14 +56,15 @@ def running(config, folder):
         process.wait(20)
 
 
-def _is_ready(port):
+def _is_ready(port: int) -> bool:
     try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5).status == 200
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
-def wait_for(condition, *, seconds=60, log=None):
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60, log: Path | None = None) -> None:
     """Waits until the condition holds; shows the log file otherwise."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -4,6 +4,9 @@ import re
 import time
 import urllib.request
 
+from utils.release import measured
+from utils.repository.context import read_context
+
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:\\.|[^"\\])*)",?')
 ESCAPED = {r"\n": "\n", r"\"": '"', r"\\": "\\"}
@@ -22,6 +25,14 @@ def _labels(text):
     return {name: re.sub(r"\\.", lambda escape: ESCAPED[escape[0]], value) for name, value in LABEL.findall(text)}
 
 
+def expected_names(tree):
+    """The names that a build tree's dashboard and alerts are made for."""
+    families = measured.families(read_context(tree / "context.json").pipeline).values()
+    return {family.name + suffix for family in families for suffix, _ in family.series} | {
+        f"{PREFIX}start_time_seconds"
+    }
+
+
 class Increase:
     """What the series of one model gained since this object was made, by their names without PREFIX."""
 
@@ -37,6 +48,10 @@ class Increase:
             if family == PREFIX + name and own["model"] == self.model:
                 found[own.get(label)] = value - self._before.get((family, labels), 0)
         return found if label else found.get(None)
+
+    def names(self):
+        """The names of the model's series."""
+        return {name for name, labels in scrape(self.address) if ("model", self.model) in labels and PREFIX in name}
 
     def wait_for(self, **expected):
         """Waits until the series have these increases: they are published once a second. A dict is by label."""

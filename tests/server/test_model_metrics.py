@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from tests import tiny_models
-from tests.server.published import Increase, scrape
+from tests.server.published import Increase, expected_names, scrape
 from tests.server.task_requests import ask, build
 from utils.host.build_tree import BUILD
 from utils.triton.server import serve
@@ -52,6 +52,7 @@ def test_every_series_is_there_before_the_first_request(served):
         *LABELS, "__other__",
     }  # fmt: skip
     assert not any(zero.values())
+    assert {family for family, _ in ours} == expected_names(BUILD / name / "v1")
 
 
 def test_they_equal_what_was_sent(served, model):

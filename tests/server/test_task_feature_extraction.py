@@ -12,7 +12,7 @@ import tritonclient.grpc
 import tritonclient.http
 
 from tests import tiny_models
-from tests.server.published import Increase
+from tests.server.published import Increase, expected_names
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
@@ -128,6 +128,7 @@ def test_the_metrics_count_texts(served, serve_repository):
     increase.wait_for(text_tokens_count=len(TEXTS), text_tokens_bucket={"128": len(TEXTS)}, batch_rows_count=1)
     assert increase.by_label("truncated_texts_total") >= 1
     assert not increase.by_label("best_score_bucket", "le")
+    assert increase.names() == expected_names(BUILD / name / "v1")
 
 
 def test_every_text_has_the_embedding_that_torch_gives(served):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from examples.ocr import reading
 from tests import trained_ocr
-from tests.server.published import Increase
+from tests.server.published import Increase, expected_names
 from tests.server.task_requests import build, post
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -104,6 +104,7 @@ def test_the_metrics_count_images_and_words(models, address, serve_repository):
     increase = Increase(serve_repository(BUILD / NAME / "v1/model_repository").metrics, NAME)
     answers = [ask("grpc", address, file.read_bytes()) for file in samples(models, 3)]
     increase.wait_for(images_total=3, image_words_count=3, image_words_sum=sum(len(words) for words, *_ in answers))
+    assert increase.names() == expected_names(BUILD / NAME / "v1")
 
 
 def test_words_that_were_never_trained_on_are_read_where_they_stand(models, address):

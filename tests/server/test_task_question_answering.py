@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
-from tests.server.published import Increase
+from tests.server.published import Increase, expected_names
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -92,6 +92,7 @@ def test_the_metrics_count_parts_and_scores(served, serve_repository):
     )
     assert increase.by_label("text_tokens_count") > 2, "the long context has several parts"
     assert increase.by_label("graph_tokens_total", "kind")["text"] == increase.by_label("text_tokens_sum")
+    assert increase.names() == expected_names(BUILD / name / "v1")
 
 
 @pytest.mark.parametrize("tokens", [32, 48])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
-from tests.server.published import Increase
+from tests.server.published import Increase, expected_names
 from tests.server.task_requests import ask, build, original, post
 from tests.server.test_task_text_pair_classification import PAIRS, inputs
 from utils.host.build_tree import BUILD
@@ -67,6 +67,7 @@ def test_the_metrics_count_pairs_and_scores(served, serve_repository):
         best_score_count=4,
         best_score_bucket={bound: sum(scores <= float(bound)) for bound in bounds},
     )
+    assert increase.names() == expected_names(BUILD / name / "v1")
 
 
 def test_bad_requests_are_refused(served):

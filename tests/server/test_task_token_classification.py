@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
-from tests.server.published import Increase
+from tests.server.published import Increase, expected_names
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -80,6 +80,7 @@ def test_the_metrics_count_entities(served, serve_repository):
     labels = collections.Counter(entity.get("entity") or entity["entity_group"] for entity in found)
     assert labels
     increase.wait_for(text_tokens_count=4, best_score_count=len(found), predictions_total=dict(labels))
+    assert increase.names() == expected_names(BUILD / name / "v1")
 
 
 def test_bad_requests_are_refused(served):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
-from tests.server.published import Increase, scrape
+from tests.server.published import Increase, expected_names, scrape
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -111,6 +111,7 @@ def test_the_metrics_count_texts_with_labels_and_best_scores(served, serve_repos
         best_score_bucket={"0.4": int(scores[0, 0] <= 0.4), "1": 1},
     )
     assert not [key for key in scrape(metrics) if "sports" in str(key)]
+    assert increase.names() == expected_names(BUILD / name / "v1")
 
 
 BAD = {
