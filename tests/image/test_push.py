@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from tests.loopback.faulty_registry import FaultyRegistry
-from tests.loopback.registry import running_registry
+from tests.loopback.registry import PASSWORD, running_registry
 from utils.factory.publish import Proven, publish, require_target
 from utils.host.errors import ReleaseError
 from utils.options.publication import Publication
@@ -111,6 +111,14 @@ def test_latest_moves_and_the_same_image_may_be_pushed_again(registry, small, pu
     image_id = small()
     assert push(image_id, name) == push(image_id, name)
     assert push(image_id, f"{registry.repository}:same") == push(image_id, f"{registry.repository}:same")
+
+
+def test_credentials_of_docker_are_used_and_not_printed(small, push, tmp_path, monkeypatch, capfd):
+    with running_registry(tmp_path / "locked", password=True) as locked:
+        monkeypatch.setenv("DOCKER_CONFIG", locked.log_in(tmp_path / "docker")["DOCKER_CONFIG"])
+        push(small(), f"{locked.repository}:v1")
+        assert "v1" in locked.tags()
+    assert PASSWORD not in capfd.readouterr().err
 
 
 def test_registry_that_is_not_there_is_found_at_once(engine, own_registry):

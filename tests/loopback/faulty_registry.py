@@ -16,6 +16,7 @@ FAULTS = {
     "401",  # credentials are refused
     "403",  # these may not push
     "500",
+    "full",  # starts uploads and refuses their content
     "no registry",  # another web server
     "hang",  # accepts and never answers
     "hang on blobs",  # answers, and takes no content
@@ -41,6 +42,8 @@ class _Proxy(Answering):
         manifest = "/manifests/" in self.path
         if fault == "hang" or (fault == "hang on blobs" and self.command in ("PATCH", "PUT") and not manifest):
             self.hang()
+        elif fault == "full" and self.command in ("PATCH", "PUT"):
+            self.send_json({"errors": [{"code": "DENIED", "message": "quota exceeded"}]}, 403)
         elif fault in _REFUSALS and self.path != "/v2/":
             self.send_json({"errors": [{"code": _REFUSALS[fault], "message": "as the test wants"}]}, int(fault))
         elif fault == "no registry":
