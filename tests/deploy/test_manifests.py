@@ -107,7 +107,7 @@ def test_compose(tree):
 def kubectl(*arguments):
     program = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if not program:
-        pytest.fail("no kubectl on PATH; install version 1.21 or newer") if os.environ.get("CI") else pytest.skip()
+        pytest.fail("no kubectl; set up the environment again: ./run_tests.sh")
     return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
 
 
