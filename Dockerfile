@@ -4,6 +4,8 @@ ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:26.08-py3
 ARG SLIM_IMAGE=ubuntu:24.04
 # slim: only the parts for CPUs, on SLIM_IMAGE. full: all of TRITON_IMAGE, for GPUs.
 ARG RUNTIME=slim
+# The modification time of every file of ours: two builds of the same inputs have the same layers.
+ARG SOURCE_DATE_EPOCH=0
 
 FROM ${TRITON_IMAGE} AS triton
 
@@ -17,30 +19,39 @@ COPY wheelhouse/ ./wheelhouse/
 # Unchecked bytecode: nothing here is edited, and builders may change modification times.
 RUN umask 022 \
  && python3 "$(echo wheelhouse/pip-*.whl)/pip" --isolated install --no-index --no-deps --no-compile --no-cache-dir \
-      --root-user-action=ignore --find-links wheelhouse --target /opt/serving --requirement requirements-serving.txt \
+      --root-user-action=ignore --find-links wheelhouse --target /opt/serving --require-hashes \
+      --requirement requirements-serving.txt \
  && bash prune_packages.sh /opt/serving \
  && (python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/serving || true) \
  && mkdir -p /rootfs/opt \
  && mv /opt/serving /rootfs/opt/
 COPY LICENSE NOTICE /rootfs/opt/serving/
-COPY deploy/healthcheck.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py /rootfs/opt/serving/
+COPY deploy/healthcheck.py deploy/inventory.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py /rootfs/opt/serving/
 COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor
+ARG SOURCE_DATE_EPOCH
 # Triton's stub may ignore PYTHONPATH, but not a site folder (see serving_site.py).
 RUN umask 022 \
  && site="/rootfs$(python3 -I -c 'import site; print(site.getsitepackages()[0])')" \
  && mkdir -p "${site}" \
  && mv /rootfs/opt/serving/serving_site.py "${site}/" \
  && echo 'import serving_site' > "${site}/serving.pth" \
- && find /rootfs -exec chmod a+rX,go-w {} +
+ && find /rootfs -exec chmod a+rX,go-w {} + \
+ && find /rootfs -exec touch --no-dereference "--date=@${SOURCE_DATE_EPOCH}" {} +
 
 FROM triton AS collected
 ARG RUNTIME
+ARG SOURCE_DATE_EPOCH
 USER 0
 WORKDIR /build
-COPY deploy/collect_runtime.sh ./
+COPY deploy/collect_runtime.sh deploy/inventory.py ./
 # The legacy builder builds this stage for a full image as well, and its base may lack the files of a slim one.
-RUN if [ "${RUNTIME}" = slim ]; then bash collect_runtime.sh /rootfs; else mkdir /rootfs; fi
+# The packages that own the copied files: a scanner of the slim image cannot know them.
+RUN if [ "${RUNTIME}" = slim ]; then bash collect_runtime.sh /rootfs \
+     && python3 -I -S inventory.py /rootfs /rootfs.copies > base_files.json \
+     && mkdir -p /rootfs/opt/serving && mv base_files.json /rootfs/opt/serving/; \
+    else mkdir /rootfs; fi \
+ && find /rootfs -exec touch --no-dereference "--date=@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${SLIM_IMAGE} AS runtime-slim
 # Libraries from many folders of the base.
@@ -49,7 +60,7 @@ COPY --from=collected /rootfs/ /
 
 FROM triton AS runtime-full
 
-FROM runtime-${RUNTIME} AS serving
+FROM runtime-${RUNTIME} AS assembled
 # HOME: uid 1000 may have no entry in /etc/passwd, and only /tmp is writable with a read-only root.
 ENV PATH=/opt/serving/supervisor/bin:/opt/tritonserver/bin:${PATH} \
     PYTHONPATH=/opt/serving \
@@ -62,9 +73,29 @@ ENV PATH=/opt/serving/supervisor/bin:/opt/tritonserver/bin:${PATH} \
 WORKDIR /opt/tritonserver
 COPY --from=wheels /rootfs/ /
 USER 1000:1000
-# Fails the build with the name of a missing library.
+
+# A stage of its own, because a RUN leaves times of this build in its layer. Fails with the name of a missing library.
+FROM assembled AS checked
 ARG RUNTIME
 RUN ["python3", "-I", "-S", "/opt/serving/selfcheck.py"]
+
+# Builders keep the times of the context's files, but not those of its folders.
+FROM triton AS weights
+ARG SOURCE_DATE_EPOCH
+USER 0
+COPY weights/ /rootfs/models/
+RUN find /rootfs -type d -exec touch "--date=@${SOURCE_DATE_EPOCH}" {} +
+
+FROM triton AS settings
+ARG SOURCE_DATE_EPOCH
+USER 0
+# The image needs this stage, and this stage the check.
+COPY --from=checked /opt/serving/LICENSE /checked/
+COPY golden.json /rootfs/opt/serving/
+COPY model_repository/ /rootfs/models/
+RUN find /rootfs -exec touch "--date=@${SOURCE_DATE_EPOCH}" {} +
+
+FROM assembled AS serving
 EXPOSE 8000 8001 8002
 STOPSIGNAL SIGTERM
 # The canary. An overloaded server is healthy, even if it is slow.
@@ -76,6 +107,5 @@ ENTRYPOINT ["python3", "-I", "-S", "/opt/serving/supervise.py"]
 CMD []
 # Last, so that another model reuses every layer above. Large files of the model repository come first: another tag,
 # label map or setting reuses them.
-COPY weights/ /models/
-COPY golden.json /opt/serving/
-COPY model_repository/ /models/
+COPY --from=weights /rootfs/ /
+COPY --from=settings /rootfs/ /

@@ -73,6 +73,7 @@ collect_libraries_of() { # BINARY
       echo "note: $1 lacks ${name}" >&2
     elif [[ ! "${name}" =~ ${GLIBC} && ! -e "${destination}${path}" && ! -e "${libraries}/${name}" ]]; then
       cp --dereference "${path}" "${libraries}/${name}"
+      printf '%s\t%s\n' "${TRITON}/lib/${name}" "${path}" >>"${copies}"
     fi
   done < <(awk '$2 == "=>" && $3 ~ /^(\/|not$)/ { count = split($1, parts, "/"); print parts[count], $3 }' <<<"${listing}")
 }
@@ -80,7 +81,7 @@ collect_libraries_of() { # BINARY
 main() {
   [[ $# -eq 1 ]] || die "usage: collect_runtime.sh DESTINATION"
   destination="$1"
-  libraries="${destination}${TRITON}/lib"
+  libraries="${destination}${TRITON}/lib" copies="${destination}.copies" # PATH and SOURCE, for inventory.py
   # As in the finished image: Triton's folder first. It has libtritonserver.so, which backends need but do not locate,
   # because Triton has loaded it already. Then the base's folders, without empty entries (the current folder).
   search_path="$(printf '%s:%s' "${TRITON}/lib" "${LD_LIBRARY_PATH:-}" | sed -E 's/:+/:/g; s/:$//')"
@@ -93,7 +94,6 @@ main() {
     collect_libraries_of "${binary#"${destination}"}"
   done
   chmod -R a+rX,go-w "${destination}"
-  du -sh "${destination}" >&2
 }
 
 main "$@"

@@ -15,14 +15,16 @@ from utils.convert.origins.origin import Models, Origin
 from utils.convert.types import ServedGraph
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
+from utils.factory.image_labels import oci_labels, tool_versions
 from utils.factory.many import Planned, build_all, plan, report, require_all, table
 from utils.factory.observed import write_observed
+from utils.factory.parameters import public_parameters
 from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
 from utils.factory.publish import require_key, require_target
-from utils.factory.report import as_text, describe, oci_labels, result_line
+from utils.factory.report import as_text, describe, result_line
 from utils.factory.served_pipeline import served_pipeline
 from utils.factory.versions import Versions, inspect_versions
-from utils.host import entry
+from utils.host import entry, source_date
 from utils.host.build_tree import BuildTree, open_build_tree
 from utils.host.disk import require_room
 from utils.host.errors import ExportError, ImageError, RenderError, SourceError
@@ -32,6 +34,7 @@ from utils.options.arguments import Arguments, read_arguments
 from utils.options.build_spec import BuildSpec, build_spec
 from utils.options.release_choice import InstalledGpu, installed_gpu, needs_installed_gpu, warn_of_doubts
 from utils.release.signature_files import read_private_pem
+from utils.repository import build_record
 from utils.repository.context import Context, write_context
 from utils.sources.checkpoint import weight_bytes
 from utils.sources.fetch import require_existing, require_local
@@ -56,6 +59,7 @@ def _planned(arguments: Arguments, gpu: InstalledGpu) -> list[Planned]:
 def _checked_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
     """The spec, with every local path in it checked."""
     spec = build_spec(values, gpu)
+    source_date.stated()  # checked before anything slow runs
     models = spec.source.models
     require_local(spec.source.sources)
     require_existing({f"--add-model {name}:": model.reference for name, model in models.added.items()})
@@ -103,6 +107,7 @@ def _make(values: dict[str, Any]) -> str:
     if spec.target.release_reason:
         note(spec.target.release_reason)
     with open_build_tree(spec.serving.model_name, spec.output.tag) as tree, temporary_files_in(tree.folder):
+        build_record.begin(tree.folder, parameters=public_parameters(values), tools=tool_versions())
         result = _build(spec, tree)
     result["seconds"] = round(time.monotonic() - started, 1)
     if spec.output.json:
@@ -148,6 +153,8 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         "digest": result.published.reference,
         "model_repository": str(result.place / "model_repository"),
         "build_tree": str(result.place),
+        "sbom": str(result.place / result.published.sbom),
+        "provenance": str(result.place / result.published.provenance),
         **describe(spec, origins.served.known, origins.served.settings, context.pipeline, docker),
     }
 
@@ -176,7 +183,7 @@ def _write_tree(
     graphs = served.each(lambda _, each: each.graph)
     planned = served_pipeline(spec, known, settings, graphs, served.served.tokenizer)
     pipeline = versions.add_to(planned, folder)
-    labels = oci_labels(spec, known)
+    labels = oci_labels(spec, known, plans[0])
     context = Context(
         pipeline=pipeline,
         image=spec.output.image,
@@ -189,6 +196,7 @@ def _write_tree(
     golden = golden_answers(spec.source.task, names, settings, known.label_texts, served, pipeline)
     versions.write_golden(golden, pipeline, folder)
     write_observed(pipeline, golden, folder)
+    build_record.add(folder, parity=dict(served.served.parity) or None)
     assemble(pipeline, folder / "model_repository")
     return context
 

@@ -3,7 +3,8 @@
 import json
 
 from utils import make_triton_image as main
-from utils.factory.report import oci_labels
+from utils.factory.base_images import docker_plan
+from utils.factory.image_labels import oci_labels
 from utils.options.build_spec import parse_arguments
 from utils.sources.fetch import fetch_metadata
 
@@ -30,7 +31,7 @@ def test_the_plan_and_the_image_list_accepted_settings(damaged, tmp_path, capfd)
     assert plan["model"]["unread"] == ["logit_temperature", "model.stemming"]
     assert "--accept-unknown: logit_temperature = 2.0" in capfd.readouterr().err
     spec = parse_arguments(argv)
-    labels = oci_labels(spec, fetch_metadata(spec.source.sources, tmp_path / "work"))
+    labels = oci_labels(spec, fetch_metadata(spec.source.sources, tmp_path / "work"), docker_plan(spec.target, None))
     assert labels["triton-image-factory.unread"] == "logit_temperature model.stemming"
 
 
@@ -38,7 +39,7 @@ def test_accepting_a_missing_setting_is_reported_and_has_no_effect(damaged, tmp_
     spec = parse_arguments([*map(str, damaged.argv(*ACCEPT, "--no-image"))])
     metadata = fetch_metadata(spec.source.sources, tmp_path / "work")
     assert metadata.accepted == () and "unread" not in metadata.facts["model"]
-    assert "triton-image-factory.unread" not in oci_labels(spec, metadata)
+    assert "triton-image-factory.unread" not in oci_labels(spec, metadata, docker_plan(spec.target, None))
     warnings = capfd.readouterr().err
     assert all(f"warning: --accept-unknown {name} has no effect" in warnings for name in ACCEPT[1::2])
 

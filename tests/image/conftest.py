@@ -108,7 +108,13 @@ def make_standin(engine, tmp_path_factory):
     @functools.cache
     def make(standin):
         wheels = tmp_path_factory.mktemp("standin") / "wheels"
-        wheelhouse.fill(wheels, requirements=STANDIN / "requirements.txt", python=standin.python, machine="x86_64")
+        wheelhouse.fill(
+            wheels,
+            requirements=[STANDIN / "requirements.txt"],
+            locks=[STANDIN.with_suffix(".lock")],
+            python=standin.python,
+            machine="x86_64",
+        )
         buildkit = "0" if engine.client.builder == LEGACY else "1"
         environment = os.environ | {"DOCKER": str(engine.client.program), "DOCKER_BUILDKIT": buildkit}
         command = [STANDIN / "make.sh", standin.suite, standin.python, wheels]

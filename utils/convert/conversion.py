@@ -36,8 +36,8 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec:
     reference, frozen, examples = load_reference(model_folder, tokenizer_folder, destination, spec)
     version_5.check(model_folder, tokenizer_folder, reference, task, lower_case=bool(spec.settings.get("lower_case")))
     graph = _export(reference, destination, spec)
-    _check(graph, frozen, reference, spec)
-    graph, answering = quantization.reduce(graph, reference, spec)
+    compared = _check(graph, frozen, reference, spec)
+    graph, answering, agreement = quantization.reduce(graph, reference, spec)
     if task.relabelled:
         answering = replace(answering, labels=tuple(map(str, range(len(spec.labels)))))
     return Conversion(
@@ -47,6 +47,12 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec:
         answers=tuple(task.answer(answering, spec.settings, examples)),
         tolerance=target.reduction.precision.tolerance,
         checked=checked_rows(spec.max_batch_size),
+        parity={
+            "rows": compared.texts,
+            "largest_difference": float(compared.max_difference),
+            "same_choice": float(compared.agreement),
+            **({"agreement": float(agreement.share), "drift": float(agreement.drift)} if agreement else {}),
+        },
     )
 
 
@@ -114,7 +120,7 @@ def _export(reference: ReferenceModel, destination: Path, spec: ConversionSpec) 
     return with_form(_served_part(graph, task), form)
 
 
-def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec) -> None:
+def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec) -> parity.Parity:
     """ParityError (5) if the frozen tokenizer or the graph differs from the reference."""
     names, texts = tuple(tensor.name for tensor in graph.inputs), reference.texts
     count = tokenization.check_parity(frozen, reference.tokenizer, names, pairs=not isinstance(texts[0], str))
@@ -124,6 +130,7 @@ def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spe
         f"{', '.join(spec.task.graph_outputs)} against PyTorch on {result.texts} rows of ragged batches: "
         f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
     )
+    return result
 
 
 def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:

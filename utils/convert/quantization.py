@@ -22,8 +22,10 @@ from utils.repository.pipeline import Graph
 from utils.targets.precisions import DEFAULT_PRECISION
 
 
-def reduce(graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> tuple[Graph, ReferenceModel]:
-    """The graph in the precision of `spec`, and the reference model with that graph in place of its layers.
+def reduce(
+    graph: Graph, reference: ReferenceModel, spec: ConversionSpec
+) -> tuple[Graph, ReferenceModel, Agreement | None]:
+    """The graph in the precision of `spec`, the reference model with that graph in place of its layers, the agreement.
 
     The golden answers then use transformers' tokenizer and post-processing, and the numbers of the served graph, run
     by ONNX Runtime. If the graph stays as it is and the engine computes in the precision, the golden answers stay
@@ -31,8 +33,9 @@ def reduce(graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> tup
     """
     precision = spec.target.reduction.precision
     if precision.name == DEFAULT_PRECISION:
-        return graph, reference
+        return graph, reference, None
     if precision.reducer is None:
+        agreement = None
         with engine_session(graph, spec.target.engine.name, precision.name) as session:
             if session is None:
                 warn(
@@ -40,13 +43,15 @@ def reduce(graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> tup
                     "server measures it at startup and falls back to fp32"
                 )
             else:
-                _guarded(graph, reference, session, spec)
-        return graph, reference
+                _, agreement = _guarded(graph, reference, session, spec)
+        return graph, reference, agreement
     graph = reduced(graph, precision.reducer, spec.target.release)
-    return graph, _guarded(graph, reference, open_exporter(graph.format).open_session(graph), spec)
+    return graph, *_guarded(graph, reference, open_exporter(graph.format).open_session(graph), spec)
 
 
-def _guarded(graph: Graph, reference: ReferenceModel, session: Session, spec: ConversionSpec) -> ReferenceModel:
+def _guarded(
+    graph: Graph, reference: ReferenceModel, session: Session, spec: ConversionSpec
+) -> tuple[ReferenceModel, Agreement]:
     """The reference model with `session` in place of its layers; ParityError below the minimum agreement."""
     precision = spec.target.reduction.precision
     model = with_graph(reference.model, graph, session)
@@ -64,7 +69,7 @@ def _guarded(graph: Graph, reference: ReferenceModel, session: Session, spec: Co
             f"{spec.target.reduction.min_agreement:g}; measure on your own texts (--eval-file), allow less, or build "
             "with --precision fp32; nothing was built"
         )
-    return reduced_model
+    return reduced_model, agreement
 
 
 def with_graph(model: Any, graph: Graph, session: Session) -> Any:

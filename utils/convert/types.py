@@ -3,7 +3,7 @@
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ class Conversion:
 
     `examples` are the golden requests; `answers` are the reference model's answers to them, with label
     numbers instead of labels if the task has `relabelled`. `checked`: the largest batch that was compared with PyTorch.
-    `tolerance`: how far a server's numbers may be from `answers`.
+    `tolerance`: how far a server's numbers may be from `answers`. `parity`: what the comparison measured.
     """
 
     graph: Graph
@@ -90,6 +90,7 @@ class Conversion:
     answers: tuple[Tensors, ...]
     tolerance: float
     checked: int
+    parity: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +105,12 @@ class GoldenPair:
 class ServedGraph:
     """The result of an origin: a graph, its golden requests with their answers, and the tokenizer if the task has one.
 
-    `golden` has the tensor names of the task's row; if the graph itself is served, those of the graph.
+    `golden` has the tensor names of the task's row; if the graph itself is served, those of the graph. `parity`: what
+    the comparison with the reference model measured.
     """
 
     graph: Graph
     golden: tuple[GoldenPair, ...]
     tolerance: float = TOLERANCE
     tokenizer: FrozenTokenizer | None = None
+    parity: Mapping[str, float] = field(default_factory=dict)

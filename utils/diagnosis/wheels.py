@@ -13,10 +13,8 @@ REQUIREMENTS = (ROOT / SERVING_REQUIREMENTS, ROOT / "model_repository/fused/requ
 
 def find_wheels(python: str, machine: str) -> str:
     """A sentence about the wheels. Raises ImageError when one is not available."""
-    requirements = [
-        line for file in REQUIREMENTS for line in wheelhouse.applicable(file, python=python, machine=machine)
-    ]
-    return f"{wheelhouse.find_wheels(requirements, python, machine)} has the {len(requirements)} serving wheels for it"
+    source, count = wheelhouse.find_wheels(REQUIREMENTS, python, machine)
+    return f"{source} has the {count} serving wheels for it"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Completes a build tree as a Docker build context: Dockerfile, scripts and wheels."""
 
+import os
 import platform
 import re
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from utils import ROOT
 from utils.docker import wheelhouse
+from utils.host import source_date
 from utils.repository.context import GOLDEN_FILE
 from utils.repository.names import check_image
 from utils.repository.version_files import place_again
@@ -21,6 +23,7 @@ FILES = {
     "requirements-serving.txt": 0o644,
     "deploy/collect_runtime.sh": 0o755,
     "deploy/healthcheck.py": 0o644,
+    "deploy/inventory.py": 0o644,
     "deploy/prune_packages.sh": 0o755,
     "deploy/selfcheck.py": 0o644,
     "deploy/serving_site.py": 0o644,
@@ -42,21 +45,28 @@ def write(tree: Path, docker: Mapping[str, str], requirements: Collection[Path] 
     available; the rest of the tree is complete then.
     """
     write_context(tree, **{name: docker[name] for name in ("triton_image", "slim_image", "runtime")})
-    _add_requirements(tree / SERVING_REQUIREMENTS, requirements)
-    wheelhouse.fill(
+    of_components = [ROOT / "model_repository" / name for name in dict.fromkeys(requirements)]
+    lines = wheelhouse.fill(
         tree / WHEELHOUSE,
-        requirements=tree / SERVING_REQUIREMENTS,
+        requirements=[ROOT / SERVING_REQUIREMENTS, *(path for path in of_components if path.is_file())],
         python=docker["python"],
         machine=docker.get("machine") or {"arm64": "aarch64"}.get(platform.machine(), platform.machine()),
         refresh=refresh,
     )
+    (tree / SERVING_REQUIREMENTS).write_text(lines, encoding="utf-8")
+    _set_times(tree)
 
 
-def _add_requirements(file: Path, requirements: Collection[Path]) -> None:
-    """Appends requirements of single components, which other images do not install."""
-    found = [ROOT / "model_repository" / name for name in dict.fromkeys(requirements)]
-    texts = [path.read_text(encoding="utf-8") for path in found if path.is_file()]
-    file.write_text("\n".join([file.read_text(encoding="utf-8"), *texts]), encoding="utf-8")
+def _set_times(tree: Path) -> None:
+    """Sets the times of the weights, which the Dockerfile does not: that would copy them once more.
+
+    A file that is edited later has another time again. BuildKit relies on that: it transfers no file again whose size
+    and time are those of the last build in this folder.
+    """
+    moment = source_date.of_files()
+    for file in (path for path in (tree / WEIGHTS).rglob("*") if path.is_file()):
+        for same in (file, tree / "model_repository" / file.relative_to(tree / WEIGHTS)):
+            os.utime(same, (moment, moment))
 
 
 def write_context(tree: Path, *, triton_image: str, slim_image: str, runtime: str) -> None:
@@ -106,4 +116,5 @@ def build_args(*, triton_image: str, slim_image: str, runtime: str) -> dict[str,
         "TRITON_IMAGE": check_image("--base-image", triton_image),
         "SLIM_IMAGE": check_image("--slim-image", slim_image) if runtime == "slim" else triton_image,
         "RUNTIME": runtime,
+        source_date.VARIABLE: str(source_date.of_files()),
     }

@@ -112,6 +112,14 @@ class Engine:
             )
         return MACHINES[architecture]
 
+    def digest(self, image: str) -> str:
+        """The digest of the image in the registry that it was pulled from; "" for one that was made on the engine."""
+        pulled = self._inspect(image, "{{range .RepoDigests}}{{println .}}{{end}}").split()
+        repository, _, last = image.partition("@")[0].rpartition("/")
+        name = f"{repository}/{last.partition(':')[0]}".lstrip("/")
+        digests = dict(each.split("@", 1) for each in pulled)
+        return digests.get(name) or next(iter(digests.values()), "")
+
     def platform(self, image: str) -> str:
         """Like "linux/amd64"."""
         return self._inspect(image, "{{.Os}}/{{.Architecture}}")

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils.docker import context as docker_context
+from utils.docker import wheelhouse
 from utils.docker.engine import Engine, untagged
 from utils.docker.measured import write_peak_memory
 from utils.host import progress
 from utils.host.errors import BootProofError, ImageError, UsageError
+from utils.repository import build_record
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
 from utils.targets.runtimes import RUNTIMES
 from utils.triton.address import ServerAddress
@@ -44,6 +46,8 @@ def build_and_prove(
     previous one.
     """
     context = context or read_tree(tree)
+    wheelhouse.require_unchanged(tree / docker_context.WHEELHOUSE, tree / docker_context.SERVING_REQUIREMENTS)
+    build_record.add(tree, proof=None)
     plan = context.docker
     build_args = docker_context.build_args(**{name: plan[name] for name in ("triton_image", "slim_image", "runtime")})
     for image in dict.fromkeys([build_args["TRITON_IMAGE"], build_args["SLIM_IMAGE"]]):
@@ -128,4 +132,4 @@ def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) 
 def _golden_proof(tree: Path, context: Context) -> Prove:
     from utils.proof import verify  # imports the inference clients, which only a proof needs
 
-    return lambda address: verify.prove(address, tree / GOLDEN_FILE, context.pipeline)
+    return lambda address: verify.prove_and_record(address, tree, context.pipeline)

@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from utils.docker import wheel_locks
+from utils.docker.wheel_locks import Hashes
 from utils.host import children, digest
 from utils.host.cache_folder import PARTIAL, cache_folder, locked
 from utils.host.errors import ImageError
@@ -16,6 +18,7 @@ from utils.host.link_or_copy import link
 
 # Runs from its wheel, because the base image may have no pip. Its metadata allows Python 3.8 to 3.13.
 PIP = "pip==25.0.1"
+PIP_HASH = "c46efd13b6aa8279f33f2864459c8ce587ea6a1a59ee20de055868d8f7688f7f"
 # glibc versions up to Ubuntu 24.04's, oldest first: pip prefers the most portable wheel. The pip in the base image
 # decides whether a wheel fits.
 GLIBC_MINORS = range(17, 40)
@@ -24,26 +27,49 @@ UNREACHABLE = re.compile(
     r"SSLError|certificate|ProxyError|\b40[137] |\b50[0-9] ",
     re.IGNORECASE,
 )
+# "    numpy==1.26.4 from https://.../numpy-1.26.4-....whl#sha256=... (from -r file (line 1)):"
+OTHER_HASH = re.compile(r"(?ms)DO NOT MATCH THE HASHES.*?^\s+(\S+) from (?:\S*/)?([^\s/#]+)[^\n]*:$")
 
 
-def fill(destination: Path, *, requirements: Path, python: str, machine: str, refresh: bool = False) -> None:
+def fill(
+    destination: Path,
+    *,
+    requirements: Sequence[Path],
+    python: str,
+    machine: str,
+    locks: Sequence[Path] = (),
+    refresh: bool = False,
+) -> str:
     """Fills `destination` with exactly the wheels of `requirements` for CPython `python`, and pip's.
 
-    `python` is like "3.12", `machine` "x86_64" or "aarch64". Wheels come from a cache outside of the checkout if they
-    are there, unless `refresh`. Raises ImageError for an invalid requirement or a wheel that is not available.
+    `python` is like "3.12", `machine` "x86_64" or "aarch64". `locks` have the hashes that the wheels may have (default:
+    the .lock files beside the requirements). Wheels come from a cache outside of the checkout if they are there, unless
+    `refresh`. Returns the text of a requirements file for `pip install --require-hashes`.
+    Raises ImageError for an invalid requirement, a wheel that is not available, and one with another hash.
     """
-    pins = [*applicable(requirements, python=python, machine=machine), PIP]
-    cache = _place_of(pins, python, machine)
+    pins = [pin for file in requirements for pin in applicable(file, python=python, machine=machine)]
+    hashes = wheel_locks.locked_hashes(pins, locks or [file.with_suffix(".lock") for file in requirements])
+    hashes[PIP] = frozenset([PIP_HASH])
+    cache = _place_of([*pins, PIP], python, machine)
     try:
         with locked(cache.parent):  # concurrent builds download once
             if refresh or not cache.is_dir():
-                _fetch(cache, pins, python, machine)
+                _fetch(cache, hashes, python, machine)
+            advice = "use --no-cache to download it again"
+            found = wheel_locks.require_locked(cache.iterdir(), hashes, advice)
             _place(cache, destination)
     except OSError as error:
         raise ImageError(
             f"the wheels cannot be stored: {error}; free disk space or correct the permissions "
             "(XDG_CACHE_HOME moves the cache), then run the same command again"
         ) from error
+    return wheel_locks.as_lines({pin: frozenset([each]) for pin, each in found.items() if pin != PIP})
+
+
+def require_unchanged(folder: Path, requirements: Path) -> None:
+    """ImageError for a wheel of a build tree that is not the one in its requirements file."""
+    hashes = wheel_locks.read_lines(requirements) | {PIP: frozenset([PIP_HASH])}
+    wheel_locks.require_locked(folder.glob("*.whl"), hashes, f"remove {folder} and run the same command again")
 
 
 def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
@@ -85,11 +111,11 @@ def _digest(pins: list[str], python: str, machine: str) -> str:
     return digest.of_text("\n".join([*pins, python, machine]))[:32]
 
 
-def _fetch(cache: Path, pins: list[str], python: str, machine: str) -> None:
+def _fetch(cache: Path, hashes: Hashes, python: str, machine: str) -> None:
     """Downloads into a folder beside `cache`, then renames it: an interrupted download is never used."""
     with tempfile.TemporaryDirectory(dir=cache.parent, prefix=PARTIAL, ignore_cleanup_errors=True) as partial:
         fresh = Path(partial) / "wheels"
-        _download(fresh, pins, python, machine)
+        _download(fresh, hashes, python, machine)
         for wheel in fresh.iterdir():
             wheel.chmod(0o644)
         fresh.chmod(0o755)
@@ -102,46 +128,57 @@ def _fetch(cache: Path, pins: list[str], python: str, machine: str) -> None:
                 raise
 
 
-def _download(folder: Path, pins: list[str], python: str, machine: str) -> None:
-    done = _run_pip("download", pins, python, machine, "--dest", str(folder))
+def _download(folder: Path, hashes: Hashes, python: str, machine: str) -> None:
+    done = _run_pip("download", hashes, python, machine, "--dest", str(folder))
     if done.returncode != 0:
         raise ImageError(_reason(done.stdout + done.stderr, python, machine))
 
 
-def find_wheels(pins: list[str], python: str, machine: str) -> str:
-    """The source that `fill` would use: "the cache" or "the package index". ImageError if they are not available."""
+def find_wheels(requirements: Sequence[Path], python: str, machine: str) -> tuple[str, int]:
+    """The source that `fill` would use ("the cache" or "the package index"), and the number of wheels without pip's.
+
+    Raises ImageError if they are not available.
+    """
+    pins = [pin for file in requirements for pin in applicable(file, python=python, machine=machine)]
     if _place_of([*pins, PIP], python, machine).is_dir():
-        return "the cache"
+        return "the cache", len(pins)
+    hashes = wheel_locks.locked_hashes(pins, [file.with_suffix(".lock") for file in requirements])
     with tempfile.TemporaryDirectory() as folder:
         options = ("--dry-run", "--ignore-installed", "--target", folder)
-        done = _run_pip("install", pins, python, machine, *options)
+        done = _run_pip("install", hashes, python, machine, *options)
     if done.returncode != 0:
         raise ImageError(_reason(done.stdout + done.stderr, python, machine))
-    return "the package index"
+    return "the package index", len(pins)
 
 
-def _run_pip(
-    verb: str, pins: list[str], python: str, machine: str, *options: str
-) -> "subprocess.CompletedProcess[str]":
+def _run_pip(verb: str, hashes: Hashes, python: str, machine: str, *options: str) -> "subprocess.CompletedProcess[str]":
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
     platforms.insert(1, f"manylinux2014_{machine}")
     command = [*find_pip(), verb, "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "2"]
     command += ["--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", python]
     command += [argument for platform in platforms for argument in ("--platform", platform)]
-    return subprocess.run(
-        children.with_parent_death_signal([*command, *options, *pins]),
-        env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write(wheel_locks.as_lines(hashes))
+        file.flush()
+        return subprocess.run(
+            children.with_parent_death_signal([*command, *options, "--require-hashes", "--requirement", file.name]),
+            env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
 
 
 def _reason(output: str, python: str, machine: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["pip printed nothing"]
     last = errors[-1].removeprefix("ERROR:").strip()
+    if mismatch := OTHER_HASH.search(output):
+        return (
+            f"the package index has another file for {mismatch[1]} ({mismatch[2]}) than the lock of the serving "
+            "requirements: its SHA-256 differs; check PIP_INDEX_URL and PIP_FIND_LINKS, and do not use that file"
+        )
     if UNREACHABLE.search(output):
         return (
             f"the package index cannot be reached for the serving wheels ({last}); check the network, PIP_INDEX_URL "

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def docker_plan(target: Target, engine: "Engine | None", platform: str = "") -> dict[str, str]:
     """The `docker` part of context.json: triton_image, slim_image, runtime; python and machine, for the wheels.
 
+    triton_digest and slim_digest are those of the images in their registries, if they come from one.
+
     With an engine the images are pulled, so that a missing one is reported early, and their Python and release are
     read. Without an engine the values come from the release table. With a `platform` ("linux/arm64") the images are
     those for it, and the plan has it. Warns of an old release.
@@ -41,8 +43,16 @@ def docker_plan(target: Target, engine: "Engine | None", platform: str = "") -> 
         engine.require_backend(triton_image, FORMATS[target.form.format].backend)
     if plan["runtime"] == "slim":
         plan.update(_slim_base(target, engine, triton_image, platform))
+    plan.update(_digests(plan, engine))
     note(f"base images: {plan['triton_image']} (Python {plan['python']}), runtime {plan['runtime']}")
     return plan
+
+
+def _digests(plan: dict[str, str], engine: "Engine") -> dict[str, str]:
+    """triton_digest and slim_digest, of images that a registry has."""
+    names = ["triton", *(["slim"] if plan["runtime"] == "slim" else [])]
+    found = {f"{name}_digest": engine.digest(plan[f"{name}_image"]) for name in names}
+    return {name: digest for name, digest in found.items() if digest}
 
 
 def _check_release(target: Target, engine: "Engine", image: str) -> None:

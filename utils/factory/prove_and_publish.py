@@ -102,12 +102,12 @@ def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: Bui
 def _proof(spec: BuildSpec, context: Context, folder: Path) -> Callable[[ServerAddress], str]:
     """Compares a server's answers with the golden ones, and takes the baseline of drift from it."""
     from utils.factory.observed import evaluate
-    from utils.proof.verify import prove
+    from utils.proof.verify import prove_and_record
 
     def proven(address: ServerAddress) -> str:
-        said = prove(address, folder / GOLDEN_FILE, context.pipeline)
+        proof = prove_and_record(address, folder, context.pipeline)
         evaluate(spec, context, folder, address)
-        return said
+        return str(proof)
 
     return proven
 
@@ -121,7 +121,8 @@ def prove_locally(context: Context, folder: Path, prove: Callable[[ServerAddress
     from utils.triton.server import serve
 
     with serve(folder / "model_repository", log=folder / "server.log") as server:
-        note(prove(server.address) if prove else verify.prove(server.address, folder / GOLDEN_FILE, context.pipeline))
+        address = server.address
+        note(prove(address) if prove else str(verify.prove_and_record(address, folder, context.pipeline)))
 
 
 def _place(tree: BuildTree, destination: Path) -> Path:

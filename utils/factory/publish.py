@@ -4,7 +4,7 @@ The order: SBOM, push, provenance, attachments, signatures, tag, manifests for d
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,9 +37,11 @@ class Proven:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """`reference` is `registry/name@sha256:...`, or None without --push."""
+    """`reference` is `registry/name@sha256:...`, or None without --push. SBOM and provenance are files of the tree."""
 
     reference: str | None = None
+    sbom: str = "sbom.cdx.json"
+    provenance: str = "provenance.json"
 
 
 def require_target(publication: Publication, image: str, engine: "Engine", *, again: bool = False) -> None:
@@ -77,7 +79,16 @@ def _signing_key(file: Path) -> "PrivateKey":
 
 def publish(proven: Proven, publication: Publication, engine: "Engine | None") -> Published:
     """Describes what was proven, and with --push releases it. Raises ReleaseError."""
-    reference = str(_push(proven, publication, engine)) if publication.push and engine else None
+    from utils.release.provenance import digest_of_repository
+
+    with stage("SBOM", ReleaseError):
+        _write_sbom(proven, engine)
+    reference = None
+    if publication.push and engine:
+        reference = str(_push(proven, publication, engine))
+    else:
+        built = list(proven.images.values()) or [digest_of_repository(proven.tree)]
+        _write_provenance(proven, proven.image or proven.context.pipeline.model_name, built)
     if proven.images:
         _write_manifests(proven, reference)
     return Published(reference=reference)
@@ -93,6 +104,26 @@ def _write_manifests(proven: Proven, released: str | None) -> None:
         write_manifests(proven.tree, proven.context, released or proven.image, architectures)
 
 
+def _write_sbom(proven: Proven, engine: "Engine | None") -> None:
+    from utils.docker.inventory import read_inventory
+    from utils.release.ingredients import ingredients_of
+    from utils.release.sbom import write_sbom
+
+    further = {plan["platform"] for plan in proven.context.further}
+    images = {platform if platform in further else "": image_id for platform, image_id in proven.images.items()}
+    owners = [owner for each, image_id in images.items() if engine for owner in read_inventory(engine, image_id, each)]
+    write_sbom(proven.tree, ingredients_of(proven.context), owners)
+
+
+def _write_provenance(proven: Proven, name: str, digests: Iterable[str]) -> None:
+    from utils.release.ingredients import ingredients_of
+    from utils.release.provenance import Subject, write_provenance
+    from utils.release.sbom import SBOM_FILE
+
+    subjects = [Subject(name=name, digest=each) for each in digests]
+    write_provenance(proven.tree, subjects, ingredients_of(proven.context), [proven.tree / SBOM_FILE])
+
+
 def _push(proven: Proven, publication: Publication, engine: "Engine") -> Reference:
     """The digest reference of the released image, or of the index of several."""
     from utils.release import push
@@ -105,6 +136,8 @@ def _push(proven: Proven, publication: Publication, engine: "Engine") -> Referen
         }
         released = push.put_index(registry, manifests)
     reference = registry.reference.by_digest(released.digest)
+    digests = dict.fromkeys(each.digest for each in (released, *manifests.values()))
+    _write_provenance(proven, reference.repository, digests)
     with stage("attach" if publication.sign_key is None else "attach and sign", ReleaseError):
         from utils.release.attach import attach, documents_in
 

@@ -1,70 +1,13 @@
-"""What is reported of a build: the plan of --dry-run, the JSON object of --json, and the labels of the image."""
+"""What is reported of a build: the plan of --dry-run and the JSON object of --json."""
 
-import json
 from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from utils.convert.origins.origin import Known
 from utils.convert.types import Settings
-from utils.host import digest, installed
 from utils.options.build_spec import BuildSpec
 from utils.repository.pipeline import Pipeline
-from utils.sources.storage import StorageRef
 from utils.targets.runtimes import RUNTIMES
-
-TOOLS = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "tokenizers")
-LONGEST_IMAGE_LABEL = 16 * 1024
-
-
-def oci_labels(spec: BuildSpec, known: Known) -> dict[str, str]:
-    """Labels for the image: what is in it, and what made it."""
-    ours = "triton-image-factory"
-    revisions = {f"{ours}.{name}.revision": revision for name, revision in known.revisions.items()}
-    return {
-        "org.opencontainers.image.title": spec.serving.model_name,
-        "org.opencontainers.image.version": spec.output.tag,
-        "org.opencontainers.image.revision": known.revisions["model"],
-        "org.opencontainers.image.base.name": spec.target.triton_image,
-        f"{ours}.version": installed.VERSION,
-        f"{ours}.model": _public(spec.source.sources.model),
-        **({f"{ours}.tokenizer": _public(spec.source.sources.tokenizer)} if spec.source.sources.tokenizer else {}),
-        **{f"{ours}.beside.{name}": _public(each.reference) for name, each in spec.source.models.added.items()},
-        **revisions,
-        f"{ours}.task": spec.source.task.name,
-        f"{ours}.engine": spec.target.engine.name,
-        f"{ours}.precision": spec.target.reduction.precision.name,
-        **({f"{ours}.labels": image_label(known.label_texts)} if known.labels else {}),
-        **({f"{ours}.unread": " ".join(unread)} if (unread := _unread(known)) else {}),
-        f"{ours}.max_batch_size": str(spec.serving.max_batch_size),
-        f"{ours}.triton.release": spec.target.release.name,
-        f"{ours}.tools": " ".join(f"{tool}=={version(tool)}" for tool in TOOLS),
-    }
-
-
-def image_label(texts: tuple[str, ...]) -> str:
-    """The label map as a JSON list; above LONGEST_IMAGE_LABEL bytes an object: how many, and the list's SHA-256.
-
-    An image label travels on docker's command line, and Linux bounds one argument to 128 KiB (execve(2),
-    MAX_ARG_STRLEN). The whole list is in the image: id2label.json beside the model that names the labels.
-    """
-    whole = json.dumps(texts, ensure_ascii=False)
-    content = whole.encode()
-    if len(content) <= LONGEST_IMAGE_LABEL:
-        return whole
-    return json.dumps({"count": len(texts), "sha256": digest.of_bytes(content)})
-
-
-def _unread(known: Known) -> list[str]:
-    """The settings that --accept-unknown leaves unread."""
-    of_labels = known.labels.accepted if known.labels else ()
-    return sorted({*known.facts.get("model", {}).get("unread", ()), *of_labels})
-
-
-def _public(reference: StorageRef) -> str:
-    """A local path tells of the builder's machine; its last part is enough to know the model by."""
-    return f"local:{Path(reference.locator).name}" if reference.scheme == "local" else str(reference)
 
 
 def describe(

@@ -4,7 +4,7 @@ Standard library only (config_file.py imports YAML when there is a file): argume
 is installed. Nothing here changes the environment or starts a process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.options.arguments import read_arguments
 from utils.options.command_line import FLAGS, LISTS, PERMISSIONS
+from utils.options.image_labels import parse_labels
 from utils.options.layout_choice import choose_layout
 from utils.options.models import origin_of, requested_models
 from utils.options.publication import Publication, parse_publication, require_registry
@@ -36,7 +37,10 @@ LABELS_FROM_MODEL = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What is made of the model repository, and how a build reports. The flags are the options of the same names."""
+    """What is made of the model repository, and how a build reports. The flags are the options of the same names.
+
+    `labels`: those of --label, for the image.
+    """
 
     repository: str
     tag: str
@@ -46,6 +50,7 @@ class Output:
     no_verify: bool = False
     json: bool = False
     debug: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
     publication: Publication = field(default_factory=Publication)
 
     @property
@@ -116,6 +121,7 @@ def _output(values: dict[str, Any], model_name: str) -> Output:
         repository=names.check_repository(values.get("image", f"tritoned_{model_name}")),
         tag=names.check_tag(values.get("tag", DEFAULTS["tag"])),
         debug="debug" in values,
+        labels=parse_labels(values.get("label", ())),
         publication=parse_publication(values),
         **{name: name in values for name in FLAGS},
     )

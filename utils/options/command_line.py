@@ -15,7 +15,7 @@ from utils.targets.tuning import KNOBS
 from utils.tasks import DEFAULT_TASK, task_options
 
 POSITIONALS = ("model", "tokenizer", "id2label", "model_name", "tag", "max_batch_size")
-LISTS = ("accept_unknown", "add_model", "cache_from", "cache_to", "golden_inputs", "inputs", "outputs")
+LISTS = ("accept_unknown", "add_model", "cache_from", "cache_to", "golden_inputs", "inputs", "outputs", "label")
 FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
 # They belong to the run; the others may be in a --config file.
 OF_THE_RUN = ("help", "config", "debug", "jobs")
@@ -72,6 +72,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_printing(options, "--list-releases", _ListReleases, "print all Triton releases and exit")
     options.add_argument("--base-image", metavar="IMAGE", help="take Triton from this image instead of NVIDIA's")
     options.add_argument("--slim-image", metavar="IMAGE", help="base of the cpu image (default: the release's Ubuntu)")
+    options.add_argument(
+        "--label",
+        metavar="KEY=VALUE",
+        action="append",
+        help="label of the image, such as org.opencontainers.image.vendor=Example; may be repeated",
+    )
     options.add_argument("--image", metavar="REPOSITORY", help="image name without tag (default: tritoned_MODEL_NAME)")
     for option in task_options().values():
         kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}

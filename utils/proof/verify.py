@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from math import prod
 from pathlib import Path
@@ -13,6 +14,8 @@ from deploy.supervisor.comparison import difference
 from utils.host.errors import BootProofError
 from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain
 from utils.proof.golden_file import read_golden
+from utils.repository import build_record
+from utils.repository.context import GOLDEN_FILE
 from utils.repository.pipeline import Pipeline
 from utils.repository.tensors import TensorSpec
 from utils.triton.address import ServerAddress
@@ -31,8 +34,23 @@ SHORT_ROWS, MAX_ROWS = 8, 64
 Infer = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
 
 
-def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> str:
-    """Sends every golden request alone and in batches, over each protocol. Returns a one-line summary.
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What the golden requests showed. `largest_difference`: of a number and the reference model's."""
+
+    requests: int
+    protocols: tuple[str, ...]
+    largest_difference: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.requests} golden requests over HTTP and gRPC: answers equal, "
+            f"largest difference {self.largest_difference:.1e}"
+        )
+
+
+def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> Proof:
+    """Sends every golden request alone and in batches, over each protocol.
 
     Raises BootProofError (exit 8) with the first request whose answer differs from the reference model's.
     """
@@ -49,7 +67,15 @@ def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> str:
         for rows in _batches(golden.rows, pipeline):
             for row, answer in zip(rows, _answers(infer, rows, protocol), strict=True):
                 largest = max(largest, _compare(golden, row, answer, protocol, pipeline))
-    return f"{len(golden.rows)} golden requests over HTTP and gRPC: answers equal, largest difference {largest:.1e}"
+    return Proof(requests=len(golden.rows), protocols=tuple(protocols), largest_difference=largest)
+
+
+def prove_and_record(address: ServerAddress, tree: Path, pipeline: Pipeline) -> Proof:
+    """Proves the server of a build tree; the figures go into the tree's build.json."""
+    build_record.add(tree, proof=None)
+    proof = prove(address, tree / GOLDEN_FILE, pipeline)
+    build_record.add(tree, proof=asdict(proof))
+    return proof
 
 
 def ask(address: ServerAddress, rows: Sequence[GoldenRow]) -> list[dict[str, TensorValue]]:

@@ -25,12 +25,16 @@ from utils.sources.checkpoint import (
 from utils.sources.known_keys.check import require_understood, warn_of_unused
 from utils.sources.known_keys.folder import unread_in_model
 from utils.sources.labels import Labels, labels_of_config, read_labels, require_count
+from utils.sources.model_card import MODEL_CARD, licence_of
 from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.sentence_folder import transformer_folder
 from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, StorageRef, bounded, local
 from utils.sources.supported_types import require_supported
 from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
+
+# The card does not count for the revision of a local folder: it changes no answer.
+SMALL_FILES = (*METADATA, MODEL_CARD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,7 @@ class Metadata:
 
     `revisions`: {"model" | "tokenizer" | "labels": revision}. `vocabulary`: the tokenizer's largest token id plus one,
     if its files contain it. `fetched`: each folder with fetched files, and the reference as the user wrote it.
-    `accepted`: the settings left unread because of --accept-unknown.
+    `accepted`: the settings left unread because of --accept-unknown. `licences`: as the model cards state them.
     """
 
     config: ModelConfig
@@ -49,6 +53,7 @@ class Metadata:
     vocabulary: int | None = None
     fetched: Mapping[Path, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
+    licences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label_texts(self) -> tuple[str, ...]:
@@ -77,8 +82,10 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
     files: TokenizerFiles | None = None
     labels: Labels | None = None
     accepted: set[str] = set()
+    licences: dict[str, str] = {}
     for name in fetcher.nearest_first():
         path = fetcher.small_files(name)
+        licences |= {name: stated} if name != "labels" and (stated := licence_of(path)) else {}
         path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
@@ -108,6 +115,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         revisions=revisions,
         vocabulary=files.vocabulary,
         accepted=tuple(sorted(accepted)),
+        licences=licences,
     )
 
 
@@ -132,7 +140,7 @@ class _Fetcher:
             # A local folder's revision includes a digest of its weights, gigabytes: it is computed after all checks.
             self.fetched[self._folder / name] = str(reference)
             revision = "" if reference.scheme == "local" else self.revision(name)
-            fetched = bounded.fetch(reference, revision, METADATA, self._folder / name, limit=self._limit)
+            fetched = bounded.fetch(reference, revision, SMALL_FILES, self._folder / name, limit=self._limit)
             self._paths[reference] = fetched.path
             if reference.scheme != "local":
                 self.fetched[fetched.path] = str(reference)
@@ -176,7 +184,7 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
     """The model's folder with its weights, in the destination of its small files, which a storage reuses."""
     weights = WEIGHTS if spec.requirements.allow_pickle else SAFE_WEIGHTS
     fetched = bounded.fetch(
-        spec.model, metadata.revisions["model"], METADATA + weights, folder / "model", limit=spec.fetch_timeout
+        spec.model, metadata.revisions["model"], SMALL_FILES + weights, folder / "model", limit=spec.fetch_timeout
     )
     folder = transformer_folder(fetched.path)
     with showing_references(metadata.fetched):

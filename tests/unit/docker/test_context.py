@@ -15,7 +15,12 @@ DOCKER = {"triton_image": "team/triton:1", "slim_image": "debian:12-slim", "runt
 @pytest.fixture
 def filled(monkeypatch):
     calls = []
-    monkeypatch.setattr(wheelhouse, "fill", lambda destination, **options: calls.append((destination, options)))
+
+    def fill(destination, **options):
+        calls.append((destination, options))
+        return "numpy==1 --hash=sha256:0\n"
+
+    monkeypatch.setattr(wheelhouse, "fill", fill)
     return calls
 
 
@@ -30,12 +35,13 @@ def test_dockerfile_holds_the_values_of_the_build(tmp_path, filled):
         "ARG TRITON_IMAGE=team/triton:1",
         "ARG SLIM_IMAGE=debian:12-slim",
         "ARG RUNTIME=slim",
+        "ARG SOURCE_DATE_EPOCH=0",
     ]
 
 
 def test_full_image_needs_no_slim_base(tmp_path, filled):
     context.write(tmp_path, DOCKER | {"runtime": "full", "slim_image": "no/such/image:1"})
-    assert arguments_of(tmp_path)[1:] == ["ARG SLIM_IMAGE=team/triton:1", "ARG RUNTIME=full"]
+    assert arguments_of(tmp_path)[1:] == ["ARG SLIM_IMAGE=team/triton:1", "ARG RUNTIME=full", "ARG SOURCE_DATE_EPOCH=0"]
 
 
 @pytest.mark.parametrize("name", ["triton_image", "slim_image"])
@@ -49,7 +55,8 @@ def test_wheels_are_for_the_python_of_the_base(tmp_path, filled):
     ((destination, options),) = filled
     assert destination == tmp_path / "wheelhouse"
     assert (options["python"], options["machine"], options["refresh"]) == ("3.11", "aarch64", True)
-    assert options["requirements"] == tmp_path / "requirements-serving.txt"
+    assert options["requirements"] == [context.ROOT / "requirements-serving.txt"]
+    assert (tmp_path / "requirements-serving.txt").read_text() == "numpy==1 --hash=sha256:0\n"
 
 
 def test_files_are_readable_by_all_with_any_umask(tmp_path, filled):

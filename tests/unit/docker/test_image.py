@@ -1,6 +1,7 @@
 """Stage 8 on a fake engine that records its calls; a real one is used in tests/image."""
 
 import contextlib
+import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,16 +12,21 @@ from utils.docker import context as docker_context
 from utils.docker import image
 from utils.docker.client import BUILT_IN
 from utils.docker.measured import read_peak_memory
+from utils.host import digest
 from utils.host.errors import BootProofError, UsageError
 from utils.repository.context import Context, read_context, write_context
 from utils.repository.pipeline import Pipeline
 from utils.triton.address import ServerAddress
 
 ADDRESS = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:2")
+WHEEL = "wheelhouse/a-1-py3-none-any.whl"
 
 
 class RecordingEngine:
-    client = SimpleNamespace(builder=BUILT_IN)
+    # It lists an image without libraries.
+    client = SimpleNamespace(
+        builder=BUILT_IN, run=lambda *_, **__: SimpleNamespace(returncode=0, stdout="[]", stderr="")
+    )
 
     def __init__(self):
         self.calls = []
@@ -55,12 +61,15 @@ def make_tree(folder, *, device="cpu", runtime="slim"):
     for name in (
         *docker_context.FILES,
         "golden.json",
-        "wheelhouse/a.whl",
+        WHEEL,
         "weights/m/1/model.onnx",
         "model_repository/m/config.pbtxt",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+    with zipfile.ZipFile(folder / WHEEL, "w") as archive:
+        archive.writestr("a-1.dist-info/METADATA", "Metadata-Version: 2.4\n")
+    (folder / "requirements-serving.txt").write_text(f"a==1 --hash=sha256:{digest.of_file(folder / WHEEL)}\n")
     pipeline = Pipeline(model_name="m", max_batch_size=1, layout="none", inputs=(), outputs=(), steps=())
     docker = {"triton_image": "triton:1", "slim_image": "slim:1", "runtime": runtime}
     labels = {"k": "v"}

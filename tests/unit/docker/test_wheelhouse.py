@@ -1,5 +1,9 @@
-"""Wheels for the target's Python: markers, cache, messages. pip is a stub that records its arguments."""
+"""Wheels for the target's Python: markers, cache, messages. pip is a stub that records its arguments.
 
+The stub does not compare hashes: test_wheel_locks.py does that with the real pip.
+"""
+
+import hashlib
 import stat
 import sys
 
@@ -17,18 +21,25 @@ numpy==1.24.4; python_version < "3.9"
 onnxruntime==1.0; platform_machine == "x86_64"
 """
 
+NUMPY, PIP = b"first half", b"pip"
+LOCK = "".join(
+    f"{pin} \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{hashlib.sha256(NUMPY).hexdigest()}\n"
+    for pin in ("numpy==1.26.4 ; python_full_version >= '3.9'", "numpy==1.24.4", "onnxruntime==1.0")
+)
+FILES = ["numpy-1.26.4-py3-none-any.whl", "pip-25.0.1-py3-none-any.whl"]
+
 STUB = """\
 import os, pathlib, sys
 if "--version" in sys.argv:
     sys.exit(0)
 with open(os.environ["STUB_RECORD"], "a") as record:
-    print(*sys.argv[1:], file=record)
+    print(*sys.argv[1:-1], *pathlib.Path(sys.argv[-1]).read_text().split(), file=record)
 folder = pathlib.Path(sys.argv[sys.argv.index("--dest" if "--dest" in sys.argv else "--target") + 1])
 folder.mkdir(parents=True, exist_ok=True)
-(folder / "numpy-1.26.4.whl").write_text("first half")
+(folder / "numpy-1.26.4-py3-none-any.whl").write_text("first half")
 if os.environ.get("STUB_ERROR"):
     sys.exit(os.environ["STUB_ERROR"])
-(folder / "pip-25.0.1.whl").write_text("pip")
+(folder / "pip-25.0.1-py3-none-any.whl").write_text("pip")
 """
 
 
@@ -40,6 +51,7 @@ def pip(tmp_path, monkeypatch):
     record.touch()
     monkeypatch.setenv("STUB_RECORD", str(record))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(wheelhouse, "PIP_HASH", hashlib.sha256(PIP).hexdigest())
     monkeypatch.setattr(wheelhouse, "_pips", lambda: iter([[sys.executable, str(tmp_path / "stub.py")]]))
     return lambda: record.read_text().splitlines()
 
@@ -48,11 +60,12 @@ def pip(tmp_path, monkeypatch):
 def requirements(tmp_path):
     path = tmp_path / "requirements.txt"
     path.write_text(REQUIREMENTS)
+    path.with_suffix(".lock").write_text(LOCK)
     return path
 
 
 def fill(folder, requirements, **options):
-    wheelhouse.fill(folder, requirements=requirements, **({"python": "3.12", "machine": "x86_64"} | options))
+    wheelhouse.fill(folder, requirements=[requirements], **({"python": "3.12", "machine": "x86_64"} | options))
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -81,12 +94,13 @@ def test_invalid_requirement_is_named(tmp_path):
 
 
 def test_pip_downloads_for_the_target(pip, requirements, tmp_path):
-    assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
+    assert fill(tmp_path / "out", requirements) == FILES
     (call,) = pip()
     assert "--only-binary=:all: --no-deps --implementation cp --python-version 3.12" in call
     assert "--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64" in call
     assert "--platform manylinux_2_28_x86_64" in call
-    assert call.endswith(f"numpy==1.26.4 onnxruntime==1.0 {wheelhouse.PIP}")
+    assert "--require-hashes --requirement numpy==1.26.4 --hash=sha256:" in call
+    assert f"{wheelhouse.PIP} --hash=sha256:{hashlib.sha256(PIP).hexdigest()}" in call
 
 
 def test_second_build_uses_the_cache(pip, requirements, tmp_path):
@@ -102,7 +116,7 @@ def test_second_build_uses_the_cache(pip, requirements, tmp_path):
 def test_wheels_of_an_earlier_build_are_removed(pip, requirements, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/numpy-1.0.whl").touch()
-    assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
+    assert fill(tmp_path / "out", requirements) == FILES
 
 
 def test_wheels_are_readable_by_all(pip, requirements, tmp_path):
@@ -118,6 +132,12 @@ def test_wheels_are_readable_by_all(pip, requirements, tmp_path):
             "WARNING: after connection broken by 'NewConnectionError('\nERROR: No matching numpy",
             "cannot be reached",
         ),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. Someone may\n"
+            "    numpy==1.26.4 from https://host/numpy-1.26.4-cp312-cp312-linux.whl#sha256=0 (from -r /x (line 1)):\n"
+            "        Expected sha256 0\n             Got        1\n",
+            r"another file for numpy==1\.26\.4 \(numpy-1\.26\.4-cp312-cp312-linux\.whl\) than the lock",
+        ),
         ("ERROR: HTTP error 403 while getting x", "cannot be reached"),
         ("WARNING: Temporary failure in name resolution\nERROR: none", "PIP_FIND_LINKS"),
     ],
@@ -129,7 +149,7 @@ def test_failed_download_is_reported_and_not_cached(pip, requirements, tmp_path,
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "cache/triton-image-factory/wheels").iterdir()) == []
     monkeypatch.delenv("STUB_ERROR")
-    assert fill(tmp_path / "out", requirements) == ["numpy-1.26.4.whl", "pip-25.0.1.whl"]
+    assert fill(tmp_path / "out", requirements) == FILES
 
 
 def test_cache_that_cannot_be_written_is_reported(pip, requirements, tmp_path, monkeypatch):
@@ -163,17 +183,16 @@ def test_bundled_pip_is_the_last_resort():
 
 
 def test_find_wheels_downloads_nothing_and_prefers_the_cache(pip, requirements, tmp_path):
-    pins = wheelhouse.applicable(requirements, python="3.12", machine="x86_64")
-    assert wheelhouse.find_wheels(pins, "3.12", "x86_64") == "the package index"
+    assert wheelhouse.find_wheels([requirements], "3.12", "x86_64") == ("the package index", 2)
     (call,) = pip()
     assert call.startswith("install ") and "--dry-run" in call and "--python-version 3.12" in call
     assert not (tmp_path / "cache").exists()
     fill(tmp_path / "out", requirements)
-    assert wheelhouse.find_wheels(pins, "3.12", "x86_64") == "the cache"
+    assert wheelhouse.find_wheels([requirements], "3.12", "x86_64") == ("the cache", 2)
     assert len(pip()) == 2
 
 
-def test_find_wheels_names_a_missing_wheel(pip, monkeypatch):
+def test_find_wheels_names_a_missing_wheel(pip, requirements, monkeypatch):
     monkeypatch.setenv("STUB_ERROR", "ERROR: No matching distribution found for numpy==1.26.4")
     with pytest.raises(ImageError, match=r"no wheel .* Python 3\.12 on x86_64"):
-        wheelhouse.find_wheels(["numpy==1.26.4"], "3.12", "x86_64")
+        wheelhouse.find_wheels([requirements], "3.12", "x86_64")

@@ -17,7 +17,7 @@ class RecordingEngine:
 
     def __init__(self, missing=(), python="3.12", release=("ubuntu", "24.04"), triton=""):
         self.missing, self.python, self.release, self.triton = missing, python, release, triton
-        self.pulled = []
+        self.pulled, self.digests = [], {}
 
     def pull_if_missing(self, image):
         self.pulled.append(image)
@@ -44,6 +44,10 @@ class RecordingEngine:
         assert image in self.pulled
         return self.release
 
+    def digest(self, image):
+        assert image in self.pulled
+        return self.digests.get(image, "")
+
 
 def test_without_an_engine_the_release_table_answers():
     release = find_release("24.08")
@@ -61,6 +65,16 @@ def test_the_gpu_image_needs_no_slim_base():
     plan = docker_plan(target_of("--device", "gpu"), engine)
     assert plan["runtime"] == "full"
     assert engine.pulled == [plan["triton_image"]]
+
+
+def test_the_digests_of_pulled_images_are_part_of_the_plan():
+    engine = RecordingEngine()
+    plan = docker_plan(target_of(), engine)
+    assert not {"triton_digest", "slim_digest"} & set(plan), "images of no registry"
+    engine.digests = {plan["triton_image"]: "sha256:1", plan["slim_image"]: "sha256:2"}
+    plan = docker_plan(target_of(), engine)
+    assert (plan["triton_digest"], plan["slim_digest"]) == ("sha256:1", "sha256:2")
+    assert "slim_digest" not in docker_plan(target_of("--device", "gpu"), engine)
 
 
 def test_the_engine_pulls_both_images_and_tells_the_python():

@@ -5,23 +5,7 @@ import pytest
 
 from tests.small_specs import LABELS, settings_of, spec_of
 from utils.factory.base_images import docker_plan
-from utils.factory.report import as_text, describe, oci_labels
-from utils.host.installed import VERSION
-
-
-def test_the_image_says_what_is_in_it_and_not_where_it_was_built(known):
-    labels = oci_labels(spec_of(), known)
-    assert labels["org.opencontainers.image.title"] == "topics"
-    assert labels["org.opencontainers.image.version"] == "v1"
-    assert labels["triton-image-factory.version"] == VERSION
-    assert labels["org.opencontainers.image.revision"] == "sha256:" + "0" * 16
-    assert labels["triton-image-factory.model"] == "local:model"
-    assert labels["triton-image-factory.tokenizer"] == "hf:user/tok@v1"
-    assert labels["triton-image-factory.tokenizer.revision"] == "t" * 40
-    assert labels["triton-image-factory.max_batch_size"] == "8"
-    assert json.loads(labels["triton-image-factory.labels"]) == list(LABELS)
-    assert "torch==" in labels["triton-image-factory.tools"]
-    assert all(isinstance(value, str) for value in labels.values())
+from utils.factory.report import as_text, describe
 
 
 @pytest.fixture
@@ -70,10 +54,9 @@ def test_the_plan_for_a_person_has_a_line_a_value(plan):
     )
 
 
-def test_a_task_without_labels_has_none_in_plan_and_image(known, make_pipeline):
+def test_a_task_without_labels_has_none_in_the_plan(known, make_pipeline):
     spec, unlabelled = spec_of(), replace(known, labels=None)
     assert unlabelled.label_texts == ()
-    assert "triton-image-factory.labels" not in oci_labels(spec, unlabelled)
     assert describe(spec, unlabelled, {}, make_pipeline(), docker_plan(spec.target, None))["labels"] is None
 
 

@@ -42,6 +42,11 @@ class KnownGraph:
         return self.labels.texts if self.labels else ()
 
     @property
+    def licences(self) -> dict[str, str]:
+        """None: a graph has no model card."""
+        return {}
+
+    @property
     def facts(self) -> dict[str, dict[str, Any]]:
         """What the report says of the model: {part: {name: value}}."""
         graph = self.graph

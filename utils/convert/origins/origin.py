@@ -87,6 +87,10 @@ class Known(Protocol):
         """() for a task without."""
 
     @property
+    def licences(self) -> Mapping[str, str]:
+        """{"model" | "tokenizer": licence}, where a model card states one."""
+
+    @property
     def facts(self) -> Mapping[str, Mapping[str, Any]]:
         """What the report says of the model: {part: {name: value}}."""
 

@@ -53,6 +53,7 @@ class TransformersFolder:
             golden=golden_pairs(self.task, conversion, self.request.serving.max_batch_size, self.known.label_texts),
             tolerance=conversion.tolerance,
             tokenizer=conversion.tokenizer,
+            parity=conversion.parity,
         )
 
     @property

@@ -1,0 +1,176 @@
+"""Two builds of one model with all caches emptied: equal layers, and an SBOM that owns every library of the image.
+
+The stand-in base has libraries that no package of it owns; in NVIDIA's image dpkg owns most of them.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import uuid
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from tests import tiny_models
+from utils import ROOT
+from utils.host.build_tree import BUILD
+
+LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
+EPOCH = 1_700_000_000
+
+
+def make(model, name, tag, bases):
+    options = ["--base-image", bases[0], "--slim-image", bases[1], "--no-cache", "--json"]
+    done = subprocess.run(
+        [str(ROOT / "make_triton_image.sh"), str(model), str(model), "-", name, tag, "8", *options],
+        capture_output=True, text=True, env=os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)}, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def builds(engine, bases, tmp_path_factory):
+    """The JSON results of two builds of equal files in two folders, at two times."""
+    name, results = f"test-{uuid.uuid4().hex[:8]}", []
+    original = tiny_models.distilbert(tmp_path_factory.mktemp("original") / "model")
+    (original / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Topics\n")
+    for tag in ("v1", "v2"):
+        model = shutil.copytree(original, tmp_path_factory.mktemp("place") / "someones model")
+        results.append(make(model, name, tag, bases))
+    yield results
+    engine.client.run("rmi", "--force", *(result["image"] for result in results))
+    shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def sbom(builds):
+    text = (BUILD.parent / builds[0]["sbom"]).read_text(encoding="utf-8")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def exported(engine, builds, tmp_path_factory):
+    """{path: SHA-256, or the target of a link} of all files of the image."""
+    archive = tmp_path_factory.mktemp("export") / "image.tar"
+    container = engine.client.run("create", builds[0]["image"]).stdout.strip()
+    try:
+        done = engine.client.run("export", "--output", str(archive), container, seconds=300)
+        assert done.returncode == 0, done.stderr
+    finally:
+        engine.client.run("rm", "--force", container)
+    found = {}
+    with tarfile.open(archive) as tar:
+        for entry in tar:
+            if entry.isfile():
+                found[f"/{entry.name}"] = hashlib.sha256(tar.extractfile(entry).read()).hexdigest()
+    archive.unlink()
+    return found
+
+
+def owners_of(sbom):
+    """{path: (owning component, entry)}; each file has one owner."""
+    pairs = [(each["name"], (owner, each)) for owner in sbom["components"] for each in owner.get("components", [])]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def test_two_builds_have_equal_layers(engine, builds):
+    layers = [
+        json.loads(
+            engine.client.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", each["image_id"]).stdout
+        )
+        for each in builds
+    ]
+    assert len(layers[0]) >= 5
+    assert layers[0] == layers[1]
+
+
+def test_every_library_has_an_owner(sbom, exported):
+    owners = owners_of(sbom)
+    libraries = {path for path in exported if LIBRARY.search(path)}
+    assert len(libraries) > 200
+    assert libraries - set(owners) == set()
+    hashes = {path: [each["content"] for each in entry.get("hashes", ())] for path, (_, entry) in owners.items()}
+    assert {path for path, known in hashes.items() if known and known != [exported.get(path)]} == set()
+
+
+def test_a_copied_library_belongs_to_its_package(engine, bases, sbom):
+    owner, entry = owners_of(sbom)["/opt/tritonserver/lib/libssl.so.3"]
+    version = engine.run_in(bases[0], "dpkg-query", "--show", "--showformat=${Version}", "libssl3")
+    assert (owner["name"], owner["version"]) == ("libssl3", version)
+    assert owner["purl"].startswith("pkg:deb/debian/libssl3@") and "upstream=openssl" in owner["purl"]
+    source = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
+    assert {"name": "triton-image-factory:copied_from", "value": source} in entry["properties"]
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        ("/opt/tritonserver/lib/libtritonserver.so", "triton"),
+        ("/opt/tritonserver/backends/python/libtriton_python.so", "triton"),
+        ("/usr/bin/python3.11", "deb/python3.11-minimal:amd64/copied"),
+        ("/usr/lib/x86_64-linux-gnu/libc.so.6", "deb/libc6:amd64"),
+        ("/opt/serving/tokenizers/tokenizers.abi3.so", "wheel/tokenizers==0.22.2"),
+        ("/opt/serving/supervisor/main.py", "factory"),
+        ("/opt/serving/inventory.py", "factory"),
+    ],
+)
+def test_owners(sbom, path, owner):
+    assert owners_of(sbom)[path][0]["bom-ref"] == owner
+
+
+def test_cuda_belongs_to_its_folder(sbom):
+    [owner] = {owner["bom-ref"] for path, (owner, _) in owners_of(sbom).items() if "libcudart" in path}
+    assert owner == "folder/usr/local/cuda-12.6/copied"
+
+
+def test_model_and_tokenizer_have_revision_licence_and_hashes(sbom, builds, exported):
+    found = {each["bom-ref"]: each for each in sbom["components"]}
+    model, tokenizer = found["source/model"], found["source/tokenizer"]
+    assert model["version"] == builds[0]["revisions"]["model"]
+    assert model["name"] == "local:someones model"
+    assert model["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+    name = builds[0]["served_model"]["name"]
+    [graph] = model["components"]
+    assert graph["hashes"][0]["content"] == exported[f"/models/{name}/1/model.onnx"]
+    assert [each["name"] for each in tokenizer["components"]] == [f"/models/{name}/1/tokenizer.json"]
+
+
+def test_provenance_names_the_image_and_its_inputs(builds, bases):
+    text = (BUILD.parent / builds[0]["provenance"]).read_text(encoding="utf-8")
+    statement = json.loads(text)
+    assert statement["subject"] == [
+        {"name": builds[0]["image"], "digest": {"sha256": builds[0]["image_id"].removeprefix("sha256:")}}
+    ]
+    definition, run = (statement["predicate"][name] for name in ("buildDefinition", "runDetails"))
+    assert definition["externalParameters"]["model"] == "local:someones model"
+    inputs = {each["name"]: each for each in definition["resolvedDependencies"]}
+    assert inputs["base image: triton"]["uri"] == f"docker://{bases[0]}"
+    assert sum(name.endswith(".whl") and "sha256" in each["digest"] for name, each in inputs.items()) == 4
+    products = {each["name"]: each for each in run["byproducts"]}
+    sbom = (BUILD.parent / builds[0]["sbom"]).read_bytes()
+    assert products["sbom.cdx.json"]["digest"]["sha256"] == hashlib.sha256(sbom).hexdigest()
+    assert products["golden.json"]["annotations"]["requests"] > 0
+    assert products["model_repository"]["annotations"]["largest_difference"] < 1e-3
+
+
+def test_no_file_names_a_path_of_this_machine(builds):
+    for result in builds:
+        for name in ("sbom", "provenance"):
+            text = (BUILD.parent / result[name]).read_text(encoding="utf-8")
+            assert str(ROOT) not in text and "place" not in text
+
+
+def test_what_two_builds_do_not_share(engine, builds):
+    """docs/release.md names it: the id of the image, whose config has the times of the builder's steps and the tag."""
+    first, second = builds
+    assert first["image_id"] != second["image_id"]
+    labels = json.loads(engine.client.run("inspect", "--format", "{{json .Config.Labels}}", first["image"]).stdout)
+    assert labels["org.opencontainers.image.created"] == "2023-11-14T22:13:20Z"
