@@ -1,6 +1,7 @@
 """Images in a real registry on the loopback, read back by skopeo, and pushes that release nothing.
 
-Most tests push a small image without a server: the proof is not their subject.
+Most tests push a small image without a server: proof, SBOM and provenance are not their subject. The image cannot list
+its libraries, so the last two are left out here; tests/image/test_sbom.py and test_release.py have them.
 """
 
 import json
@@ -15,6 +16,7 @@ import pytest
 
 from tests.loopback.faulty_registry import FaultyRegistry
 from tests.loopback.registry import PASSWORD, running_registry
+from utils.factory import publish as publication_of_builds
 from utils.factory.publish import Proven, publish, require_target
 from utils.host.errors import ReleaseError
 from utils.options.publication import Publication
@@ -54,8 +56,10 @@ def small(engine, tmp_path_factory):
 
 
 @pytest.fixture
-def push(engine, tmp_path):
+def push(engine, tmp_path, monkeypatch):
     """push(image id or ids by platform, name, publication): what follows the proof; the name is removed afterwards."""
+    for name in ("_write_sbom", "_write_provenance"):
+        monkeypatch.setattr(publication_of_builds, name, lambda *_: None)
     tags = []
     pipeline = Pipeline(model_name="small", max_batch_size=1, layout="none", inputs=(), outputs=(), steps=())
 

@@ -22,6 +22,7 @@ from utils.host.build_tree import BUILD
 
 LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
 EPOCH = 1_700_000_000
+PAGE = (ROOT / "docs/release.md").read_text(encoding="utf-8")
 
 
 def make(model, name, tag, bases):
@@ -101,6 +102,14 @@ def test_every_library_has_an_owner(sbom, exported):
     assert {path for path, known in hashes.items() if known and known != [exported.get(path)]} == set()
 
 
+def test_the_command_of_the_docs_lists_the_image(engine, builds, exported):
+    [command] = re.findall(r"(?m)^docker (run .* )tritoned_topics:v1( .*inventory\.py)$", PAGE)
+    done = engine.client.run(*command[0].split(), builds[0]["image"], *command[1].split())
+    owners = json.loads(done.stdout)
+    listed = {file["path"] for owner in owners for file in owner["files"]}
+    assert {path for path in exported if LIBRARY.search(path)} <= listed
+
+
 def test_a_copied_library_belongs_to_its_package(engine, bases, sbom):
     owner, entry = owners_of(sbom)["/opt/tritonserver/lib/libssl.so.3"]
     version = engine.run_in(bases[0], "dpkg-query", "--show", "--showformat=${Version}", "libssl3")
@@ -171,6 +180,7 @@ def test_no_file_names_a_path_of_this_machine(builds):
 def test_what_two_builds_do_not_share(engine, builds):
     """docs/release.md names it: the id of the image, whose config has the times of the builder's steps and the tag."""
     first, second = builds
+    assert "id and digest of the image" in PAGE.split("## Repeatable builds")[1]
     assert first["image_id"] != second["image_id"]
     labels = json.loads(engine.client.run("inspect", "--format", "{{json .Config.Labels}}", first["image"]).stdout)
     assert labels["org.opencontainers.image.created"] == "2023-11-14T22:13:20Z"

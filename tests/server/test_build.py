@@ -145,6 +145,12 @@ def test_model_from_the_hub_tokenizer_from_clearml(models, name, tmp_path):
     result = json.loads(done.stdout)
     assert result["revisions"]["model"] == commit
     assert result["model_repository"] == str(BUILD / name / "v2/model_repository")
+    sbom, statement = (json.loads((BUILD.parent / result[file]).read_text()) for file in ("sbom", "provenance"))
+    assert sbom["metadata"]["component"] == {"bom-ref": "root", "name": name, "type": "application", "version": "v2"}
+    assert {"numpy", "tokenizers", "hf:user/topics"} <= {each["name"] for each in sbom["components"]}
+    assert statement["subject"][0]["name"] == name
+    inputs = {each["name"]: each for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"]}
+    assert inputs["model"]["digest"] == {"gitCommit": commit}
     context = json.loads((BUILD / name / "v2/context.json").read_text(encoding="utf-8"))
     assert context["oci_labels"]["org.opencontainers.image.revision"] == commit
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -70,7 +71,11 @@ def tree(tmp_path):
 
 
 def sbom(tree, owners=OWNERS):
-    text = write_sbom(tree, INGREDIENTS, parse_inventory(json.dumps(owners))).read_text(encoding="utf-8")
+    return valid(write_sbom(tree, INGREDIENTS, parse_inventory(json.dumps(owners))))
+
+
+def valid(file):
+    text = file.read_text(encoding="utf-8")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     return json.loads(text)
 
@@ -132,6 +137,18 @@ def test_without_an_image_the_rest_is_described(tree):
     }  # fmt: skip
     [root] = [each for each in found["dependencies"] if each["ref"] == "root"]
     assert set(root["dependsOn"]) == references
+
+
+def test_images_of_two_platforms_share_an_sbom(tree):
+    """Each has its own packages and files under the same paths."""
+    bases = (*INGREDIENTS.bases, *(replace(base, platform="linux/arm64") for base in INGREDIENTS.bases))
+    text = json.dumps(OWNERS)
+    owners = [*parse_inventory(text), *parse_inventory(text, "linux/arm64")]
+    found = valid(write_sbom(tree, replace(INGREDIENTS, bases=bases), owners))
+    references = [each["bom-ref"] for owner in found["components"] for each in (owner, *owner.get("components", ()))]
+    assert len(set(references)) == len(references)
+    copied = {"deb/libssl3:amd64/copied", "deb/libssl3:amd64/copied@linux/arm64"}
+    assert copied | {"wheel/own==1.0", "pypi/own==1.0@linux/arm64", "base/slim@linux/arm64"} <= set(references)
 
 
 def test_equal_inputs_give_equal_files(tree, monkeypatch):
