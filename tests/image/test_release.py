@@ -16,6 +16,9 @@ from tests.loopback.faulty_registry import FaultyRegistry
 from tests.loopback.registry import running_registry
 from utils import ROOT
 from utils.host.build_tree import BUILD
+from utils.host.digest import of_file as digest_of_file
+from utils.release.reference import parse_reference
+from utils.release.registry import Registry
 
 DIGEST = r"sha256:[0-9a-f]{64}"
 
@@ -83,6 +86,18 @@ def test_the_digest_names_the_proven_image(built, name, registry):
     assert built["images"] == {"linux/amd64": built["image_id"]}
     assert inspect(built["digest"], "--raw")["config"]["digest"] == built["image_id"]
     assert inspect(f"{image}:v1")["Digest"] == built["digest"].partition("@")[2]
+
+
+def test_sbom_and_provenance_are_attached_to_the_digest(built):
+    reference = parse_reference(built["digest"])
+    statement = json.loads((BUILD.parent / built["provenance"]).read_text(encoding="utf-8"))
+    digest = {"sha256": reference.digest.removeprefix("sha256:")}
+    assert statement["subject"] == [{"name": reference.repository, "digest": digest}]
+    registry = Registry(reference)
+    attached = [registry.manifest(each["digest"]) for each in registry.referrers(reference.digest)]
+    blobs = {each.fields["layers"][0]["digest"] for each in attached}
+    files = [BUILD.parent / built[name] for name in ("sbom", "provenance")]
+    assert blobs == {f"sha256:{digest_of_file(file)}" for file in files}
 
 
 def test_a_released_tag_is_refused_at_once(built, make, name, registry):

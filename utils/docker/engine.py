@@ -117,7 +117,7 @@ class Engine:
         pulled = self._inspect(image, "{{range .RepoDigests}}{{println .}}{{end}}").split()
         repository, _, last = image.partition("@")[0].rpartition("/")
         name = f"{repository}/{last.partition(':')[0]}".lstrip("/")
-        digests = dict(each.split("@", 1) for each in pulled)
+        digests = dict(each.split("@", 1) for each in pulled if "@" in each)
         return digests.get(name) or next(iter(digests.values()), "")
 
     def platform(self, image: str) -> str:

@@ -120,6 +120,23 @@ def test_unknown_machine(docker):
         docker('"image inspect") echo s390x;;').machine("x")
 
 
+@pytest.mark.parametrize(
+    ("image", "digest"),
+    [
+        ("nvcr.io/nvidia/tritonserver:26.08-py3", "sha256:2"),
+        ("nvcr.io/nvidia/tritonserver@sha256:2", "sha256:2"),
+        ("other:1", "sha256:1"),
+    ],
+)
+def test_the_digest_is_that_of_the_repository_in_the_name(docker, image, digest):
+    engine = docker('"image inspect") echo mirror/triton@sha256:1; echo nvcr.io/nvidia/tritonserver@sha256:2;;')
+    assert engine.digest(image) == digest
+
+
+def test_an_image_of_the_engine_itself_has_no_digest(docker):
+    assert docker('"image inspect") echo;;').digest("own:1") == ""
+
+
 BUILD = """*build*)
   while [ $# -gt 0 ]; do [ "$1" = --iidfile ] && echo sha256:new > "$2"; shift; done;;
 "image inspect") echo sha256:new;;"""
