@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks.guard_cost import CLIENTS, FIGURES
+from benchmarks.setting_cost import CLIENTS, FIGURES
 from benchmarks.spent import PARTS
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -22,7 +22,7 @@ def printed(module, *arguments):
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory, tiny_bert):
-    """The folder of the page, the figures, what was spent, and what the guard costs."""
+    """The folder of the page, the figures, what was spent, and what a setting costs."""
     folder = tmp_path_factory.mktemp("trial")
     command = [ROOT / "benchmarks/run.sh", "--quick", "--model", tiny_bert, "--seconds", "0.5"]
     command += ["--figures", folder / "figures.json", "--out", folder]
@@ -31,7 +31,8 @@ def trial(tmp_path_factory, tiny_bert):
     (folder / "spent.md").write_text(
         printed("spent", repository / "benchmark-fused/1", "--seconds", "0.2", "--window", "4")
     )
-    (folder / "guard.md").write_text(printed("guard_cost", repository, "--rounds", "1", "--seconds", "0.3"))
+    setting = (repository, "TRITON_MODEL_METRICS=off,on", "--rounds", "1", "--seconds", "0.3")
+    (folder / "setting.md").write_text(printed("setting_cost", *setting))
     for name in ("benchmark-fused", "benchmark-ensemble"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
     assert done.returncode == 0, done.stderr
@@ -66,7 +67,7 @@ def test_what_a_fused_model_spends_is_told_by_part_and_by_operator(trial):
     assert 50 < sum(shares.values()) <= 100.5
 
 
-def test_what_the_guard_costs_is_told_for_each_crowd(trial):
-    rows = [line.strip("| ").split(" | ") for line in (trial / "guard.md").read_text().splitlines()[2:]]
+def test_what_a_setting_costs_is_told_for_each_crowd(trial):
+    rows = [line.strip("| ").split(" | ") for line in (trial / "setting.md").read_text().splitlines()[2:]]
     assert [row[:2] for row in rows] == [[str(clients), figure] for clients in CLIENTS for figure in FIGURES.values()]
-    assert all(float(without) > 0 and float(guarded) > 0 for _, _, without, guarded, _ in rows)
+    assert all(float(without) > 0 and float(chosen) > 0 for _, _, without, chosen, _ in rows)
