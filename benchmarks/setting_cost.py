@@ -1,14 +1,17 @@
-"""What a setting of the server costs: `python -m benchmarks.setting_cost MODEL_REPOSITORY TRITON_GUARD=never,always`.
+"""What a setting of the image costs: `python -m benchmarks.setting_cost MODEL_REPOSITORY TRITON_GUARD=never,always`.
 
-The repository is served with each of the two values, and the two are asked in turns; a ratio is the median of those
-within one round. Their metrics are read four times a second, as the supervisor of an image does.
+The repository is served with each of the two values under the image's supervisor, and the two are asked in turns; a
+ratio is the median of those within one round.
 """
 
 import argparse
 import os
+import shutil
+import signal
 import statistics
-import threading
-import urllib.request
+import subprocess
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,30 +19,53 @@ from pathlib import Path
 from benchmarks.contestant import Target
 from benchmarks.loads import PROTOCOLS, Load
 from benchmarks.measure import ask
-from utils.triton.server import serve
+from utils import ROOT
+from utils.host import environment
+from utils.triton.address import ServerAddress
+from utils.triton.layout import inspect_interpreter
+from utils.triton.ports import choose_ports
+from utils.triton.server import SERVICES, triton_for
 
+FIGURES = {"texts_per_second": "texts/s", "p50_ms": "p50, ms", "p99_ms": "p99, ms", "cpu_ms_per_text": "CPU ms/text"}
 CLIENTS = (1, 8, 32)
-FIGURES = {"texts_per_second": "texts/s", "p50_ms": "p50, ms", "cpu_ms_per_text": "CPU ms/text"}
-SCRAPE_SECONDS = 0.25
+READY_SECONDS = 120
 
 
 @contextmanager
-def scraped(address: str) -> Iterator[None]:
-    """Reads the metrics again and again for the duration of the block."""
-    stop = threading.Event()
-
-    def scrape() -> None:
-        while not stop.wait(SCRAPE_SECONDS):
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as page:
-                page.read()
-
-    thread = threading.Thread(target=scrape)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def supervised(repository: Path, model: str, variable: str, value: str) -> Iterator[Target]:
+    """The server, as in the image: the supervisor with this setting, its log in a file. RuntimeError if it ends."""
+    python, triton = triton_for(environment.SERVING)
+    libraries = [triton / "lib", *inspect_interpreter(python).library_path()]
+    ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
+    address = ServerAddress(http=f"127.0.0.1:{ports['http']}", grpc=f"127.0.0.1:{ports['grpc']}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "deploy/supervisor", folder / "supervisor")
+        for file in (ROOT / "deploy/supervise.py", repository.parent / "golden.json"):
+            shutil.copy(file, folder)
+        variables = {
+            **os.environ,
+            "PATH": f"{python.parent}:{os.environ['PATH']}",
+            "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+            "ORT_DISABLE_TELEMETRY": "1",
+            **{f"TRITON_{service.upper()}_PORT": str(port) for service, port in ports.items()},
+            variable: value,
+        }
+        command = [str(python), "-I", "-S", str(folder / "supervise.py"), str(triton / "bin/tritonserver")]
+        command += [f"--model-repository={repository}", f"--backend-directory={triton}/backends"]
+        with Path(folder, "log").open("wb") as log:
+            process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=triton)
+        try:
+            started = time.monotonic()
+            while not address.is_ready(timeout=5):
+                if process.poll() is not None or time.monotonic() - started > READY_SECONDS:
+                    raise RuntimeError(f"the server is not ready:\n{Path(folder, 'log').read_text(errors='replace')}")
+                time.sleep(0.05)
+            ways = {"http": ("http", address.http, model), "grpc": ("grpc", address.grpc, model)}
+            yield Target(pid=process.pid, seconds=time.monotonic() - started, ways=ways)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
 
 
 def measure(
@@ -49,19 +75,12 @@ def measure(
     found: dict[Load, dict[str, list[list[float]]]] = {load: {figure: [] for figure in FIGURES} for load in loads}
     name, *choices = setting
     with ExitStack() as stack:
-        targets = []
-        for choice in choices:
-            os.environ[name] = choice
-            server = stack.enter_context(serve(repository))
-            ways = {
-                "http": ("http", server.address.http, model),
-                "grpc": ("grpc", server.address.grpc, model),
-            }
-            targets.append(Target(pid=server.pid, seconds=0.0, ways=ways))
-            stack.enter_context(scraped(server.metrics))
+        targets = [stack.enter_context(supervised(repository, model, name, choice)) for choice in choices]
+        for target in targets:
+            ask(target, loads[0], seconds)  # a first one, to warm up
         for number in range(rounds):
             for load, figures in found.items():
-                order = [0, 1] if number % 2 else [1, 0]
+                order = (0, 1) if number % 2 else (1, 0)
                 asked = {place: ask(targets[place], load, seconds) for place in order}
                 for figure, values in figures.items():
                     values.append([asked[place][figure] for place in (0, 1)])

@@ -36,6 +36,8 @@ REPLACEABLE = {
     "trace-config": "--trace-",
     "grpc-max-response-pool-size": "--grpc-max-response-pool-size=",
     "metrics-config": "--metrics-config=",
+    "http-header-forward-pattern": "--http-header-forward-pattern=",
+    "grpc-header-forward-pattern": "--grpc-header-forward-pattern=",
 }
 # Flags whose value must be the image's, and the reason or the alternative.
 PROTECTED = {

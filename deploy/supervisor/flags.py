@@ -17,12 +17,12 @@ def known(help_text: str) -> frozenset[str]:
     return frozenset(re.findall(r"(?m)^\s+--([a-z0-9-]+)", help_text))
 
 
-def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) -> list[str]:
+def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int, is_traced: bool = False) -> list[str]:
     """Flags that fix the models, close the admin APIs without the key, and limit the size of a request's body in bytes.
 
-    They also close the ports of cloud services, disable traces, and limit the queued responses of a gRPC stream.
-    --allow-client-shm enables the shared memory APIs, which the key restricts. The restrictions are always set: all
-    supported releases know them, and another would refuse to start rather than leave the APIs open.
+    They also close the ports of cloud services, disable traces unless `is_traced`, and limit the queued responses of a
+    gRPC stream. --allow-client-shm enables the shared memory APIs, which the key restricts. The restrictions are
+    always set: all supported releases know them, and another would refuse to start rather than leave the APIs open.
     """
     # Without the user's key, a random one that nobody knows.
     restricted = f"{ADMIN_APIS}:{ADMIN_HEADER}={admin_key or os.urandom(24).hex()}"
@@ -34,7 +34,7 @@ def hardening(flags: frozenset[str], *, admin_key: str, max_input_bytes: int) ->
         "grpc-restricted-protocol": restricted,
         "allow-vertex-ai": "false",
         "allow-sagemaker": "false",
-        "trace-config": "level=off",
+        **({} if is_traced else {"trace-config": "level=off"}),
         "grpc-max-response-pool-size": "64",
         "allow-client-shm": "true" if admin_key else "false",
         "http-max-input-size": str(max_input_bytes),

@@ -18,8 +18,11 @@ from collections.abc import Sequence
 from .body_limits import Rules
 from .poll import Poll
 from .relay import Relay
+from .request_log import RequestLog
 
 CHECK_SECONDS = 1.0
+# Between two writes to the log: one for each request would cost more than its line.
+FLUSH_SECONDS = 0.1
 BACKLOG = 1024
 MAX_CONNECTIONS = 10_000
 _START = """
@@ -43,12 +46,15 @@ class Place:
         self._reserved = _bound(socket.AF_INET, "127.0.0.1", 0)
         self._rules = rules
 
-    def command(self, python: str) -> list[str]:
-        """The guard's command; `listening` must be its standard input, and open in no other process."""
+    def command(self, python: str, log: Sequence[str] = ()) -> list[str]:
+        """The guard's command; `listening` must be its standard input, and open in no other process.
+
+        `log`: [] or, to log requests as JSON on its standard output, [RequestLog.times].
+        """
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - see canary.py
         host, port = self.upstream
         rules = [self._rules.max_bytes, int(self._rules.may_classify), int(self._rules.may_share)]
-        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), *map(str, rules)]
+        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), *map(str, rules), *log]
 
     @property
     def upstream(self) -> tuple[str, int]:
@@ -72,23 +78,31 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 class Guard:
-    """Serves a listening socket until the process exits, with at most `max_connections`."""
+    """Serves a listening socket until the process exits, with at most `max_connections`. `log` gets the requests."""
 
     def __init__(
-        self, listening: socket.socket, upstream: tuple[str, int], rules: Rules, max_connections: int = MAX_CONNECTIONS
+        self,
+        listening: socket.socket,
+        upstream: tuple[str, int],
+        rules: Rules,
+        max_connections: int = MAX_CONNECTIONS,
+        log: RequestLog | None = None,
     ) -> None:
         self._listening, self._upstream, self._rules = listening, upstream, rules
         self._poll = Poll()
         self._relays: list[Relay] = []
-        self._max_connections = max_connections
+        self._max_connections, self._log = max_connections, log
         listening.setblocking(False)
         self._poll.add(listening, select.EPOLLIN, self._accept)
 
     def run(self) -> None:
         """Never returns."""
-        last_check = time.monotonic()
+        last_check = last_flush = time.monotonic()
         while True:
-            self._poll.wait(CHECK_SECONDS)
+            self._poll.wait(FLUSH_SECONDS if self._log else CHECK_SECONDS)
+            if self._log and self._poll.now - last_flush >= FLUSH_SECONDS:
+                last_flush = self._poll.now
+                self._log.flush()
             if self._poll.now - last_check >= CHECK_SECONDS:
                 last_check = self._poll.now
                 self._check_relays()
@@ -103,7 +117,7 @@ class Guard:
             connection, _ = self._listening.accept()
             connection.setblocking(False)
             if self._has_room():
-                self._relays.append(Relay(connection, self._poll, self._upstream, self._rules))
+                self._relays.append(Relay(connection, self._poll, self._upstream, self._rules, self._log))
             else:
                 connection.close()
 
@@ -124,10 +138,11 @@ def main(arguments: Sequence[str]) -> None:
     """The guard's process. It exits with its parent: prctl(PR_SET_PDEATHSIG, SIGKILL)."""
     import ctypes
 
-    host, port, max_bytes, may_classify, may_share = arguments
+    host, port, max_bytes, may_classify, may_share, *times = arguments
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     most = min(MAX_CONNECTIONS, (descriptors - 16) // 2)  # one descriptor for the client, one for Triton
     rules = Rules(int(max_bytes), may_classify == "1", may_share == "1")
-    Guard(socket.socket(fileno=0), (host, int(port)), rules, most).run()
+    log = RequestLog(1, times[0]) if times else None
+    Guard(socket.socket(fileno=0), (host, int(port)), rules, most, log).run()

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import arguments, endpoints, flags, settings
+from . import arguments, endpoints, flags, request_log, settings, tracing
 from .errors import Fault, SettingError
 from .guard import Place
 from .log import log
@@ -35,13 +35,28 @@ class Launch:
 
         Raises SettingError for a flag that contradicts the image's, or a setting that the release has no flag for.
         """
-        limits = self.settings
+        limits, traces = self.settings, self.settings.tracing
+        if traces and "trace-config" not in self.known:
+            raise SettingError(f"this release of Triton has no flag --trace-config, which {tracing.ENDPOINT} needs")
         image_flags = [
-            *flags.hardening(self.known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes),
+            *flags.hardening(
+                self.known,
+                admin_key=limits.admin_key,
+                max_input_bytes=limits.max_input_bytes,
+                is_traced=bool(traces),
+            ),
+            *(traces.flags if traces else []),
             *(flags.measuring(self.known) if limits.model_metrics else []),
             *endpoints.flags(self.known, limits, place, gated=gated),
+            *self._forward_flags(place),
         ]
         return [self.program, *arguments.merge(self.user_flags, image_flags)]
+
+    def _forward_flags(self, place: Place | None) -> list[str]:
+        """Flags for the request log. A pattern of the user replaces them, and then the log has no times of models."""
+        if not (place and self.settings.has_json_log):
+            return []
+        return [f"--{name}={pattern}" for name, pattern in request_log.FORWARD_FLAGS.items() if name in self.known]
 
 
 def read(program: str, words: Sequence[str], environment: Mapping[str, str]) -> Launch:

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Sequence
 
-from . import backlog, guard, launch, processes, release, settings
+from . import backlog, guard, launch, processes, release, request_log, settings
 from .errors import Fault, SettingError
 from .gate import BYPASS, Gate
 from .log import log
@@ -28,26 +28,27 @@ STOP_SECONDS = 1.5
 QUIET_SECONDS = 0.2
 
 
-def main(program: str, arguments: Sequence[str], serving: str) -> int:
+def main(program: str, arguments: Sequence[str], serving: str, output: int | None = None) -> int:
     """Runs the tritonserver `program` with the flags in `arguments` until a signal or a fault.
 
+    `output`: the file descriptor for the lines of requests as JSON; None: they are not logged.
     Exit code 0: drained; 1: a fault; 2: a wrong setting or flag.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGCHLD])
     try:
-        return Supervisor(launch.read(program, arguments, os.environ), serving).run()
+        return Supervisor(launch.read(program, arguments, os.environ), serving, output).run()
     except SettingError as error:
-        log(str(error))
+        log(str(error), "error")
         return 2
     except Fault as fault:
-        log(f"{fault}; exiting so that a restart policy can restart the server")
+        log(f"{fault}; exiting so that a restart policy can restart the server", "error")
         return 1
 
 
 class Supervisor:
     """One run of one server. Raises Fault."""
 
-    def __init__(self, start: launch.Launch, serving: str) -> None:
+    def __init__(self, start: launch.Launch, serving: str, output: int | None) -> None:
         golden = os.path.join(serving, "golden.json")  # noqa: PTH118
         launch.check_models(start.repositories, golden)
         self._settings = start.settings
@@ -57,9 +58,12 @@ class Supervisor:
         command = start.command(place, gated=bool(self._gate))
         self._backlog = backlog.Backlog(start.settings.metrics_port, backlog.refusal_file())
         environment = {**settings.without_secrets(os.environ), backlog.VARIABLE: self._backlog.file}
-        self._server = Server(command, environment)
+        self._times = request_log.times_pipe() if place and output is not None else ""
+        self._server = Server(command, {**environment, request_log.VARIABLE: self._times})
         if place:
-            self._server.start_guard(place)
+            self._server.start_guard(place, output, self._times)
+        elif output is not None:
+            log("TRITON_GUARD=never: requests are not logged, because the guard logs them", "warning")
         self._port_file = settings.port_file(serving)
         _write(self._port_file, str(start.settings.http_port))
         # Imported here, while Triton loads.
@@ -92,6 +96,7 @@ class Supervisor:
             self._server.close()
             self._backlog.stop_refusing()
             _remove(self._port_file)
+            _remove(self._times)
 
     def _watch(self, *, until_ready: bool) -> bool:
         """Returns True when the server is ready, if `until_ready`, and False after a signal. Raises Fault."""
@@ -143,7 +148,7 @@ class Supervisor:
         if is_quiet:
             log("drained")
             return 0
-        log(f"requests were still arriving after {self._settings.drain_seconds:g} s (TRITON_DRAIN_SECONDS)")
+        log(f"requests were still arriving after {self._settings.drain_seconds:g} s (TRITON_DRAIN_SECONDS)", "error")
         return 1
 
     def _answered_all(self, deadline: float) -> bool:

@@ -7,12 +7,14 @@ import json
 import select
 import socket
 import sys
+import time
 from collections.abc import Callable
 
 from .body_limits import Rules
 from .http_messages import RefusedError
 from .poll import ENDED, Poll, Side
 from .request import Request
+from .request_log import LEFT, RequestLog
 from .response import Response
 
 CHUNK = 64 * 1024
@@ -23,14 +25,17 @@ BYTES_PER_SECOND = 64 * 1024
 
 
 class Relay:
-    """One client's connection, until `is_closed`. Triton listens at `upstream`."""
+    """One client's connection, until `is_closed`. Triton listens at `upstream`; `log` gets the requests."""
 
-    def __init__(self, client: socket.socket, poll: Poll, upstream: tuple[str, int], rules: Rules) -> None:
+    def __init__(
+        self, client: socket.socket, poll: Poll, upstream: tuple[str, int], rules: Rules, log: RequestLog | None
+    ) -> None:
         self.is_closed = False
         self.waiting_since: float | None = poll.now  # for a request from the client; None while none is expected
         self.last_activity = poll.now  # when the client last sent or accepted bytes
         self._received = 0  # bytes of the request that is expected
-        self._poll, self._upstream, self._rules = poll, upstream, rules
+        self._poll, self._upstream, self._rules, self._log = poll, upstream, rules, log
+        self._is_local = bool(log) and client.getpeername()[0].startswith("127.")
         self._client = Side(client, poll, lambda events: self._handle(self._handle_client, events))
         self._triton: Side | None = None
         self._triton_reads = True  # False: Triton stopped reading, but its response may still be unread
@@ -63,6 +68,7 @@ class Relay:
     def close(self) -> None:
         """Closes both connections at once."""
         if not self.is_closed:
+            self._log_request(LEFT)
             self.is_closed = True
             self._client.close()
             self._close_triton()
@@ -115,13 +121,19 @@ class Relay:
             return  # the previous response comes first
         if self.waiting_since is None:
             self.waiting_since, self._received = self._poll.now, len(self._incoming)
-        used = self._request.take(self._incoming)
+        request = self._request
+        request.began = request.began or self._poll.now
+        is_new = not request.has_begun
+        used = request.take(self._incoming)
         if not used:
             return
-        self._response = self._response or Response(self._request)
-        if self._request.is_done:
-            self._request, self.waiting_since = Request(self._rules), None
         passed, self._incoming = self._incoming[:used], self._incoming[used:]
+        if is_new and self._log:
+            passed = self._log.numbered(request, passed)
+        self._response = self._response or Response(request)
+        if request.is_done:
+            request.sent = time.monotonic()
+            self._request, self.waiting_since = Request(self._rules), None
         try:
             triton = self._connected()
         except OSError:
@@ -172,6 +184,7 @@ class Relay:
         self._outgoing = content[used:]
         self._client.send(passed)
         if response.is_done:
+            self._log_request(response.status)
             self._response, self._has_served = None, True
             if self._request.has_begun or self._outgoing:
                 self._finish()  # answered before the request was complete
@@ -180,6 +193,8 @@ class Relay:
 
     def _triton_ended(self) -> None:
         if not self._response or self._response.is_unending:
+            if self._response:
+                self._log_request(self._response.status)
             self._finish()
         elif self._response.has_begun:
             self.close()
@@ -189,6 +204,7 @@ class Relay:
     def _no_response(self) -> None:
         """Triton is unreachable, or closed a kept connection: clients retry in that case."""
         if self._has_served:
+            self._log_request(LEFT)
             self._finish()
         else:
             raise RefusedError("502 Bad Gateway", "the server did not respond")
@@ -200,7 +216,17 @@ class Relay:
             return
         body = json.dumps({"error": str(refused)}).encode()
         head = f"HTTP/1.1 {refused.status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
-        self._finish(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        head = f"{head}Content-Length: {len(body)}\r\n\r\n"
+        request = self._response.request if self._response else self._request
+        self._log_request(int(refused.status[:3]), str(refused))
+        self._finish(request.id.with_header(head.encode()) + body)
+
+    def _log_request(self, status: int, reason: str = "") -> None:
+        """Logs the request whose response is expected, or else the one that is arriving, if any."""
+        request = self._response.request if self._response else self._request
+        if self._log and request.began and not self._is_closing:
+            start = self._response.start if self._response else b""
+            self._log.add(request, status, start=start, reason=reason, is_local=self._is_local)
 
     def _finish(self, content: bytes = b"") -> None:
         """Ends the connection; `content` is the last the client gets."""

@@ -18,6 +18,7 @@ from .http_messages import (
     framing,
 )
 from .json_members import Members
+from .request_id import RequestId
 
 # Methods and targets that Triton's parser accepts: it closes the connection for any other.
 _REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (/[\x21-\x7e]*) HTTP/1\.[01]" + HEADERS)
@@ -37,10 +38,21 @@ _NO_BODY = "an inference request needs a body: a JSON object with inputs"
 
 
 class Request:
-    """One request: `has_begun` when its headers are complete, `is_done` with its last byte."""
+    """One request: `has_begun` when its headers are complete, `is_done` with its last byte.
+
+    `head`: its request line and headers. `body_bytes`: the received bytes of its body. The other times and counts are
+    for the log (time.monotonic(); 0: unknown): when its first byte arrived, when its last was sent to Triton, and when
+    the model's first step began and its last one ended.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self.is_done = self.has_begun = self.is_head = self._is_compressed = False
+        self.head = b""
+        self.body_bytes = 0
+        self.id = RequestId()
+        self.number = 0
+        self.rows: int | None = None
+        self.began = self.sent = self.first_step = self.last_step = 0.0
         self._rules = rules
         self._needs_body = False
         self._body: Body = Sized(0)
@@ -67,6 +79,10 @@ class Request:
                 return 0
             self._begin(content[:used])
         more, carried = self._body.take(content[used:])
+        if carried:
+            if not self.body_bytes:
+                self.id.read_json(carried)
+            self.body_bytes += len(carried)
         self._limits.feed(carried)
         self.is_done = self._body.is_done
         if self.is_done and self._needs_body and self._limits.is_empty:
@@ -74,6 +90,8 @@ class Request:
         return used + more
 
     def _begin(self, head: bytes) -> None:
+        self.head = head
+        self.id.read_head(head)
         check_lines(head)
         found = _REQUEST.fullmatch(head)
         if not found:

@@ -12,16 +12,22 @@ from .triton_errors import CHECK_VALUES, GRAPH_FAILED, NO_ROOM, TRY_LESS, UNREAD
 _RESPONSE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?" + HEADERS)
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) [^\r]*")
 _LENGTH = re.compile(rb"(\r\nContent-Length:[ \t]*)[0-9]+", re.IGNORECASE)
+# Triton's JSON begins with the id, the model, its version and the first output's name and shape.
+START_BYTES = 2048
 _MAX_ERROR_BYTES = 64 * 1024
 _MAX_LOG_BYTES = 2000
 
 
 class Response:
-    """The response to `request`; `is_done` with its last byte."""
+    """The response to `request`; `is_done` with its last byte.
+
+    `status`: 0 until it is known. `start`: what has arrived of the body together with the head.
+    """
 
     def __init__(self, request: Request) -> None:
         self.is_done = False
-        self._request = request
+        self.status, self.start = 0, b""
+        self.request = request
         self._body: Body | None = None
 
     @property
@@ -37,8 +43,8 @@ class Response:
     def take(self, content: bytes) -> tuple[int, bytes]:
         """Returns how many of the bytes belong to this response, and what is sent to the client for them.
 
-        The bytes are unchanged except for errors that Triton reports with status 500 although the request is at fault,
-        and for responses that quote invalid UTF-8. Raises RefusedError.
+        The head gets the header X-Request-Id. The other bytes are unchanged except for errors that Triton reports with
+        status 500 although the request is at fault, and for responses that quote invalid UTF-8. Raises RefusedError.
         """
         used, passed = 0, b""
         while not self._body:
@@ -47,12 +53,17 @@ class Response:
                 return used, passed
             head, rest = content[used : used + end], content[used + end :]
             status, body = self._begin(head)
+            if status >= 200:
+                self.status, self.start = status, rest[:START_BYTES]
+                self.request.id.read_json(self.start)
+                head = self.request.id.with_header(head)
             if status >= 400 and isinstance(body, Sized) and body.left <= _MAX_ERROR_BYTES:
                 if len(rest) < body.left:
                     return used, passed
                 self._body, self.is_done = body, True
-                return used + end + body.left, passed + _corrected(head, rest[: body.left], status)
-            if status >= 200 and not self._request.is_utf8:
+                corrected, self.status = _corrected(head, rest[: body.left], status)
+                return used + end + body.left, passed + corrected
+            if status >= 200 and not self.request.is_utf8:
                 raise bad("the request's JSON is not valid UTF-8")
             used, passed = used + end, passed + head
             self._body = body if status >= 200 else None  # an interim response (100 Continue) is followed by another
@@ -65,19 +76,20 @@ class Response:
         if not found:
             raise RefusedError("502 Bad Gateway", "the server's response is not HTTP")
         status = int(found[1])
-        if self._request.is_head or status < 200 or status in (204, 304):  # no body, whatever the headers are
+        if self.request.is_head or status < 200 or status in (204, 304):  # no body, whatever the headers are
             return status, Sized(0)
         return status, framing(fields(head), default=Unending())
 
 
-def _corrected(head: bytes, body: bytes, status: int) -> bytes:
-    """An error with the status and the sentence that fit its cause."""
+def _corrected(head: bytes, body: bytes, status: int) -> tuple[bytes, int]:
+    """An error with the status and the sentence that fit its cause, and that status."""
     text = body.decode("utf-8", "replace").encode()
     if status == 500 and UNREADABLE.match(body):
-        head = _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1)
+        head, status = _STATUS_LINE.sub(rb"\1 400 Bad Request", head, count=1), 400
     elif status == 500 and NO_ROOM.match(body):
-        head, text = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1), TRY_LESS
+        head, status = _STATUS_LINE.sub(rb"\1 503 Service Unavailable", head, count=1), 503
+        text = TRY_LESS
     elif status == 500 and GRAPH_FAILED.match(body):
         print(f"guard: {text[:_MAX_LOG_BYTES].decode('utf-8', 'replace')!a}", file=sys.stderr, flush=True)
         text = CHECK_VALUES
-    return (head if text == body else _LENGTH.sub(rb"\g<1>%d" % len(text), head)) + text
+    return (head if text == body else _LENGTH.sub(rb"\g<1>%d" % len(text), head)) + text, status

@@ -33,12 +33,18 @@ class Server:
         self._regions: set[str] = set()
         self._faulty_since = 0.0
 
-    def start_guard(self, place: Place) -> None:
-        """Starts the guard in the process group, and closes this process's copy of its listening socket."""
+    def start_guard(self, place: Place, output: int | None, times: str) -> None:
+        """Starts the guard in the process group, and closes this process's copy of its listening socket.
+
+        `output`: the file descriptor for request lines, if it logs requests; `times`: as for RequestLog.
+        """
+        actions = [(os.POSIX_SPAWN_DUP2, place.listening.fileno(), 0)]
+        if output is not None:
+            actions.append((os.POSIX_SPAWN_DUP2, output, 1))
         pid = os.posix_spawnp(
-            sys.executable, place.command(sys.executable), self._environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, place.listening.fileno(), 0)],
-            setpgroup=self.pid, setsigmask=(), setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
+            sys.executable, place.command(sys.executable, [] if output is None else [times]), self._environment,
+            file_actions=actions, setpgroup=self.pid, setsigmask=(),
+            setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
         )  # fmt: skip
         self._required[pid] = "guard"
         place.listening.close()

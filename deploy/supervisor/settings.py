@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import tls
+from . import tls, tracing
 from .errors import SettingError
 
 MIB = 1 << 20
@@ -18,6 +18,7 @@ GUARD = ("always", "auto", "never")
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 ADDRESSES = EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
 ON_OFF = ("on", "off")
+LOG_FORMAT, LOG_FORMATS = "TRITON_LOG_FORMAT", ("text", "json")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Settings:
     grpc: bool = True
     grpc_tls: tls.Tls | None = None
     model_metrics: bool = True
+    has_json_log: bool = False
+    tracing: tracing.Tracing | None = None
 
     @property
     def ports(self) -> list[int]:
@@ -78,6 +81,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         grpc=_choice(environment, "TRITON_GRPC", ON_OFF) == "on",
         grpc_tls=tls.read(environment),
         model_metrics=_choice(environment, "TRITON_MODEL_METRICS", ON_OFF) == "on",
+        has_json_log=_choice(environment, LOG_FORMAT, LOG_FORMATS) == "json",
+        tracing=tracing.read(environment),
         **values,
     )
 

@@ -5,8 +5,11 @@ Annotations are not evaluated: Triton's stub adds some names to pb_utils only af
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +17,9 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+
+# Lines of at most 500 bytes that a pipe takes as a whole: PIPE_BUF is 4096.
+LINES_AT_ONCE = 8
 
 
 class InvalidInputError(ValueError):
@@ -61,6 +67,49 @@ def is_overloaded() -> bool:
     """True if the image's supervisor found too many queued requests (deploy/supervisor/backlog.py)."""
     file = os.environ.get("TRITON_REFUSING_FILE")
     return bool(file) and Path(str(file)).exists()
+
+
+def timed(execute: Callable[[Any, Sequence[Any]], list[Any]]) -> Callable[[Any, Sequence[Any]], list[Any]]:
+    """`execute` of a step, reporting its requests to the image's request log if that is enabled."""
+    if not os.environ.get("TRITON_STEP_TIMES"):
+        return execute
+
+    @functools.wraps(execute)
+    def run(model: Any, requests: Sequence[Any]) -> list[Any]:
+        began = time.monotonic()
+        responses = execute(model, requests)
+        with contextlib.suppress(Exception):  # the log has no time to wait for a reader, and fails no request
+            _report(began, requests, responses)
+        return responses
+
+    return run
+
+
+def _report(began: float, requests: Sequence[Any], responses: Sequence[Any]) -> None:
+    """Writes one line of JSON for each request, as deploy/supervisor/request_log.py reads them."""
+    ended, step, lines = time.monotonic(), Path(__file__).parent, []  # the folder is MODEL/VERSION
+    for request, response in zip(requests, responses, strict=True):
+        headers = json.loads(request.parameters() or "{}")
+        number = int(headers.get("guard-request", 0))
+        if number or "user-agent" in headers:  # the latter over gRPC, which does not pass the guard
+            given = (request.request_id() or headers.get("x-request-id", ""))[:128]
+            about = [] if number else [_status(response), step.parent.name, step.name, given]
+            lines.append(json.dumps([number, began, ended, int(request.inputs()[0].shape()[0]), *about]))
+    for at in range(0, len(lines), LINES_AT_ONCE):
+        os.write(_pipe(), "".join(f"{line}\n" for line in lines[at : at + LINES_AT_ONCE]).encode())
+
+
+def _status(response: Any) -> int:
+    """The status that this response gets over HTTP."""
+    if not response.has_error():
+        return 200
+    code = response.error().code()
+    return {pb_utils.TritonError.INVALID_ARG: 400, pb_utils.TritonError.UNAVAILABLE: 503}.get(code, 500)
+
+
+@functools.cache
+def _pipe() -> int:
+    return os.open(os.environ["TRITON_STEP_TIMES"], os.O_WRONLY | os.O_NONBLOCK)
 
 
 def refuse(requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:

@@ -1,3 +1,6 @@
+import json
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -101,3 +104,44 @@ def test_requests_are_refused_while_the_file_exists(shared, monkeypatch, tmp_pat
     assert all("try again later" in refusal.error.message() for refusal in refusals)
     # In Triton's stub an error gives its text to one response only; another one would send arbitrary bytes.
     assert refusals[0].error is not refusals[1].error
+
+
+class Timed:
+    """A request as Triton's stub has it, with headers as parameters; or a response with an error of this code."""
+
+    def __init__(self, error=None, **headers):
+        self.code, self.headers = error, headers
+
+    def parameters(self):
+        return json.dumps({name.replace("_", "-"): value for name, value in self.headers.items()})
+
+    def inputs(self):
+        return [SimpleNamespace(shape=lambda: [3, 1])]
+
+    def request_id(self):
+        return ""
+
+    def has_error(self):
+        return self.code is not None
+
+    def error(self):
+        return SimpleNamespace(code=lambda: self.code)
+
+
+def test_the_requests_of_a_step_are_reported(shared, tmp_path, monkeypatch):
+    """To the guard's log: numbered ones, and those that came over gRPC. Nothing is reported without the log."""
+    pipe = tmp_path / "times"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    requests = [Timed(guard_request="7"), Timed(), Timed(user_agent="grpc", x_request_id="abc")]
+    assert shared.step_responses.timed(len) is len
+    monkeypatch.setenv("TRITON_STEP_TIMES", str(pipe))
+    answers = [Timed("INVALID_ARG"), Timed(), Timed()]
+    assert shared.step_responses.timed(lambda _, given: answers)(None, requests) == answers
+    lines = [json.loads(line) for line in os.read(end, 9999).splitlines()]
+    folder = Path(shared.step_responses.__file__).parent
+    about = [200, folder.parent.name, folder.name, "abc"]
+    assert [[line[0], *line[3:]] for line in lines] == [[7, 3], [0, 3, *about]]
+    assert all(0 <= line[2] - line[1] < 5 for line in lines)
+    os.close(end)
+    assert shared.step_responses.timed(lambda _, given: answers)(None, requests) == answers  # without a reader

@@ -134,6 +134,24 @@ def test_without_a_command_the_installed_server_runs(script, arguments):
     assert "supervisor: /opt/tritonserver/bin/tritonserver cannot be started" in done.stderr
 
 
+def test_with_json_logs_everything_is_json_on_stdout(script, tmp_path):
+    """The script's banner, the supervisor's lines, and those of a server that ends at once."""
+    server = tmp_path / "bin/tritonserver"
+    server.parent.mkdir()
+    server.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
+    server.chmod(0o755)
+    done = enter(script, str(server), "--id=a", TRITON_LOG_FORMAT="json")
+    assert (done.returncode, done.stderr) == (1, "")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    said = {each["source"]: each for each in found}
+    assert [each["message"] for each in found if each["source"] == "output"] == ["== Triton ==", "WARNING: no driver"]
+    assert said["supervisor"]["level"] == "error" and "--help lists no flags" in said["supervisor"]["message"]
+
+
+def test_another_command_is_not_affected_by_json_logs(script):
+    assert enter(script, "bash", "-c", "echo hi", TRITON_LOG_FORMAT="json").stdout == "hi\n"
+
+
 def test_the_path_of_another_server_is_run(script, tmp_path):
     server = tmp_path / "bin/tritonserver"
     server.parent.mkdir()

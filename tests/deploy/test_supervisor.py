@@ -45,7 +45,7 @@ def test_kubernetes_service_variables_are_ignored():
      ("TRITON_MAX_INPUT_BYTES", "-1"), ("TRITON_MAX_INPUT_BYTES", str(2**31)),
      ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
      ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0"), ("TRITON_GRPC", "no"),
-     ("TRITON_MODEL_METRICS", "no"),
+     ("TRITON_MODEL_METRICS", "no"), ("TRITON_LOG_FORMAT", "xml"),
      ("TRITON_METRICS", "0"), ("TRITON_HTTP_ADDRESS", "10.0.0.1"), ("TRITON_GRPC_CERT_FILE", "/no/such/file")],
 )  # fmt: skip
 def test_an_invalid_setting_is_named(name, text):

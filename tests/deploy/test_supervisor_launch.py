@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from deploy.supervisor import launch
+from deploy.supervisor import guard, launch
+from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.errors import Fault, SettingError
 
 HELP = """\
@@ -64,6 +65,35 @@ def test_flags_and_settings_become_one_command(program, capsys):
 def test_the_duration_of_requests_is_measured_unless_it_is_configured(program, words, environment, flags):
     read = launch.read(program(f"{HELP}  --metrics-config <string>=<string>\n"), words, environment)
     assert [each for each in read.command(None, gated=False) if each.startswith("--metrics-config")] == flags
+
+
+def test_the_request_log_needs_two_headers(program):
+    names = ("http-address", "reuse-http-port", "http-header-forward-pattern", "grpc-header-forward-pattern")
+    triton = program(HELP + "".join(f"  --{name} <string>\n" for name in names))
+    place = guard.Place("127.0.0.1", 0, Rules(1))
+    forwarded = [
+        "--http-header-forward-pattern=^guard-request$",
+        "--grpc-header-forward-pattern=^(user-agent|x-request-id)$",
+    ]
+
+    def flags(*words, **variables):
+        command = launch.read(triton, words, variables).command(place, gated=False)
+        return [flag for flag in command if "forward-pattern" in flag]
+
+    assert flags(TRITON_LOG_FORMAT="json") == forwarded
+    assert flags() == []
+    own = "--http-header-forward-pattern=.*"
+    assert flags(own, TRITON_LOG_FORMAT="json") == [own, forwarded[1]]
+
+
+def test_traces_need_a_release_with_the_flag(program):
+    read = launch.read(program(HELP), [], {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:4318"})
+    with pytest.raises(SettingError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
+        read.command(None, gated=False)
+    flag = "  --trace-config <string>\n"
+    read = launch.read(program(HELP + flag), [], {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:4318"})
+    assert "--trace-config=mode=opentelemetry" in read.command(None, gated=False)
+    assert "--trace-config=level=off" not in read.command(None, gated=False)
 
 
 def test_a_contradiction_is_found_before_the_start(program):

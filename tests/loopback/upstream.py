@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from typing import Any
@@ -59,15 +60,20 @@ def guarded(upstream: tuple[str, int], rules: Rules = RULES, **options: Any) -> 
     return host, port
 
 
+def without_id(content: bytes) -> bytes:
+    """The responses as the server sent them: the guard adds one header to each."""
+    return re.sub(rb"\r\nX-Request-Id: [^\r]+(?=\r\n)", b"", content)
+
+
 def read(connection: socket.socket, count: int = 1) -> bytes:
-    """The bytes of `count` responses, or of those before the connection ended."""
+    """The bytes of `count` responses without their ids, or of those before the connection ended."""
     content = b""
     while content.count(b"HTTP/1.1 ") < count or not content.endswith((b"ok", b"}", b"0\r\n\r\n")):
         more = connection.recv(1 << 16)
         if not more:
             break
         content += more
-    return content
+    return without_id(content)
 
 
 def post(body: bytes, *headers: str, path: str = "/v2/models/m/infer") -> bytes:

@@ -31,7 +31,7 @@ def trial(tmp_path_factory, tiny_bert):
     (folder / "spent.md").write_text(
         printed("spent", repository / "benchmark-fused/1", "--seconds", "0.2", "--window", "4")
     )
-    setting = (repository, "TRITON_MODEL_METRICS=off,on", "--rounds", "1", "--seconds", "0.3")
+    setting = (repository, "TRITON_LOG_FORMAT=text,json", "--rounds", "1", "--seconds", "0.3")
     (folder / "setting.md").write_text(printed("setting_cost", *setting))
     for name in ("benchmark-fused", "benchmark-ensemble"):
         shutil.rmtree(BUILD / name, ignore_errors=True)

@@ -9,7 +9,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from boxes import locate
 from crops import crop
-from step_responses import InvalidResultError, read_settings, respond, tensors
+from step_responses import InvalidResultError, read_settings, respond, tensors, timed
 
 
 class TritonPythonModel:
@@ -26,6 +26,7 @@ class TritonPythonModel:
         self.crops, self.boxes, self.scores = tensors(args, "output")
         self.size = [int(dim) for dim in json.loads(args["model_config"])["output"][0]["dims"][-2:]]
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         return respond(requests, self._answer)

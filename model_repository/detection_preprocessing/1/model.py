@@ -9,7 +9,7 @@ import triton_python_backend_utils as pb_utils
 from metric_families import image_families
 from model_metrics import ModelMetrics, is_counted
 from picture import as_grey, as_input, read
-from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors
+from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors, timed
 
 
 class TritonPythonModel:
@@ -29,6 +29,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         if is_overloaded():

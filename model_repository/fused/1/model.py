@@ -20,6 +20,7 @@ from step_responses import (
     refuse,
     respond,
     tensors,
+    timed,
     version_folder,
 )
 from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
@@ -44,6 +45,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Runs the rows of all requests together, grouped by length. An invalid request does not fail the others."""
         if is_overloaded():

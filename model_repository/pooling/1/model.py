@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from pooled_embeddings import Answering
-from step_responses import InvalidResultError, respond, tensors, version_folder
+from step_responses import InvalidResultError, respond, tensors, timed, version_folder
 
 
 class TritonPythonModel:
@@ -19,6 +19,7 @@ class TritonPythonModel:
         self.mask, self.states = tensors(args, "input")
         (self.embedding,) = tensors(args, "output")
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         return respond(requests, self._answer)

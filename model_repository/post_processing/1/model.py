@@ -8,7 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from model_metrics import ModelMetrics, is_counted
 from ranked_labels import Answering
-from step_responses import InvalidResultError, respond, tensors, version_folder
+from step_responses import InvalidResultError, respond, tensors, timed, version_folder
 
 
 class TritonPythonModel:
@@ -25,6 +25,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         return respond(requests, self._answer)

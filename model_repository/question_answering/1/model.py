@@ -19,6 +19,7 @@ from step_responses import (
     refuse,
     respond,
     tensors,
+    timed,
     version_folder,
 )
 from tokenization import decode_rows, load_tokenizer
@@ -43,6 +44,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         if is_overloaded():

@@ -15,6 +15,7 @@ from step_responses import (
     refuse,
     respond,
     tensors,
+    timed,
     version_folder,
 )
 from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
@@ -37,6 +38,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Pads each request to its longest text, or to a bucket if the graph's step merges requests."""
         if is_overloaded():

@@ -9,7 +9,7 @@ import triton_python_backend_utils as pb_utils
 from metric_families import score_family
 from model_metrics import ModelMetrics, is_counted
 from scoring import SCORE_FUNCTIONS
-from step_responses import InvalidResultError, read_settings, respond, tensors
+from step_responses import InvalidResultError, read_settings, respond, tensors, timed
 
 
 class TritonPythonModel:
@@ -26,6 +26,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         return respond(requests, self._answer)

@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 from ctc import decode
 from metric_families import word_families
 from model_metrics import ModelMetrics, is_counted
-from step_responses import InvalidResultError, respond, tensors, version_folder
+from step_responses import InvalidResultError, respond, tensors, timed, version_folder
 
 
 class TritonPythonModel:
@@ -28,6 +28,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         return respond(requests, self._answer)

@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 from metric_families import label_family, score_family
 from model_metrics import ModelMetrics, is_counted
 from scoring import softmax
-from step_responses import InvalidInputError, InvalidResultError, read_settings, respond, tensors, version_folder
+from step_responses import InvalidInputError, InvalidResultError, read_settings, respond, tensors, timed, version_folder
 from token_entities import Token, entities, entity_labels, read_tokens
 from tokenization import decode_rows, load_tokenizer, locate
 
@@ -36,6 +36,7 @@ class TritonPythonModel:
         """Ends the publication of metrics."""
         self.metrics.close()
 
+    @timed
     def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request separately."""
         return respond(requests, self._answer)
