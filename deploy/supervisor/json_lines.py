@@ -12,6 +12,7 @@ LEVELS = {b"I": "info", b"W": "warning", b"E": "error", b"F": "error"}
 # Triton's two formats, --log-format=default (without the year) and ISO8601 (common, src/logging.cc, r26.08).
 _DEFAULT = re.compile(rb"([IWEF])([01][0-9])([0-3][0-9]) ([0-9:]{8}\.[0-9]{6}) ([0-9]+) ([^\s\]]+)\] (.*)", re.DOTALL)
 _ISO = re.compile(rb"([0-9-]{10}T[0-9:]{8}Z) ([IWEF]) ([0-9]+) ([^\s\]]+)\] (.*)", re.DOTALL)
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _OURS = re.compile(rb"(supervisor|guard): (.*)", re.DOTALL)
 
 
@@ -27,7 +28,7 @@ def _second(seconds: int) -> str:
 
 def encoded(record: dict[str, Any]) -> bytes:
     """The record as one line, in ASCII."""
-    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(record).encode() + b"\n"
 
 
 def line(level: str, source: str, message: str, **more: Any) -> bytes:
