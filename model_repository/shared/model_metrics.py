@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from metric_families import PREFIX, Family
+from step_responses import id_of
 
 SETTING = "TRITON_MODEL_METRICS"
 PUBLISH_SECONDS = 1.0
@@ -34,7 +35,7 @@ def lengths_of(encoded: Any) -> list[int]:
 
 def is_counted(request: pb_utils.InferenceRequest) -> bool:
     """False for the supervisor's own requests."""
-    return request.request_id() != CANARY_ID
+    return id_of(request) != CANARY_ID
 
 
 class Published:

@@ -69,6 +69,14 @@ def is_overloaded() -> bool:
     return bool(file) and Path(str(file)).exists()
 
 
+def id_of(request: pb_utils.InferenceRequest) -> str:
+    """The request's id; empty if it is not UTF-8, which Triton does not check."""
+    try:
+        return str(request.request_id())
+    except UnicodeDecodeError:
+        return ""
+
+
 def timed(execute: Callable[[Any, Sequence[Any]], list[Any]]) -> Callable[[Any, Sequence[Any]], list[Any]]:
     """`execute` of a step, reporting its requests to the image's request log if that is enabled."""
     if not os.environ.get("TRITON_STEP_TIMES"):
@@ -92,7 +100,7 @@ def _report(began: float, requests: Sequence[Any], responses: Sequence[Any]) -> 
         headers = json.loads(request.parameters() or "{}")
         number = int(headers.get("guard-request", 0))
         if number or "user-agent" in headers:  # the latter over gRPC, which does not pass the guard
-            given = (request.request_id() or headers.get("x-request-id", ""))[:128]
+            given = (id_of(request) or headers.get("x-request-id", ""))[:128]
             about = [] if number else [_status(response), step.parent.name, step.name, given]
             lines.append(json.dumps([number, began, ended, int(request.inputs()[0].shape()[0]), *about]))
     for at in range(0, len(lines), LINES_AT_ONCE):

@@ -94,7 +94,8 @@ class Request:
         self._id = id
 
     def request_id(self):
-        return self._id
+        """Triton's stub decodes the id's bytes at this call."""
+        return self._id.decode() if isinstance(self._id, bytes) else self._id
 
 
 class Metric:

@@ -165,6 +165,13 @@ def test_the_canary_has_the_id_that_is_not_counted(shared, request_of):
     ]  # fmt: skip
 
 
+def test_an_id_that_is_not_utf8_is_no_id(shared, request_of):
+    """Triton passes on any bytes."""
+    request = request_of(id=b"\xff\xfe")
+    assert shared.step_responses.id_of(request) == ""
+    assert shared.model_metrics.is_counted(request)
+
+
 def test_post_processing_counts_best_labels(load_component, request_of, pb_utils):
     files = {"settings.json": {"score_function": "softmax", "top_k": 2}, "id2label.json": {"0": "a", "1": 'b "é"\n'}}
     model = load_component(
