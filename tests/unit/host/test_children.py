@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -82,3 +83,17 @@ time.sleep(60)
         raise KeyboardInterrupt
     assert (tmp_path / "cleared").exists()
     assert not lives(child.pid)
+
+
+def test_sessions_are_ended_together_and_killed_after_a_time(tmp_path):
+    program = "import pathlib, signal, time; {}; pathlib.Path('{}').touch(); time.sleep(600)"
+    deaf = program.format("signal.signal(signal.SIGTERM, signal.SIG_IGN)", tmp_path / "deaf")
+    commands = [[sys.executable, "-c", text] for text in (deaf, program.format("pass", tmp_path / "polite"))]
+    with contextlib.ExitStack() as stack:
+        started = [stack.enter_context(children.child_process(each, stdout=subprocess.DEVNULL)) for each in commands]
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.iterdir())) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        children.terminate(started, 1)
+    assert [each.returncode for each in started] == [-signal.SIGKILL, -signal.SIGTERM]
