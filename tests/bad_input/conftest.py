@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import time
 import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -23,19 +25,19 @@ EARLY_SECONDS = 2.0
 
 
 @pytest.fixture(scope="session")
-def sound_model(tmp_path_factory):
+def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.bert(tmp_path_factory.mktemp("sound") / "model")
 
 
 @pytest.fixture
-def damaged(sound_model, tmp_path):
+def damaged(sound_model: Path, tmp_path: Path) -> Damaged:
     """A copy of a sound model and its tokenizer, and a folder of labels, for one case to damage."""
     shutil.copytree(sound_model, tmp_path / "model")
     return Damaged(model=tmp_path / "model", folder=tmp_path)
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch, tmp_path_factory):
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
         if name.upper().startswith(FOREIGN):
             monkeypatch.delenv(name)
@@ -43,7 +45,7 @@ def _clean_environment(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch, capfd):
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """`refused(argv, code, words)`: runs the build in this process, checks its refusal and returns the message.
 
     early: the conversion was not reached, and the build used at most EARLY_SECONDS of processor time.
@@ -51,7 +53,7 @@ def refused(tmp_path, monkeypatch, capfd):
     build = tmp_path / "the build folder"
     monkeypatch.setattr(build_tree, "BUILD", build)
 
-    def run(argv, code, words, *, early=True):
+    def run(argv: Sequence[object], code: int, words: Sequence[str], *, early: bool = True) -> str:
         if early:
             for origin in (GraphFile, TransformersFolder):
                 monkeypatch.setattr(origin, "convert", lambda *_: pytest.fail("the conversion was reached"))
@@ -69,10 +71,17 @@ def refused(tmp_path, monkeypatch, capfd):
 
 
 @pytest.fixture
-def refused_by_the_script():
+def refused_by_the_script() -> Callable[..., str]:
     """The same through ./make_triton_image.sh; also checks that torch was not imported."""
 
-    def run(argv, code, words, *, name=None, env=None):
+    def run(
+        argv: Sequence[object],
+        code: int,
+        words: Sequence[str],
+        *,
+        name: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
         name = name or f"bad-{uuid.uuid4().hex[:12]}"
         command = [ROOT / "make_triton_image.sh", *(name if each is NAME else each for each in argv)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -101,7 +110,7 @@ def refused_by_the_script():
 NAME = object()
 
 
-def check_refusal(status, out, err, code, words):
+def check_refusal(status: object, out: str, err: str, code: int, words: Sequence[str]) -> str:
     """Checks a refusal: the exit code, an empty stdout, and one error line with all `words`."""
     assert status == code, err
     assert out == ""
@@ -115,7 +124,7 @@ def check_refusal(status, out, err, code, words):
     return errors[0]
 
 
-def left_below(build):
+def left_below(build: Path) -> list[str]:
     """Trees and work folders, without `.lock` and the empty `.work`."""
     found = [path.relative_to(build).as_posix() for path in build.rglob("*")]
     return sorted(set(found) - {".lock", ".work"})

@@ -1,6 +1,7 @@
 """A tiny random model of any type: its own config class shrunk by the names of its sizes, its own tokenizer class."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def make_tokenizer(model_type: str, folder: Path) -> Any:
     return tokenizer
 
 
-def make_config(model_type: str, tokenizer: Any, labels=tiny_models.LABELS, **changes: Any) -> Any:
+def make_config(model_type: str, tokenizer: Any, labels: Sequence[str] = tiny_models.LABELS, **changes: Any) -> Any:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     config_class = CONFIG_MAPPING[model_type]

@@ -1,6 +1,7 @@
 """What the tests of families share: one call to convert, and PyTorch's answers by transformers' own pipeline."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from utils.convert.conversion import convert, load_reference
 from utils.convert.onnx.exported_graph import onnx_session
 from utils.convert.spec import ConversionSpec
+from utils.convert.task import ModelTask
 from utils.convert.types import FrozenTokenizer, ReferenceModel
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
@@ -28,10 +30,14 @@ class Converted(NamedTuple):
     reference: ReferenceModel
 
 
-def convert_folder(model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size=8) -> Converted:
+def convert_folder(
+    model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size: int = 8
+) -> Converted:
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    task = TASKS["text-classification"]
+    assert isinstance(task, ModelTask)
     spec = ConversionSpec(
-        task=TASKS["text-classification"],
+        task=task,
         target=Target(release=find_release(default_release())),
         max_batch_size=max_batch_size,
         labels=tuple(map(str, range(len(config.get("id2label", "01"))))),
@@ -47,7 +53,7 @@ def golden_logits(conversion: Converted) -> np.ndarray:
     return np.array([outputs["logits"] for outputs in conversion.reference.outputs])
 
 
-def graph_logits(conversion: Converted, texts) -> np.ndarray:
+def graph_logits(conversion: Converted, texts: Iterable[str]) -> np.ndarray:
     """The graph's by the served tokenization, [texts, labels], one text at a time."""
     served = load_shared("tokenization")
     fast = served.load_tokenizer(conversion.tokenizer.file, conversion.tokenizer.settings)
@@ -56,7 +62,7 @@ def graph_logits(conversion: Converted, texts) -> np.ndarray:
     return np.array([session.run(["logits"], served.encode(fast, [text], dtypes))[0][0] for text in texts])
 
 
-def pipeline_logits(model: Path, texts, *, max_length=128) -> np.ndarray:
+def pipeline_logits(model: Path, texts: Iterable[str], *, max_length: int = 128) -> np.ndarray:
     """[texts, labels], as a user who follows the documentation of transformers gets them, one text at a time."""
     import torch
     from transformers import pipeline

@@ -4,6 +4,7 @@ import functools
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.tiny_models import SENTENCES, byte_level_bpe, wordpiece
 
@@ -15,7 +16,7 @@ SENTENCEPIECE_BPE = "SentencePiece BPE"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<s>", "<pad>", "</s>", "<unk>", "<mask>", "<|endoftext|>")
 
 # Where a SentencePiece model keeps its special tokens; the converters of the types count on it.
-ARRANGEMENTS: dict[str, dict[str, object]] = {
+ARRANGEMENTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "albert": {"pad_id": 0, "unk_id": 1, "bos_id": -1, "eos_id": -1, "control_symbols": ["[CLS]", "[SEP]", "[MASK]"]},
     "bigbird": {"pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3, "control_symbols": ["[CLS]", "[SEP]", "[MASK]"]},

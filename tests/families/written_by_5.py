@@ -119,7 +119,7 @@ def variants(model_type: str) -> list[tuple[str, dict[str, Any]]]:
 def in_place(model_type: str, changed: dict[str, Any]) -> dict[str, Any]:
     """Gemma 3 keeps the settings of its text model in text_config."""
     if model_type != "gemma3":
-        return json.loads(json.dumps(changed))
+        return dict(json.loads(json.dumps(changed)))
     text = {name: size for name, size in SMALL.items() if not name.startswith(("encoder", "decoder"))}
     vocabulary = len(tokenizer())
     return {"text_config": {**text, "vocab_size": vocabulary, **json.loads(json.dumps(changed)), "sliding_window": 7},

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from tests.small_files import write_safetensors
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """A model's folder, shared by all examples of a test; each restores its file."""
     model = tmp_path / "model"
     model.mkdir()
@@ -25,7 +27,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def _leaves_nothing(tmp_path_factory, monkeypatch):
+def _leaves_nothing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No file in the temporary or the current folder, and unchanged signal handlers."""
     places = [tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("here")]
     monkeypatch.setenv("TMPDIR", str(places[0]))

@@ -5,7 +5,10 @@ import io
 import os
 import re
 import signal
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from utils.host import entry
 
@@ -19,12 +22,12 @@ LONGEST_LINE = 8100
 class Outcome:
     code: int
     error: str
-    result: object
+    result: Any
 
 
-def outcome(command, *, codes):
+def outcome(command: Callable[[], object], *, codes: Container[int]) -> Outcome:
     """Runs `command` through utils/host/entry.py: code 0, or one of `codes` with one line on stderr and no stdout."""
-    results = []
+    results: list[object] = []
     os.environ.pop("TRITON_FACTORY_DEBUG", None)  # an earlier example may have set it
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _no_hang():
@@ -45,8 +48,8 @@ def outcome(command, *, codes):
 
 
 @contextlib.contextmanager
-def _no_hang():
-    def fail(*_):
+def _no_hang() -> Iterator[None]:
+    def fail(*_: object) -> None:
         raise AssertionError(f"no answer within {HANG_SECONDS} s")
 
     kept = signal.signal(signal.SIGALRM, fail)
@@ -58,6 +61,6 @@ def _no_hang():
         signal.signal(signal.SIGALRM, kept)
 
 
-def tree(folder):
+def tree(folder: Path) -> list[str]:
     """Every path below a folder, links not followed."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

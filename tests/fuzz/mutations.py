@@ -4,8 +4,13 @@ import copy
 import json
 import os
 import string
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
+
+Draw = st.DrawFn
 
 # Text that no Python value is written as in JSON: {mark: text}.
 RAW = {
@@ -20,7 +25,7 @@ RAW = {
     "<reversed pair>": '"\\udc00\\ud800"',
     "<control>": '"a\nb\x1b[31m"',
 }
-ODD = [
+ODD: list[Any] = [
     None, True, False, 0, -1, 1, 2**31, 2**32, 2**63, 2**64, -(2**63), 0.5, -0.0, float("nan"), float("inf"), "", " ",
     "0", "-1", "01", "a", "\0", "a\nb", "\x1b[2Jx", "\ud800", "x" * 5000, "../../etc/passwd", "/", "[PAD]", "LABEL_0",
     [], {}, [[]], [{}], {"": ""}, {"id2label": {}}, [None, 1, "a"], ["a", "a"], *RAW,
@@ -29,12 +34,12 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid x\n"
 KEYS = st.sampled_from(["", "0", "1", "00", "-1", "id2label", "model", "vocab", "a\nb", "\ud800", "__metadata__"])
 
 
-def texts(**options):
+def texts(**options: Any) -> st.SearchStrategy[str]:
     """Any text, with lone surrogates."""
     return st.text(st.characters(exclude_categories=()), **options)
 
 
-def odd_values():
+def odd_values() -> st.SearchStrategy[Any]:
     """A value of a wrong type: mostly a known one, sometimes any JSON."""
     scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts(max_size=20)
     anything = st.recursive(
@@ -45,7 +50,7 @@ def odd_values():
 
 
 @st.composite
-def documents(draw, valid, *, most=3):
+def documents(draw: Draw, valid: Any, *, most: int = 3) -> Any:
     """`valid` after up to `most` changes of its structure."""
     document = copy.deepcopy(valid)
     for _ in range(draw(st.integers(0, most))):
@@ -53,7 +58,7 @@ def documents(draw, valid, *, most=3):
     return document
 
 
-def _changed(draw, document):
+def _changed(draw: Draw, document: Any) -> Any:
     places = list(_places(document))
     if not places or draw(st.integers(0, 15)) == 0:
         return draw(odd_values())
@@ -81,10 +86,10 @@ def _changed(draw, document):
     return document
 
 
-def _places(value, way=()):
+def _places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Every place in a document; of a list with more than 20 items only its ends."""
     if isinstance(value, dict):
-        steps = list(value)
+        steps: Sequence[Any] = list(value)
     elif isinstance(value, list):
         steps = range(len(value))
     else:
@@ -96,13 +101,13 @@ def _places(value, way=()):
         yield from _places(value[step], (*way, step))
 
 
-def _at(document, way):
+def _at(document: Any, way: Sequence[Any]) -> Any:
     for step in way:
         document = document[step]
     return document
 
 
-def as_text(document, *, repeated=False):
+def as_text(document: Any, *, repeated: bool = False) -> str:
     """JSON, with the marks of RAW replaced; `repeated` writes the first object's first member twice."""
     text = json.dumps(document, default=str)
     for mark, raw in RAW.items():
@@ -114,7 +119,7 @@ def as_text(document, *, repeated=False):
 
 
 @st.composite
-def json_files(draw, valid):
+def json_files(draw: Draw, valid: Any) -> bytes:
     """The bytes of a file with `valid`: damaged in its structure and, in one of four cases, in its text."""
     text = as_text(draw(documents(valid)), repeated=draw(st.integers(0, 9)) == 0)
     content = text.encode("utf-8")
@@ -122,7 +127,7 @@ def json_files(draw, valid):
 
 
 @st.composite
-def text_files(draw, valid):
+def text_files(draw: Draw, valid: str) -> bytes:
     """The bytes of a text file with lines removed, duplicated or replaced, or with damaged bytes."""
     lines = valid.splitlines()
     for _ in range(draw(st.integers(0, 3))):
@@ -133,10 +138,10 @@ def text_files(draw, valid):
 
 
 @st.composite
-def _damaged_bytes(draw, content):
+def _damaged_bytes(draw: Draw, content: bytes) -> bytes:
     at = draw(st.integers(0, max(0, len(content) - 1)))
     rest, text = content[at:], content.decode("utf-8", "replace")
-    damages = {
+    damages: dict[str, Callable[[], bytes]] = {
         "cut": lambda: content[:at],
         "flip": lambda: content[:at] + bytes([draw(st.integers(0, 255))]) + rest[1:],
         "insert": lambda: content[:at] + draw(st.binary(max_size=8)) + rest,
@@ -151,7 +156,7 @@ def _damaged_bytes(draw, content):
 
 
 # Other types of files in place of a file.
-KINDS = {
+KINDS: dict[str, Callable[[Path], None]] = {
     "nothing": lambda path: None,
     "folder": lambda path: path.mkdir(),
     "link to nowhere": lambda path: path.symlink_to("nowhere"),
@@ -163,7 +168,7 @@ KINDS = {
 }
 
 
-def place(path, content):
+def place(path: Path, content: bytes | str) -> None:
     """Puts bytes, or one of KINDS, at `path`."""
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
@@ -172,7 +177,7 @@ def place(path, content):
         KINDS[content](path)
 
 
-def around(file, content, judge):
+def around(file: Path, content: bytes | str, judge: Callable[[], Any]) -> Any:
     """Writes `content` to `file` for the duration of one check."""
     kept = file.read_bytes() if file.is_file() else None
     place(file, content)
@@ -184,12 +189,12 @@ def around(file, content, judge):
             file.write_bytes(kept)
 
 
-def or_kinds(contents):
+def or_kinds(contents: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes | str]:
     """Bytes, or in one of ten cases one of KINDS."""
     return st.integers(0, 9).flatmap(lambda turn: st.sampled_from(sorted(KINDS)) if turn == 0 else contents)
 
 
-def names():
+def names() -> st.SearchStrategy[str]:
     """Near misses of names, tags and references; never a NUL, which no argument can hold."""
     pieces = st.sampled_from(["a", "A", "0", ".", "_", "__", "-", "/", ":", "@", " ", "\n", "~", "sha256:", "%s", "é"])
     plain = st.lists(pieces, max_size=12).map("".join)

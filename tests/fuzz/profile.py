@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 CHOSEN = os.environ.get("FUZZ_EXAMPLES")
 
 
-def examples(count, *, most=None):
+def examples(count: int, *, most: int | None = None) -> settings:
     """Settings for `count` examples in a usual run; `most` is the bound of a slow test in a long one."""
     examples = min(int(CHOSEN), most or int(CHOSEN)) if CHOSEN else count
     return settings(

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def wait_for(condition, what: str, seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"no {what} in {seconds:g} s"
@@ -45,7 +47,7 @@ class Checkout:
     state: Path
     model: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    children: list = field(default_factory=list)
+    children: list[Any] = field(default_factory=list)  # each with its files, as `outputs`
 
     @property
     def build(self) -> Path:
@@ -59,15 +61,22 @@ class Checkout:
     def paused(self) -> Path:
         return self.state / f"paused-{self.mark}"
 
-    def command(self, where, *, model=None, batch=BATCH, options=("--no-image", "--no-verify")):
+    def command(
+        self,
+        where: str,
+        *,
+        model: Path | str | None = None,
+        batch: str = BATCH,
+        options: Sequence[str] = ("--no-image", "--no-verify"),
+    ) -> list[str]:
         model = str(model or self.model)
         return [sys.executable, str(self.root / DRIVER), where, model, model, "-", NAME, TAG, batch, *options]
 
-    def start(self, command, **variables):
+    def start(self, command: Sequence[str], **variables: str) -> Any:
         """Starts a process in a session of its own, with stdout and stderr in files."""
         rest = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DOCKER_", "PIP_"))}
         outputs = [(self.state / f"{self.mark}.{len(self.children)}.{end}").open("w+") for end in ("out", "err")]
-        child = subprocess.Popen(
+        child: Any = subprocess.Popen(
             command,
             env={
                 **rest,
@@ -93,13 +102,13 @@ class Checkout:
         self.children.append(child)
         return child
 
-    def end(self, child, seconds: float = 120.0):
+    def end(self, child: Any, seconds: float = 120.0) -> tuple[int, str, str]:
         """(exit code as a shell reports it, stdout, stderr)"""
         code = child.wait(timeout=seconds)
-        texts = [output.seek(0) or output.read() for output in child.outputs]
-        return (code if code >= 0 else 128 - code, *texts)
+        out, err = (output.seek(0) or output.read() for output in child.outputs)
+        return code if code >= 0 else 128 - code, out, err
 
-    def run(self, command, **variables):
+    def run(self, command: Sequence[str], **variables: str) -> tuple[int, str, str]:
         return self.end(self.start(command, **variables))
 
     def place_good(self) -> dict[str, bytes]:
@@ -132,7 +141,7 @@ class Checkout:
 
 
 @pytest.fixture(scope="session")
-def _copied(tmp_path_factory):
+def _copied(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The copy, with the last good build and a recorded conversion; its environments are links to the real ones."""
     folder = tmp_path_factory.mktemp("interruption")
     root, state = folder / "checkout", folder / "state"
@@ -160,7 +169,7 @@ def link_serving(folder: Path) -> None:
 
 
 @pytest.fixture
-def checkout(_copied):
+def checkout(_copied: Checkout) -> Iterator[Checkout]:
     """The copy with its last good build in place; processes that still run at the end are killed."""
     checkout = Checkout(root=_copied.root, state=_copied.state, model=_copied.model)
     shutil.rmtree(checkout.state / "docker", ignore_errors=True)

@@ -14,16 +14,19 @@ import pickle
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 from utils import make_triton_image
 from utils.convert import conversion, exporter
 from utils.convert.origins import transformers_folder
+from utils.convert.spec import ConversionSpec
+from utils.convert.types import Conversion
 from utils.docker import wheelhouse
-from utils.factory import prove_and_publish
-from utils.host import entry
+from utils.host import build_tree, entry
 from utils.proof import verify
 from utils.repository import assemble
 
@@ -34,7 +37,7 @@ PLACES = {
     "render": (assemble, "check_repository"),
     "wheels": (wheelhouse, "fill"),
     "boot proof": (verify, "prove"),
-    "moving into place": (prove_and_publish.build_tree, "move_into_place"),
+    "moving into place": (build_tree, "move_into_place"),
 }
 
 
@@ -42,42 +45,42 @@ def main() -> None:
     where, *arguments = sys.argv[1:]
     what, _, stage = where.partition(" at ")
     if folder := os.environ.get("CONVERSION"):
-        conversion.convert = recorded(conversion.convert, Path(folder))
+        conversion.convert = replayed(conversion.convert, Path(folder))
     if what == "no room":
-        shutil.disk_usage = lambda _folder: SimpleNamespace(free=12_000_000)
+        setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=12_000_000))  # noqa: B010
     elif what != "-":
         module, name = PLACES[stage]
         setattr(module, name, {"pause": pause, "full": full, "fault": fault}[what])
     entry.run(lambda: make_triton_image.make_triton_image(arguments))
 
 
-def pause(*_arguments, **_options):
+def pause(*_arguments: object, **_options: object) -> None:
     Path(os.environ["PAUSED"]).touch()
     time.sleep(600)
 
 
-def full(*_arguments, **_options):
+def full(*_arguments: object, **_options: object) -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def fault(*_arguments, **_options):
+def fault(*_arguments: object, **_options: object) -> NoReturn:
     raise ZeroDivisionError("a fault\nof the test")
 
 
-def recorded(convert, folder: Path):
-    def replay(model_folder, tokenizer_folder, destination, spec):
+def replayed(convert: Callable[..., Conversion], folder: Path) -> Callable[..., Conversion]:
+    def replay(model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec) -> Conversion:
         if not (folder / "conversion").is_file():
             made = convert(model_folder, tokenizer_folder, destination, spec)
             shutil.copytree(destination, folder, dirs_exist_ok=True)
             (folder / "conversion").write_bytes(pickle.dumps(made))
             return made
-        made = pickle.loads((folder / "conversion").read_bytes())
+        recorded: Conversion = pickle.loads((folder / "conversion").read_bytes())
         shutil.copytree(folder, destination, ignore=shutil.ignore_patterns("conversion"))
         graph, tokenizer = (
-            replace(made.graph, path=destination / made.graph.path.name),
-            replace(made.tokenizer, file=destination / made.tokenizer.file.name),
+            replace(recorded.graph, path=destination / recorded.graph.path.name),
+            replace(recorded.tokenizer, file=destination / recorded.tokenizer.file.name),
         )
-        return replace(made, graph=graph, tokenizer=tokenizer)
+        return replace(recorded, graph=graph, tokenizer=tokenizer)
 
     return replay
 

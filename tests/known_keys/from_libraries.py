@@ -84,7 +84,7 @@ def _popped(function: Any) -> set[str]:
     except OSError:  # a dataclass's, which is generated
         return set()
     return {
-        node.args[0].value
+        str(node.args[0].value)
         for node in ast.walk(ast.parse(textwrap.dedent(source)))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("kwargs.pop", "kwargs.get")
         if isinstance(node.args[0], ast.Constant)
@@ -119,7 +119,7 @@ def _constants_read(module: Any) -> set[str]:
     keys = {"rope_type", "type"}
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("required_keys", "optional_keys"):
-            keys |= {each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant)}
+            keys |= {str(each.value) for each in ast.walk(node.value) if isinstance(each, ast.Constant)}
     return keys
 
 
@@ -193,7 +193,8 @@ def _parts() -> dict[str, set[str]]:
         for each in vars(module).values():
             if inspect.isclass(each) and issubclass(each, base) and each is not base:
                 try:
-                    content = json.loads(each(*arguments.get(each, ())).__getstate__())
+                    made: Any = each(*arguments.get(each, ()))
+                    content = json.loads(made.__getstate__())
                 except ValueError as error:
                     assert each is normalizers.Precompiled, error  # no such table is small: its one key is known
                     content = {"type": "Precompiled", "precompiled_charsmap": ""}

@@ -1,6 +1,8 @@
 """The shell scripts in action.yml and in the example pipelines, and how the two services run them."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,11 +27,11 @@ class Script:
     command = ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c")
 
 
-def load(file):
+def load(file: Path) -> Any:
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
-def scripts():
+def scripts() -> dict[str, Script]:
     """Every script, by file and step."""
     action = load(FILES["vendor.github-actions"])["runs"]["steps"]
     jobs = load(FILES["vendor.github-workflows"])["jobs"]

@@ -1,5 +1,7 @@
 """What the tests of a build's plan share: what is known of its model."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.small_specs import LABELS
@@ -10,7 +12,7 @@ from utils.sources.storage import FetchedArtifact
 
 
 @pytest.fixture
-def known(tmp_path):
+def known(tmp_path: Path) -> Metadata:
     return Metadata(
         config=ModelConfig(
             file=tmp_path / "config.json",

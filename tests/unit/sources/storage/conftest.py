@@ -2,6 +2,8 @@
 
 import os
 import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ FOREIGN = ("HF_", "HUGGING", "CLEARML_", "TRAINS_", "AWS_", "TRITON_FACTORY_", "
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch, tmp_path_factory):
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
         if name.upper().startswith(FOREIGN):
             monkeypatch.delenv(name)
@@ -18,7 +20,7 @@ def _clean_environment(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def model_folder(tmp_path):
+def model_folder(tmp_path: Path) -> Path:
     """A model folder for storages: metadata, safe and pickled weights, and an unrelated folder."""
     folder = tmp_path / "model"
     (folder / "onnx").mkdir(parents=True)
@@ -32,18 +34,18 @@ def model_folder(tmp_path):
 
 
 @pytest.fixture
-def closed_port():
+def closed_port() -> int:
     """A port of 127.0.0.1 where nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
-def environment(monkeypatch):
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], None]:
     """`environment({...})` sets variables until the end of the test."""
 
-    def update(variables):
+    def update(variables: Mapping[str, str]) -> None:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
 
