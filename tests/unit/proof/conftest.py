@@ -21,14 +21,14 @@ from tests.unit.proof.rankings import (
 from utils.proof import verify
 from utils.proof.golden import TensorValue
 from utils.proof.golden_file import write_golden
-from utils.proof.verify import prove
+from utils.proof.verify import Proof, prove
 from utils.repository.pipeline import Pipeline
 
 
 @pytest.fixture
 def proof(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_pipeline: Callable[..., Pipeline]
-) -> Callable[..., str]:
+) -> Callable[..., Proof]:
     """`proof(served, ...)`: what prove() returns when every protocol answers as `served` ({text: answer}).
 
     `on`: only that protocol does; the others give the right answers.
@@ -44,7 +44,7 @@ def proof(
         on: str | None = None,
         batch: int = 2,
         seen: list[Any] | None = None,
-    ) -> str:
+    ) -> Proof:
         right: dict[str, Outputs | None] = {
             text: ranked(row, labels, k) for text, row in zip(requested, scores, strict=True)
         }
