@@ -25,8 +25,9 @@ def main() -> None:
     if "Usage:" not in _run(TRITON / "bin/tritonserver", "--help"):  # the exit code is 0 or 1, depending on the release
         raise Fault("tritonserver --help does not print its usage")
     _run(TRITON / "backends/python/triton_python_backend_stub")  # without arguments it prints its usage and exits
-    _load_backends(BACKENDS.get(os.environ.get("RUNTIME", ""), ("python",)))
     _import_packages()
+    # Last: an emulator (qemu) fails to start a program from a process that has these libraries.
+    _load_backends(BACKENDS.get(os.environ.get("RUNTIME", ""), ("python",)))
 
 
 def _run(*command: object) -> str:

@@ -16,6 +16,7 @@ from utils import ROOT
 from utils.docker import context, wheelhouse
 from utils.docker.client import LEGACY, DockerClient
 from utils.docker.engine import Engine
+from utils.docker.platforms import exit_program
 from utils.host.errors import ImageError
 from utils.proof.golden import GoldenAnswers, GoldenRow, texts
 from utils.proof.golden_file import write_golden
@@ -150,6 +151,17 @@ def derive(engine):
     yield make
     for image in made:
         engine.client.run("rmi", "--force", image)
+
+
+def runs_here(platform, folder):
+    """Whether Linux starts a program of `platform` ("linux/arm64"), natively or by a registered emulator."""
+    program = folder / "exit"
+    program.write_bytes(exit_program(platform))
+    program.chmod(0o755)
+    try:
+        return subprocess.run([program]).returncode == 0
+    except OSError:
+        return False
 
 
 def dangling(engine):

@@ -12,6 +12,7 @@ import uuid
 import pytest
 
 from tests import tiny_models
+from tests.image.conftest import runs_here
 from tests.loopback.faulty_registry import FaultyRegistry
 from tests.loopback.registry import running_registry
 from utils import ROOT
@@ -21,6 +22,11 @@ from utils.release.reference import parse_reference
 from utils.release.registry import Registry
 
 DIGEST = r"sha256:[0-9a-f]{64}"
+SECTION = (ROOT / "docs/release.md").read_text(encoding="utf-8").split("## Push\n")[1].split("\n## ")[0]
+PUSH, PLATFORMS, CACHE = (
+    shlex.split(command.replace("\\\n", " "))
+    for command in re.findall(r"(?m)^\./make_triton_image\.sh (?:.*\\\n)*.*$", SECTION)
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +53,16 @@ def name(engine, registry):
 
 @pytest.fixture(scope="module")
 def make(bases, model):
-    """make(name, registry, *options, tag=...) -> the finished process."""
+    """make(name, host, *options, documented=...) -> the finished process of a command of docs/release.md."""
 
-    def run(name, host, *options, tag="v1", **variables):
-        command = [ROOT / "make_triton_image.sh", model, model, "-", name, tag, 8, "--base-image", bases[0]]
-        command += ["--slim-image", bases[1], "--image", f"{host}/team/{name}", "--push", *options]
+    def run(name, host, *options, documented=PUSH, **variables):
+        used = {"./model": model, "./id2label.json": "-", "topics": name}
+        image = f"{host}/team/{name}"
+        command = [used.get(word, word.replace("registry.example.org/team/topics", image)) for word in documented]
+        command += ["--base-image", bases[0], "--slim-image", bases[1], *options]
         return subprocess.run(
             [str(part) for part in command],
-            capture_output=True, text=True, check=False, timeout=600, env={**os.environ, **variables},
+            capture_output=True, text=True, check=False, timeout=600, cwd=ROOT, env={**os.environ, **variables},
         )  # fmt: skip
 
     return run
@@ -116,20 +124,31 @@ def test_missing_credentials_are_refused_at_once(make, tmp_path):
     refused(make("topics", locked.host), time.monotonic() - started, f"registry {locked.host} does not answer")
 
 
+def test_platform_without_emulator_or_base_is_refused(make, registry, tmp_path):
+    """The stand-in for NVIDIA's image has one platform, and is in no registry. NVIDIA's images have both."""
+    done = make("topics", registry.host, documented=PLATFORMS)
+    expected = (2, "linux/arm64: an image for it cannot be proven")
+    if runs_here("linux/arm64", tmp_path):
+        expected = (7, "base image .* cannot be found for linux/arm64")
+    assert (done.returncode, done.stdout) == (expected[0], ""), done.stderr
+    assert re.search(expected[1], done.stderr.splitlines()[-1])
+
+
 def test_failed_push_is_continued_by_the_command_in_the_message(built, engine, make, name, registry):
-    """The registry has the layers of `built` already, so that the two pushes are short."""
+    """The registry has the layers of `built` already, so that the two pushes are short, and its cache."""
     with FaultyRegistry(registry.host) as proxy:
         proxy.fault = "full"
-        done = make(name, proxy.host, tag="v2")
+        done = make(name, proxy.host, documented=CACHE)
         assert (done.returncode, done.stdout) == (9, ""), done.stderr
         failed = rf"error: the push of {proxy.host}/team/{name}:image-[0-9a-f]{{12}} failed \(denied: quota exceeded\)"
         assert re.match(failed, done.stderr.splitlines()[-1]), done.stderr
-        assert "v2" not in [*registry.tags(f"team/{name}"), *proxy.pushed()]
-        assert engine.has(f"{proxy.host}/team/{name}:v2") and (BUILD / name / "v2").is_dir()
+        assert "v3" not in [*registry.tags(f"team/{name}"), *proxy.pushed()]
+        assert engine.has(f"{proxy.host}/team/{name}:v3") and (BUILD / name / "v3").is_dir()
+        assert f"importing cache manifest from {proxy.host}/team/{name}:v1" in done.stderr
         proxy.fault = ""
         [command] = re.findall(r"is kept; continue with: (.*)", done.stderr)
         again = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
         assert again.returncode == 0, again.stderr
         assert re.fullmatch(rf"{proxy.host}/team/{name}@{DIGEST}\n", again.stdout)
-        assert proxy.pushed()[-1] == "v2", "the tag is set last"
-    assert inspect(f"{registry.host}/team/{name}:v2")["Digest"] == again.stdout.strip().partition("@")[2]
+        assert proxy.pushed()[-1] == "v3", "the tag is set last"
+    assert inspect(f"{registry.host}/team/{name}:v3")["Digest"] == again.stdout.strip().partition("@")[2]

@@ -4,7 +4,7 @@ from platform import machine as this_machine
 from typing import TYPE_CHECKING
 
 from utils.factory.platform_base import pulled
-from utils.host.errors import ImageError, ReleaseError
+from utils.host.errors import ImageError
 from utils.host.progress import note, warn
 from utils.targets.formats import FORMATS
 from utils.targets.releases import SECURITY_FLOOR, require_supported, slim_image_of
@@ -77,7 +77,7 @@ def _slim_base(target: Target, engine: "Engine", triton_image: str, platform: st
     slim = slim_image_of(name, number) or target.release.slim_image
     try:
         return {"slim_image": pulled(engine, slim, platform)}
-    except (ImageError, ReleaseError) as error:
+    except ImageError as error:
         warn(f"{error}; building on the full image {target.base_image} instead, which is larger")
         return {"runtime": "full"}
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from utils.host.errors import ImageError
+from utils.host.errors import ImageError, ReleaseError
 from utils.release.reference import DOCKER_HUB, parse_reference
 
 if TYPE_CHECKING:
@@ -33,8 +33,11 @@ def _of_platform(engine: "Engine", image: str, platform: str) -> str:
 
     reference = parse_reference(image)
     reference = reference if reference.host else dataclasses.replace(reference, host=DOCKER_HUB)
-    registry = Registry(reference, insecure=engine.is_insecure(reference.host))
-    manifest = registry.manifest(reference.digest or reference.tag or "latest")
+    try:
+        registry = Registry(reference, insecure=engine.is_insecure(reference.host))
+        manifest = registry.manifest(reference.digest or reference.tag or "latest")
+    except ReleaseError as error:
+        raise ImageError(f"base image {image} cannot be found for {platform}: {error}") from error
     listed = manifest.fields.get("manifests", ()) if manifest.media_type in INDEXES else ()
     platforms = {_name(each.get("platform", {})): each["digest"] for each in reversed(listed)}
     if platform not in platforms:
