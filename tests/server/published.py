@@ -38,7 +38,17 @@ class Increase:
 
     def __init__(self, address, model):
         self.address, self.model = address, model
-        self._before = scrape(address)
+        self._before = self._settled()
+
+    def _settled(self):
+        """The series once those of earlier requests are published, which happens once a second."""
+        before = self._own()
+        while time.sleep(1.5) or (now := self._own()) != before:
+            before = now
+        return before
+
+    def _own(self):
+        return {key: value for key, value in scrape(self.address).items() if key[0].startswith(PREFIX)}
 
     def by_label(self, name, label=None):
         """{value of `label`: increase}, or the increase of the only series."""

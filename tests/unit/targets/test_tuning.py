@@ -117,7 +117,7 @@ def test_only_the_graph_s_step_of_an_ensemble_is_set(make_pipeline):
         config = config_of(pipeline, other)
         assert [group.count for group in config.instance_group] == [1]
         assert config.dynamic_batching.max_queue_delay_microseconds == 0
-        assert not config.parameters
+        assert list(config.parameters) == ["served_model"]
 
 
 def test_the_fused_step_reads_its_settings(fused):
