@@ -26,7 +26,7 @@ def main() -> None:
         raise Fault("tritonserver --help does not print its usage")
     _run(TRITON / "backends/python/triton_python_backend_stub")  # without arguments it prints its usage and exits
     _import_packages()
-    # Last: an emulator (qemu) fails to start a program from a process that has these libraries.
+    # Last: under qemu 7.2, where onnxruntime crashes, this process never ended if it had loaded the libraries before.
     _load_backends(BACKENDS.get(os.environ.get("RUNTIME", ""), ("python",)))
 
 
