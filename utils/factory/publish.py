@@ -13,6 +13,7 @@ from utils.docker.platforms import require_runnable
 from utils.host.errors import ReleaseError
 from utils.host.progress import note, stage
 from utils.options.publication import Publication
+from utils.release.documents import PROVENANCE, SBOM
 from utils.release.reference import Reference, parse_reference
 from utils.repository.context import Context
 
@@ -40,8 +41,8 @@ class Published:
     """`reference` is `registry/name@sha256:...`, or None without --push. SBOM and provenance are files of the tree."""
 
     reference: str | None = None
-    sbom: str = "sbom.cdx.json"
-    provenance: str = "provenance.json"
+    sbom: str = SBOM.file
+    provenance: str = PROVENANCE.file
 
 
 def require_target(publication: Publication, image: str, engine: "Engine", *, again: bool = False) -> None:
@@ -118,10 +119,9 @@ def _write_sbom(proven: Proven, engine: "Engine | None") -> None:
 def _write_provenance(proven: Proven, name: str, digests: Iterable[str]) -> None:
     from utils.release.ingredients import ingredients_of
     from utils.release.provenance import Subject, write_provenance
-    from utils.release.sbom import SBOM_FILE
 
     subjects = [Subject(name=name, digest=each) for each in digests]
-    write_provenance(proven.tree, subjects, ingredients_of(proven.context), [proven.tree / SBOM_FILE])
+    write_provenance(proven.tree, subjects, ingredients_of(proven.context), [proven.tree / SBOM.file])
 
 
 def _push(proven: Proven, publication: Publication, engine: "Engine") -> Reference:

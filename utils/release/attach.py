@@ -6,11 +6,11 @@ Sources: OCI distribution and image specifications 1.1, sigstore/cosign specs/SI
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utils.host.errors import ReleaseError
+from utils.release.documents import DOCUMENTS, Document
 from utils.release.registry import IMAGE_MANIFEST, INDEXES, Manifest, Registry
 from utils.release.signature import (
     ENVELOPE,
@@ -30,31 +30,6 @@ PREDICATE_TYPE = "predicateType"
 _TITLE = "org.opencontainers.image.title"
 _IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
 _EMPTY_CONFIG = "application/vnd.oci.empty.v1+json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Document:
-    """A kind of file that describes an image. `media_type`: of the file; `predicate_type`: of its statement."""
-
-    name: str
-    file: str
-    media_type: str
-    predicate_type: str
-
-
-SBOM = Document(
-    name="SBOM",
-    file="sbom.cdx.json",
-    media_type="application/vnd.cyclonedx+json",
-    predicate_type="https://cyclonedx.org/bom",
-)
-PROVENANCE = Document(
-    name="provenance",
-    file="provenance.json",
-    media_type=STATEMENT,
-    predicate_type="https://slsa.dev/provenance/v1",
-)
-DOCUMENTS = (SBOM, PROVENANCE)
 
 
 def attach(registry: Registry, digest: str, contents: Mapping[Document, bytes], key: PrivateKey | None) -> None:

@@ -16,13 +16,11 @@ from packageurl import PackageURL
 from utils.docker.context import WHEELHOUSE
 from utils.docker.wheel_locks import pin_of
 from utils.host import digest, installed, source_date
+from utils.release.documents import PROVENANCE, STATEMENT_TYPE
 from utils.release.ingredients import REPOSITORY, Base, Ingredients, Source
 from utils.repository import build_record
 from utils.repository.context import GOLDEN_FILE
 
-PROVENANCE_FILE = "provenance.json"
-STATEMENT = "https://in-toto.io/Statement/v1"
-PREDICATE = "https://slsa.dev/provenance/v1"
 # docs/release.md describes its parameters.
 BUILD_TYPE = "urn:triton-image-factory:build:1"
 BUILDER = "urn:triton-image-factory:builder"
@@ -47,11 +45,11 @@ def write_provenance(
     """
     record = {**build_record.read(tree), "finishedOn": source_date.as_text(datetime.now(timezone.utc))}
     statement = {
-        "_type": STATEMENT,
+        "_type": STATEMENT_TYPE,
         "subject": [
             {"name": each.name, "digest": {"sha256": each.digest.removeprefix("sha256:")}} for each in subjects
         ],
-        "predicateType": PREDICATE,
+        "predicateType": PROVENANCE.predicate_type,
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
@@ -72,7 +70,7 @@ def write_provenance(
             },
         },
     }
-    file = tree / PROVENANCE_FILE
+    file = tree / PROVENANCE.file
     file.write_text(json.dumps(statement, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
 

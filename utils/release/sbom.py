@@ -13,9 +13,9 @@ from cyclonedx.output.json import JsonV1Dot6
 from utils.docker.inventory import Owner
 from utils.host import installed, source_date
 from utils.release import sbom_parts as parts
+from utils.release.documents import SBOM
 from utils.release.ingredients import OURS, Ingredients
 
-SBOM_FILE = "sbom.cdx.json"
 # Serial numbers follow from the content: two builds of the same inputs with SOURCE_DATE_EPOCH have equal SBOMs.
 _SERIALS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:triton-image-factory:sbom")
 
@@ -25,7 +25,7 @@ def write_sbom(tree: Path, ingredients: Ingredients, owners: Collection[Owner]) 
 
     `owners`: the inventory of the built image, or none for a model repository without an image.
     """
-    file = tree / SBOM_FILE
+    file = tree / SBOM.file
     text = JsonV1Dot6(_bom(tree, ingredients, owners)).output_as_string()
     file.write_text(json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return file

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from utils.host.errors import ReleaseError
+from utils.release.documents import STATEMENT_TYPE
 from utils.release.signature_keys import PrivateKey, PublicKey
 
 IMAGE_PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
 IMAGE_SIGNATURE = "dev.cosignproject.cosign/signature"
 STATEMENT = "application/vnd.in-toto+json"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _IMAGE_TYPE = "cosign container image signature"
 
 

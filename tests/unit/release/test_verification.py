@@ -9,13 +9,12 @@ from tests.unit.release.releases import damaged, documents, make_key, push_image
 from utils.host.errors import ReleaseError
 from utils.release.attach import (
     PREDICATE_TYPE,
-    PROVENANCE,
-    SBOM,
     attach,
     images_of,
     signature_tag,
     signatures_of,
 )
+from utils.release.documents import PROVENANCE, SBOM
 from utils.release.registry import IMAGE_MANIFEST, Registry, fallback_tag
 from utils.release.verification import verify
 
