@@ -64,13 +64,12 @@ def any_runs(pids: Iterable[int]) -> bool:
     return False
 
 
-def regions(pids: Iterable[int]) -> set[str]:
-    """The shared memory of these stubs, from the names on their command lines."""
-    present, found = set(os.listdir(SHARED_MEMORY)), set()  # noqa: PTH208
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            found |= present.intersection(_read(f"/proc/{pid}/cmdline").split("\0"))
-    return found
+def regions(pid: int) -> set[str]:
+    """The shared memory of a stub, from the names on its command line."""
+    try:
+        return set(os.listdir(SHARED_MEMORY)).intersection(_read(f"/proc/{pid}/cmdline").split("\0"))  # noqa: PTH208
+    except OSError:
+        return set()
 
 
 def remove(names: Iterable[str]) -> None:

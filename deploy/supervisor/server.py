@@ -30,7 +30,7 @@ class Server:
         self._required: dict[int, str] = {}  # process id to role
         self._environment = environment
         self._place: Place | None = None
-        self._regions: set[str] = set()
+        self._regions: dict[int, set[str]] = {}  # of each stub
         self._faulty_since = 0.0
 
     def start_guard(self, place: Place, output: int | None, times: str) -> None:
@@ -55,11 +55,11 @@ class Server:
         self.exit_code = processes.reap().get(self.pid, self.exit_code)
         self._members = processes.group(self.pid)
         # Triton's own children only: a model may start processes, and those may exit.
-        new = {
-            pid for pid, each in self._members.items() if each.name == STUB and each.parent == self.pid
-        } - self._required.keys()
-        self._required.update(dict.fromkeys(new, "Python stub"))
-        self._regions |= processes.regions(new)
+        stubs = [pid for pid, each in self._members.items() if each.name == STUB and each.parent == self.pid]
+        self._required.update(dict.fromkeys(stubs, "Python stub"))
+        for pid in stubs:
+            # In execve() a process has its new name before its new command line: read again until that is there.
+            self._regions[pid] = self._regions.get(pid) or processes.regions(pid)
 
     def fault(self, *, is_ready: bool) -> str:
         """What is wrong with the processes, in a few words; empty if nothing is."""
@@ -102,4 +102,4 @@ class Server:
         """Kills all processes and removes their shared memory."""
         self.update()
         processes.kill(self.pid)
-        processes.remove(self._regions)
+        processes.remove(set().union(*self._regions.values()))

@@ -1,4 +1,4 @@
-"""The environment of requirements-docs.txt, and what it builds."""
+"""The environment of requirements/docs.txt, and what it builds."""
 
 import os
 import subprocess

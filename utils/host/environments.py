@@ -105,32 +105,32 @@ SERVING_TORCH = Environment(
     base=replace(SERVING, folder=PLACE / ".venv-serving-torch"),
 )
 TENSORFLOW = Environment(
-    name="tensorflow", folder=PLACE / ".venv-tensorflow", requirements=(ROOT / "requirements-tensorflow.txt",)
+    name="tensorflow", folder=PLACE / ".venv-tensorflow", requirements=(ROOT / "requirements/tensorflow.txt",)
 )
 # Only what differs from the factory environment, which provides torch.
 TRANSFORMERS5 = Environment(
-    name="transformers5", folder=PLACE / ".venv-transformers5", requirements=(ROOT / "requirements-transformers5.txt",)
+    name="transformers5", folder=PLACE / ".venv-transformers5", requirements=(ROOT / "requirements/transformers5.txt",)
 )
 # The reference for embeddings and ranking models. It has no torch and no transformers of its own: a process of the
 # factory environment adds these packages to its own.
 SENTENCES = Environment(
     name="sentence-transformers",
     folder=PLACE / ".venv-sentence-transformers",
-    requirements=(ROOT / "requirements-sentence-transformers.txt",),
+    requirements=(ROOT / "requirements/sentence-transformers.txt",),
     dependencies=False,
 )
 # Version 6 of it needs transformers 5.
 SENTENCES6 = Environment(
     name="sentence-transformers6",
     folder=TRANSFORMERS5.folder,
-    requirements=(ROOT / "requirements-sentence-transformers6.txt",),
+    requirements=(ROOT / "requirements/sentence-transformers6.txt",),
     dependencies=False,
     base=TRANSFORMERS5,
 )
 COVERAGE = Environment(
-    name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements-coverage.txt",)
+    name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements/coverage.txt",)
 )
-DOCS = Environment(name="docs", folder=PLACE / ".venv-docs", requirements=(ROOT / "requirements-docs.txt",))
+DOCS = Environment(name="docs", folder=PLACE / ".venv-docs", requirements=(ROOT / "requirements/docs.txt",))
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
