@@ -17,7 +17,7 @@ from utils.host import installed as installation
 from utils.host.environments import ENVIRONMENTS
 from utils.launch import CONSOLE
 
-FOR_DEVELOPMENT = {Path(f"requirements-{name}.txt") for name in ("dev", "docs", "coverage")}
+FOR_DEVELOPMENT = {Path("requirements-dev.txt"), Path("requirements/docs.txt"), Path("requirements/coverage.txt")}
 VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text())[1]
 
 
