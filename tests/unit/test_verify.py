@@ -88,3 +88,12 @@ def test_no_registry(key):
 def test_usage_errors_come_before_the_registry_is_asked(arguments, words):
     with pytest.raises(UsageError, match=words):
         verify(*arguments)
+
+
+def test_a_registry_without_tls_needs_insecure(server, digest, key, monkeypatch):
+    """The registry is on loopback, where TLS is never required: the test takes that exception away."""
+    monkeypatch.setattr("utils.release.registry.is_loopback", lambda _: False)
+    with pytest.raises(ReleaseError, match="without TLS"):
+        verify(f"{server.repository}:v1", "--key", key.public_file)
+    verified = f"{server.repository}@{digest}"
+    assert verify(f"{server.repository}:v1", "--key", key.public_file, "--insecure") == verified

@@ -141,6 +141,11 @@ class Client:
 
     def _no_answer(self, error: Exception) -> ReleaseError:
         host = self.reference.host
+        if "WRONG_VERSION_NUMBER" in str(error):  # of OpenSSL, for an answer that is not TLS
+            return ReleaseError(
+                f"registry {host} answers without TLS; if this is intended, add the host to insecure-registries of "
+                "Docker's engine, or give ./verify.sh --insecure"
+            )
         if isinstance(error, requests.exceptions.SSLError):
             return ReleaseError(
                 f"registry {host} has no valid certificate ({_innermost(error)}); set REQUESTS_CA_BUNDLE to its "
