@@ -3,12 +3,11 @@
 docs/extending.md shows how to add one.
 """
 
-import importlib
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from utils.host.errors import SourceError, UsageError
 
@@ -22,12 +21,24 @@ METADATA = (*_SMALL, "*.py", *_MODULES, *(f"{_OLD}{pattern}" for pattern in _SMA
 SAFE_WEIGHTS = ("*.safetensors", f"{_OLD}*.safetensors")
 WEIGHTS = (*SAFE_WEIGHTS, "*.bin", f"{_OLD}*.bin")
 
-# scheme -> module, imported on first use.
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A storage: its module, and the name of the environment with its packages; None is the factory environment.
+
+    The module is imported on first use, and an environment is set up on first use.
+    """
+
+    module: str
+    environment: str | None = None
+
+
+# scheme -> storage
 STORAGES = {
-    "local": "utils.sources.storage.local",
-    "hf": "utils.sources.storage.hf",
-    "clearml": "utils.sources.storage.clearml",
-    "s3": "utils.sources.storage.s3",
+    "local": Row(module="utils.sources.storage.local"),
+    "hf": Row(module="utils.sources.storage.hf"),
+    "clearml": Row(module="utils.sources.storage.clearml"),
+    "s3": Row(module="utils.sources.storage.s3"),
 }
 
 
@@ -88,21 +99,16 @@ def _exists(text: str) -> bool:
         return False
 
 
-def open_storage(scheme: str) -> Storage:
-    """The module of a scheme."""
-    return cast(Storage, importlib.import_module(STORAGES[scheme]))
-
-
 __all__ = [
     "METADATA",
     "SAFE_WEIGHTS",
     "STORAGES",
     "WEIGHTS",
     "FetchedArtifact",
+    "Row",
     "SourceError",
     "Storage",
     "StorageRef",
     "matches",
-    "open_storage",
     "parse_reference",
 ]

@@ -1,4 +1,4 @@
-"""Runs a storage's two functions in a child process with a hard time limit.
+"""Runs a storage's two functions in a child process of the storage's environment with a hard time limit.
 
 SDKs retry for hours, and a server that accepts and never answers blocks them forever; only the end of the process
 stops that. `local:` runs in this process.
@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from utils import ROOT
+from utils.host import environment
 from utils.host.children import with_parent_death_signal
-from utils.host.errors import SourceError
-from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, open_storage
+from utils.host.errors import SourceError, UsageError
+from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, local
 
 # Not `-m`: that puts the current folder, which may have a `utils` of its own, before this project.
 _START = "import sys; sys.path[0] = sys.argv[1]; from utils.sources.storage.child import main; main()"
@@ -28,7 +29,7 @@ FIRST_ANSWER_SECONDS = 30.0
 def resolve(reference: StorageRef, *, limit: float) -> str:
     """The exact revision of `reference`, or SourceError after `limit` seconds, or FIRST_ANSWER_SECONDS if less."""
     if reference.scheme == "local":
-        return open_storage("local").resolve(reference.locator)
+        return local.resolve(reference.locator)
     return _call(reference, "resolve", {"locator": reference.locator}, min(limit, FIRST_ANSWER_SECONDS))
 
 
@@ -37,7 +38,7 @@ def fetch(
 ) -> FetchedArtifact:
     """The files of `revision` that match `patterns`, or SourceError after `limit` seconds."""
     if reference.scheme == "local":
-        path = open_storage("local").fetch(reference.locator, revision, patterns, destination)
+        path = local.fetch(reference.locator, revision, patterns, destination)
     else:
         arguments: dict[str, object] = {
             "locator": reference.locator,
@@ -51,14 +52,16 @@ def fetch(
 
 def _call(reference: StorageRef, function: str, arguments: dict[str, object], limit: float) -> str:
     # The module's name, not the scheme: a row added in this process also works in the child.
+    row = STORAGES[reference.scheme]
+    python = _python(reference, row.environment)  # the time limit starts after the set-up
     request = {
         "reference": str(reference),
-        "module": STORAGES[reference.scheme],
+        "module": row.module,
         "function": function,
         "arguments": arguments,
     }
     child = subprocess.Popen(
-        with_parent_death_signal([sys.executable, "-c", _START, str(ROOT)]),
+        with_parent_death_signal([python, "-c", _START, str(ROOT)]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=_environment(),
@@ -77,6 +80,16 @@ def _call(reference: StorageRef, function: str, arguments: dict[str, object], li
         # Also on Ctrl-C and SIGTERM, and after success: it ends what the SDK started.
         _end(child)
     return _unpacked(answer, reference, child.returncode)
+
+
+def _python(reference: StorageRef, name: str | None) -> str:
+    """The interpreter of the environment of this name, which is set up if needed."""
+    if name is None:
+        return sys.executable
+    try:
+        return str(environment.ensure(environment.ENVIRONMENTS[name]))
+    except UsageError as error:
+        raise SourceError(f"{reference} needs the environment {name!r}, which cannot be made: {error}") from error
 
 
 def _environment() -> dict[str, str]:

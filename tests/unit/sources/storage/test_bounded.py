@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from utils.host.environment import ENVIRONMENTS, Environment
 from utils.host.errors import SourceError
-from utils.sources.storage import METADATA, STORAGES, StorageRef, bounded, parse_reference
+from utils.sources.storage import METADATA, STORAGES, Row, StorageRef, bounded, parse_reference
 
 STORAGE = """
 import os, subprocess, sys, time
 from pathlib import Path
+from utils.host.environment import ENVIRONMENTS, Environment
 from utils.host.errors import SourceError
 
 def resolve(locator):
@@ -36,7 +38,7 @@ def resolve(locator):
     if locator == "leave":
         orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         Path(os.environ["PIDS"]).write_text(f"{os.getpid()} {orphan.pid}")
-    return f"revision of {locator}"
+    return sys.executable if locator == "where" else f"revision of {locator}"
 
 def fetch(locator, revision, patterns, destination):
     destination.mkdir(parents=True)
@@ -49,7 +51,7 @@ def fetch(locator, revision, patterns, destination):
 def pids(tmp_path, monkeypatch):
     """Adds the row `odd:`; the result is the file where a hanging child writes the processes there are."""
     (tmp_path / "odd_storage.py").write_text(STORAGE)
-    monkeypatch.setitem(STORAGES, "odd", "odd_storage")
+    monkeypatch.setitem(STORAGES, "odd", Row(module="odd_storage"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PIDS", str(tmp_path / "pids"))
     return tmp_path / "pids"
@@ -127,8 +129,8 @@ def test_a_signal_to_the_parent_ends_the_child(pids, number, status):
     """After SIGKILL of the parent, the kernel ends the child."""
     program = textwrap.dedent("""
         from utils.host import entry
-        from utils.sources.storage import STORAGES, StorageRef, bounded
-        STORAGES["odd"] = "odd_storage"
+        from utils.sources.storage import STORAGES, Row, StorageRef, bounded
+        STORAGES["odd"] = Row(module="odd_storage")
         entry.run(lambda: bounded.resolve(StorageRef(scheme="odd", locator="hang"), limit=50))
     """)
     environment = {**os.environ, "PYTHONPATH": f"{bounded.ROOT}{os.pathsep}{pids.parent}"}
@@ -186,7 +188,7 @@ def test_output_on_stdout_is_not_part_of_the_result(capfd):
 
 
 def test_a_missing_module_is_reported(monkeypatch):
-    monkeypatch.setitem(STORAGES, "gone", "no_such_module")
+    monkeypatch.setitem(STORAGES, "gone", Row(module="no_such_module"))
     with pytest.raises(SourceError, match=r"gone:x could not be read \(ModuleNotFoundError"):
         bounded.resolve(StorageRef(scheme="gone", locator="x"), limit=20)
 
@@ -195,3 +197,38 @@ def test_a_revision_has_its_own_time_limit(monkeypatch):
     monkeypatch.setattr(bounded, "FIRST_ANSWER_SECONDS", 0.5)
     with pytest.raises(SourceError, match=r"odd:hang in 0\.5 seconds.* responds and the network$"):
         bounded.resolve(_odd("hang"), limit=600)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """The environment of the row `odd:`, not set up yet."""
+    requirements = tmp_path / "odd.txt"
+    requirements.write_text("")
+    own = Environment(name="odd", folder=tmp_path / ".venv-odd", requirements=(requirements,))
+    monkeypatch.setitem(ENVIRONMENTS, "odd", own)
+    monkeypatch.setitem(STORAGES, "odd", Row(module="odd_storage", environment="odd"))
+    return own
+
+
+def test_a_storage_runs_in_its_environment_set_up_on_first_use(own, capfd):
+    """The requirements are empty: what a package of its own needs is tested with gs: and az:."""
+    assert bounded.resolve(_odd("where"), limit=20) == str(own.python)
+    assert "setting up .venv-odd for odd (first use" in capfd.readouterr().err
+    assert bounded.resolve(_odd("where"), limit=20) == str(own.python)
+    assert capfd.readouterr().err == ""
+
+
+def test_the_set_up_is_no_part_of_the_time_limit(own, monkeypatch):
+    ensure = bounded.environment.ensure
+    monkeypatch.setattr(bounded.environment, "ensure", lambda each: time.sleep(4) or ensure(each))
+    assert bounded.resolve(_odd("where"), limit=3.5) == str(own.python)
+
+
+def test_a_failed_set_up_is_reported(own, capfd):
+    own.requirements[0].write_text("odd_package @ file:///no/where\n")
+    with pytest.raises(SourceError) as caught:
+        bounded.resolve(_odd("where"), limit=20)
+    assert str(caught.value).startswith("odd:where needs the environment 'odd', which cannot be made: setting up the ")
+    assert "then run the same command again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 3

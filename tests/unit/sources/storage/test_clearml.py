@@ -10,7 +10,7 @@ import pytest
 
 from tests.loopback.clearml_server import ACCESS_KEY, FAULTS, SECRET_KEY, ClearmlServer, zipped
 from utils.host.errors import SourceError
-from utils.sources.storage import METADATA, STORAGES, WEIGHTS, StorageRef, bounded, parse_reference
+from utils.sources.storage import METADATA, STORAGES, WEIGHTS, Row, StorageRef, bounded, parse_reference
 
 MODEL = "0123456789abcdef0123456789abcdef"
 REFERENCE = parse_reference(f"clearml:{MODEL}")
@@ -136,7 +136,7 @@ def _several(monkeypatch, tmp_path, cases):
     """
     (tmp_path / "several_storage.py").write_text(SEVERAL)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setitem(STORAGES, "several", "several_storage")
+    monkeypatch.setitem(STORAGES, "several", Row(module="several_storage"))
     monkeypatch.setattr(bounded, "FIRST_ANSWER_SECONDS", LIMIT)  # many answers, not one
     messages = json.loads(bounded.resolve(StorageRef(scheme="several", locator=json.dumps(cases)), limit=LIMIT))
     assert not [text for text in messages if "\n" in text]
@@ -230,7 +230,7 @@ clearml._FIRST_BYTE_SECONDS = 0.5
 def test_a_silent_file_server_is_reported_at_once(server, tmp_path, monkeypatch):
     (tmp_path / "impatient_clearml.py").write_text(IMPATIENT)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setitem(STORAGES, "clearml", "impatient_clearml")
+    monkeypatch.setitem(STORAGES, "clearml", Row(module="impatient_clearml"))
     server.fault = "hang on files"
     message = _refusal(_fetch, tmp_path / "out")
     assert f"the file server {server.url.removeprefix('http://')} accepts connections and does not answer" in message

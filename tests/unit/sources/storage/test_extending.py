@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from utils import ROOT
+from utils.host.environments import Environment
 from utils.host.errors import SourceError
-from utils.sources.storage import METADATA, STORAGES, WEIGHTS, bounded, parse_reference
+from utils.sources.storage import METADATA, STORAGES, WEIGHTS, Row, bounded, parse_reference
 
 DOCUMENT = ROOT / "docs" / "extending.md"
 FAKE = '''
@@ -58,7 +59,7 @@ def registered(tmp_path, monkeypatch):
     (tmp_path / "storage_of_the_document.py").write_text(code)
     (tmp_path / "wandb.py").write_text(FAKE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setitem(STORAGES, "wandb", "storage_of_the_document")
+    monkeypatch.setitem(STORAGES, "wandb", Row(module="storage_of_the_document"))
 
 
 @pytest.mark.parametrize("locator", ["team/project/model", "team/project/model:best"])
@@ -95,6 +96,14 @@ def test_a_missing_package_names_its_installation(tmp_path):
 
 
 def test_the_rows_of_the_document_and_the_code_are_alike():
-    assert '"wandb": "utils.sources.storage.wandb"' in DOCUMENT.read_text()
-    assert STORAGES["s3"] == "utils.sources.storage.s3"
+    assert '"wandb": Row(module="utils.sources.storage.wandb", environment="wandb")' in DOCUMENT.read_text()
+    assert STORAGES["s3"] == Row(module="utils.sources.storage.s3", environment=None)
     assert "wandb" not in sys.modules
+
+
+def test_the_environment_of_the_document_is_one(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    names = {"Environment": Environment, "PLACE": tmp_path, "ROOT": ROOT}
+    exec(next(block for block in blocks if block.startswith("WANDB = Environment(")), names)
+    assert names["WANDB"].python == tmp_path / ".venv-wandb/bin/python"
+    assert names["WANDB"].name == "wandb"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.loopback.hub import FAULTS, HubServer
 from utils.host.errors import SourceError
-from utils.sources.storage import METADATA, STORAGES, WEIGHTS, bounded, hf, parse_reference
+from utils.sources.storage import METADATA, STORAGES, WEIGHTS, Row, bounded, hf, parse_reference
 
 NAME = "user/name"
 REFERENCE = parse_reference(f"hf:{NAME}")
@@ -193,7 +193,7 @@ def impatient(hub, tmp_path, monkeypatch):
     """The same storage without the client's pauses, which add up to half a minute."""
     (tmp_path / "impatient_hf.py").write_text(IMPATIENT)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setitem(STORAGES, "hf", "impatient_hf")
+    monkeypatch.setitem(STORAGES, "hf", Row(module="impatient_hf"))
     return hub
 
 
