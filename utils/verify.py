@@ -10,7 +10,7 @@ from pathlib import Path
 from utils.host import entry
 from utils.host.errors import ReleaseError, UsageError
 from utils.host.progress import note, stage
-from utils.release.reference import parse_reference
+from utils.registry.reference import parse_reference
 from utils.release.signature_files import PUBLIC_PART, read_public_pem
 from utils.repository.names import check_image
 
@@ -56,7 +56,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 
 def run(options: Options) -> str:
     """The verified reference by digest, or the JSON object, for stdout. ReleaseError (9) if anything does not match."""
-    from utils.release.registry import Registry
+    from utils.registry.registry import Registry
     from utils.release.signature_keys import read_public_key
     from utils.release.verification import verify
 

@@ -18,8 +18,8 @@ from tests.loopback.registry import running_registry
 from utils import ROOT
 from utils.host.build_tree import BUILD
 from utils.host.digest import of_file as digest_of_file
-from utils.release.reference import parse_reference
-from utils.release.registry import Registry
+from utils.registry.reference import parse_reference
+from utils.registry.registry import Registry
 
 DIGEST = r"sha256:[0-9a-f]{64}"
 SECTION = (ROOT / "docs/release.md").read_text(encoding="utf-8").split("## Push\n")[1].split("\n## ")[0]

@@ -13,8 +13,8 @@ from tests.image.conftest import TRIXIE
 from tests.loopback.registry import running_registry
 from tests.unit.release.releases import make_key, push_image, push_index
 from utils import ROOT
+from utils.registry.registry import Registry
 from utils.release.attach import attach
-from utils.release.registry import Registry
 
 IMAGE = "triton-factory-test-skopeo:trixie"
 RECIPE = "FROM {base}\nRUN apt-get update -qq && apt-get install -y -qq --no-install-recommends skopeo\n"

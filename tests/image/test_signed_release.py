@@ -19,10 +19,10 @@ from utils.factory.publish import Proven, publish
 from utils.host.build_tree import BUILD
 from utils.host.errors import ReleaseError
 from utils.options.publication import Publication
+from utils.registry.registry import Registry
 from utils.release.attach import PREDICATE_TYPE, signature_tag
 from utils.release.documents import PROVENANCE, SBOM
 from utils.release.push import push_image
-from utils.release.registry import Registry
 from utils.repository.context import CONTEXT_FILE, read_context
 
 SECTION = (ROOT / "docs/release.md").read_text(encoding="utf-8").split("## Sign and verify")[1].split("\n## ")[0]

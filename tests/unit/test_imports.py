@@ -9,7 +9,7 @@ from utils import ROOT
 
 # From top to bottom; "" are the entries, the modules directly in utils/.
 ORDER = ("", "diagnosis", "factory", "options", "tasks", "ocr", "convert", "release", "docker", "proof")
-ORDER += ("repository", "sources", "targets", "triton", "host")
+ORDER += ("repository", "sources", "registry", "targets", "triton", "host")
 
 
 def modules():

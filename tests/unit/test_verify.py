@@ -6,8 +6,8 @@ import pytest
 from tests.loopback.registry import running_registry
 from tests.unit.release.releases import documents, make_key, push_image
 from utils.host.errors import ReleaseError, UsageError
+from utils.registry.registry import Registry
 from utils.release.attach import attach
-from utils.release.registry import Registry
 from utils.verify import parse_arguments, run
 
 
@@ -92,7 +92,7 @@ def test_usage_errors_come_before_the_registry_is_asked(arguments, words):
 
 def test_a_registry_without_tls_needs_insecure(server, digest, key, monkeypatch):
     """The registry is on loopback, where TLS is never required: the test takes that exception away."""
-    monkeypatch.setattr("utils.release.registry.is_loopback", lambda _: False)
+    monkeypatch.setattr("utils.registry.registry.is_loopback", lambda _: False)
     with pytest.raises(ReleaseError, match="without TLS"):
         verify(f"{server.repository}:v1", "--key", key.public_file)
     verified = f"{server.repository}@{digest}"

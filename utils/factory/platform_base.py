@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from utils.host.errors import ImageError, ReleaseError
-from utils.release.reference import DOCKER_HUB, parse_reference
+from utils.registry.reference import DOCKER_HUB, parse_reference
 
 if TYPE_CHECKING:
     from utils.docker.engine import Engine
@@ -29,7 +29,7 @@ def pulled(engine: "Engine", image: str, platform: str) -> str:
 
 
 def _of_platform(engine: "Engine", image: str, platform: str) -> str:
-    from utils.release.registry import INDEXES, Registry
+    from utils.registry.registry import INDEXES, Registry
 
     reference = parse_reference(image)
     reference = reference if reference.host else dataclasses.replace(reference, host=DOCKER_HUB)

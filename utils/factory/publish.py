@@ -13,13 +13,13 @@ from utils.docker.platforms import require_runnable
 from utils.host.errors import ReleaseError
 from utils.host.progress import note, stage
 from utils.options.publication import Publication
+from utils.registry.reference import Reference, parse_reference
 from utils.release.documents import PROVENANCE, SBOM
-from utils.release.reference import Reference, parse_reference
 from utils.repository.context import Context
 
 if TYPE_CHECKING:
     from utils.docker.engine import Engine
-    from utils.release.registry import Registry
+    from utils.registry.registry import Registry
     from utils.release.signature_keys import PrivateKey
 
 
@@ -150,7 +150,7 @@ def _push(proven: Proven, publication: Publication, engine: "Engine") -> Referen
 
 
 def _registry(engine: "Engine", image: str) -> "Registry":
-    from utils.release.registry import Registry
+    from utils.registry.registry import Registry
 
     reference = parse_reference(image)
     return Registry(reference, insecure=engine.is_insecure(reference.host))

@@ -8,7 +8,7 @@ from typing import Any
 from utils.docker import build_cache
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
-from utils.release.reference import parse_reference
+from utils.registry.reference import parse_reference
 from utils.targets.platforms import PLATFORMS
 
 DEFAULT_PUSH_TIMEOUT = 3600

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from utils.host.errors import ReleaseError
+from utils.registry.registry import IMAGE_MANIFEST, INDEXES, Manifest, Registry
 from utils.release.documents import DOCUMENTS, Document
-from utils.release.registry import IMAGE_MANIFEST, INDEXES, Manifest, Registry
 from utils.release.signature import (
     ENVELOPE,
     IMAGE_PAYLOAD,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from utils.host.errors import ReleaseError
-from utils.release.registry import Manifest, Registry, image_index
+from utils.registry.registry import Manifest, Registry, image_index
 
 if TYPE_CHECKING:
     from utils.docker.engine import Engine

@@ -9,9 +9,9 @@ from typing import Any
 from utils.host.disk import gigabytes
 from utils.host.errors import ReleaseError
 from utils.host.exceptions import raised_as
+from utils.registry.registry import Manifest, Registry
 from utils.release.attach import PREDICATE_TYPE, images_of, signatures_of
 from utils.release.documents import DOCUMENTS, Document
-from utils.release.registry import Manifest, Registry
 from utils.release.signature import ENVELOPE, IMAGE_PAYLOAD, IMAGE_SIGNATURE, is_about, opened, signed_image
 from utils.release.signature_keys import PublicKey
 

@@ -5,7 +5,7 @@ import pytest
 from tests.loopback.registry import running_registry
 from utils.factory.platform_base import pulled
 from utils.host.errors import ImageError
-from utils.release.registry import IMAGE_MANIFEST, Registry, image_index
+from utils.registry.registry import IMAGE_MANIFEST, Registry, image_index
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from utils.registry.registry import IMAGE_MANIFEST, image_index
 from utils.release.documents import PROVENANCE, SBOM
-from utils.release.registry import IMAGE_MANIFEST, image_index
 from utils.release.signature import statement
 from utils.release.signature_keys import PrivateKey
 

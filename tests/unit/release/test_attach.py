@@ -6,9 +6,9 @@ import pytest
 from tests.loopback.registry import running_registry
 from tests.unit.release.releases import CONTENT, documents, make_key, push_image, push_index
 from utils.host.errors import ReleaseError
+from utils.registry.registry import Registry
 from utils.release.attach import PREDICATE_TYPE, attach, images_of, signature_tag, signatures_of
 from utils.release.documents import PROVENANCE, SBOM
-from utils.release.registry import Registry
 from utils.release.signature import ENVELOPE, STATEMENT
 
 

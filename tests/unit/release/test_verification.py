@@ -7,6 +7,7 @@ import pytest
 from tests.loopback.registry import running_registry
 from tests.unit.release.releases import damaged, documents, make_key, push_image, push_index
 from utils.host.errors import ReleaseError
+from utils.registry.registry import IMAGE_MANIFEST, Registry, fallback_tag
 from utils.release.attach import (
     PREDICATE_TYPE,
     attach,
@@ -15,7 +16,6 @@ from utils.release.attach import (
     signatures_of,
 )
 from utils.release.documents import PROVENANCE, SBOM
-from utils.release.registry import IMAGE_MANIFEST, Registry, fallback_tag
 from utils.release.verification import verify
 
 

@@ -39,6 +39,8 @@ STORAGES = {
     "hf": Row(module="utils.sources.storage.hf"),
     "clearml": Row(module="utils.sources.storage.clearml"),
     "s3": Row(module="utils.sources.storage.s3"),
+    "oci": Row(module="utils.sources.storage.oci"),
+    "git": Row(module="utils.sources.storage.git"),
 }
 
 

@@ -19,14 +19,14 @@ _FIRST_BYTES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _DAMAGE = (zipfile.BadZipFile, tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError)
 _UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE.TXT, 4.4.4); without it, names should be in code page 437
 # The folder of a model, a tokenizer or a label map has one of these.
-_CONTENTS = ("config.json", "modules.json", "tokenizer.json", "tokenizer_config.json", "id2label.json", "labels.json")
+CONTENTS = ("config.json", "modules.json", "tokenizer.json", "tokenizer_config.json", "id2label.json", "labels.json")
 _DEEPEST = 8
 
 
 def unpack(archive: Path, destination: Path, reference: str) -> Path:
     """Extracts into `destination`; returns the folder with the files, which may be a subfolder."""
     destination.mkdir(parents=True, exist_ok=True)
-    with _explained(reference):
+    with explained(reference):
         if zipfile.is_zipfile(archive):
             _unpack_zip(archive, destination, reference)
         elif tarfile.is_tarfile(archive):
@@ -42,7 +42,8 @@ def unpack(archive: Path, destination: Path, reference: str) -> Path:
 
 
 @contextlib.contextmanager
-def _explained(reference: str) -> Iterator[None]:
+def explained(reference: str) -> Iterator[None]:
+    """Raises the errors of damaged and unusual archives as SourceErrors."""
     try:
         yield
     except tarfile.FilterError as error:
@@ -60,7 +61,7 @@ def _unpack_zip(archive: Path, destination: Path, reference: str) -> None:
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
             member.filename = _name(member)
-            if _is_outside(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
+            if is_outside(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
                 raise SourceError(_refusal(reference, member.filename))
             if member.flag_bits & 0x1:
                 raise SourceError(f"the archive of {reference} has a password; register the model without one")
@@ -80,7 +81,7 @@ def _unpack_tar(archive: Path, destination: Path, reference: str) -> None:
     with tarfile.open(archive) as opened:
         for member in opened:
             # The filter below would make an absolute name relative; such an archive is refused instead.
-            if _is_outside(member.name):
+            if is_outside(member.name):
                 raise SourceError(_refusal(reference, member.name))
             member.name = member.name.replace("\\", "/")
         _check_end(opened)
@@ -95,8 +96,8 @@ def _check_end(opened: tarfile.TarFile) -> None:
             raise tarfile.ReadError
 
 
-def _is_outside(name: str) -> bool:
-    """Checks as on Windows, which knows both separators and drives."""
+def is_outside(name: str) -> bool:
+    """True if a member's name leaves its folder, as Windows reads it: both separators, and drives."""
     path = PureWindowsPath(name)
     return bool(path.anchor) or ".." in path.parts
 
@@ -117,7 +118,7 @@ def _holding_folder(folder: Path) -> Path:
     """The folder with the files: archives often contain its parent folders, and other files beside it."""
     level = [folder]
     for _ in range(_DEEPEST):
-        holding = [each for each in level if any((each / name).is_file() for name in _CONTENTS)]
+        holding = [each for each in level if any((each / name).is_file() for name in CONTENTS)]
         if holding or not level:
             break
         level = [path for each in level for path in sorted(each.iterdir()) if path.is_dir() and _is_visible(path)]

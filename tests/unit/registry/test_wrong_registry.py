@@ -10,8 +10,8 @@ import pytest
 from tests.loopback.faulty_registry import OTHER, FaultyRegistry
 from tests.loopback.registry import running_registry
 from utils.host.errors import ReleaseError
+from utils.registry.registry import IMAGE_INDEX, Registry, image_index
 from utils.release.push import set_tag
-from utils.release.registry import IMAGE_INDEX, Registry, image_index
 
 
 @pytest.fixture(scope="module")

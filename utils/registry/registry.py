@@ -3,15 +3,15 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from utils.host import digest
 from utils.host.errors import ReleaseError
-from utils.release.client import Client
-from utils.release.reference import Reference, parse_reference
+from utils.registry.client import Client
+from utils.registry.reference import Reference, parse_reference
 
 SECONDS = 10.0
 IMAGE_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -119,6 +119,11 @@ class Registry:
 
     def check_blob(self, blob_digest: str, size: int) -> None:
         """Reads a blob of any size, such as a layer. ReleaseError for another digest, or for more than `size` bytes."""
+        for _ in self.pieces(blob_digest, size):
+            pass
+
+    def pieces(self, blob_digest: str, size: int) -> Iterator[bytes]:
+        """A blob of any size, in pieces. ReleaseError, at the end, for another digest or more than `size` bytes."""
         response = self._client.ask("GET", f"blobs/{blob_digest}")
         what = f"blob {self._named(blob_digest)}"
         if response.status_code != 200:
@@ -129,6 +134,7 @@ class Registry:
             length += len(piece)
             if length > size:
                 raise ReleaseError(f"the {what} has more than the {size} bytes that its manifest names")
+            yield piece
         self._require_digest(f"sha256:{found.hexdigest()}", blob_digest, what)
 
     def put_blob(self, content: bytes, media_type: str = "application/octet-stream") -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.loopback.registry import running_registry
 from utils.host.errors import ReleaseError
-from utils.release.registry import IMAGE_MANIFEST, Registry, fallback_tag, image_index
+from utils.registry.registry import IMAGE_MANIFEST, Registry, fallback_tag, image_index
 
 
 @pytest.fixture(scope="module")

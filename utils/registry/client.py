@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from utils.host.errors import ReleaseError
-from utils.release.reference import Reference
+from utils.registry.reference import Reference
 
 # Reading again is safe; a registry that is silent is not asked again.
 _RETRIES = Retry(

@@ -1,6 +1,6 @@
 import pytest
 
-from utils.release.reference import Reference, parse_reference
+from utils.registry.reference import Reference, parse_reference
 
 DIGEST = "sha256:" + "0" * 64
 
