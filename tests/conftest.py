@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from utils.host import loopback
 from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Graph, Ingredients, Pipeline
 from utils.repository.tensors import TensorSpec
 from utils.tasks import TASKS
 
-# Without the cache every test converts its own model. The tests of the cache have a cache of their own.
+# A conversion in the process of a test is never taken from a cache. The tests of the cache have one of their own.
 os.environ["TRITON_FACTORY_CACHE_GB"] = "0"
+shared_conversions.create()
 loopback.keep_from_proxies()
 TINY_LABELS = ("a", "b", "c")
 SETTINGS = {

@@ -1,6 +1,7 @@
 """Tiny models of real architectures with random weights, and tokenizers trained on a few sentences.
 
-The weights are large enough for different texts to have clearly different logits.
+The weights are large enough for different texts to have clearly different logits. The same call always writes the same
+files, so that builds in different tests share one conversion (tests/shared_conversions.py).
 """
 
 from collections.abc import Callable, Iterable
@@ -140,39 +141,18 @@ def save(model: Any, tokenizer: Any, folder: Path) -> Path:
 
 
 def wordpiece() -> Any:
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(SENTENCES, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special))
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return tokenizer
+    return _tokenizer("wordpiece")
 
 
 def byte_level_bpe() -> Any:
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
-    tokenizer.train_from_iterator(SENTENCES, trainer)
-    return tokenizer
+    return _tokenizer("byte_level_bpe")
 
 
 def unigram() -> Any:
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    return _tokenizer("unigram")
 
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    tokenizer.train_from_iterator(
-        SENTENCES, trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="<unk>")
-    )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    return tokenizer
+
+def _tokenizer(name: str) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(Path(__file__).parent / "trained_tokenizers" / f"{name}.json"))

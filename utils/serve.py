@@ -108,6 +108,7 @@ def run(options: Options) -> str:
             grpc_port=options.grpc_port,
             metrics_port=options.metrics_port,
             log=sys.stderr.buffer,
+            drain=True,
         ) as server:
             _announce(options, server)
             server.wait()

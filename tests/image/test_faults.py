@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from tests.server.faults.conftest import LAYOUTS
 from tests.server.faults.supervised import guard_of
 from tests.server.faults.target import Target, family
@@ -84,7 +84,8 @@ def image(engine, bases, tmp_path_factory):
         made.append(name)
         command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8", "--layout", layout]
         command += ["--base-image", bases[0], "--slim-image", bases[1]]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=dict(os.environ))
+        env = shared_conversions.environment()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
         assert done.returncode == 0, done.stderr
         return name, f"tritoned_{name}:v1"
 

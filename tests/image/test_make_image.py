@@ -13,7 +13,7 @@ import uuid
 
 import pytest
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
@@ -23,7 +23,8 @@ USAGE = (ROOT / "docs/usage.md").read_text(encoding="utf-8")
 def run(*command, cwd=None, env=None):
     return subprocess.run(
         [str(part) for part in command],
-        capture_output=True, text=True, cwd=cwd, env={**os.environ, **(env or {})}, check=False, timeout=600,
+        capture_output=True, text=True, cwd=cwd, check=False, timeout=600,
+        env=shared_conversions.environment(**(env or {})),
     )  # fmt: skip
 
 

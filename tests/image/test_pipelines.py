@@ -15,7 +15,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from tests.loopback.registry import PASSWORD, USER, running_registry
 from tests.project.pipelines import SCRIPTS
 from tests.unit.release.releases import make_key
@@ -69,7 +69,7 @@ def run(engine, registry, project, tmp_path):
     }
 
     def call(*command, **more):
-        environment = {**os.environ, **variables, **more}
+        environment = shared_conversions.environment(**variables, **more)
         return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=600)
 
     return call

@@ -1,7 +1,6 @@
 """make_triton_image.sh --push from model to digest, its refusals, and how a failed push continues."""
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -11,7 +10,7 @@ import uuid
 
 import pytest
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from tests.image.conftest import runs_here
 from tests.loopback.faulty_registry import FaultyRegistry
 from tests.loopback.registry import running_registry
@@ -62,7 +61,8 @@ def make(bases, model):
         command += ["--base-image", bases[0], "--slim-image", bases[1], *options]
         return subprocess.run(
             [str(part) for part in command],
-            capture_output=True, text=True, check=False, timeout=600, cwd=ROOT, env={**os.environ, **variables},
+            capture_output=True, text=True, check=False, timeout=600, cwd=ROOT,
+            env=shared_conversions.environment(**variables),
         )  # fmt: skip
 
     return run

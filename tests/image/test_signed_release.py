@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from tests.loopback.registry import running_registry
 from tests.unit.release.releases import damaged
 from utils import ROOT
@@ -33,7 +33,8 @@ NAME = f"test-{uuid.uuid4().hex[:8]}"
 
 
 def run(command, cwd=ROOT):
-    return subprocess.run(["bash", "-euc", command], cwd=cwd, capture_output=True, text=True, timeout=600)
+    env, words = shared_conversions.environment(), ["bash", "-euc", command]
+    return subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,15 @@ import numpy as np
 import tritonclient.grpc
 import tritonclient.http
 
+from tests import shared_conversions
 from utils import ROOT
 
 
-def build(*arguments, **options):
-    """The main job's script, without an image; a build that fails shows its stderr."""
+def build(*arguments, env=None, **options):
+    """The main job's script, without an image. `env` is added to the environment."""
     command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-image"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **options)
+    env = shared_conversions.environment(**(env or {}))
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env, **options)
 
 
 def ask(protocol, address, model, inputs):

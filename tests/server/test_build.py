@@ -12,7 +12,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from tests.loopback.clearml_server import ClearmlServer
 from tests.loopback.hub import HubServer
 from utils import ROOT
@@ -22,8 +22,9 @@ from utils.host.build_tree import BUILD
 def make(*arguments, env=None, cwd=None, script="make_triton_image.sh"):
     command = [str(ROOT / script), *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **(env or {})}, check=False, timeout=300
-    )
+        command, capture_output=True, text=True, cwd=cwd, env=shared_conversions.environment(**(env or {})),
+        check=False, timeout=300,
+    )  # fmt: skip
 
 
 @pytest.fixture

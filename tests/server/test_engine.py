@@ -69,7 +69,7 @@ def test_texts_together_get_their_own_answers(served, size):
 
 def test_bf16_is_guarded_and_served(model, serve_repository):
     """On a CPU that computes in it; on another the build says that it was not measured, and FP32 is served."""
-    done = build(model, model, "-", NAME, "v1", 8, "--engine", "openvino", "--precision", "bf16")
+    done = build(model, model, "-", NAME, "v1", 8, "--engine", "openvino", "--precision", "bf16", "--no-cache")
     assert done.returncode == 0, done.stderr
     measured = r"bf16 against PyTorch on [2-9]\d texts: same label"
     said = measured if HAS_BF16 else "this machine's CPU does not compute in bf16"

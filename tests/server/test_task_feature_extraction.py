@@ -11,7 +11,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from tests.server.published import Increase, expected_names
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -21,7 +21,8 @@ TEXTS = ["I would like MY money back", "помогите МНЕ", "今日は �
 
 def make(*arguments):
     command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    env = shared_conversions.environment()
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, env=env)
 
 
 def sentence_folder(folder, *, pooling, modules=("Transformer", "Pooling", "Normalize"), **settings):

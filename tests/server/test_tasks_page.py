@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from tests import shared_conversions
 from tests.server.page_models import MODELS
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -62,7 +63,8 @@ def test_the_section_is_right(section, folder, serve_repository):
 
 
 def run(command, place):
-    done = subprocess.run(["bash", "-ec", command], cwd=place, capture_output=True, text=True, timeout=300, check=False)
+    env, words = shared_conversions.environment(), ["bash", "-ec", command]
+    done = subprocess.run(words, cwd=place, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done
 

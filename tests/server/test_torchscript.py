@@ -20,7 +20,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from utils import ROOT
 from utils.host import environment
 from utils.host.build_tree import BUILD
@@ -78,7 +78,8 @@ output {
 
 def make(*arguments):
     command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    env = shared_conversions.environment()
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=env)
 
 
 @pytest.fixture(scope="module")

@@ -128,13 +128,13 @@ class LocalServer:
                 raise BootProofError(f"Triton was not ready in {seconds:g} s; its log says:\n{self._log.reason()}")
             time.sleep(0.05)
 
-    def stop(self) -> None:
-        """SIGTERM, a limited wait, SIGKILL; a signal ends the wait. Removes the server's shared memory."""
+    def stop(self, *, drain: bool) -> None:
+        """SIGKILL; with `drain` SIGTERM and a limited wait before. A signal ends the wait. Removes the shared memory."""
         try:
             deadline = time.monotonic() + EXIT_SECONDS + 5
-            if not self._has_ended():
+            if drain and not self._has_ended():
                 os.kill(self.pid, signal.SIGTERM)  # Popen.terminate() would reap a server that has ended
-            while not self._has_ended() and time.monotonic() < deadline:
+            while drain and not self._has_ended() and time.monotonic() < deadline:
                 time.sleep(0.02)
         finally:
             self._end_group()

@@ -2,14 +2,13 @@
 
 import contextlib
 import functools
-import os
 import shutil
 import subprocess
 import uuid
 
 import pytest
 
-from tests import tiny_models
+from tests import shared_conversions, tiny_models
 from tests.server.faults.supervised import lay_out_serving, supervised
 from tests.server.faults.target import Target
 from utils import ROOT
@@ -39,7 +38,8 @@ def build(tmp_path_factory):
         made.append(BUILD / name)
         command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8", "--layout", layout]
         command += ["--no-image", "--no-verify"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=dict(os.environ))
+        env = shared_conversions.environment()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
         assert done.returncode == 0, done.stderr
         return name, BUILD / name / "v1/model_repository"
 
