@@ -108,11 +108,13 @@ def run(options: Options) -> str:
             grpc_port=options.grpc_port,
             metrics_port=options.metrics_port,
             log=sys.stderr.buffer,
-            drain=True,
         ) as server:
-            _announce(options, server)
-            server.wait()
-            raise BootProofError("Triton exited; see its log above")
+            try:
+                _announce(options, server)
+                server.wait()
+                raise BootProofError("Triton exited; see its log above")
+            finally:
+                server.drain()
     except (KeyboardInterrupt, Terminated):
         print("stopped", file=sys.stderr)
     return ""

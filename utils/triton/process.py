@@ -128,18 +128,19 @@ class LocalServer:
                 raise BootProofError(f"Triton was not ready in {seconds:g} s; its log says:\n{self._log.reason()}")
             time.sleep(0.05)
 
-    def stop(self, *, drain: bool) -> None:
-        """SIGKILL; with `drain` SIGTERM and a limited wait before. A signal ends the wait. Removes the shared memory."""
-        try:
-            deadline = time.monotonic() + EXIT_SECONDS + 5
-            if drain and not self._has_ended():
-                os.kill(self.pid, signal.SIGTERM)  # Popen.terminate() would reap a server that has ended
-            while drain and not self._has_ended() and time.monotonic() < deadline:
-                time.sleep(0.02)
-        finally:
-            self._end_group()
-            for region in Path("/dev/shm").glob(f"{self._region}*"):
-                region.unlink(missing_ok=True)
+    def drain(self) -> None:
+        """SIGTERM and a limited wait: requests in progress are answered. Without any, Triton needs about 3 seconds."""
+        deadline = time.monotonic() + EXIT_SECONDS + 5
+        if not self._has_ended():
+            os.kill(self.pid, signal.SIGTERM)  # Popen.terminate() would reap a server that has ended
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """SIGKILL. Removes the server's shared memory."""
+        self._end_group()
+        for region in Path("/dev/shm").glob(f"{self._region}*"):
+            region.unlink(missing_ok=True)
 
     def _is_ready(self) -> bool:
         # The log is checked, too: on a port lost to another server, that server would answer.

@@ -39,13 +39,11 @@ def serve(
     metrics_port: int = 0,
     log: Path | BinaryIO | None = None,
     ready_within: float = 60.0,
-    drain: bool = False,
 ) -> Iterator[LocalServer]:
-    """Runs Triton on `model_repository`, ready, for the duration of the block; port 0 selects a free port.
+    """Runs Triton on `model_repository`, ready, for the duration of the block, and kills it then.
 
-    `log` is a file, or an open binary stream, for the server's output. At the end the server is killed; with `drain` it
-    first answers the requests in progress, and needs about 3 seconds without any. Raises BootProofError (with the
-    reason from the log) when the server is not ready within `ready_within` seconds, or when a requested port is taken.
+    Port 0 selects a free port. `log` is a file, or an open binary stream, for the server's output. Raises BootProofError (with the reason from the
+    log) when the server is not ready within `ready_within` seconds, or when a requested port is taken.
     """
     needed = environment_for(model_repository)
     python, triton_folder = triton_for(needed)
@@ -76,7 +74,7 @@ def serve(
         try:
             yield server
         finally:
-            server.stop(drain=drain)
+            server.stop()
 
 
 def triton_for(needed: environment.Environment) -> tuple[Path, Path]:
@@ -122,7 +120,7 @@ def _start(
             server.wait_until_ready(seconds)
             return server
         except BaseException as error:
-            server.stop(drain=False)
+            server.stop()
             # Another program can take a free port before Triton binds it: other ports are chosen then.
             lost = isinstance(error, BootProofError) and PORT_LOST in server.log_text()
             if not lost or attempt == ATTEMPTS:

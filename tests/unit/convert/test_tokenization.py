@@ -37,10 +37,11 @@ def test_pairs_are_those_of_the_original(tokenizer, served, tmp_path, max_length
     """Truncation is longest_first, that of transformers' pipelines."""
     frozen = tokenization.freeze(tokenizer, tmp_path, max_length=max_length)
     fast = served.load_tokenizer(frozen.file, frozen.settings)
-    pairs = [*zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True), ("", ""), ("a", "a")]
-    pairs += [(one, other) for one in LONG for other in (*LONG, "a")] + [("a", each) for each in LONG]
+    short = [*zip(TOKENIZER_TEXTS, reversed(TOKENIZER_TEXTS), strict=True), ("", ""), ("a", "a")]
+    pairs = short + [(one, other) for one in LONG for other in (*LONG, "a")] + [("a", each) for each in LONG]
     pairs += [pair for each in LONGER for pair in ((each, "a"), ("a", each))] + [(LONGER[0], LONGER[2])]
-    batches = [[pair] for pair in pairs] + [pairs[start : start + 5] for start in range(0, len(pairs), 5)]
+    # The last batch mixes short and long pairs. The original takes a second for a few long ones.
+    batches = [[pair] for pair in pairs] + [pairs[start : start + 5] for start in range(0, len(short), 5)]
     for batch in batches:
         expected = tokenizer_arrays(tokenizer, batch, max_length)
         arrays = served.encode(fast, batch, dict.fromkeys(NAMES, "int64"))
