@@ -42,8 +42,9 @@ def serve(
 ) -> Iterator[LocalServer]:
     """Runs Triton on `model_repository`, ready, for the duration of the block, and kills it then.
 
-    Port 0 selects a free port. `log` is a file, or an open binary stream, for the server's output. Raises BootProofError (with the reason from the
-    log) when the server is not ready within `ready_within` seconds, or when a requested port is taken.
+    Port 0 selects a free port. `log` is a file, or an open binary stream, for the server's output. Raises
+    BootProofError (with the reason from the log) when the server is not ready within `ready_within` seconds, or when a
+    requested port is taken.
     """
     needed = environment_for(model_repository)
     python, triton_folder = triton_for(needed)
