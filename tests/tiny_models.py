@@ -103,6 +103,15 @@ def as_token_classification(folder: Path, family: Family, labels: Iterable[str] 
     return save(AutoModelForTokenClassification.from_config(settings), tokenizer, folder)
 
 
+def as_masked_language_model(folder: Path, family: Family, **config: Any) -> Path:
+    """The encoder of `family` (a function of this module) with a masked-language-model head."""
+    from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+
+    family(folder, **config)
+    tokenizer, settings = AutoTokenizer.from_pretrained(folder), AutoConfig.from_pretrained(folder)
+    return save(AutoModelForMaskedLM.from_config(settings), tokenizer, folder)
+
+
 FAMILIES = {"bert": bert, "distilbert": distilbert, "roberta": roberta, "xlm-roberta": xlm_roberta}
 
 

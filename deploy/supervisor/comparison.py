@@ -23,6 +23,8 @@ def difference(expected: Mapping[str, Any], answer: Mapping[str, Any], *, compar
     if that is above 1); a text that is a JSON document is compared value by value.
     comparison "ranking": `expected` ranks all labels, best first; the answer holds the first k of them. Labels whose
     scores differ by less than the tolerance are equal and may be swapped.
+    comparison "sparse": ids and their weights above zero. An id that only one of them has must have a weight that
+    differs by less than the tolerance from 0, or from the other's smallest weight if both have the same number.
     """
     missing = sorted(set(expected) - set(answer))
     if missing:
@@ -116,6 +118,31 @@ def _ranking(expected: Mapping[str, Any], answer: Mapping[str, Any], tolerance: 
     return max(sizes)
 
 
+def _sparse(expected: Mapping[str, Any], answer: Mapping[str, Any], tolerance: float) -> float:
+    """A padded id is negative."""
+    ids, weights = _of_type(expected, numeric=False), _of_type(expected, numeric=True)
+    _require_numbers(ids, answer[ids]["data"])
+    _require_numbers(weights, answer[weights]["data"])
+    if len(answer[ids]["data"]) != len(answer[weights]["data"]):
+        raise ValueError(
+            f"the answer has {len(answer[ids]['data'])} {ids} and {len(answer[weights]['data'])} {weights}"
+        )
+    right, served = (
+        {place: weight for place, weight in zip(each[ids]["data"], each[weights]["data"], strict=True) if place >= 0}
+        for each in (expected, answer)
+    )
+    limit = min(right.values(), default=0.0) if len(right) == len(served) else 0.0
+    scale = max([1.0, *right.values()])
+    largest = 0.0
+    for place in sorted({*right, *served}):
+        size = abs(right.get(place, limit) - served.get(place, limit))
+        if not size <= tolerance * scale:  # written so that a NaN is wrong, too
+            shown = [f"{each[place]:.9g}" if place in each else "missing" for each in (served, right)]
+            raise ValueError(f"the weight of {ids} {place} is {shown[0]} where {shown[1]} is right")
+        largest = max(largest, size)
+    return largest
+
+
 def _of_type(tensors: Mapping[str, Any], *, numeric: bool) -> str:
     for name, tensor in tensors.items():
         if (tensor["datatype"] in FLOATS) == numeric:
@@ -180,4 +207,4 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-COMPARISONS = {"tensors": _tensors, "ranking": _ranking}
+COMPARISONS = {"tensors": _tensors, "ranking": _ranking, "sparse": _sparse}

@@ -10,7 +10,7 @@ from scoring import SCORE_FUNCTIONS
 
 
 class Answering:
-    """Called with the graph's outputs, FP32 [B, 1] first; returns a tuple of the scores, FP32 [B, 1]."""
+    """Called with the graph's outputs, FP32 [B, C] first; returns a tuple of the scores, FP32 [B, C]."""
 
     def __init__(self, folder: Path) -> None:
         """Reads settings.json of the version folder: {"activation": a name of SCORE_FUNCTIONS}."""
@@ -19,13 +19,13 @@ class Answering:
         self.activation = SCORE_FUNCTIONS[self.name]
 
     def __call__(self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None) -> tuple[np.ndarray]:
-        """One score per row."""
+        """One score per row and output of the head."""
         return (self.activation(outputs[0].astype(np.float32)),)
 
     def families(self) -> dict[str, Family]:
-        """The metrics of an answer: its score."""
+        """The metrics of an answer: its best score."""
         return score_family(self.name)
 
     def observations(self, rows: Sequence[Sequence[np.ndarray]]) -> dict[str, Sequence[float]]:
-        """The values of `families` in answers, each a tuple of the score [1]."""
-        return {"scores": [float(score[0]) for (score,) in rows]}
+        """The values of `families` in answers, each a tuple of the scores [C]."""
+        return {"scores": [float(scores.max()) for (scores,) in rows]}

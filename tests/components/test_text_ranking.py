@@ -23,6 +23,11 @@ def test_the_activation_comes_from_the_settings(load, request_of, activation, sc
     assert response.outputs["scores"].dtype == np.float32
 
 
+def test_each_output_of_the_head_has_its_score(load, request_of):
+    (response,) = load("tanh").execute([request_of(logits=LOGITS.reshape(2, 2))])
+    np.testing.assert_allclose(response.outputs["scores"], [[-1, 0], [0.76159416, 1]], atol=1e-7)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("activation", ["sigmoid", "none"])
 def test_logits_that_are_not_finite_are_an_error_and_no_score(load, request_of, activation, value):

@@ -1,4 +1,4 @@
-"""The two rules for comparing a served answer with the golden one."""
+"""The rules for comparing a served answer with the golden one; that of sparse embeddings: test_sparse_comparison.py."""
 
 import json
 import math

@@ -13,7 +13,7 @@ from utils.convert import conversion, exporter
 from utils.convert.conversion import predict
 from utils.host.errors import ExportError, FactoryError
 from utils.sources.model_config import read_model_config
-from utils.sources.supported_types import SUPPORTED, UNSERVABLE
+from utils.sources.supported_types import OF_TEXTS, SUPPORTED, UNSERVABLE
 from utils.targets.formats import GraphForm
 from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
@@ -25,6 +25,11 @@ DIFFERENCES: dict[str, str] = {}
 def test_the_table_without_imports_is_the_exporters_own_list(export_task):
     known = exporter.supported_types(export_task)
     assert list(SUPPORTED[export_task]) == [name for name in known if name not in UNSERVABLE]
+
+
+@pytest.mark.parametrize("export_task", list(OF_TEXTS))
+def test_the_exporter_knows_every_type_that_is_served(export_task):
+    assert set(OF_TEXTS[export_task]) <= set(exporter.supported_types(export_task))
 
 
 def test_no_reason_is_given_for_a_type_that_no_exporter_knows():

@@ -34,7 +34,8 @@ A refusal has exit code 3 and names the file, the key and the value. `--accept-u
 is the name in the message. The build prints a warning, the plan and `--json` list the key under `model: unread`, and
 the image has it in the label `triton-image-factory.unread`.
 
-The files of sentence-transformers are checked for the tasks that use them: feature-extraction and text-ranking.
+The files of sentence-transformers are checked for the tasks that use them: feature-extraction,
+sparse-embedding and text-ranking.
 """
 STRICT = {
     "modules.json",

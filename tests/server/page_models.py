@@ -28,7 +28,25 @@ def embedder(folder):
     (folder / "1_Pooling/config.json").write_text(json.dumps(pooling), encoding="utf-8")
 
 
+def splade(folder):
+    """A folder of a SparseEncoder."""
+    tiny_models.as_masked_language_model(folder, tiny_models.bert)
+    kinds = [("", "MLMTransformer"), ("1_SpladePooling", "SpladePooling")]
+    modules = [
+        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.sparse_encoder.models.{kind}"}
+        for place, (path, kind) in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    (folder / "1_SpladePooling").mkdir()
+    pooling = {"pooling_strategy": "max", "activation_function": "relu", "word_embedding_dimension": None}
+    (folder / "1_SpladePooling/config.json").write_text(json.dumps(pooling), encoding="utf-8")
+    own = {"model_type": "SparseEncoder", "prompts": {}, "default_prompt_name": None, "similarity_fn_name": "dot"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(own), encoding="utf-8")
+    return folder
+
+
 MODELS = {
+    "./splade": splade,
     "./ocr": lambda folder: shutil.copytree(trained_ocr.folder(), folder),
     "./topics": topics,
     "./curses": lambda folder: tiny_models.bert(folder, labels=("clean", "curse")),

@@ -77,6 +77,8 @@ RANKERS = {
     "tanh": ("bert", {"activation_fn": "torch.nn.modules.activation.Tanh"}, ()),
     "relu": ("roberta", {"activation_fn": "torch.nn.modules.activation.ReLU"}, ()),
     "none-named": ("roberta", {}, ()),
+    "three-labels": ("bert", {}, ("--layout", "ensemble")),
+    "three-labels-fused": ("roberta", {"activation_fn": "torch.nn.modules.activation.Sigmoid"}, ()),
 }
 
 
@@ -84,7 +86,8 @@ RANKERS = {
 def test_a_ranking_score_is_that_of_predict(tmp_path, serve_built, case):
     """With an empty second text, too: predict takes it for a text, transformers' pipeline for none."""
     family, own, options = RANKERS[case]
-    folder = tiny_models.FAMILIES[family](tmp_path / "model", labels=("score",))
+    labels = tiny_models.LABELS if case.startswith("three") else ("score",)
+    folder = tiny_models.FAMILIES[family](tmp_path / "model", labels=labels)
     with_modules(folder, ["Transformer"], model_type="CrossEncoder", **own)
     of_text = {"text": {"method": "forward", "method_output_name": "logits"}}
     task = {"transformer_task": "sequence-classification", "modality_config": of_text, "module_output_name": "scores"}
@@ -92,11 +95,11 @@ def test_a_ranking_score_is_that_of_predict(tmp_path, serve_built, case):
     if family == "roberta":
         limit_of_tokenizer(folder, 512)
     address, name = serve_built(folder, "text-ranking", *options)
-    right = users_answers("CrossEncoder", folder, PAIRS).reshape(-1)
+    right = users_answers("CrossEncoder", folder, PAIRS).reshape(len(PAIRS), len(labels))
     assert np.ptp(right) > 1e-2
     for pair, score in zip(PAIRS, right, strict=True):
         given = ask("grpc", address, name, {"text_input": [[pair[0]]], "text_pair": [[pair[1]]]})
-        np.testing.assert_allclose(given["scores"], [[score]], atol=1e-4, err_msg=repr(pair)[:100])
+        np.testing.assert_allclose(given["scores"], [score], atol=1e-4, err_msg=repr(pair)[:100])
 
 
 def limit_of_tokenizer(folder, limit):

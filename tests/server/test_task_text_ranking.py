@@ -79,12 +79,10 @@ def test_bad_requests_are_refused(served):
 
 
 def test_what_cannot_be_built_is_told(tmp_path):
-    three = tiny_models.bert(tmp_path / "three")
     one = tiny_models.bert(tmp_path / "one", labels=("score",))
     labels = tmp_path / "labels.json"
     labels.write_text(json.dumps(["score"]), encoding="utf-8")
     for arguments, code, words in (
-        ((three, three, "-", NAME), 3, "the model's head has 3 outputs"),
         ((one, one, labels, NAME), 2, "--task text-ranking has no labels; give - as ID2LABEL"),
         ((one, one, "-", NAME, "--activation", "softmax"), 2, "--activation 'softmax' is not for --task text-ranking"),
     ):

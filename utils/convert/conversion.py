@@ -34,7 +34,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec:
     if task.library:
         environment.ensure(ENVIRONMENTS[task.library])
     reference, frozen, examples = load_reference(model_folder, tokenizer_folder, destination, spec)
-    version_5.check(model_folder, tokenizer_folder, reference, task, lower_case=bool(spec.settings.get("lower_case")))
+    version_5.check(model_folder, tokenizer_folder, reference, task, spec.settings)
     graph = _export(reference, destination, spec)
     compared = _check(graph, frozen, reference, spec)
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
@@ -70,6 +70,7 @@ def load_reference(
     if settings.get("lower_case"):
         tokenization.lower_case(tokenizer)
     model = reference_model.load_model(model_folder, config, task)
+    model = task.complete(model, settings, model_folder) if task.complete else model
     limit = reference_model.token_limit(tokenizer, model, length or target.max_length or settings.get("max_length"))
     frozen = tokenization.freeze(tokenizer, destination, max_length=limit, length=length)
     examples = _golden_examples(tokenizer, limit, spec)
@@ -138,7 +139,7 @@ def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:
     exporter.quieten()
     loaded = reference_model.load_config(config.file.parent)
     require_supported(config.model_type, task.export_task)
-    graph = open_exporter(form.format).predict_graph(loaded, task=task, head_size=config.head_size)
+    graph = open_exporter(form.format).predict_graph(loaded, task=task, head_size=task.head_size(config))
     return with_form(_served_part(graph, task), form)
 
 

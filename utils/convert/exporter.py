@@ -57,7 +57,7 @@ def predicted_tensors(
 
 def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
     """See exporters.py."""
-    inputs, outputs = predicted_tensors(config, task.export_task, head_size)
+    inputs, outputs = predicted_tensors(config, task.graph_task, head_size)
     return Graph(path=Path(GRAPH_FILE), inputs=inputs, outputs=outputs)
 
 
@@ -71,7 +71,7 @@ def export_graph(
     input_dtype: str,
 ) -> Graph:
     """See exporters.py."""
-    path = export(reference.model, destination, export_task=task.export_task, release=release, type_ids=type_ids)
+    path = export(reference.model, destination, export_task=task.graph_task, release=release, type_ids=type_ids)
     if input_dtype == "INT32":
         take_int32(path)
     inputs, outputs, external = read_graph(path)

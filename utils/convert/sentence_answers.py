@@ -34,8 +34,13 @@ def encode(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequen
 
 
 def predict(reference: ReferenceModel, settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
-    """Of each pair alone its score, FP32 [1]. SourceError as above."""
+    """Of each pair alone its scores, FP32 [C]. SourceError as above."""
     return _answers("CrossEncoder", reference, settings, pairs)
+
+
+def sparse(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
+    """Of each text alone the weights of all tokens of the vocabulary, FP32 [V]. SourceError as above."""
+    return _answers("SparseEncoder", reference, settings, texts)
 
 
 def _answers(kind: str, reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "Re
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """`kind`: SentenceTransformer or CrossEncoder, loaded from `folder`, which messages call `name`.
+    """`kind`: SentenceTransformer, CrossEncoder or SparseEncoder, loaded from `folder`, which messages call `name`.
 
     `texts`: texts, or pairs for a CrossEncoder. `settings`: the task's. `max_length`: the limit that an option sets, in
     tokens; without it the library's own applies, and at most `most`, the limit of tokenizer and model.
@@ -31,7 +31,7 @@ class Call:
     most: int | None
 
     def answers(self, forward: Callable[..., Any] | None = None) -> list[Any]:
-        """For each text alone its embedding, FP32 [D], or its score, FP32 [1].
+        """For each text alone its embedding, FP32 [D], or its scores, FP32 [C].
 
         `forward` replaces that of the model. SourceError (exit 3) if the library cannot load the folder or answer.
         """
@@ -42,7 +42,13 @@ class Call:
                 model.max_seq_length = self.max_length or _least(self.most, model.max_seq_length)
             if forward is not None:
                 model[0].model.forward = forward
-            answer = self._encoder(model) if self.kind == "SentenceTransformer" else self._predictor(model)
+                if self.kind == "SparseEncoder":  # the graph pools by itself
+                    model[1].forward = lambda features: {**features, "sentence_embedding": features["token_embeddings"]}
+            answer = {
+                "SentenceTransformer": self._encoder,
+                "CrossEncoder": self._predictor,
+                "SparseEncoder": self._sparse_encoder,
+            }[self.kind](model)
             return [self._answered(answer, text) for text in self.texts]
 
     def _answered(self, answer: Callable[[Any], Any], text: Any) -> Any:
@@ -67,7 +73,15 @@ class Call:
 
         is_option = self.settings.get("score_rule") == "option"
         function = getattr(torch.nn, CLASSES[self.settings["activation"]])() if is_option else None
-        return lambda pair: model.predict([tuple(pair)], activation_fn=function, show_progress_bar=False)
+        return lambda pair: model.predict([tuple(pair)], activation_fn=function, show_progress_bar=False).reshape(-1)
+
+    def _sparse_encoder(self, model: Any) -> Callable[[Any], Any]:
+        return lambda text: model.encode(
+            text,
+            max_active_dims=self.settings.get("top_k"),
+            convert_to_sparse_tensor=False,
+            show_progress_bar=False,
+        ).numpy()
 
     @contextmanager
     def _telling(self, action: str) -> Iterator[None]:

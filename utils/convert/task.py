@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from utils.convert.types import Conversion, Example, ReferenceModel, Settings, Tensors, Text
@@ -92,7 +93,8 @@ class ModelTask(Task):
     relabelled: puts labels into an answer that holds their numbers; None where the answer depends on their texts.
     not_in_cache_key: settings that neither the conversion nor the answers depend on. sentences: the task follows the
     files of sentence-transformers in the folder. library: the environment (host/environments.py) whose library gives
-    the answers, beside transformers.
+    the answers, beside transformers. complete: adds layers to the loaded model, from the settings and its folder, so
+    that they are in the graph (completed_model.py). head_size: the width of the logits.
 
     Two settings are also read by the conversion: `max_length`, the limit that --max-length overrides, and
     `lower_case`, for texts that are lower-cased before all else.
@@ -115,6 +117,13 @@ class ModelTask(Task):
     not_in_cache_key: tuple[str, ...] = ()
     sentences: bool = False
     library: str | None = None
+    complete: Callable[[Any, Settings, Path], Any] | None = None
+    head_size: Callable[[ModelConfig], int] = lambda config: config.head_size
+
+    @property
+    def graph_task(self) -> str:
+        """The exporter's word for the graph: a completed model gives one row of logits a text, as a classifier."""
+        return "text-classification" if self.complete else self.export_task
 
     @property
     def origins(self) -> tuple[str, ...]:

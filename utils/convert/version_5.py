@@ -11,7 +11,7 @@ from utils.convert import writer_process
 from utils.convert.probes import token_probes
 from utils.convert.reference_model import has_tokens, tokenizer_arrays
 from utils.convert.task import ModelTask
-from utils.convert.types import ReferenceModel, Text
+from utils.convert.types import ReferenceModel, Settings, Text
 from utils.host.environments import TRANSFORMERS5
 from utils.host.errors import ParityError, SourceError
 from utils.host.json_file import read_json_object
@@ -86,9 +86,7 @@ def major(version: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def check(
-    model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTask, *, lower_case: bool = False
-) -> None:
+def check(model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTask, settings: Settings) -> None:
     """Compares ids and outputs with those of the major version that wrote the checkpoint; does nothing for version 4.
 
     ParityError (exit 5) shows the first difference. SourceError (exit 3) if that version cannot load it or answer.
@@ -106,7 +104,9 @@ def check(
         "texts": reference.texts,
         "token_texts": token_texts,
         "max_length": reference.max_length,
-        "lower_case": lower_case,
+        "lower_case": bool(settings.get("lower_case")),
+        "complete": f"{task.complete.__module__}:{task.complete.__name__}" if task.complete else None,
+        "settings": dict(settings),
     }
     writer = f"transformers {written.newest}"
     version, arrays = writer_process.ask(TRANSFORMERS5, request, writer=writer, action="outputs")

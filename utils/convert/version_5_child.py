@@ -69,6 +69,9 @@ def outputs(request: dict[str, Any], _: "Arrays") -> "tuple[str, Arrays]":
     model = getattr(transformers, request["auto_class"]).from_pretrained(
         request["model"], dtype="float32", local_files_only=True
     )
+    if request["complete"]:
+        module, _, name = request["complete"].partition(":")
+        model = getattr(importlib.import_module(module), name)(model, request["settings"], Path(request["model"]))
     rows = pytorch_outputs(model.eval(), tokenizer, texts, limit, names=tuple(request["names"]))
     for place, row in enumerate(rows):
         arrays.update({f"{name}-{place}": value for name, value in row.items()})

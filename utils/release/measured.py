@@ -74,7 +74,7 @@ def _entities(_: Step, outputs: Outputs) -> Values:
 
 
 def _scores(place: int) -> Callable[[Step, Outputs], Values]:
-    return lambda _, outputs: {"scores": [outputs[place].data[0]]}
+    return lambda _, outputs: {"scores": [max(outputs[place].data)]}
 
 
 def _texts(_: Step) -> dict[str, Any]:
@@ -111,7 +111,12 @@ NOTHING = Measured(families=lambda _: {})
 LABELS = Measured(families=_ranked_families, values=_best)
 RANKING = Measured(families=_ranking, values=_scores(0))
 # By the shared module with which a fused step answers.
-ANSWERINGS = {"ranked_labels": LABELS, "ranking_scores": RANKING, "pooled_embeddings": NOTHING}
+ANSWERINGS = {
+    "ranked_labels": LABELS,
+    "ranking_scores": RANKING,
+    "pooled_embeddings": NOTHING,
+    "sparse_weights": NOTHING,
+}
 COMPONENTS = {
     "fused": Measured(families=_fused, values=lambda step, outputs: _answering(step).values(step, outputs)),
     "text_preprocessing": Measured(families=_texts),

@@ -1,7 +1,8 @@
 """Reads a sentence-transformers folder: how the model's outputs become an embedding or a score.
 
 Source: the files that sentence-transformers 2 to 6 write: modules.json, 1_Pooling/config.json,
-sentence_bert_config.json (or of another model's name) and config_sentence_transformers.json.
+sentence_bert_config.json (or of another model's name) and config_sentence_transformers.json. A sparse encoder has
+1_SpladePooling/config.json.
 """
 
 import re
@@ -19,6 +20,9 @@ OLD_FOLDER = re.compile(r"[0-9]+_Transformer")
 AGAIN = "copy the whole folder again"
 OWN_CONFIG = "config_sentence_transformers.json"
 POOLINGS = ("mean", "cls", "max")
+# The settings of a SpladePooling, and what SparseEncoder uses for a plain masked-language model.
+SPLADE_CHOICES = {"pooling_strategy": ("max", "sum"), "activation_function": ("relu", "log1p_relu")}
+SPLADE_DEFAULTS = {"pooling_strategy": "max", "activation_function": "relu"}
 # Version 5 writes the mode; earlier ones a flag for each.
 FLAGS = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
 
@@ -65,6 +69,21 @@ def read_ranking_folder(folder: Path) -> SentenceFolder:
     activation = read_json_object(folder / OWN_CONFIG, AGAIN).get("activation_fn")
     name = None if activation is None else str(activation)
     return SentenceFolder(activation=name, **_before_the_model(folder, folder))
+
+
+def read_sparse_folder(folder: Path) -> tuple[SentenceFolder, dict[str, str]]:
+    """The settings of a SparseEncoder, and those of its SpladePooling; the library's defaults for a plain folder."""
+    if not exists(folder / MODULES):
+        return SentenceFolder(), dict(SPLADE_DEFAULTS)
+    _require_type(folder, "SparseEncoder")
+    chains = (["Transformer", "SpladePooling"], ["MLMTransformer", "SpladePooling"])
+    (_, (_, path)) = _modules(folder / MODULES, chains)
+    file = folder / path / "config.json"
+    content = {**SPLADE_DEFAULTS, **read_json_object(file, AGAIN)}
+    for name, allowed in SPLADE_CHOICES.items():
+        if content[name] not in allowed:
+            raise SourceError(f"{str(file)!r} has {name} {content[name]!r}; this task serves {' or '.join(allowed)}")
+    return SentenceFolder(**_before_the_model(folder, folder)), {name: content[name] for name in SPLADE_CHOICES}
 
 
 def root_of(folder: Path) -> Path:

@@ -27,8 +27,13 @@ SUPPORTED = {
         "roformer", "squeezebert", "xlm", "xlm-roberta",
     ),
 }  # fmt: skip
-# For a task that the exporter also has for images and audio: the types that read texts.
+# For a task that the exporter also has for images, audio or tokenizers without a fast form: the types that are served.
 OF_TEXTS = {
+    "fill-mask": (
+        "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
+        "electra", "ibert", "megatron-bert", "mobilebert", "modernbert", "mpnet", "nystromformer", "rembert", "roberta",
+        "squeezebert", "xlm-roberta",
+    ),
     "feature-extraction": (
         "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
         "electra", "ibert", "megatron-bert", "mobilebert", "modernbert", "mpnet", "nystromformer", "rembert",

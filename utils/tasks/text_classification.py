@@ -20,7 +20,7 @@ from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
 TOP_K = TaskOption(
     name="top_k",
     metavar="K",
-    help="labels in an answer (default: 1; all for multi-label)",
+    help="labels in an answer (default: 1; all for multi-label), or weights of a sparse embedding (default: all)",
     parse=lambda text: whole_number("--top-k", text),
 )
 

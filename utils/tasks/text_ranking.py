@@ -1,4 +1,4 @@
-"""Text ranking by a cross-encoder: a query and a text in, one score out; a higher score means a better match."""
+"""Text ranking by a cross-encoder: a query and a text in, their score out, or the score of each of its labels."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,6 @@ from dataclasses import replace
 from utils.convert.activations import ACTIVATION, OF_TORCH, chosen, of_torch
 from utils.convert.task import Guard, ModelTask
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors, Text
-from utils.host.errors import SourceError
 from utils.host.json_file import read_json
 from utils.proof.golden import numbers
 from utils.repository.pipeline import Graph, Ingredients, Step
@@ -50,18 +49,13 @@ def _how(settings: Settings) -> Settings:
     return {"activation": settings["activation"]}
 
 
-def score(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
-    """One number per pair."""
-    return (TensorSpec(name="scores", dtype="FP32", dims=(1,)),)
+def scores(_: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
+    """One number per pair and output of the head."""
+    return (TensorSpec(name="scores", dtype="FP32", dims=graph.outputs[0].dims[-1:]),)
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """The activation (--activation, else the model's, else sigmoid) and the token limit."""
-    if config.head_size != 1:
-        raise SourceError(
-            f"the model's head has {config.head_size} outputs ({str(config.file)!r}), and a ranking score is one "
-            "number; give a model with one output, or build with --task text-pair-classification"
-        )
+    """The activation (--activation, else the model's own or the library's default) and the token limit."""
     folder = read_ranking_folder(config.file.parent)
     option = chosen(options, tuple(OF_TORCH.values()), "text-ranking")
     settings: dict[str, object] = {"activation": option or _own_activation(config, folder)}
@@ -75,16 +69,19 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
 
 
 def _own_activation(config: ModelConfig, folder: SentenceFolder) -> str:
-    """The activation as CrossEncoder finds it in the files of versions 6, 4 to 5, and before 4; default: sigmoid.
+    """The activation as CrossEncoder finds it in the files of versions 6, 4 to 5, and before 4.
 
-    Many rerankers name Identity: their scores are logits, which a sigmoid would flatten.
+    Its default is a sigmoid for one output, and the logits themselves for more. Many rerankers name Identity: their
+    scores are logits, which a sigmoid would flatten.
     """
     if folder.activation is not None:
         return of_torch(folder.activation, str(config.file.parent / OWN_CONFIG))
     content = read_json(config.file, "save the model again")
     own = content.get("sentence_transformers")
     named = own.get("activation_fn") if isinstance(own, dict) else None
-    named = named or content.get("sbert_ce_default_activation_function") or "torch.nn.Sigmoid"
+    named = named or content.get("sbert_ce_default_activation_function")
+    if named is None:
+        return "sigmoid" if config.head_size == 1 else "none"
     return of_torch(named, str(config.file))
 
 
@@ -107,7 +104,7 @@ TASK = ModelTask(
     auto_class="AutoModelForSequenceClassification",
     graph_outputs=("logits",),
     inputs=text_pair_classification.TASK.inputs,
-    outputs=score,
+    outputs=scores,
     layouts={"ensemble": (pair_preprocessing, graph_step, text_ranking), "fused": (fused_scores,)},
     resolve_settings=resolve_settings,
     examples=text_pair_classification.TASK.examples,

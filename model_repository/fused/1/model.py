@@ -102,7 +102,8 @@ class TritonPythonModel:
         for row in rows:
             if isinstance(row, Exception):
                 raise row
-        columns = (np.stack(column) for column in zip(*rows, strict=True))
+        stack = getattr(self.answering, "stack", np.stack)  # rows of sparse embeddings have different lengths
+        columns = (stack(column) for column in zip(*rows, strict=True))
         return dict(zip(self.outputs, columns, strict=True))
 
 

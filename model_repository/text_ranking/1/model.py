@@ -1,4 +1,4 @@
-"""Step: the logit of each pair of texts to its score."""
+"""Step: the logits of each pair of texts to its scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from step_responses import InvalidResultError, read_settings, respond, tensors, 
 
 
 class TritonPythonModel:
-    """Text ranking: FP32 [B, 1] -> FP32 [B, 1], higher if the text answers its query better."""
+    """Text ranking: FP32 [B, C] -> FP32 [B, C], higher if the text answers its query better."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Reads the activation."""
@@ -37,5 +37,5 @@ class TritonPythonModel:
             raise InvalidResultError("the model's logits are not finite for this input: there is no score")
         scores = self.activation(logits.astype(np.float32))
         if is_counted(request):
-            self.metrics.count(scores=scores[:, 0].tolist())
+            self.metrics.count(scores=scores.max(axis=1).tolist())
         return {self.scores: scores}

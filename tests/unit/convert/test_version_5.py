@@ -39,21 +39,21 @@ def loaded(folder):
 
 
 def test_the_answers_of_the_writer_are_compared(folder, loaded, capfd):
-    version_5.check(folder, folder, loaded, TASK)
+    version_5.check(folder, folder, loaded, TASK, {})
     assert "answers of transformers 5.24.0: ids of" in capfd.readouterr().err
 
 
 def test_another_answer_of_the_writer_is_an_error(folder, loaded):
     other = replace(loaded, outputs=tuple({"logits": row["logits"] + np.float32(0.01)} for row in loaded.outputs))
     with pytest.raises(ParityError, match=r"logits for 'The quick.*differ by 0\.01 between version 5\.24\.0 and"):
-        version_5.check(folder, folder, other, TASK)
+        version_5.check(folder, folder, other, TASK, {})
 
 
 def test_a_key_that_version_4_does_not_read_is_named(folder, loaded):
     other = replace(loaded, outputs=tuple({"logits": -row["logits"]} for row in loaded.outputs))
     say(folder, attention_of_tomorrow=3)
     with pytest.raises(ParityError, match=r"version 4 does not read attention_of_tomorrow in config\.json"):
-        version_5.check(folder, folder, other, TASK)
+        version_5.check(folder, folder, other, TASK, {})
 
 
 def test_other_ids_of_the_writer_are_an_error(folder, loaded):
@@ -62,7 +62,7 @@ def test_other_ids_of_the_writer_are_an_error(folder, loaded):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.add_tokens(["brown"])
     with pytest.raises(ParityError, match=r"'The quick brown fox.*other ids from version 5\.24\.0 .*first at position"):
-        version_5.check(folder, folder, replace(loaded, tokenizer=tokenizer), TASK)
+        version_5.check(folder, folder, replace(loaded, tokenizer=tokenizer), TASK, {})
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,9 @@ def test_another_activation_is_refused_with_the_choice(resolve_settings, named):
     assert repr(named) in str(refusal.value)
 
 
-def test_a_head_of_more_outputs_is_refused(resolve_settings):
-    with pytest.raises(SourceError, match=r"head has 3 outputs .*one output, or build with --task text-pair-class"):
-        resolve_settings(outputs=3)
+def test_the_default_for_a_head_of_more_outputs_is_its_logits(resolve_settings):
+    assert resolve_settings(outputs=3) == {"activation": "none"}
+    assert resolve_settings(outputs=3, sentence_transformers={"activation_fn": SIGMOID}) == {"activation": "sigmoid"}
 
 
 def test_an_unknown_activation_is_refused(resolve_settings):

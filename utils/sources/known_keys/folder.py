@@ -17,6 +17,7 @@ SENTENCE_FILES = {
     "sentence_*_config.json": "sentence_bert_config.json",
     "[0-9]*_Pooling/config.json": "Pooling/config.json",
     "[0-9]*_Normalize/config.json": "Normalize/config.json",
+    "[0-9]*_SpladePooling/config.json": "SpladePooling/config.json",
 }
 ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
 

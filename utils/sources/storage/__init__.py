@@ -15,7 +15,7 @@ from utils.host.errors import SourceError, UsageError
 # Some are in subfolders: the pooling and normalization of sentence-transformers and, before version 2.0, the model.
 _OLD = "[0-9]*_Transformer/"
 _SMALL = ("*.json", "*.txt", "*.model", "*.spm")
-_MODULES = ("[0-9]*_Pooling/config.json", "[0-9]*_Normalize/config.json")
+_MODULES = ("[0-9]*_Pooling/config.json", "[0-9]*_Normalize/config.json", "[0-9]*_SpladePooling/config.json")
 METADATA = (*_SMALL, "*.py", *_MODULES, *(f"{_OLD}{pattern}" for pattern in _SMALL))
 # Others are fetched only with --allow-pickle.
 SAFE_WEIGHTS = ("*.safetensors", f"{_OLD}*.safetensors")

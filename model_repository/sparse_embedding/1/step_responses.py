@@ -1,0 +1,1 @@
+../../shared/step_responses.py

@@ -1,0 +1,144 @@
+"""sparse-embedding: built by one command, served by the real Triton, equal to sentence-transformers' own encode.
+
+The library answers in a process of its own, from the folder alone: how it is called in a build has no part in it.
+"""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests import tiny_models
+from tests.server.page_models import splade
+from tests.server.task_requests import ask, build
+from tests.server.test_reference_answers import TEXTS, write
+from tests.server.test_written_by_sentences_6 import PACKAGES, by_6
+from utils import ROOT
+from utils.host import environment
+from utils.host.build_tree import BUILD
+from utils.host.environments import FACTORY, SENTENCES
+
+USERS_CODE = """
+import json, sys
+sys.path.append(sys.argv[1])
+import sentence_transformers
+model = sentence_transformers.SparseEncoder(sys.argv[2], device="cpu")
+texts, limit = json.loads(sys.argv[3]), json.loads(sys.argv[4])
+print(json.dumps([model.encode([each], max_active_dims=limit).to_dense()[0].tolist() for each in texts]))
+"""
+
+
+def by_5(*arguments):
+    packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
+    command = [str(FACTORY.python), "-c", USERS_CODE, str(packages), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def plain(folder):
+    """As it is trained, without a file of sentence-transformers; the tokenizer names no limit otherwise."""
+    tiny_models.as_masked_language_model(folder, tiny_models.roberta)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    write(folder, "tokenizer_config.json", {**config, "model_max_length": 512})
+    return folder
+
+
+def summed(folder):
+    """The first SPLADE sums; opensearch's take the logarithm twice."""
+    pooling = {"pooling_strategy": "sum", "activation_function": "log1p_relu"}
+    write(splade(folder), "1_SpladePooling/config.json", pooling)
+    return folder
+
+
+def by_version_6(folder):
+    source = tiny_models.as_masked_language_model(folder.parent / "source", tiny_models.bert)
+    script = ROOT / "tests/server/written_by_sentences_6.py"
+    by_6(script, PACKAGES, source, "SparseEncoder", json.dumps({"activation_function": "log1p_relu"}), folder)
+    return folder
+
+
+# what makes the folder, --top-k, further options, how far an answer may be off
+CASES = {
+    "plain": (plain, 30, (), 1e-4),
+    "summed": (summed, None, ("--layout", "ensemble"), 1e-4),
+    "version-6": (by_version_6, None, (), 1e-4),
+    "in-int8": (splade, 40, ("--precision", "int8", "--min-agreement", "0.5"), None),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_served_weights_are_those_of_encode(tmp_path, serve_repository, case):
+    make, top_k, options, tolerance = CASES[case]
+    folder, name = make(tmp_path / "model"), f"test-sparse-{case}"
+    options = (*options, *(("--top-k", top_k) if top_k else ()))
+    try:
+        done = build(folder, folder, "-", name, "v1", 4, "--task", "sparse-embedding", *options)
+        assert done.returncode == 0, done.stderr
+        assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
+        address = serve_repository(BUILD / name / "v1/model_repository").address
+        asked = (folder, json.dumps(TEXTS), json.dumps(top_k))
+        answered = by_6("-c", USERS_CODE, PACKAGES, *asked) if case == "version-6" else by_5(*asked)
+        right = np.array(json.loads(answered.splitlines()[-1]))
+        assert np.ptp(right, axis=0).max() > 1e-2
+        served = [dense(ask("grpc", address, name, {"text_input": [[text]]}), right.shape[1])[0] for text in TEXTS]
+        counts = [(each > 0).sum() for each in served]
+        assert max(counts) == top_k or (top_k is None and len(set(counts)) > 1)
+        if tolerance:
+            np.testing.assert_allclose(served, right, atol=tolerance)
+        batch = dense(ask("http", address, name, {"text_input": [[text] for text in TEXTS[:4]]}), right.shape[1])
+        np.testing.assert_allclose(batch, served[:4], atol=1e-4)
+    finally:
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+def dense(answer, size):
+    """The answer as the library gives it: the weights of the whole vocabulary."""
+    assert set(answer) == {"indices", "weights"}
+    rows = np.zeros((len(answer["indices"]), size), dtype=np.float32)
+    for row, ids, weights in zip(rows, answer["indices"], answer["weights"], strict=True):
+        kept = ids >= 0
+        assert not weights[~kept].any()
+        assert (np.diff(ids[kept]) > 0).all() and kept[: kept.sum()].all(), "ascending, the padding last"
+        row[ids[kept]] = weights[kept]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "code", "says"),
+    [
+        ({"modules.json": [{"type": "x.Router"}]}, (), 3, "has the modules Router; this task serves Transformer, Spl"),
+        ({"1_SpladePooling/config.json": {"pooling_strategy": "mean"}}, (), 3, "'mean'; this task serves max or sum"),
+        ({"1_SpladePooling/config.json": {"threshold": 0.5}}, (), 3, "threshold = 0.5"),
+        ({"config_sentence_transformers.json": {}}, (), 3, "model_type SentenceTransformer; this task serves a Spar"),
+        ({}, ("--top-k", "0"), 2, "--top-k"),
+        ({}, ("--pooling", "max"), 2, "--pooling is not for"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_slow_runs(tmp_path, change, arguments, code, says):
+    folder = splade(tmp_path / "model")
+    for name, content in change.items():
+        write(folder, name, content)
+    done = build(folder, folder, "-", "test-sparse-mistake", "--task", "sparse-embedding", *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    assert "weights" not in done.stderr.replace("weights of a sparse", ""), "told before the weights are looked at"
+
+
+def test_a_model_without_the_head_is_refused(tmp_path):
+    """The library would add layers with random weights."""
+    folder = tiny_models.bert(tmp_path / "model")
+    done = build(folder, folder, "-", "test-sparse-mistake", "--task", "sparse-embedding")
+    assert done.returncode == 3
+    assert "has the class BertForSequenceClassification" in done.stderr.splitlines()[-1]
+
+
+def test_a_dry_run_tells_the_tensors_of_the_build(tmp_path):
+    folder = splade(tmp_path / "model")
+    done = build(folder, folder, "-", "test-sparse-dry", "--task", "sparse-embedding", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    shown = json.dumps(plan)
+    assert '"indices"' in shown and '"weights"' in shown and "top_k" in shown

@@ -1,0 +1,103 @@
+"""Sparse embedding: a text in, the tokens of the vocabulary that stand for it and their weights out, as SPLADE."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from utils.convert.sparse_weights import with_sparse_weights
+from utils.convert.task import Guard, ModelTask
+from utils.convert.types import Example, ReferenceModel, Settings, Tensors
+from utils.host.errors import SourceError
+from utils.proof.golden import numbers
+from utils.repository.corpus import GOLDEN_TEXTS
+from utils.repository.pipeline import Graph, Ingredients, Step
+from utils.repository.steps import fused, graph_step, text_input, text_preprocessing
+from utils.repository.tensors import TensorSpec
+from utils.sources.model_config import ModelConfig
+from utils.sources.sentence_folder import MODULES, read_sparse_folder
+from utils.tasks.text_classification import TOP_K
+
+
+def sparse_embedding(ingredients: Ingredients) -> Step:
+    """The weights of the whole vocabulary to those above zero and their tokens."""
+    return Step(
+        model_name=ingredients.name_of("sparse_embedding"),
+        component="sparse_embedding",
+        max_batch_size=ingredients.max_batch_size,
+        inputs=ingredients.graph.outputs,
+        outputs=ingredients.outputs,
+        documents={"settings.json": _how(ingredients.settings)},
+    )
+
+
+def fused_weights(ingredients: Ingredients) -> Step:
+    """Tokenization, graph and selection in one step."""
+    return fused(replace(ingredients, settings=_how(ingredients.settings)), "sparse_weights")
+
+
+def _how(settings: Settings) -> Settings:
+    """The settings of the selection; the conversion reads the others."""
+    return {"top_k": settings["top_k"]}
+
+
+def indices_and_weights(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
+    """Token ids and their weights: as many as the text with the most in the request has."""
+    return (
+        TensorSpec(name="indices", dtype="INT64", dims=(-1,)),
+        TensorSpec(name="weights", dtype="FP32", dims=(-1,)),
+    )
+
+
+def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
+    """The folder's SpladePooling, --top-k, the token limit and the case of texts.
+
+    SourceError for a plain folder without a masked-language head: SparseEncoder would add layers of random weights.
+    """
+    is_plain = not (config.file.parent / MODULES).exists()
+    if is_plain and not any(name.endswith("ForMaskedLM") for name in config.architectures):
+        raise SourceError(
+            f"{str(config.file)!r} has the class {', '.join(config.architectures) or 'of no name'} (architectures); a "
+            "sparse embedding needs a SparseEncoder of sentence-transformers, or a class ending in ForMaskedLM"
+        )
+    folder, pooling = read_sparse_folder(config.file.parent)
+    settings: dict[str, object] = {**pooling, "top_k": options.get("top_k")}
+    if folder.max_length is not None:
+        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
+    if folder.lower_case:
+        settings["lower_case"] = True
+    return settings
+
+
+def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
+    """The weights above zero of sentence-transformers' SparseEncoder.encode, in the order of their tokens."""
+    from utils.convert.sentence_answers import sparse
+
+    dense = sparse(reference, settings, [example["text_input"] for example in examples])
+    return [
+        {"indices": numbers("INT64", each.nonzero()[0]), "weights": numbers("FP32", each[each.nonzero()])}
+        for each in dense
+    ]
+
+
+TASK = ModelTask(
+    name="sparse-embedding",
+    export_task="fill-mask",
+    auto_class="AutoModelForMaskedLM",
+    graph_outputs=("logits",),
+    inputs=(text_input(),),
+    outputs=indices_and_weights,
+    layouts={"ensemble": (text_preprocessing, graph_step, sparse_embedding), "fused": (fused_weights,)},
+    resolve_settings=resolve_settings,
+    examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
+    probes=lambda texts: [{"text_input": text} for text in texts],
+    texts=lambda _, example: (example["text_input"],),
+    answer=answer,
+    comparison="sparse",
+    takes_labels=False,
+    library="sentence-transformers",
+    unneeded=("pooler",),
+    options=(TOP_K,),
+    guard=Guard(rule=lambda _: "cosine"),
+    sentences=True,
+    complete=with_sparse_weights,
+    head_size=lambda config: config.vocab_size or -1,
+)
