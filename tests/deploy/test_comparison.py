@@ -173,8 +173,8 @@ def test_long_texts_are_shown_around_their_first_difference(place):
         assert "Ω" in shown and "Ω" not in shown_expected and len(str(refusal.value)) < 250
 
 
-def test_both_rules_are_known_by_name():
-    assert set(COMPARISONS) == {"tensors", "ranking"}
+def test_the_rules_are_known_by_name():
+    assert set(COMPARISONS) == {"tensors", "ranking", "sparse"}
 
 
 def test_it_runs_by_itself():

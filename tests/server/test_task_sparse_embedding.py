@@ -109,7 +109,12 @@ def dense(answer, size):
 @pytest.mark.parametrize(
     ("change", "arguments", "code", "says"),
     [
-        ({"modules.json": [{"type": "x.Router"}]}, (), 3, "has the modules Router; this task serves Transformer, Spl"),
+        (
+            {"modules.json": [{"type": "sentence_transformers.base.modules.Router"}]},
+            (),
+            3,
+            "has the modules Router; this task serves Transformer, Spl",
+        ),
         ({"1_SpladePooling/config.json": {"pooling_strategy": "mean"}}, (), 3, "'mean'; this task serves max or sum"),
         ({"1_SpladePooling/config.json": {"threshold": 0.5}}, (), 3, "threshold = 0.5"),
         ({"config_sentence_transformers.json": {}}, (), 3, "model_type SentenceTransformer; this task serves a Spar"),
@@ -137,8 +142,20 @@ def test_a_model_without_the_head_is_refused(tmp_path):
 
 def test_a_dry_run_tells_the_tensors_of_the_build(tmp_path):
     folder = splade(tmp_path / "model")
-    done = build(folder, folder, "-", "test-sparse-dry", "--task", "sparse-embedding", "--dry-run")
+    done = build(
+        folder,
+        folder,
+        "-",
+        "test-sparse-dry",
+        "--task",
+        "sparse-embedding",
+        "--layout",
+        "ensemble",
+        "--dry-run",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    shown = json.dumps(plan)
-    assert '"indices"' in shown and '"weights"' in shown and "top_k" in shown
+    assert plan["served_model"]["outputs"] == ["indices INT64 [-1]", "weights FP32 [-1]"]
+    assert (plan["task"]["pooling_strategy"], plan["task"]["top_k"]) == ("max", None)
+    assert plan["steps"][1]["outputs"] == ["logits FP32 [182]"], "the pooling is in the graph"
