@@ -47,10 +47,7 @@ QUICK = Budget(scenes=600, detector_steps=200, recognizer_steps=620, min_share=0
 
 def train(out: Path, budget: Budget, opset: int) -> float:
     """Writes all files; returns the share of unseen words that are read exactly. FactoryError if it is too low."""
-    (out / "samples").mkdir(parents=True, exist_ok=True)
-    symbols = {str(index): symbol for index, symbol in enumerate(learning.SYMBOLS)}
-    (out / "alphabet.json").write_text(json.dumps(symbols, indent=2) + "\n", encoding="utf-8")
-    save_samples(out / "samples")
+    prepare(out)
     with stage("train a detector and a recognizer"), multiprocessing.get_context("spawn").Pool(2) as pool:
         for done in [pool.apply_async(learn, (out, budget, opset)) for learn in (detection, recognition)]:
             done.get()
@@ -64,16 +61,34 @@ def train(out: Path, budget: Budget, opset: int) -> float:
     return share
 
 
+def prepare(out: Path) -> None:
+    """Writes alphabet.json and samples/."""
+    (out / "samples").mkdir(parents=True, exist_ok=True)
+    symbols = {str(index): symbol for index, symbol in enumerate(learning.SYMBOLS)}
+    (out / "alphabet.json").write_text(json.dumps(symbols, indent=2) + "\n", encoding="utf-8")
+    save_samples(out / "samples")
+
+
 def detection(out: Path, budget: Budget, opset: int) -> None:
-    """Writes detection.onnx."""
+    """Trains and writes detection.onnx."""
     network = learning.train_detector(learning.draw(1, budget.scenes), steps=budget.detector_steps)
+    export_detector(network, out, opset=opset)
+
+
+def export_detector(network: nn.Module, out: Path, *, opset: int) -> None:
+    """Writes detection.onnx."""
     sides = {0: "batch", 1: "height", 2: "width"}
     export(network, (1, 64, 64, 3), out / "detection.onnx", names=DETECTION, sides=sides, opset=opset)
 
 
 def recognition(out: Path, budget: Budget, opset: int) -> None:
-    """Writes recognition.onnx."""
+    """Trains and writes recognition.onnx."""
     network = learning.train_recognizer(learning.draw(2, budget.scenes), steps=budget.recognizer_steps)
+    export_recognizer(network, out, opset=opset)
+
+
+def export_recognizer(network: nn.Module, out: Path, *, opset: int) -> None:
+    """Writes recognition.onnx."""
     export(network, (1, 1, *reading.CROP), out / "recognition.onnx", names=RECOGNITION, sides={0: "batch"}, opset=opset)
 
 

@@ -1,4 +1,4 @@
-"""The OCR example: what it draws, what it teaches, and that networks trained in a short time read unseen words."""
+"""The OCR example: what it draws, what it teaches, and that the trained networks read unseen words."""
 
 import json
 
@@ -7,8 +7,9 @@ import onnx
 import pytest
 from PIL import Image
 
-from examples.ocr import learning, reading, words
+from examples.ocr import learning, reading, train, words
 from tests import trained_ocr
+from utils.host.errors import FactoryError
 from utils.ocr.reading import boxes
 
 
@@ -66,6 +67,16 @@ def test_words_count_as_read_in_their_place_only():
     ]
     assert reading.count_read(truth, found) == 1
     assert reading.count_read(truth, []) == 0
+
+
+def test_training_writes_all_files_and_refuses_networks_that_read_too_little(tmp_path):
+    budget = train.Budget(scenes=12, detector_steps=2, recognizer_steps=2, min_share=0.5)
+    with pytest.raises(FactoryError, match=r"only .*% of the unseen words .* at least 50%"):
+        train.train(tmp_path, budget, opset=17)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "alphabet.json", "detection.onnx", "recognition.onnx", "samples"
+    }  # fmt: skip
+    assert train.measure(tmp_path) < 0.5
 
 
 @pytest.fixture(scope="module")
