@@ -28,9 +28,7 @@ FAULTS = {
     "hang",  # accepts and never answers
     "no hub",  # answers with HTML
     "half a file",  # ends in the middle of every file
-    "short file",  # a whole answer, but shorter than announced by HEAD
     "hang on files",  # the API answers, the files never come
-    "no files",  # the API answers once, then the server is gone for files
 }
 
 
@@ -71,14 +69,10 @@ class _Hub(Answering):
         content = (self.loopback.folders[commit] / name).read_bytes()
         headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": commit}
         fault = self.loopback.fault if self.command == "GET" else None
-        if self.loopback.fault == "no files":
-            self.drop()
-        elif fault == "hang on files":
+        if fault == "hang on files":
             self.hang()
         elif fault == "half a file":
             self.send_content(content[: len(content) // 2], 200, headers, announced=len(content))
-        elif fault == "short file":
-            self.send_content(content[: len(content) // 2], 200, headers)
         else:
             self.send_content(content, 200, headers)
 

@@ -83,13 +83,21 @@ class LoopbackServer:
         self.closing = threading.Event()
 
     def __enter__(self: Loopback) -> Loopback:
-        bound = type("Bound", (self.answering,), {"loopback": self})
-        self._server = _Server(("127.0.0.1", 0), bound)
+        self.listen(0)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self.closing.set()
+        self.stop_listening()
+
+    def listen(self, port: int) -> None:
+        """Accepts connections on this port; 0 is a free one."""
+        bound = type("Bound", (self.answering,), {"loopback": self})
+        self._server = _Server(("127.0.0.1", port), bound)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop_listening(self) -> None:
+        """Refuses connections from now on."""
         self._server.shutdown()
         self._server.server_close()

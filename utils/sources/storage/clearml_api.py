@@ -14,8 +14,9 @@ _CONFIGURATION = ("CLEARML_API_HOST", "CLEARML_API_ACCESS_KEY", "CLEARML_API_SEC
 # The SDK's default is 240 retries with up to two minutes between them.
 _RETRIES = {"total": 2, "connect": 2, "read": 2, "redirect": 2, "status": 2, "backoff_factor": 0.2}
 _REFUSED = {401, 403}
-# Seconds to connect, and between bytes of the answer. The SDK's default for the second is five minutes.
-_TIMEOUT = (10.0, 20.0)
+# Seconds to connect, and between bytes of the answer. The SDK's default for the second is five minutes. All tries take
+# less than bounded.FIRST_ANSWER_SECONDS, so that the reason is reported.
+_TIMEOUT = (4.0, 8.0)
 
 
 class _Session(Protocol):
@@ -71,7 +72,7 @@ def _session() -> _Session:
     from clearml.backend_api.session.session import LoginError
 
     host = scrub(str(Session.get_api_server_host()))
-    Session._session_timeout = _TIMEOUT
+    Session._session_initial_timeout = Session._session_timeout = _TIMEOUT
     try:
         return cast(_Session, Session(http_retries_config=dict(_RETRIES)))
     except LoginError as error:

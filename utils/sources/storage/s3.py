@@ -9,13 +9,16 @@ from utils.host import digest
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, WEIGHTS, matches
 
-_CONFIGURATION = {"connect_timeout": 10, "read_timeout": 15, "retries": {"max_attempts": 2}}
+# Two tries in less than bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is reported.
+_CONFIGURATION = {"connect_timeout": 8, "read_timeout": 12, "retries": {"total_max_attempts": 2}}
 
 
 class _FileSystem(Protocol):
     """The used methods of s3fs.S3FileSystem."""
 
-    def find(self, path: str, *, maxdepth: int, detail: bool) -> dict[str, dict[str, str]]: ...
+    retries: int
+
+    def find(self, path: str, *, maxdepth: int, detail: bool, on_error: str) -> dict[str, dict[str, str]]: ...
 
     def get_file(self, rpath: str, lpath: str) -> None: ...
 
@@ -49,12 +52,14 @@ def _open() -> _FileSystem:
         import s3fs
     except ImportError as error:
         raise SourceError("s3: needs the package s3fs; install it with: pip install s3fs") from error
-    return cast(_FileSystem, s3fs.S3FileSystem(config_kwargs=_CONFIGURATION, skip_instance_cache=True))
+    storage = cast(_FileSystem, s3fs.S3FileSystem(config_kwargs=_CONFIGURATION, skip_instance_cache=True))
+    storage.retries = 1  # on top of those of the configuration
+    return storage
 
 
 def _objects(storage: _FileSystem, locator: str) -> dict[str, str]:
     """The ETags by key of all objects directly below the prefix, and of those in subfolders that a build reads."""
-    found = storage.find(locator.strip("/"), maxdepth=2, detail=True)
+    found = storage.find(locator.strip("/"), maxdepth=2, detail=True, on_error="raise")
     taken = METADATA + WEIGHTS
     objects = {
         key: entry["ETag"]
@@ -79,22 +84,27 @@ def _revision(objects: dict[str, str]) -> str:
 
 @contextlib.contextmanager
 def _explained(locator: str) -> Iterator[None]:
+    """Raises the client's errors inside the block as SourceError. s3fs raises the server's refusals as OSError."""
+    from aiohttp import ClientError
+    from botocore.exceptions import BotoCoreError, NoCredentialsError  # type: ignore[import-untyped]
+
     try:
         yield
+    except NoCredentialsError as error:
+        raise SourceError(
+            f"no AWS credentials for s3:{locator}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        ) from error
+    except BotoCoreError as error:
+        raise SourceError(
+            f"the S3 server for s3:{locator} cannot be reached ({type(error).__name__}); "
+            "check AWS_ENDPOINT_URL, AWS_REGION and the network"
+        ) from error
     except FileNotFoundError as error:
         raise SourceError(f"s3:{locator} does not exist; check the bucket and the prefix") from error
     except PermissionError as error:
         raise SourceError(f"s3:{locator} cannot be read with these AWS credentials; use others") from error
-    except Exception as error:
-        from botocore.exceptions import BotoCoreError, NoCredentialsError  # type: ignore[import-untyped]
-
-        if isinstance(error, NoCredentialsError):
-            raise SourceError(
-                f"no AWS credentials for s3:{locator}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-            ) from error
-        if isinstance(error, BotoCoreError):
-            raise SourceError(
-                f"the S3 server for s3:{locator} cannot be reached ({type(error).__name__}); "
-                "check AWS_ENDPOINT_URL, AWS_REGION and the network"
-            ) from error
-        raise
+    except (ClientError, OSError) as error:
+        raise SourceError(
+            f"the connection to the S3 server was lost or it failed while reading s3:{locator} "
+            f"({type(error).__name__}: {error}); run the same command again"
+        ) from error
