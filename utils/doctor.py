@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from utils import ROOT
-from utils.diagnosis import base_image, docker, machine, network
+from utils.diagnosis import base_image, docker, machine, network, storages
 from utils.diagnosis.findings import FAULT, OK, WARNING, Finding, ProofRow, as_text, fault, fault_of, warning
 from utils.docker.engine import Engine
 from utils.host import children, entry
@@ -88,7 +88,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 
 def report(options: Options) -> str:
     """The report for stdout. If it contains a fault, it is printed and FaultsFoundError is raised."""
-    running = network.Running(network.checks())
+    running = network.Running([*network.checks(), *storages.checks()])
     sections = {"machine": machine.findings()}
     sections["docker"], engine = docker.client_and_engine(options.image)
     sections["base image"] = _base_image(options, engine)

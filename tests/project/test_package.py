@@ -18,6 +18,7 @@ from utils.host.environments import ENVIRONMENTS
 from utils.launch import CONSOLE
 
 FOR_DEVELOPMENT = {Path("requirements-dev.txt"), Path("requirements/docs.txt"), Path("requirements/coverage.txt")}
+FOR_DEVELOPMENT |= {Path("requirements/mlflow-server.txt")}
 VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text())[1]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.loopback import artifacts
 from tests.loopback.git_server import GitServer
+from tests.loopback.mlflow_server import log_model, running_mlflow, transformers_layout
 from tests.loopback.registry import running_registry
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -32,7 +33,14 @@ def _git(model, folder):
         yield server.reference("team/topics", "v1"), server.commit("team/topics"), {}
 
 
-STORAGES = {"oci": _oci, "git": _git}
+@contextmanager
+def _mlflow(model, folder):
+    with running_mlflow(folder / "server") as url:
+        _, version = log_model(url, transformers_layout(model, folder / "logged"))
+        yield "mlflow:models:/topics@champion", f"version {version}", {"MLFLOW_TRACKING_URI": url}
+
+
+STORAGES = {"oci": _oci, "git": _git, "mlflow": _mlflow}
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from utils import doctor
-from utils.diagnosis import network
+from utils.diagnosis import network, storages
 from utils.diagnosis.findings import FAULT, OK, ProofRow, warning
 from utils.doctor import FaultsFoundError, parse_arguments, report
 from utils.host import entry
@@ -20,6 +20,7 @@ def elsewhere(tmp_path, monkeypatch):
     """No docker on PATH, and no network checks."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(network, "checks", lambda: [("hub", lambda: warning("hub", "silent", "wait"))])
+    monkeypatch.setattr(storages, "checks", list)
 
 
 @pytest.fixture

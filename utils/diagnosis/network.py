@@ -72,7 +72,7 @@ def hub() -> Finding:
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
         return ok(check, "HF_HUB_OFFLINE is set: hf: reads only its cache")
     address = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    answer = _status_of(f"{address}/api/models?limit=1")
+    answer = status_of(f"{address}/api/models?limit=1")
     if answer in ("401", "403") and not os.environ.get("HF_TOKEN"):
         return warning(check, f"{scrub(address)} requires a token ({answer})", "set HF_TOKEN")
     if answer.isdigit() and int(answer) < 500 and answer != PROXY_LOGIN:
@@ -93,7 +93,7 @@ def clearml() -> Finding:
             "not configured; clearml: references cannot be fetched",
             "nothing to do, unless you use them: set CLEARML_API_HOST and the keys, or run clearml-init",
         )
-    answer = _status_of(f"{address.rstrip('/')}/debug.ping", containing='"meta"')
+    answer = status_of(f"{address.rstrip('/')}/debug.ping", containing='"meta"')
     if answer.isdigit():
         return ok("ClearML", f"{scrub(address)} responds")
     return warning(
@@ -152,7 +152,7 @@ def registry(engine: Engine, image: str, check: str = "registry") -> Finding:
     )
 
 
-def _status_of(address: str, containing: str = "") -> str:
+def status_of(address: str, containing: str = "") -> str:
     """The status of an answer that contains this text, else the reason why there is none."""
     try:
         request = urllib.request.Request(address, headers={"User-Agent": "triton-image-factory"})

@@ -127,6 +127,17 @@ SENTENCES6 = Environment(
     dependencies=False,
     base=TRANSFORMERS5,
 )
+# The clients of two storages, which other builds do not need.
+MLFLOW = Environment(name="mlflow", folder=PLACE / ".venv-mlflow", requirements=(ROOT / "requirements/mlflow.txt",))
+WANDB = Environment(name="wandb", folder=PLACE / ".venv-wandb", requirements=(ROOT / "requirements/wandb.txt",))
+# For tests only.
+MLFLOW_SERVER = Environment(
+    name="mlflow-server",
+    folder=PLACE / ".venv-mlflow-server",
+    requirements=(ROOT / "requirements/mlflow-server.txt",),
+    dependencies=False,
+    base=replace(MLFLOW, folder=PLACE / ".venv-mlflow-server"),
+)
 COVERAGE = Environment(
     name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements/coverage.txt",)
 )
@@ -143,6 +154,9 @@ ENVIRONMENTS = {
         TRANSFORMERS5,
         SENTENCES,
         SENTENCES6,
+        MLFLOW,
+        WANDB,
+        MLFLOW_SERVER,
         COVERAGE,
         DOCS,
     )

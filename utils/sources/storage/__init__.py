@@ -41,6 +41,7 @@ STORAGES = {
     "s3": Row(module="utils.sources.storage.s3"),
     "oci": Row(module="utils.sources.storage.oci"),
     "git": Row(module="utils.sources.storage.git"),
+    "mlflow": Row(module="utils.sources.storage.mlflow", environment="mlflow"),
 }
 
 

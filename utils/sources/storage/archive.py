@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from utils.host.errors import SourceError
+from utils.sources.storage.model_folder import CONTENTS
 
 _SUFFIXES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 _FIRST_BYTES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _DAMAGE = (zipfile.BadZipFile, tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError)
 _UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE.TXT, 4.4.4); without it, names should be in code page 437
-# The folder of a model, a tokenizer or a label map has one of these.
-CONTENTS = ("config.json", "modules.json", "tokenizer.json", "tokenizer_config.json", "id2label.json", "labels.json")
 _DEEPEST = 8
 
 

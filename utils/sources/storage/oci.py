@@ -13,7 +13,8 @@ from typing import Any
 from utils.host.errors import ReleaseError, SourceError
 from utils.registry.registry import INDEXES, Registry
 from utils.sources.storage import matches
-from utils.sources.storage.oci_layers import Layer, held_below, in_tar, layers_of, take
+from utils.sources.storage.model_folder import held_below
+from utils.sources.storage.oci_layers import Layer, in_tar, layers_of, take
 
 # A name without a registry would be Docker Hub's for docker and nothing for other clients.
 _LOCATOR = re.compile(
@@ -42,7 +43,7 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
         if not origins:
             where = " is an image without /models" if layers[0].below else " has no files"
             raise SourceError(f"oci:{locator}{where}; push the folder of a model")
-        root = held_below(origins, locator)
+        root = held_below(origins, f"oci:{locator}")
         for layer in dict.fromkeys(origins.values()):
             inside = {name: name.removeprefix(root) for name, origin in origins.items() if origin == layer}
             wanted = {

@@ -6,13 +6,13 @@ whiteouts), and the title and unpack annotations of ORAS.
 
 import shutil
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from utils.host.errors import SourceError
-from utils.sources.storage.archive import CONTENTS, explained, is_outside
+from utils.sources.storage.archive import explained, is_outside
 
 _IMAGE_CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 _IMAGE_FOLDER = "models/"  # where KServe's modelcar images have the model
@@ -129,15 +129,3 @@ def _opened(file: Path, layer: Layer, locator: str) -> tarfile.TarFile:
             "compression"
         )
     return tarfile.open(file, "r:gz" if layer.compression == "gzip" else "r:")
-
-
-def held_below(names: Iterable[str], locator: str) -> str:
-    """The folder, as a prefix such as "model/", with the files: archives often contain its parent folders."""
-    folders = {PurePosixPath(name).parent for name in names if PurePosixPath(name).name in CONTENTS}
-    least = min((len(folder.parts) for folder in folders), default=0)
-    nearest = sorted(folder.as_posix() for folder in folders if len(folder.parts) == least)
-    if len(nearest) > 1:
-        raise SourceError(
-            f"oci:{locator} has model files in several folders ({', '.join(nearest)}); push one artifact for each"
-        )
-    return f"{nearest[0]}/" if least else ""

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
-FOREIGN = ("HF_", "HUGGING", "CLEARML_", "TRAINS_", "AWS_", "TRITON_FACTORY_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+FOREIGN = (
+    "HF_",
+    "HUGGING",
+    "MLFLOW_",
+    "WANDB_",
+    "CLEARML_",
+    "TRAINS_",
+    "AWS_",
+    "TRITON_FACTORY_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+)
 
 
 @pytest.fixture(autouse=True)
