@@ -9,6 +9,7 @@
 
 import contextlib
 import re
+import socket
 import ssl
 from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection
@@ -32,6 +33,11 @@ SLOW = "slow file"
 
 class _Faulty(Answering):
     loopback: "FaultyProxy"
+
+    def handle(self) -> None:
+        """Without TLS, a client that begins with it gets no answer: its first byte is 0x16."""
+        if isinstance(self.connection, ssl.SSLSocket) or self.connection.recv(1, socket.MSG_PEEK) != b"\x16":
+            super().handle()
 
     def answer(self) -> None:
         fault = self.loopback.fault or ""

@@ -37,10 +37,15 @@ def _sentence(error: Exception, reference: str) -> str | None:
             f"the files of {reference} are in a store that needs the package {error.name}; let the MLflow server "
             "serve its artifacts (mlflow server --serve-artifacts)"
         )
+    if "error_code" not in getattr(error, "json", {"error_code": ""}):  # an answer in JSON, but not of MLflow
+        return (
+            f"{server} refuses {reference}, and its answer is not an MLflow server's; check MLFLOW_TRACKING_URI and "
+            "MLFLOW_TRACKING_TOKEN"
+        )
     status = _status(error)
     if status is not None:
         return _by_status(status, reference, server) if status else _unreachable(reference, server)
-    if isinstance(error, ValueError | KeyError | AttributeError | TypeError):
+    if isinstance(error, ValueError | KeyError | AttributeError | TypeError) or "valid JSON" in str(error):
         return f"the answer of {server} for {reference} is not an MLflow server's; check MLFLOW_TRACKING_URI"
     return None
 
@@ -52,10 +57,12 @@ def _status(error: Exception) -> int | None:
 
     if isinstance(error, MlflowException):
         text = str(error)
-        if "with exception" in text or "timed out" in text.lower():
-            return 0
-        found = re.search(r"error code (\d{3})", text)
-        return int(found[1]) if found else int(error.get_http_status_code())
+        if found := re.search(r"error code (\d{3})|too many (\d{3}) error", text):
+            return int(found[1] or found[2])
+        if "valid JSON" in text:
+            return None
+        silent = "with exception" in text or "timed out" in text.lower()
+        return 0 if silent else int(error.get_http_status_code())
     if isinstance(error, requests.RequestException) and not isinstance(error, ValueError):
         return error.response.status_code if error.response is not None else 0
     return None

@@ -1,4 +1,4 @@
-"""Every fault of a server, for every storage, with the real client. The table is in rows.py.
+"""Every fault of a server, for every storage, with the real client. The tables are in rows.py and registry_rows.py.
 
 Requests go to one process for each storage (worker.py), which answers as the child of bounded.py does. It runs with
 --debug, which prints most. A slow file needs the time limit, so that test uses bounded.py itself.
@@ -15,7 +15,8 @@ import pytest
 
 from tests.loopback import faulty
 from tests.loopback.faulty import FaultyProxy
-from tests.unit.sources.storage.rows import CHANGED, FAULTS, ROWS, Row, Served
+from tests.unit.sources.storage import registry_rows, rows
+from tests.unit.sources.storage.rows import CHANGED, FAULTS, Row, Served
 from tests.unit.sources.storage.worker import Worker
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, STORAGES, WEIGHTS, StorageRef, bounded, parse_reference
@@ -25,6 +26,7 @@ LONGEST = 25.0
 LIMIT = 5.0
 WEIGHTS_BYTES = bytes(range(256)) * 40
 PATTERNS = METADATA + WEIGHTS
+ROWS = rows.ROWS | registry_rows.ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.loopback.mlflow_server import log_model, running_mlflow, transformers_layout
+from tests.loopback.serving import Answering, LoopbackServer
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, SAFE_WEIGHTS, bounded, parse_reference
 
@@ -95,6 +96,25 @@ def test_what_the_server_does_not_have(text):
 )
 def test_what_is_no_reference(locator):
     assert "is no model; write mlflow:models:/name@alias" in _refusal(_resolve, f"mlflow:{locator}")
+
+
+class _Gate(Answering):
+    """What MLflow's basic authentication answers without a login."""
+
+    def answer(self):
+        self.send_content(b"You are not authenticated.", int(self.loopback.fault), {"Content-Type": "text/plain"})
+
+
+class Gate(LoopbackServer):
+    answering = _Gate
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_a_login_is_missing(status, environment):
+    with Gate(status) as gate:
+        environment({"MLFLOW_TRACKING_URI": gate.url})
+        message = _refusal(_resolve, "mlflow:models:/topics@champion")
+    assert f"refuses mlflow:models:/topics@champion ({status}); set MLFLOW_TRACKING_TOKEN" in message
 
 
 def test_no_server_is_set(monkeypatch):
