@@ -9,10 +9,8 @@ It runs in the environment "mlflow-server" by waitress. `mlflow server` also sta
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +20,13 @@ from utils.host import environment
 START_SECONDS = 120.0
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_PROXY": "127.0.0.1"}
 _SERVE = """
-import sys
+from pathlib import Path
 from mlflow.server import app
-from waitress import serve
-serve(app, host="127.0.0.1", port=int(sys.argv[1]), threads=8)
+from waitress import create_server
+server = create_server(app, host="127.0.0.1", port=0, threads=8)
+Path("port.new").write_text(str(server.effective_port))
+Path("port.new").rename("port")
+server.run()
 """
 # What mlflow.transformers.save_model() writes of a pipeline: the model and the tokenizer in two folders.
 FLAVOURS = """flavors:
@@ -61,8 +62,6 @@ print(json.dumps([run, str(version)]))
 def running_mlflow(folder: Path) -> Iterator[str]:
     """The server's address while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
     store = f"sqlite:///{folder}/mlflow.db"
     variables = {
         "_MLFLOW_SERVER_FILE_STORE": store,
@@ -75,7 +74,7 @@ def running_mlflow(folder: Path) -> Iterator[str]:
     python = environment.ensure(environment.ENVIRONMENTS["mlflow-server"])
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [str(python), "-c", _SERVE, str(port)],
+            [str(python), "-c", _SERVE],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -83,26 +82,22 @@ def running_mlflow(folder: Path) -> Iterator[str]:
             cwd=folder,
         )
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(process, url, folder / "log")
-        yield url
+        yield _address(process, folder)
     finally:
         process.kill()
         process.wait(timeout=30)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def _address(process: "subprocess.Popen[bytes]", folder: Path) -> str:
     until = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < until:
-        try:
-            # The first request of this kind creates the tables.
-            with urllib.request.urlopen(f"{url}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=60):
-                return
-        except urllib.error.HTTPError:
-            raise
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"MLflow does not start: {log.read_text(errors='replace')[-500:]}")
+    while not (folder / "port").exists():
+        log = (folder / "log").read_text(errors="replace")[-500:]
+        assert process.poll() is None and time.monotonic() < until, f"MLflow does not start: {log}"
+        time.sleep(0.1)
+    url = f"http://127.0.0.1:{(folder / 'port').read_text()}"
+    # The first request of this kind creates the tables.
+    with urllib.request.urlopen(f"{url}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=START_SECONDS):
+        return url
 
 
 def transformers_layout(model: Path, folder: Path) -> Path:

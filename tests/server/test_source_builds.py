@@ -12,6 +12,7 @@ from tests.loopback import artifacts
 from tests.loopback.git_server import GitServer
 from tests.loopback.mlflow_server import log_model, running_mlflow, transformers_layout
 from tests.loopback.registry import running_registry
+from tests.loopback.wandb_server import WandbServer
 from utils import ROOT
 from utils.host.build_tree import BUILD
 from utils.proof.golden_file import read_golden
@@ -40,7 +41,14 @@ def _mlflow(model, folder):
         yield "mlflow:models:/topics@champion", f"version {version}", {"MLFLOW_TRACKING_URI": url}
 
 
-STORAGES = {"oci": _oci, "git": _git, "mlflow": _mlflow}
+@contextmanager
+def _wandb(model, folder):
+    del folder
+    with WandbServer({"team/topics/model": model}) as server:
+        yield "wandb:team/topics/model:best", "v0", server.environment()
+
+
+STORAGES = {"oci": _oci, "git": _git, "mlflow": _mlflow, "wandb": _wandb}
 
 
 @pytest.fixture(scope="module")

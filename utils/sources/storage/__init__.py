@@ -42,6 +42,7 @@ STORAGES = {
     "oci": Row(module="utils.sources.storage.oci"),
     "git": Row(module="utils.sources.storage.git"),
     "mlflow": Row(module="utils.sources.storage.mlflow", environment="mlflow"),
+    "wandb": Row(module="utils.sources.storage.wandb", environment="wandb"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Rows of the table of rows.py for registries of models: oci:, git:, mlflow:."""
+"""Rows of the table of rows.py for registries of models: oci:, git:, mlflow:, wandb:."""
 
 import base64
 import contextlib
@@ -11,6 +11,7 @@ from tests.loopback import artifacts, git_server
 from tests.loopback.git_server import GitServer
 from tests.loopback.mlflow_server import log_model, running_mlflow, transformers_layout
 from tests.loopback.registry import PASSWORD, USER, running_registry
+from tests.loopback.wandb_server import KEY, WandbServer
 from tests.unit.sources.storage.rows import CHANGED, Row, Served
 
 MLFLOW_TOKEN = "a-token-of-mlflow-never-printed"
@@ -63,6 +64,18 @@ def mlflow(model: Path, folder: Path) -> Iterator[Served]:
             url=url,
             reference=lambda _: "mlflow:models:/topics@champion",
             variables=lambda address: {"MLFLOW_TRACKING_URI": address, "MLFLOW_TRACKING_TOKEN": MLFLOW_TOKEN},
+        )
+
+
+@contextlib.contextmanager
+def wandb(model: Path, folder: Path) -> Iterator[Served]:
+    """The queries of Weights & Biases that the client sends."""
+    del folder
+    with WandbServer({"team/topics/model": model}) as server:
+        yield Served(
+            url=server.url,
+            reference=lambda _: "wandb:team/topics/model:best",
+            variables=lambda address: server.environment() | {"WANDB_BASE_URL": address},
         )
 
 
@@ -121,6 +134,25 @@ mlflow.SETTINGS |= {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX
             "429": "limits the rate of requests (429)",
             "500": "failed with status 500",
             "other content": "is not an MLflow server's",
+        },
+    ),
+    "wandb": Row(
+        serve=wandb,
+        files=r"/artifacts/.*",
+        secrets=(KEY,),
+        impatience="""
+from utils.sources.storage import wandb
+wandb.TIMEOUT = (1.0, 1.0)
+""",
+        impossible={CHANGED: "the revision is a version, whose files never change"},
+        words={
+            "unreachable": "does not answer for wandb:team/topics/model:best",
+            "401": "refuses wandb:team/topics/model:best; set WANDB_API_KEY",
+            "403": "refuses wandb:team/topics/model:best; set WANDB_API_KEY",
+            "other content": "is not that of Weights & Biases; check WANDB_BASE_URL",
+            "half a file": "was lost while downloading a file of wandb:team/topics/model:best",
+            "short file": "is not the one that its digest",
+            "changed byte": "is not the one that its digest",
         },
     ),
 }

@@ -1,6 +1,6 @@
 """Runs the example of docs/extending.md.
 
-`wandb` itself is faked: it is no dependency of this project. So this proves the document's contract (one file, one
+`wandb` itself is faked here; test_wandb.py has the real client. So this proves the document's contract (one file, one
 row, the child process, the time limit) and that the example keeps it, but not that Weights & Biases answers so.
 """
 
