@@ -1,7 +1,6 @@
 """The benchmark's trial run: it measures real servers, and writes its page and its plots."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from benchmarks.setting_cost import CLIENTS, FIGURES
 from benchmarks.spent import PARTS
+from tests import shared_conversions
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
@@ -26,7 +26,7 @@ def trial(tmp_path_factory, tiny_bert):
     folder = tmp_path_factory.mktemp("trial")
     command = [ROOT / "benchmarks/run.sh", "--quick", "--model", tiny_bert, "--seconds", "0.5"]
     command += ["--figures", folder / "figures.json", "--out", folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=dict(os.environ))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=shared_conversions.environment())
     repository = BUILD / "benchmark-fused/latest/model_repository"
     (folder / "spent.md").write_text(
         printed("spent", repository / "benchmark-fused/1", "--seconds", "0.2", "--window", "4")

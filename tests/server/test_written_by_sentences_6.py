@@ -1,6 +1,6 @@
 """Folders that sentence-transformers 6 saved: built by one command, served by the real Triton, equal to version 6.
 
-Version 6 saves the folder and answers in a process of its own. Version 5, which the factory has for other folders,
+Version 6 saves the folders and answers in one process of its own. Version 5, which the factory has for other folders,
 cannot load an embedder that ends with Normalize: version 6 has moved that class.
 """
 
@@ -15,7 +15,7 @@ import torch
 
 from tests import tiny_models
 from tests.server.task_requests import ask, build
-from tests.server.test_reference_answers import PAIRS, TEXTS, USERS_CODE
+from tests.server.test_reference_answers import PAIRS, TEXTS
 from utils import ROOT
 from utils.host import environment
 from utils.host.build_tree import BUILD
@@ -36,33 +36,37 @@ TASKS = {"SentenceTransformer": "feature-extraction", "CrossEncoder": "text-rank
 TOLERANCES = {"max-in-int8": 0.5}
 
 
-def by_6(*arguments):
-    command = [environment.ensure(SENTENCES6), *arguments]
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """{case: (the folder that version 6 saved, texts or pairs, version 6's answer to each)}, by one process."""
+    jobs = []
+    for case, (kind, settings, _options) in CASES.items():
+        labels, texts = (("score",), PAIRS) if kind == "CrossEncoder" else (tiny_models.LABELS, TEXTS)
+        place = tmp_path_factory.mktemp(case)
+        source = tiny_models.bert(place / "source", labels=labels)
+        own = {"source": str(source), "kind": kind, "settings": settings, "folder": str(place / "model")}
+        jobs.append({**own, "texts": texts})
+    script = ROOT / "tests/server/written_by_sentences_6.py"
+    command = [environment.ensure(SENTENCES6), script, PACKAGES, json.dumps(jobs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def written(folder, kind, settings):
-    labels = ("score",) if kind == "CrossEncoder" else tiny_models.LABELS
-    source = tiny_models.bert(folder / "source", labels=labels)
-    script = ROOT / "tests/server/written_by_sentences_6.py"
-    by_6(script, PACKAGES, source, kind, json.dumps(settings), folder / "model")
-    return folder / "model"
+    answers = json.loads(done.stdout.splitlines()[-1])
+    return {
+        case: (Path(job["folder"]), job["texts"], of_job)
+        for case, job, of_job in zip(CASES, jobs, answers, strict=True)
+    }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_served_answers_are_those_of_version_6(tmp_path, serve_repository, case):
-    kind, settings, options = CASES[case]
-    folder = written(tmp_path, kind, settings)
+def test_the_served_answers_are_those_of_version_6(written, serve_repository, case):
+    kind, _, options = CASES[case]
+    folder, texts, answers = written[case]
     name = f"test-sentences6-{case}"
     try:
         done = build(folder, folder, "-", name, "v1", 4, "--task", TASKS[kind], "--no-cache", *options)
         assert done.returncode == 0, done.stderr
         assert "answers of sentence-transformers 6.2.0 to " in done.stderr
         address = serve_repository(BUILD / name / "v1/model_repository").address
-        texts = TEXTS if kind == "SentenceTransformer" else PAIRS
-        answers = json.loads(by_6("-c", USERS_CODE, PACKAGES, kind, folder, json.dumps(texts)).splitlines()[-1])
         assert np.ptp(answers, axis=0).max() > 1e-2
         for text, answer in zip(texts, answers, strict=True):
             columns = [text] if isinstance(text, str) else text
