@@ -8,7 +8,7 @@ usage: run_tests.sh [--long | --coverage] [PYTEST ARGUMENT ...]
        run_tests.sh tests/unit -k labels
        TRITON_ROOT=/opt/tritonserver run_tests.sh tests/server
 
-Tests run side by side, a worker a processor; -n 0 runs one after the other.
+Tests run side by side, in one process more than processors and at most four; -n 0 runs one after the other.
 --long runs the soak with 100,000 requests, 2,000 examples of each fuzz test, full shared memory for a minute, the
 walk of checkpoints of transformers 5 over all types, and the training of the OCR networks.
 --coverage prints the covered lines of each package. Processes without this environment are not counted: those in
@@ -48,7 +48,9 @@ main() {
     shift
     measured=yes
   fi
-  local root side_by_side=(-n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder)
+  # Tests wait for servers, builds and containers half of the time: one worker more than processors, at most four.
+  local root workers=$(( $(nproc) < 3 ? $(nproc) + 1 : 4 ))
+  local side_by_side=(-n "${workers}" --dist loadscope --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
   TRITON_ROOT="$(python3 "${root}/utils/launch.py" utils.triton.root)"
   export TRITON_ROOT

@@ -27,8 +27,8 @@ SETTINGS = {
     "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
 }
 
-# The files of each folder share expensive fixtures: one worker runs them, and runs them first.
-TOGETHER = ("tests/server/faults/", "tests/image/")
+# The files of each folder share expensive fixtures: one worker runs them, and runs them first, the longest folder first.
+TOGETHER = ("tests/image/", "tests/server/faults/")
 LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
 
 
