@@ -27,7 +27,7 @@ SETTINGS = {
     "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
 }
 
-# The files of each folder share expensive fixtures: one worker runs them, and runs them first, the longest folder first.
+# The files of each folder share expensive fixtures: one worker runs them. The longest folder comes first.
 TOGETHER = ("tests/image/", "tests/server/faults/")
 LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
 
