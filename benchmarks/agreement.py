@@ -26,9 +26,9 @@ def probabilities(folder: str) -> list[dict[str, float]]:
     return found
 
 
-def agreement(wanted: Sequence[dict[str, float]], said: Sequence[str]) -> dict[str, float]:
+def agreement(expected: Sequence[dict[str, float]], answered: Sequence[str]) -> dict[str, float]:
     """Shares: `same_label` as PyTorch says, `agreement` with those labels that PyTorch holds almost as likely."""
-    behind = [max(row.values()) - row[label] for row, label in zip(wanted, said, strict=True)]
+    behind = [max(row.values()) - row[label] for row, label in zip(expected, answered, strict=True)]
     return {
         "same_label": sum(each == 0 for each in behind) / len(behind),
         "agreement": sum(each <= TIE for each in behind) / len(behind),

@@ -29,12 +29,12 @@ Start = Callable[[], AbstractContextManager[Target]]
 
 
 class UnavailableError(Exception):
-    """A contestant cannot be had here; the text says why, and stands in the page."""
+    """A contestant is not available here; the text is the reason, which the page prints."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """One row. `prepare` is given the model's folder and one to work in; UnavailableError where it cannot be had here.
+    """One row. `prepare` gets the model's folder and a work folder; UnavailableError if it is not available here.
 
     `limit`: what it is held against; `loads`: patterns of the names of loads that say something about it.
     `tree`: the name of the build it serves, where it is ours.

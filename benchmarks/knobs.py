@@ -13,28 +13,28 @@ from utils.targets.tuning import KNOBS
 
 
 def start_of(context: Context) -> tuple[Setting, Setting]:
-    """What each knob that has an effect on this build stands at, and those of them that were given to the build.
+    """The value of each knob that affects this build, and of those knobs that were set when it was built.
 
     Threads 0: ONNX Runtime chooses, one for each core of the host.
     """
     step = computing(context.pipeline)[0]
     own = step.documents.get(SETTINGS, {})
-    stands = {
+    values = {
         "threads": step.threads or (cpu_count() if own else 0),
         "instances": step.instances,
         "token_budget": own.get("token_budget", TOKEN_BUDGET),
         "batch_delay": step.batch_delay or 0,
     }
-    given = {
+    chosen = {
         "threads": step.threads > 0,
         "instances": step.instances > 1,
-        "token_budget": stands["token_budget"] != TOKEN_BUDGET,
+        "token_budget": values["token_budget"] != TOKEN_BUDGET,
         "batch_delay": bool(step.batch_delay),
     }
     # Requests that share no run do so for safety (utils/repository/steps.py): no measurement can weigh that.
     built, batches = built_as(context), takes_batches(context.pipeline) and step.batch_delay is not None
     fitting = [name for name, row in KNOBS.items() if row.fits(**built) and (batches or not row.batches)]
-    return {name: stands[name] for name in fitting}, {name: stands[name] for name in fitting if given[name]}
+    return {name: values[name] for name in fitting}, {name: values[name] for name in fitting if chosen[name]}
 
 
 def built_as(context: Context) -> dict[str, str]:

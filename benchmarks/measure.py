@@ -35,35 +35,35 @@ def ask(target: Target, load: Load, seconds: float) -> Figures:
         [sys.executable, "-m", *command], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as clients:
         assert clients.stdout and clients.stderr
-        said, spent = [], {}
+        log, spent = [], {}
         for line in clients.stderr:
-            said.append(line)
+            log.append(line)
             if line.strip() in ("started", "stopped"):
                 spent[line.strip()] = cpu_seconds(target.pid)
         answer = clients.stdout.read()
     if clients.returncode:
-        raise RuntimeError(f"the clients failed: {''.join(said[-5:])}")
+        raise RuntimeError(f"the clients failed: {''.join(log[-5:])}")
     figures: Figures = json.loads(answer)
     return {**figures, "cpu_ms_per_text": (spent["stopped"] - spent["started"]) * 1e3 / figures["texts"]}
 
 
-def alone(start: Start, load: Load, wanted: list[dict[str, float]], starts: int, seconds: float) -> Figures:
+def alone(start: Start, load: Load, expected: list[dict[str, float]], starts: int, seconds: float) -> Figures:
     """Seconds from start to ready, and, of the last start, its labels, its memory after `load`, its CPU when idle.
 
-    No other server runs meanwhile: memory that several would share counts in full. `wanted`: what PyTorch says.
+    No other server runs meanwhile: memory that several would share counts in full. `expected`: PyTorch's probabilities.
     """
     cold = []
     for number in range(starts):
         with start() as target:
             cold.append(target.seconds)
             if number == starts - 1:
-                said = labels(target, make_texts("mixed")[: len(wanted)])
+                answered = labels(target, make_texts("mixed")[: len(expected)])
                 protocol = load.protocol if load.protocol in target.ways else next(iter(target.ways))
                 ask(target, Load(texts=load.texts, protocol=protocol, clients=load.clients, batch=1), seconds)
                 figures = {
                     "rss_mb": resident_megabytes(target.pid),
                     "idle_cpu_percent": idle_cpu_percent(target),
-                    **agreement(wanted, said),
+                    **agreement(expected, answered),
                 }
     return {"cold_start_seconds": statistics.median(cold), "cold_starts": cold, **figures}
 

@@ -59,15 +59,15 @@ def fastapi(model: Path, folder: Path) -> Start:
     return _web("fastapi", "/ready", command, {"MODEL": str(model)}, folder)
 
 
-def _installed(wanted: environment.Environment) -> Path:
+def _installed(needed: environment.Environment) -> Path:
     """The folder of its programs; where it cannot be installed, the installer's last word is the reason."""
     try:
-        return environment.ensure(wanted).parent
+        return environment.ensure(needed).parent
     except UsageError as error:
-        files = [argument for file in wanted.requirements for argument in ("-r", str(file))]
-        command = [str(wanted.python), "-m", "pip", "install", "--dry-run", "--quiet", *files]
-        said = subprocess.run(command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE).stderr
-        raise UnavailableError(f"not installable: {why(said)}") from error
+        files = [argument for file in needed.requirements for argument in ("-r", str(file))]
+        command = [str(needed.python), "-m", "pip", "install", "--dry-run", "--quiet", *files]
+        refusal = subprocess.run(command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE).stderr
+        raise UnavailableError(f"not installable: {why(refusal)}") from error
 
 
 def infinity(model: Path, folder: Path) -> Start:

@@ -75,13 +75,13 @@ def servers_alone(result: Result) -> str:
     for name, figures in result["alone"].items():
         cells = (format(figures[key], digits) if key in figures else "" for key, digits in ALONE.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    said = (
+    words = (
         "Memory is the proportional set size of all processes of a server after the run with 32 clients. The CPU of "
         "an idle server is in percent of one processor. Labels are compared with PyTorch's on "
         f"{result['texts_compared']} texts. A tie is a label whose score in PyTorch is within {TIE} of the best "
         "label's."
     )
-    return _section("Each server by itself", said, "", tuple(ALONE), lines)
+    return _section("Each server by itself", words, "", tuple(ALONE), lines)
 
 
 def load_table(load: str, result: Result) -> str:
@@ -106,12 +106,12 @@ def limit_settings(result: Result) -> str:
         for kind, tried in kinds.items():
             speeds = ", ".join(f"{_setting(figures)}: {figures['texts_per_second']:.0f}" for figures in tried)
             lines.append(f"| {name}, {kind} | {_setting(best(tried))} | {speeds} |")
-    said = (
+    words = (
         "Each setting is the largest number of tokens in a batch x the number of parallel batches; + means that idle "
         "threads spin. The figures are texts/s. The limit is the fastest setting; among equally fast ones, the one "
         "with the least processor time."
     )
-    return _section("The limit's batches", said, "", ("best", "tried"), lines)
+    return _section("The limit's batches", words, "", ("best", "tried"), lines)
 
 
 def _setting(figures: Figures) -> str:
@@ -122,6 +122,6 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def _section(title: str, said: str, command: str, heads: tuple[str, ...], lines: list[str]) -> str:
-    head = [f"## {title}", "", *([said, ""] if said else []), *([f"`{command}`", ""] if command else [])]
+def _section(title: str, words: str, command: str, heads: tuple[str, ...], lines: list[str]) -> str:
+    head = [f"## {title}", "", *([words, ""] if words else []), *([f"`{command}`", ""] if command else [])]
     return "\n".join([*head, f"| | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}", *lines, ""])

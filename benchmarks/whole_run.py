@@ -92,13 +92,13 @@ class WholeRun:
     ) -> dict[str, Any]:
         """The figures of each server by itself; others than ours that do not run go from `starts` to `unavailable`."""
         command = [sys.executable, "-m", "benchmarks.agreement", str(self.model)]
-        wanted = json.loads(subprocess.run(command, cwd=ROOT, text=True, check=True, stdout=subprocess.PIPE).stdout)
+        expected = json.loads(subprocess.run(command, cwd=ROOT, text=True, check=True, stdout=subprocess.PIPE).stdout)
         figures = {name: {"rss_mb": runner.run(MEMORY_LOAD, self.seconds)["rss_mb"]} for name, runner in limits.items()}
         for name, start in list(starts.items()):
             note(f"alone: {name}")
             tree = CONTESTANTS[name].tree
             try:
-                figures[name] = alone(start, MEMORY_LOAD, wanted, self.starts, self.seconds)
+                figures[name] = alone(start, MEMORY_LOAD, expected, self.starts, self.seconds)
             except (RuntimeError, subprocess.SubprocessError) as error:
                 if tree:
                     raise
@@ -106,7 +106,7 @@ class WholeRun:
                 del starts[name]
                 continue
             figures[name] |= on_top_of_base(BUILD / tree / "latest") if tree else {}
-        return {"alone": figures, "texts_compared": len(wanted)}
+        return {"alone": figures, "texts_compared": len(expected)}
 
 
 def _row(contestant: str, load: Load, number: int, figures: Figures) -> Figures:

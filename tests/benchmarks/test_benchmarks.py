@@ -96,8 +96,8 @@ def test_sorting_wastes_less_than_arrival_and_fixed_lengths_most():
 
 
 def test_agreement_counts_ties_apart():
-    wanted = [{"a": 0.9, "b": 0.1}, {"a": 0.52, "b": 0.48}, {"a": 0.9, "b": 0.1}, {"a": 0.9, "b": 0.1}]
-    assert agreement(wanted, ["a", "b", "b", "a"]) == {"same_label": 0.5, "agreement": 0.75}
+    expected = [{"a": 0.9, "b": 0.1}, {"a": 0.52, "b": 0.48}, {"a": 0.9, "b": 0.1}, {"a": 0.9, "b": 0.1}]
+    assert agreement(expected, ["a", "b", "b", "a"]) == {"same_label": 0.5, "agreement": 0.75}
 
 
 def test_a_reason_is_one_line_without_our_folder():
@@ -178,12 +178,12 @@ def crowd(monkeypatch, asking):
 def test_clients_count_texts(monkeypatch, capsys):
     asking = Asking()
     crowd(monkeypatch, asking)
-    said = capsys.readouterr()
-    figures = json.loads(said.out)
+    output = capsys.readouterr()
+    figures = json.loads(output.out)
     assert set(asking.asked) == {4}
     assert figures["texts"] % 4 == 0
     assert 0 < figures["p50_ms"] <= figures["p99_ms"]
-    assert said.err.splitlines() == ["started", "stopped"]
+    assert output.err.splitlines() == ["started", "stopped"]
 
 
 def test_a_client_that_fails_fails_the_measurement(monkeypatch):

@@ -23,7 +23,7 @@ def test_every_option_arrives(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         ([], "NAME"),
         (["../x"], "MODEL_NAME '../x'"),
@@ -36,7 +36,7 @@ def test_every_option_arrives(tmp_path):
         (["topics", "--seconds", "0.5"], "--seconds is '0.5'"),
     ],
 )
-def test_refusals(argv, said):
+def test_refusals(argv, message):
     with pytest.raises(UsageError) as caught:
         parse_arguments(argv)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

@@ -127,19 +127,19 @@ def test_padding_is_on_the_configured_side(load):
 
 @pytest.mark.parametrize("asked", [{}, {"threads": 3}])
 def test_the_build_can_set_the_threads(load, asked):
-    session, wanted = load(**asked).session, asked.get("threads") or load_shared("container_limits").cpu_count()
-    assert session.session.get_session_options().intra_op_num_threads == wanted
-    assert session.pool._max_workers == wanted
+    session, awaited = load(**asked).session, asked.get("threads") or load_shared("container_limits").cpu_count()
+    assert session.session.get_session_options().intra_op_num_threads == awaited
+    assert session.pool._max_workers == awaited
 
 
-@pytest.mark.parametrize(("threads", "memory", "wanted"), [(3, 1 << 30, [3, 1]), (3, 4, [3, 3]), (1, 1 << 30, [1, 1])])
+@pytest.mark.parametrize(("threads", "memory", "awaited"), [(3, 1 << 30, [3, 1]), (3, 4, [3, 3]), (1, 1 << 30, [1, 1])])
 def test_parallel_batches_use_one_thread_each_if_memory_suffices(
-    load, request_of, monkeypatch, threads, memory, wanted
+    load, request_of, monkeypatch, threads, memory, awaited
 ):
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": memory, "SC_PAGE_SIZE": 1}.get)
     model = load(threads=threads)
     sessions = (model.session.session, model.session.beside)
-    assert [each.get_session_options().intra_op_num_threads for each in sessions] == wanted
+    assert [each.get_session_options().intra_op_num_threads for each in sessions] == awaited
     (response,) = model.execute([request_of(text_input=texts("a b c d e f", "h g", ""))])
     assert rows(response) == [expected(text) for text in ("a b c d e f", "h g", "")]
 

@@ -35,10 +35,10 @@ def metrics(shared, args):
 
 def values(pb_utils, name, **labels):
     """{the other labels: value} of the series of a family."""
-    wanted = set(labels.items())
+    expected = set(labels.items())
     found = {}
     for (family, *own), value in pb_utils.series.items():
-        if family == name and wanted <= set(own):
+        if family == name and expected <= set(own):
             rest = {key: text for key, text in own if key not in ("model", "version", *labels)}
             found[next(iter(rest.values()), "")] = value
     return found

@@ -100,13 +100,13 @@ def test_the_answer_equals_the_pipeline_s(load, request_of, pipeline, options):
     seen = set()
     for question, context in random_rows(150, 60):
         (response,) = step.execute([request_of(question=column(question), context=column(context))])
-        wanted = pipeline(question, context, **options)
+        expected = pipeline(question, context, **options)
         given = {name: array[0, 0] for name, array in response.outputs.items()}
         assert (given["answer"].decode(), given["start"], given["end"]) == tuple(
-            wanted[key] for key in ("answer", "start", "end")
+            expected[key] for key in ("answer", "start", "end")
         )
-        assert given["score"] == pytest.approx(wanted["score"], rel=1e-5)
-        seen.add(wanted["answer"])
+        assert given["score"] == pytest.approx(expected["score"], rel=1e-5)
+        seen.add(expected["answer"])
     assert len(seen) > 50
     assert ("" in seen) == ("handle_impossible_answer" in options)
 
@@ -168,10 +168,10 @@ def test_little_room_reduces_the_overlap_of_rows(load, request_of, pipeline, que
     """transformers' pipeline panics in the tokenizer unless it gets a smaller doc_stride."""
     texts = "a " * question, " ".join(LETTERS * 3)
     (response,) = load(side=side).execute([request_of(question=column(texts[0]), context=column(texts[1]))])
-    wanted = pipeline(*texts, doc_stride=overlap, side=side)
+    expected = pipeline(*texts, doc_stride=overlap, side=side)
     assert (response.outputs["answer"][0, 0].decode(), response.outputs["start"][0, 0]) == (
-        wanted["answer"],
-        wanted["start"],
+        expected["answer"],
+        expected["start"],
     )
 
 

@@ -31,17 +31,17 @@ def test_one_response_per_request_in_order(shared):
 
 
 @pytest.mark.parametrize(
-    ("request_", "code", "said"),
+    ("request_", "code", "message"),
     [("bad request", "INVALID_ARG", "row 3 is wrong"), ("bad result", "INTERNAL", "not finite")],
 )
-def test_an_invalid_request_does_not_affect_its_neighbours(shared, request_, code, said):
+def test_an_invalid_request_does_not_affect_its_neighbours(shared, request_, code, message):
     responses = shared.step_responses.respond(["first", request_, "third"], answer(shared))
     assert [response.outputs.get("out", np.array(None)).tolist() for response in responses] == [
         ["first"],
         None,
         ["third"],
     ]
-    assert (responses[1].error.message(), responses[1].error.code()) == (said, code)
+    assert (responses[1].error.message(), responses[1].error.code()) == (message, code)
 
 
 def test_an_unexpected_error_fails_its_own_request_only(shared, capsys):

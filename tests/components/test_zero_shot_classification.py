@@ -81,9 +81,9 @@ def test_the_answer_equals_the_pipeline_s(load, request_of, pipeline, options):
         rows = [random.permutation([*"abcdef"])[:count].tolist() for _ in texts]
         (response,) = step.execute([ask(request_of, texts, rows)])
         for row, (text, labels) in enumerate(zip(texts, rows, strict=True)):
-            wanted = pipeline(text, labels, **options)
-            assert [label.decode() for label in response.outputs["predicts"][row]] == wanted["labels"]
-            np.testing.assert_allclose(response.outputs["scores"][row], wanted["scores"], rtol=1e-5)
+            expected = pipeline(text, labels, **options)
+            assert [label.decode() for label in response.outputs["predicts"][row]] == expected["labels"]
+            np.testing.assert_allclose(response.outputs["scores"][row], expected["scores"], rtol=1e-5)
         assert response.outputs["scores"].dtype == np.float32
 
 

@@ -127,7 +127,7 @@ def test_a_flag_that_undoes_the_hardening_is_refused(word, hint):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--no-such=1"], "no flag --no-such; see `--help`"),
         (["--http"], "no flag --http; did you mean --http-address or --http-port or --http-restricted-api?"),
@@ -137,10 +137,10 @@ def test_a_flag_that_undoes_the_hardening_is_refused(word, hint):
         (["--log-verbose=1", "-v"], "'-v' is not a flag of tritonserver"),
     ],
 )
-def test_invalid_flags_are_reported(words, said):
+def test_invalid_flags_are_reported(words, message):
     with pytest.raises(SettingError) as raised:
         parsed(*words)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_flag_and_the_environment_must_agree():

@@ -37,19 +37,19 @@ def metrics():
 
 
 def test_the_longest_queue_starts_and_ends_the_refusal(metrics, tmp_path):
-    port, said = metrics
+    port, message = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     seen = []
-    for said.waiting in ((0, 256), (0, 257), (200, 65), (65, 0), (64, 0), (64, 200)):
+    for message.waiting in ((0, 256), (0, 257), (200, 65), (65, 0), (64, 0), (64, 200)):
         watched.update()
         seen.append(Path(watched.file).exists())
     assert seen == [False, True, True, True, False, False]
 
 
 def test_without_metrics_nothing_changes(metrics, tmp_path):
-    port, said = metrics
+    port, message = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
-    said.waiting = (300, 0)
+    message.waiting = (300, 0)
     watched.update()
     assert not watched.is_empty()
     watched._metrics_port = 1
@@ -62,12 +62,12 @@ def test_without_metrics_nothing_changes(metrics, tmp_path):
 
 def test_a_slow_model_refuses_earlier(metrics, tmp_path, monkeypatch):
     """After ten busy seconds with fewer answers than queued requests; a burst after an idle time does not count."""
-    port, said = metrics
+    port, message = metrics
     watched = backlog.Backlog(port, str(tmp_path / "refusing"))
     clock = []
     monkeypatch.setattr(backlog.time, "monotonic", lambda: clock[-1])
     seen = []
-    for moment, said.waiting, said.answered in (
+    for moment, message.waiting, message.answered in (
         (100.0, (0, 0), 0),
         (105.0, (70, 0), 0),
         (110.0, (70, 0), 40),

@@ -65,7 +65,7 @@ def test_other_types_have_no_tolerance(datatype):
 
 
 @pytest.mark.parametrize(
-    ("expected", "answer", "said"),
+    ("expected", "answer", "message"),
     [
         (floats(0.5), {}, "the answer lacks x"),
         ({**floats(0.5), "b": tensor("INT8", [1])}, {"c": tensor("INT8", [1])}, "the answer lacks b, x"),
@@ -95,10 +95,10 @@ def test_other_types_have_no_tolerance(datatype):
         ({"x": tensor("BYTES", ["a" * 200])}, {"x": tensor("BYTES", ["b" * 200])}, "'bbb"),
     ],
 )
-def test_tensors_that_differ_are_named_with_place_and_both_values(expected, answer, said):
+def test_tensors_that_differ_are_named_with_place_and_both_values(expected, answer, message):
     with pytest.raises(ValueError) as refusal:
         tensors(expected, answer)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
     assert len(str(refusal.value)) < 250
 
 
@@ -123,7 +123,7 @@ def test_documents_are_compared_value_by_value(expected, answer, size):
 
 
 @pytest.mark.parametrize(
-    ("expected", "answer", "said"),
+    ("expected", "answer", "message"),
     [
         ({"a": 0.5}, {"a": 0.502}, "x[0].a"),
         ({"a": 0.5}, '{"a": NaN}', "x[0].a"),
@@ -150,10 +150,10 @@ def test_documents_are_compared_value_by_value(expected, answer, size):
         ("[not json", "[nor this", "x[0] is '[nor this' where '[not json' is right"),
     ],
 )
-def test_documents_that_differ_are_named_with_the_place_in_them(expected, answer, said):
+def test_documents_that_differ_are_named_with_the_place_in_them(expected, answer, message):
     with pytest.raises(ValueError) as refusal:
         tensors(documents(expected), documents(answer))
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
     assert "is right" in str(refusal.value)
 
 

@@ -81,7 +81,7 @@ def test_exit_code_and_signals_of_the_command_are_kept(script):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "output"),
     [
         (lambda file: file.chmod(0o644), "cannot be run (Permission denied)"),
         (lambda file: file.write_text("#!/bin/bash\nexit 3\n"), "ended with 3"),
@@ -90,11 +90,11 @@ def test_exit_code_and_signals_of_the_command_are_kept(script):
     ],
     ids=["not executable", "fails", "hangs", "runs nothing"],
 )
-def test_a_failing_script_is_reported_and_ignored(script, change, said):
+def test_a_failing_script_is_reported_and_ignored(script, change, output):
     change(script)
     done = enter(script, "bash", "-c", "echo hi")
     assert (done.returncode, done.stdout) == (0, "hi\n")
-    assert done.stderr == f"supervisor: the base image's {script} {said}; continuing without it\n"
+    assert done.stderr == f"supervisor: the base image's {script} {output}; continuing without it\n"
 
 
 def test_a_signal_during_the_script_reaches_the_command(script):
@@ -143,9 +143,9 @@ def test_with_json_logs_everything_is_json_on_stdout(script, tmp_path):
     done = enter(script, str(server), "--id=a", TRITON_LOG_FORMAT="json")
     assert (done.returncode, done.stderr) == (1, "")
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    said = {each["source"]: each for each in found}
+    output = {each["source"]: each for each in found}
     assert [each["message"] for each in found if each["source"] == "output"] == ["== Triton ==", "WARNING: no driver"]
-    assert said["supervisor"]["level"] == "error" and "--help lists no flags" in said["supervisor"]["message"]
+    assert output["supervisor"]["level"] == "error" and "--help lists no flags" in output["supervisor"]["message"]
 
 
 def test_another_command_is_not_affected_by_json_logs(script):

@@ -64,8 +64,8 @@ def test_full_shared_memory_gets_status_503(step, release):
 
 
 def test_a_failed_run_hides_the_graph(capfd):
-    said = b'{"error":"onnx runtime error 2: Gather node. Name:\'lookup/rows\' Status Message: idx=99"}'
-    answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+    message = b'{"error":"onnx runtime error 2: Gather node. Name:\'lookup/rows\' Status Message: idx=99"}'
+    answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n%s" % (len(message), message)
     used, passed = Response(Request(Rules(1000))).take(answer)
     head, _, body = without_id(passed).partition(b"\r\n\r\n")
     assert (used, head.split(b"\r\n")[0]) == (len(answer), b"HTTP/1.1 500 Internal Server Error")

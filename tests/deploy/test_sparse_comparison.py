@@ -36,7 +36,7 @@ def test_what_agrees(expected, answer, size):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         ({3: 0.5}, "the weight of indices 9 is missing where 1.5 is right"),
         ({3: 0.5, 9: 1.6}, "indices 9 is 1.6 where 1.5 is right"),
@@ -45,8 +45,8 @@ def test_what_agrees(expected, answer, size):
         ({3: 0.5, 9: 1.5, 12: 0.1}, "indices 12 is 0.1 where missing is right"),
     ],
 )
-def test_what_differs_is_told(answer, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_differs_is_told(answer, message):
+    with pytest.raises(ValueError, match=message):
         compare(sparse({3: 0.5, 9: 1.5}), sparse(answer))
 
 

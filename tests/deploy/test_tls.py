@@ -35,7 +35,7 @@ def test_matching_files(files):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("chosen", "message"),
     [
         ({"cert": "cert"}, f"{tls.CERT} is set without {tls.KEY}"),
         ({"key": "key"}, f"{tls.KEY} is set without {tls.CERT}"),
@@ -48,6 +48,6 @@ def test_matching_files(files):
         ({"cert": "cert", "key": "key", "ca": "text"}, f"{tls.CLIENT_CA} names .*which is not a PEM certificate"),
     ],
 )
-def test_unusable_files_are_reported(files, chosen, said):
-    with pytest.raises(SettingError, match=said):
+def test_unusable_files_are_reported(files, chosen, message):
+    with pytest.raises(SettingError, match=message):
         read(files, **chosen)

@@ -32,10 +32,10 @@ def test_every_wording_of_unreadable_json_matches(sentence, first, last):
 @pytest.mark.parametrize("release", NO_ROOM)
 @pytest.mark.parametrize("step", ["", "in ensemble 'a', ", "Failed to process the request(s) for model 'b', message: "])
 def test_every_wording_of_full_shared_memory_matches(release, step):
-    said = body(step + json.loads(NO_ROOM[release])["error"])
-    assert triton_errors.NO_ROOM.match(said)
+    text = body(step + json.loads(NO_ROOM[release])["error"])
+    assert triton_errors.NO_ROOM.match(text)
     (wording,) = [each for each in triton_errors.NO_ROOM_WORDINGS if each.first <= release <= (each.last or release)]
-    assert triton_errors._errors([wording]).match(said)
+    assert triton_errors._errors([wording]).match(text)
 
 
 @pytest.mark.parametrize("step", ["", "in ensemble 'a', "])

@@ -68,21 +68,21 @@ def case(request):
 
 @pytest.fixture
 def repository(case, tmp_path):
-    wanted = CASES[case]
+    awaited = CASES[case]
     file = tmp_path / "model.onnx"
     file.write_text("stands for a graph")
     ingredients = Ingredients(
-        model_name="served", max_batch_size=8, inputs=(), outputs=(), graphs={"model": wanted["graph"](file)},
-        graph_instance_kind=wanted.get("kind", "KIND_CPU"), gpus=wanted.get("gpus", ()), settings={},
+        model_name="served", max_batch_size=8, inputs=(), outputs=(), graphs={"model": awaited["graph"](file)},
+        graph_instance_kind=awaited.get("kind", "KIND_CPU"), gpus=awaited.get("gpus", ()), settings={},
     )  # fmt: skip
     pipeline = LAYOUTS["direct"](ingredients, (bare_graph(ingredients),))
-    others = {name: make(file) for name, make in wanted.get("beside", {}).items()}
+    others = {name: make(file) for name, make in awaited.get("beside", {}).items()}
     beside = [isolating_failures(step_of_graph(ingredients, graph, name)) for name, graph in others.items()]
     first = replace(
         pipeline.steps[0],
-        version=wanted.get("version", 1),
-        version_policy=str(parse_policy(wanted["policy"])) if "policy" in wanted else "",
-        earlier={number: {"model.onnx": file} for number in wanted.get("earlier", ())},
+        version=awaited.get("version", 1),
+        version_policy=str(parse_policy(awaited["policy"])) if "policy" in awaited else "",
+        earlier={number: {"model.onnx": file} for number in awaited.get("earlier", ())},
     )
     return assemble(replace(pipeline, steps=(first, *beside)), tmp_path / "model_repository")
 
@@ -99,11 +99,11 @@ def test_the_tree_is_the_expected_one(case, repository):
 
 def test_triton_reads_the_expected_config(case, repository):
     check_repository(repository, "served")
-    config, wanted = parse_config(repository / "served/config.pbtxt"), CASES[case]
-    assert tuple(config.instance_group[0].gpus) == wanted.get("gpus", ())
-    assert config.version_policy.latest.num_versions == (2 if "policy" in wanted else 0)
+    config, awaited = parse_config(repository / "served/config.pbtxt"), CASES[case]
+    assert tuple(config.instance_group[0].gpus) == awaited.get("gpus", ())
+    assert config.version_policy.latest.num_versions == (2 if "policy" in awaited else 0)
     assert {tensor.HasField("reshape") for tensor in config.input} == {case == "one_number_a_row"}
-    for name, make in wanted.get("beside", {}).items():
+    for name, make in awaited.get("beside", {}).items():
         other = parse_config(repository / name / "config.pbtxt")
         assert other.max_batch_size == 0 and [each.name for each in other.input] == [make(None).inputs[0].name]
 

@@ -93,8 +93,8 @@ def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, t
     expected = pytorch(models[family], TEXTS)
     for client, port in ((tritonclient.http, address.http), (tritonclient.grpc, address.grpc)):
         predicts, scores = ask(client, port, name, TEXTS)
-        for row, (wanted, values) in enumerate(expected):
-            assert predicts[row] == [renamed[label] for label in wanted]
+        for row, (awaited, values) in enumerate(expected):
+            assert predicts[row] == [renamed[label] for label in awaited]
             np.testing.assert_allclose(scores[row], values, atol=1e-4)
 
 
@@ -109,8 +109,8 @@ def test_the_other_two_kinds_of_head(problem_type, labels, function, k, name, tm
     address = serve_repository(BUILD / name / "latest/model_repository").address
     predicts, scores = ask(tritonclient.http, address.http, name, TEXTS[:4])
     assert scores.shape == (4, k)
-    for row, (wanted, values) in enumerate(pytorch(model, TEXTS[:4], function)):
-        assert predicts[row] == wanted
+    for row, (awaited, values) in enumerate(pytorch(model, TEXTS[:4], function)):
+        assert predicts[row] == awaited
         np.testing.assert_allclose(scores[row], values, atol=1e-4)
 
 
@@ -118,12 +118,12 @@ def test_requests_of_the_documentation(models, name, serve_repository):
     done = make(models["bert"], models["bert"], "-", name, "--no-image")
     assert done.returncode == 0, done.stderr
     address = serve_repository(BUILD / name / "latest/model_repository").address.http
-    ((wanted, _),) = pytorch(models["bert"], ["помогите мне"])
+    ((awaited, _),) = pytorch(models["bert"], ["помогите мне"])
     tensor = '{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["помогите мне"]}'
     infer = post(f"http://{address}/v2/models/{name}/infer", f'{{"inputs":[{tensor}]}}')
-    assert {each["name"]: each["data"] for each in infer["outputs"]}["predicts"] == wanted[:1]
+    assert {each["name"]: each["data"] for each in infer["outputs"]}["predicts"] == awaited[:1]
     generate = post(f"http://{address}/v2/models/{name}/generate", '{"text_input": "помогите мне"}')
-    assert generate["predicts"] == wanted[0]
+    assert generate["predicts"] == awaited[0]
     assert generate["scores"] == pytest.approx(pytorch(models["bert"], ["помогите мне"])[0][1][0], abs=1e-4)
 
 
@@ -217,11 +217,11 @@ def test_tensors_and_steps_under_names_of_the_users_own(models, name, serve_repo
     repository = BUILD / name / "latest/model_repository"
     assert {path.name for path in repository.iterdir()} == {name, "tokenizer", "Graph-1", "post_processing"}
     address = serve_repository(repository).address.http
-    ((wanted, scores),) = pytorch(models["bert"], ["помогите мне"])
+    ((awaited, scores),) = pytorch(models["bert"], ["помогите мне"])
     tensor = '{"name":"input_text","shape":[1,1],"datatype":"BYTES","data":["помогите мне"]}'
     infer = post(f"http://{address}/v2/models/{name}/infer", f'{{"inputs":[{tensor}]}}')
     outputs = {each["name"]: each["data"] for each in infer["outputs"]}
-    assert outputs["label"] == wanted[:2]
+    assert outputs["label"] == awaited[:2]
     assert outputs["p"] == pytest.approx(scores[:2], abs=1e-4)
     assert set(outputs) == {"label", "p"}
     with pytest.raises(urllib.error.HTTPError) as refusal:

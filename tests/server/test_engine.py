@@ -72,8 +72,8 @@ def test_bf16_is_guarded_and_served(model, serve_repository):
     done = build(model, model, "-", NAME, "v1", 8, "--engine", "openvino", "--precision", "bf16", "--no-cache")
     assert done.returncode == 0, done.stderr
     measured = r"bf16 against PyTorch on [2-9]\d texts: same label"
-    said = measured if HAS_BF16 else "this machine's CPU does not compute in bf16"
-    assert re.search(said, done.stderr)
+    message = measured if HAS_BF16 else "this machine's CPU does not compute in bf16"
+    assert re.search(message, done.stderr)
     log = (BUILD / NAME / "v1/server.log").read_text()
     shutil.rmtree(BUILD / NAME, ignore_errors=True)
     assert ("openvino: BF16 changes numbers by up to" if HAS_BF16 else "openvino: this CPU does not") in log
@@ -137,16 +137,16 @@ def sums(tmp_path):
 
 def test_shapes_are_few_and_rows_their_own(sums):
     """Lengths are rounded up to multiples of 8 but not above the limit; rows are filled up and cut off again."""
-    said, _ = session(SHAPES, sums)
-    assert said["batches"] == [[[3], 40], [[2], 20], [[1, 4], 16], [[0], 8]]
+    message, _ = session(SHAPES, sums)
+    assert message["batches"] == [[[3], 40], [[2], 20], [[1, 4], 16], [[0], 8]]
     rows = np.arange(1, 61, dtype=np.float32).reshape(5, 12)
-    assert said["sums"] == [rows[:3].sum(1).tolist(), rows.sum(1).tolist(), [rows[0, :8].sum()]]
+    assert message["sums"] == [rows[:3].sum(1).tolist(), rows.sum(1).tolist(), [rows[0, :8].sum()]]
 
 
 @pytest.mark.parametrize(("tolerance", "precision"), [("-1", "f32"), ("1", "bf16")])
 def test_bf16_stays_where_it_agrees(sums, tolerance, precision):
-    said, log = session(SETTLED, sums, tolerance)
-    assert said == precision
+    message, log = session(SETTLED, sums, tolerance)
+    assert message == precision
     assert f"allowed {float(tolerance)}: {precision}" in log
 
 

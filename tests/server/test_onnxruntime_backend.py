@@ -51,8 +51,8 @@ def ask(server, model, ids, outputs=("sum",), client=triton_grpc):
         array = np.array(ids, dtype=np.int64)
         tensor = client.InferInput("ids", list(array.shape), "INT64")
         tensor.set_data_from_numpy(array)
-        wanted = [client.InferRequestedOutput(name) for name in outputs]
-        return connection.infer(model, [tensor], outputs=wanted)
+        expected = [client.InferRequestedOutput(name) for name in outputs]
+        return connection.infer(model, [tensor], outputs=expected)
 
 
 def counts(server, model):

@@ -160,7 +160,7 @@ def test_the_example_prints_the_probability_of_the_positive_class(server, model,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["{model}", "-", "-"], 3, "holds no graph"),
         (["{model}", "{model}", "labels.json"], 2, "--task logits has no labels; give - as ID2LABEL"),
@@ -168,9 +168,9 @@ def test_the_example_prints_the_probability_of_the_positive_class(server, model,
         (["{model}", "{model}", "-", "--top-k", "1"], 2, "--top-k is not for --task logits"),
     ],
 )
-def test_what_the_task_does_not_take_is_refused(model, arguments, code, said):
+def test_what_the_task_does_not_take_is_refused(model, arguments, code, message):
     words = [word.format(model=model) for word in arguments]
     done = build(*words[:3], "test-no-curse", *words[3:], "--task", "logits")
     assert done.returncode == code, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (BUILD / "test-no-curse").exists()

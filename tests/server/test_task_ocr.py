@@ -188,13 +188,13 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_graphs_that_do_not_fit_are_refused_before_anything_slow(case, tmp_path):
-    detector, recognizer, symbols, code, said = WRONG[case]
+    detector, recognizer, symbols, code, message = WRONG[case]
     graph_file(tmp_path / "detection.onnx", *detector)
     graph_file(tmp_path / "recognition.onnx", *recognizer)
     (tmp_path / "alphabet.json").write_text(json.dumps({str(index): "abc"[:index] for index in range(symbols)}))
     done = build(*arguments(tmp_path, "test-ocr-wrong"))
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    assert said in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
     assert "convert  " not in done.stderr
 
 

@@ -116,9 +116,9 @@ def test_detection_then_recognition_as_the_tutorial_asks(files, ask):
     """Two models of one repository, one after the other, under the names that the converters gave their tensors."""
     image = np.random.default_rng(8).random((1, 64, 96, 3), dtype="float32")
     found = ask(NAME, {"input_images:0": image})
-    wanted = directly(files[NAME], {"input_images:0": image})
+    expected = directly(files[NAME], {"input_images:0": image})
     assert set(found) == {"feature_fusion/Conv_7/Sigmoid:0", "feature_fusion/concat_3:0"}
-    for name, array in wanted.items():
+    for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, atol=1e-5)
     cut = found["feature_fusion/concat_3:0"][0, :32, :, :1].reshape(1, 1, 32, 96)
     cut = np.pad(cut, [(0, 0), (0, 0), (0, 0), (0, 4)])
@@ -130,9 +130,9 @@ def test_detection_then_recognition_as_the_tutorial_asks(files, ask):
 @pytest.mark.parametrize("rows", [1, 3, 8])
 def test_images_of_any_size_in_batches(files, ask, rows, size):
     images = np.random.default_rng(rows).random((rows, size, size, 3), dtype="float32")
-    wanted = directly(files[NAME], {"input_images:0": images})
+    expected = directly(files[NAME], {"input_images:0": images})
     for name, array in ask(NAME, {"input_images:0": images}).items():
-        np.testing.assert_allclose(array, wanted[name], atol=1e-5)
+        np.testing.assert_allclose(array, expected[name], atol=1e-5)
 
 
 def test_half_precision_truth_values_texts_and_doubles(ask):
@@ -243,13 +243,13 @@ def unknown(file):
 
 @pytest.mark.parametrize("what", BAD)
 def test_what_cannot_be_served_is_told_in_a_sentence(what, tmp_path):
-    code, said, make = BAD[what]
+    code, message, make = BAD[what]
     file = tmp_path / "bad.onnx"
     make(file)
     done = build(file, "-", "-", "test-bad-graph", "--task", "onnx", "--release", "24.01")
     assert done.returncode == code, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert said in line
+    assert message in line
     assert done.stdout == "" and "Traceback" not in done.stderr
     assert not (BUILD / "test-bad-graph").exists()
 

@@ -59,21 +59,21 @@ def inputs(rows):
     return {"question": [[question] for question, _ in rows], "context": [[context] for _, context in rows]}
 
 
-def check(rows, answer, wanted):
+def check(rows, answer, expected):
     for place, (_, context) in enumerate(rows):
         given = {name: array[place, 0] for name, array in answer.items()}
         text = given["answer"].decode("utf-8")
-        assert (text, given["start"], given["end"]) == tuple(wanted[place][key] for key in ("answer", "start", "end"))
+        assert (text, given["start"], given["end"]) == tuple(expected[place][key] for key in ("answer", "start", "end"))
         assert text == context[given["start"] : given["end"]]
-        np.testing.assert_allclose(given["score"], wanted[place]["score"], atol=1e-5, rtol=1e-3)
+        np.testing.assert_allclose(given["score"], expected[place]["score"], atol=1e-5, rtol=1e-3)
 
 
 def test_answers_as_the_pipeline(served):
     address, name, pipeline = served
-    wanted = [pipeline(*row) for row in ROWS]
-    assert len({answer["answer"] for answer in wanted}) > len(ROWS) / 3, "the corpus must get different answers"
+    expected = [pipeline(*row) for row in ROWS]
+    assert len({answer["answer"] for answer in expected}) > len(ROWS) / 3, "the corpus must get different answers"
     for start in range(0, len(ROWS), 4):
-        rows, answers = ROWS[start : start + 4], wanted[start : start + 4]
+        rows, answers = ROWS[start : start + 4], expected[start : start + 4]
         check(rows, ask("grpc", address, name, inputs(rows)), answers)
         check(rows[:1], ask("http", address, name, inputs(rows[:1])), answers[:1])
     dtypes = {key: value.dtype for key, value in ask("grpc", address, name, inputs(ROWS[:1])).items()}
@@ -141,7 +141,7 @@ def test_a_bad_input_is_refused_by_name(served, case):
 
 def test_bad_requests_cost_no_other_its_answer(served):
     address, name, pipeline = served
-    wanted = pipeline(*ROWS[0])
+    expected = pipeline(*ROWS[0])
 
     def one(number):
         row = BAD["empty context"][0] if number % 2 else ROWS[0]
@@ -151,4 +151,4 @@ def test_bad_requests_cost_no_other_its_answer(served):
         answers = list(pool.map(one, range(40)))
     assert [status for status, _ in answers] == [200, 400] * 20
     texts = {output["data"][0] for _, body in answers[::2] for output in body["outputs"] if output["name"] == "answer"}
-    assert texts == {wanted["answer"]}
+    assert texts == {expected["answer"]}

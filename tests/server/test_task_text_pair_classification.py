@@ -61,19 +61,19 @@ def inputs(pairs):
     return {"text_input": [[text] for text, _ in pairs], "text_pair": [[pair] for _, pair in pairs]}
 
 
-def check(answer, wanted):
-    for labels, scores, right in zip(answer["predicts"], answer["scores"], wanted, strict=True):
+def check(answer, expected):
+    for labels, scores, right in zip(answer["predicts"], answer["scores"], expected, strict=True):
         assert [label.decode("utf-8") for label in labels] == [one["label"] for one in right]
         np.testing.assert_allclose(scores, [one["score"] for one in right], atol=1e-4)
 
 
 def test_answers_as_the_pipeline(served):
     address, name, pipeline = served
-    wanted = [pipeline(*pair) for pair in PAIRS]
-    assert len({one[0]["label"] for one in wanted}) > 1, "pairs get different answers"
-    assert wanted[0][0]["score"] != pipeline(PAIRS[0][0], PAIRS[1][1])[0]["score"], "the second text counts"
+    expected = [pipeline(*pair) for pair in PAIRS]
+    assert len({one[0]["label"] for one in expected}) > 1, "pairs get different answers"
+    assert expected[0][0]["score"] != pipeline(PAIRS[0][0], PAIRS[1][1])[0]["score"], "the second text counts"
     for start in range(0, len(PAIRS), 4):
-        pairs, answers = PAIRS[start : start + 4], wanted[start : start + 4]
+        pairs, answers = PAIRS[start : start + 4], expected[start : start + 4]
         check(ask("grpc", address, name, inputs(pairs)), answers)
         check(ask("http", address, name, inputs(pairs[:1])), answers[:1])
 

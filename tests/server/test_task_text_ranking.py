@@ -47,10 +47,10 @@ def served(request, tmp_path_factory, serve_repository):
 
 def test_answers_as_the_pipeline(served):
     address, name, score = served
-    wanted = np.array([score(*pair) for pair in PAIRS])
-    assert np.ptp(wanted) > 1e-2, "pairs get different scores"
+    expected = np.array([score(*pair) for pair in PAIRS])
+    assert np.ptp(expected) > 1e-2, "pairs get different scores"
     for start in range(0, len(PAIRS), 4):
-        pairs, right = PAIRS[start : start + 4], wanted[start : start + 4].reshape(-1, 1)
+        pairs, right = PAIRS[start : start + 4], expected[start : start + 4].reshape(-1, 1)
         answer = ask("grpc", address, name, inputs(pairs))
         assert list(answer) == ["scores"]
         np.testing.assert_allclose(answer["scores"], right, atol=1e-4)

@@ -45,8 +45,8 @@ def served(request, tmp_path_factory, serve_repository):
     shutil.rmtree(BUILD / name, ignore_errors=True)
 
 
-def check(answer, wanted):
-    for (given,), right in zip(answer["entities"], wanted, strict=True):
+def check(answer, expected):
+    for (given,), right in zip(answer["entities"], expected, strict=True):
         entities = json.loads(given)
         assert [list(entity) for entity in entities] == [list(entity) for entity in right]
         scores = [(entity.pop("score"), one["score"]) for entity, one in zip(entities, right, strict=True)]
@@ -56,11 +56,11 @@ def check(answer, wanted):
 
 def test_answers_as_the_pipeline(served):
     address, name, pipeline = served
-    wanted = [pipeline(text) for text in TEXTS]
-    assert sum(map(len, wanted)) > len(TEXTS)
-    assert len({json.dumps(each, default=float) for each in wanted}) > len(TEXTS) / 2, "texts get different answers"
+    expected = [pipeline(text) for text in TEXTS]
+    assert sum(map(len, expected)) > len(TEXTS)
+    assert len({json.dumps(each, default=float) for each in expected}) > len(TEXTS) / 2, "texts get different answers"
     for start in range(0, len(TEXTS), 4):
-        texts, answers = TEXTS[start : start + 4], wanted[start : start + 4]
+        texts, answers = TEXTS[start : start + 4], expected[start : start + 4]
         check(ask("grpc", address, name, {"text_input": [[text] for text in texts]}), answers)
         check(ask("http", address, name, {"text_input": [[texts[0]]]}), answers[:1])
 

@@ -61,12 +61,12 @@ def served(request, tmp_path_factory, serve_repository):
     shutil.rmtree(BUILD / name, ignore_errors=True)
 
 
-def check(answer, row, wanted):
+def check(answer, row, expected):
     """Labels of the same tokens have equal scores, so any order among them is right."""
     labels, scores = [label.decode("utf-8") for label in answer["predicts"][row]], answer["scores"][row]
-    assert sorted(labels) == sorted(wanted["labels"])
+    assert sorted(labels) == sorted(expected["labels"])
     assert (np.diff(scores) <= 0).all()
-    right = dict(zip(wanted["labels"], wanted["scores"], strict=True))
+    right = dict(zip(expected["labels"], expected["scores"], strict=True))
     np.testing.assert_allclose(scores, [right[label] for label in labels], atol=1e-5)
 
 
@@ -76,13 +76,13 @@ def test_answers_as_the_pipeline(served, labels):
     asked = TEXTS if labels is LABELS[0] else TEXTS[4:8]
     for start in range(0, len(asked), 4):
         texts = asked[start : start + 4]
-        wanted = [pipeline(text, labels) for text in texts]
+        expected = [pipeline(text, labels) for text in texts]
         answer = ask(
             "grpc", address, name, {"text_input": [[text] for text in texts], "candidate_labels": [labels] * len(texts)}
         )
-        for row, each in enumerate(wanted):
+        for row, each in enumerate(expected):
             check(answer, row, each)
-        check(ask("http", address, name, {"text_input": [texts[:1]], "candidate_labels": [labels]}), 0, wanted[0])
+        check(ask("http", address, name, {"text_input": [texts[:1]], "candidate_labels": [labels]}), 0, expected[0])
 
 
 def test_each_row_has_labels_of_its_own(served):
@@ -137,7 +137,7 @@ def test_a_bad_input_is_refused_by_name(served, case):
 
 def test_bad_requests_cost_no_other_its_answer(served):
     address, name, _ = served
-    wanted = ask("grpc", address, name, {"text_input": [TEXTS[:1]], "candidate_labels": [LABELS[0]]})
+    expected = ask("grpc", address, name, {"text_input": [TEXTS[:1]], "candidate_labels": [LABELS[0]]})
 
     def one(number):
         labels = ["a", "a", "b"] if number % 2 else LABELS[0]
@@ -148,7 +148,7 @@ def test_bad_requests_cost_no_other_its_answer(served):
     assert [status for status, _ in answers] == [200, 400] * 20
     for _, body in answers[::2]:
         assert {each["name"]: each["data"] for each in body["outputs"]}["predicts"] == [
-            label.decode() for label in wanted["predicts"][0]
+            label.decode() for label in expected["predicts"][0]
         ]
 
 

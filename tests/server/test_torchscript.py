@@ -208,10 +208,10 @@ def test_the_second_tutorials_client_prints_the_logits(graphs, model, name):
 
 
 def test_the_graph_has_the_second_tutorials_tensors(classifier):
-    config, wanted = (parse_config(text) for text in (classifier / "bert/config.pbtxt", LIBTORCH))
+    config, expected = (parse_config(text) for text in (classifier / "bert/config.pbtxt", LIBTORCH))
     assert config.backend == "pytorch"
     for field in ("name", "platform", "max_batch_size", "input", "output"):
-        assert getattr(config, field) == getattr(wanted, field)
+        assert getattr(config, field) == getattr(expected, field)
 
 
 def parse_config(source):

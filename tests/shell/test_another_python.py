@@ -98,8 +98,8 @@ def own(tmp_path):
 
 
 def test_an_environment_serves_under_every_other_python_on_path(run, own, tmp_path):
-    answer, said = run(own)
-    assert "setting up" in said
+    answer, message = run(own)
+    assert "setting up" in message
     others = {"made": make_python(tmp_path / "made"), "too old": make_python(tmp_path / "old", TOO_OLD)}
     others.update(pythons_at_hand())
     print("tried:", ", ".join(others))
@@ -112,9 +112,9 @@ def test_changed_requirements_are_installed_by_the_environments_own_python(run, 
     site = next((run.checkout / ".venv/lib").glob("python3*/site-packages"))
     (site / "installed_before.py").touch()
     (run.checkout / "requirements.txt").write_text("# changed\n")
-    changed, said = run(make_python(tmp_path / "made"))
-    assert (changed, said.count("setting up")) == (answer, 1)
-    assert "creating it again" not in said
+    changed, message = run(make_python(tmp_path / "made"))
+    assert (changed, message.count("setting up")) == (answer, 1)
+    assert "creating it again" not in message
     assert (site / "installed_before.py").exists()
     assert [path.name for path in (run.checkout / ".venv/lib").iterdir()] == [site.parent.name]
 
@@ -127,9 +127,9 @@ def test_an_environment_whose_python_is_removed_is_made_from_an_empty_folder(run
     (environment / "left over").touch()
     lock = (environment / ".lock").stat().st_ino
     shutil.rmtree(made.parent)
-    answer, said = run(own)
+    answer, message = run(own)
     assert "another" not in answer
-    assert said.splitlines()[0] == ".venv is incomplete or its Python does not run: creating it again"
+    assert message.splitlines()[0] == ".venv is incomplete or its Python does not run: creating it again"
     assert not (environment / "left over").exists()
     assert (environment / ".lock").stat().st_ino == lock
     assert run(own) == (answer, "")
@@ -149,6 +149,6 @@ def test_an_activated_environment_that_is_damaged_is_made_anew_from_within(run, 
     answer, _ = run(own)
     environment = run.checkout / ".venv"
     (environment / ".half-made").touch()
-    again, said = run(environment / "bin")
-    assert "creating it again" in said
+    again, message = run(environment / "bin")
+    assert "creating it again" in message
     assert (again, (environment / ".half-made").exists()) == (answer, False)

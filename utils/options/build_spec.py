@@ -49,7 +49,6 @@ class Output:
     no_cache: bool = False
     no_verify: bool = False
     json: bool = False
-    debug: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     publication: Publication = field(default_factory=Publication)
 
@@ -120,7 +119,6 @@ def _output(values: dict[str, Any], model_name: str) -> Output:
     output = Output(
         repository=names.check_repository(values.get("image", f"tritoned_{model_name}")),
         tag=names.check_tag(values.get("tag", DEFAULTS["tag"])),
-        debug="debug" in values,
         labels=parse_labels(values.get("label", ())),
         publication=parse_publication(values),
         **{name: name in values for name in FLAGS},

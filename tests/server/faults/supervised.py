@@ -75,7 +75,7 @@ class Supervised:
     def stubs(self):
         return [pid for pid, name in family(self.pid).items() if name.startswith("triton_python")]
 
-    def said(self):
+    def message(self):
         return self.log.read_text(errors="replace")
 
     def status(self):
@@ -90,7 +90,7 @@ class Supervised:
     def wait_until_ready(self, seconds=60):
         deadline = time.monotonic() + seconds
         while self.status() != 200:
-            assert self.process.poll() is None and time.monotonic() < deadline, self.said()
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log_text()
             time.sleep(0.05)
         return self
 

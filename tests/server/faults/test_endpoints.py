@@ -73,7 +73,7 @@ def listening(port):
 
 def assert_drains(server):
     server.process.terminate()
-    assert server.process.wait(10) == 0, server.said()
+    assert server.process.wait(10) == 0, server.log_text()
 
 
 def test_tls_is_the_only_way_over_grpc(run, built, certificates):
@@ -98,9 +98,9 @@ def test_mutual_tls_requires_a_client_certificate(run, built, certificates):
 def test_clients_with_tls_wait_for_the_canary(run, built, certificates):
     server = run(ready=False, **tls(certificates))
     while server.status() != 503:
-        assert server.process.poll() is None, server.said()
+        assert server.process.poll() is None, server.log_text()
     assert "UNAVAILABLE" in refused(server, built[0], certificates)
-    assert "supervisor: ready" not in server.said()
+    assert "supervisor: ready" not in server.log_text()
     server.wait_until_ready()
     assert infer(server, built[0], certificates)
 
@@ -109,7 +109,7 @@ def test_a_key_of_another_certificate_ends_the_start(built, serving, tmp_path, c
     chosen = tls(certificates) | {"TRITON_GRPC_KEY_FILE": str(certificates["client"][1])}
     with supervised(built[1], serving, tmp_path, **chosen) as server:
         assert server.process.wait(10) == 2
-    assert "are not a certificate and its unencrypted key in PEM (KEY_VALUES_MISMATCH)" in server.said()
+    assert "are not a certificate and its unencrypted key in PEM (KEY_VALUES_MISMATCH)" in server.log_text()
 
 
 def test_grpc_can_be_disabled(run, built):
@@ -132,7 +132,7 @@ def test_metrics_can_be_disabled_for_other_hosts(run, built):
 def test_http_and_grpc_can_stay_on_the_loopback(run, built):
     server = run(ready=False, TRITON_HTTP_ADDRESS="127.0.0.1", TRITON_GRPC_ADDRESS="127.0.0.1")
     while server.status() != 503:
-        assert server.process.poll() is None, server.said()
+        assert server.process.poll() is None, server.log_text()
     assert "UNAVAILABLE" in refused(server, built[0])
     server.wait_until_ready()
     assert infer(server, built[0])
@@ -145,7 +145,7 @@ def test_flags_can_set_the_ports(run, built):
     server = run(flags=flags, **BY_FLAGS)
     assert infer(server, built[0])
     assert server.is_healthy(), "the health check asks the port of the flag"
-    assert "these flags are used as settings: --http-port=" in server.said()
+    assert "these flags are used as settings: --http-port=" in server.log_text()
     assert_drains(server)
     assert not server.is_healthy()
 
@@ -153,11 +153,11 @@ def test_flags_can_set_the_ports(run, built):
 def test_vertex_ai_s_mode_is_ignored(run, built):
     server = run(AIP_MODE="PREDICTION", AIP_HTTP_PORT="8080")
     assert infer(server, built[0])
-    assert "supervisor: AIP_MODE is ignored" in server.said()
+    assert "supervisor: AIP_MODE is ignored" in server.log_text()
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--model-control-mode=explicit"], "--model-control-mode=explicit is refused"),
         (["--allow-http=false"], "--allow-http=false is refused"),
@@ -165,18 +165,19 @@ def test_vertex_ai_s_mode_is_ignored(run, built):
         (["--no-such-flag"], "has no flag --no-such-flag"),
     ],
 )
-def test_a_flag_that_is_refused_is_reported_in_one_sentence(built, serving, tmp_path, flags, said):
+def test_a_flag_that_is_refused_is_reported_in_one_sentence(built, serving, tmp_path, flags, message):
     with supervised(built[1], serving, tmp_path, flags=flags) as server:
         assert server.process.wait(10) == 2
-    assert said in server.said().splitlines()[-1]
-    assert "Usage" not in server.said()
+    assert message in server.log_text().splitlines()[-1]
+    assert "Usage" not in server.log_text()
 
 
 def test_a_repository_without_the_model_is_reported_at_once(serving, tmp_path, built):
     (tmp_path / "models/other").mkdir(parents=True)
     with supervised(tmp_path / "models", serving, tmp_path) as server:
         assert server.process.wait(10) == 2
-    assert f"{tmp_path}/models has no model '{built[0]}', which the golden requests" in server.said().splitlines()[-1]
+    last = server.log_text().splitlines()[-1]
+    assert f"{tmp_path}/models has no model '{built[0]}', which the golden requests" in last
 
 
 def test_a_second_repository_can_be_empty(run, built, tmp_path):

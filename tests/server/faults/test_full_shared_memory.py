@@ -46,6 +46,6 @@ def test_full_shared_memory_ends_nothing(run, built, guard, full):
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(client, range(CLIENTS)))
     assert seen == {200, full}
-    assert server.process.poll() is None, server.said()
+    assert server.process.poll() is None, server.log_text()
     target.assert_unharmed()
     assert server.is_healthy()

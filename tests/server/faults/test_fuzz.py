@@ -119,8 +119,8 @@ def binary_requests(draw):
         at = draw(st.integers(0, len(raw) - 1))
         raw = raw[:at] + draw(st.binary(max_size=4)) + raw[at + draw(st.integers(0, 4)) :]
     near = st.integers(-2, 2).map(lambda more: str(len(text) + more))
-    said = draw(st.just(str(len(text))) | st.just(str(len(text))) | near | st.sampled_from(LENGTHS))
-    return {"Inference-Header-Content-Length": said}, text + raw
+    message = draw(st.just(str(len(text))) | st.just(str(len(text))) | near | st.sampled_from(LENGTHS))
+    return {"Inference-Header-Content-Length": message}, text + raw
 
 
 @given(request=binary_requests())

@@ -15,7 +15,7 @@ def test_a_server_without_a_guard(run, built):
     assert server.guard is None
     target = Target(server, built[0])
     assert target.infer(b" " * 70_000_000).status == (400 if target.release >= "25.10" else 500)
-    assert "request guard enabled" not in server.said()
+    assert "request guard enabled" not in server.log_text()
 
 
 @ENSEMBLE_ONLY
@@ -23,7 +23,7 @@ def test_a_server_without_a_guard(run, built):
 def test_auto_enables_the_guard_on_every_release(run, release):
     """Every release has a known fault. The release is set in the environment, whatever the server's own is."""
     server = run(TRITON_GUARD="auto", NVIDIA_TRITON_SERVER_VERSION=release)
-    assert "request guard enabled" in server.said()
+    assert "request guard enabled" in server.log_text()
     assert server.guard
 
 
@@ -36,7 +36,7 @@ def test_a_guard_without_a_size_limit_keeps_the_other_limits(run, built):
     target.assert_unharmed()
     announced = b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: 2147483648\r\n\r\n"
     assert [reply.status for reply in exchange(target, [announced])] == [413]
-    assert "request guard enabled" in server.said() and "2147483647 bytes" in server.said()
+    assert "request guard enabled" in server.log_text() and "2147483647 bytes" in server.log_text()
 
 
 @ENSEMBLE_ONLY
@@ -45,5 +45,5 @@ def test_a_guard_keeps_the_limit_that_was_set(run, built):
     target = Target(server, built[0])
     assert target.infer(b" " * 2001).status == 413
     target.assert_unharmed()
-    assert "Started Metrics Service at 0.0.0.0:" in server.said(), "which by default follows HTTP's address"
-    assert "Started HTTPService at 127.0.0.1:" in server.said()
+    assert "Started Metrics Service at 0.0.0.0:" in server.log_text(), "which by default follows HTTP's address"
+    assert "Started HTTPService at 127.0.0.1:" in server.log_text()

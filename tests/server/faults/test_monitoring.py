@@ -79,7 +79,7 @@ def test_a_broken_canary_raises_an_alert(built, serving, pipeline, monitored, tm
     broken = lay_out_serving(tmp_path / "broken", tmp_path / "golden.json")
     with supervised(built[1], broken, tmp_path) as server, monitored(server, Baseline()) as prometheus:
         assert server.process.wait(60) == 1
-        assert "wrong answer" in server.said()
+        assert "wrong answer" in server.log_text()
         wait_for(lambda: prometheus.targets() == ["down"])
         wait_for(lambda: "TritonModelAbsent" in prometheus.firing())
 

@@ -98,7 +98,7 @@ def observed(request, build, tmp_path_factory, collector):
 
 def lines(server):
     """Complete lines; every line is JSON."""
-    return [json.loads(line) for line in server.said().splitlines(keepends=True) if line.endswith("\n")]
+    return [json.loads(line) for line in server.log_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 def line_of(server, **members):
@@ -109,7 +109,7 @@ def line_of(server, **members):
             if members.items() <= each.items():
                 return each
         time.sleep(0.05)
-    raise AssertionError(f"no line with {members} in {server.said()}")
+    raise AssertionError(f"no line with {members} in {server.log_text()}")
 
 
 def ask(observed, body=None, path="infer", **headers):
@@ -213,7 +213,7 @@ def test_a_collector_that_is_gone_does_not_delay_requests(build, tmp_path, end):
             assert [ask((name, server))[0] for _ in range(200)] == [200] * 200
             assert time.monotonic() - started < 10
             server.process.send_signal(signal.SIGTERM)
-            assert server.process.wait(20) == 0, server.said()
+            assert server.process.wait(20) == 0, server.log_text()
 
 
 @pytest.mark.parametrize("variable", ["TRITON_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
@@ -222,7 +222,7 @@ def test_a_wrong_setting_ends_the_start(build, tmp_path, variable):
     serving = lay_out_serving(tmp_path / "opt", repository.parent / "golden.json")
     with supervised(repository, serving, tmp_path, **{variable: "wrong"}) as server:
         assert server.process.wait(30) == 2
-    assert f"supervisor: {variable} is 'wrong'" in server.said()
+    assert f"supervisor: {variable} is 'wrong'" in server.log_text()
 
 
 def test_without_the_guard_the_log_says_that_requests_are_missing(build, tmp_path):

@@ -57,10 +57,10 @@ def assert_ends(server, harm, not_ready=NOT_READY):
     started = time.monotonic()
     harm()
     while server.process.poll() is None:
-        assert time.monotonic() - started <= ENDED, server.said()
-        assert time.monotonic() - started <= not_ready or server.status() != 200, server.said()
+        assert time.monotonic() - started <= ENDED, server.log_text()
+        assert time.monotonic() - started <= not_ready or server.status() != 200, server.log_text()
         time.sleep(0.05)
-    assert server.process.returncode == 1, server.said()
+    assert server.process.returncode == 1, server.log_text()
     assert server.status() == 0
     assert not any(runs(pid) for pid in pids)
     assert not any(region.exists() for region in shared)
@@ -78,8 +78,8 @@ def runs(pid):
 def test_a_stub_that_dies_or_stops_ends_the_server(run, which, number):
     server = run()
     assert_ends(server, lambda: os.kill(server.stubs()[which], number))
-    said = f"process {'id ' if number != signal.SIGSTOP else ''}"
-    assert said in server.said().splitlines()[-1]
+    message = f"process {'id ' if number != signal.SIGSTOP else ''}"
+    assert message in server.log_text().splitlines()[-1]
 
 
 @ENSEMBLE_ONLY
@@ -108,8 +108,8 @@ def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
     server = run()
     guard = server.guard
     assert_ends(server, lambda: os.kill(guard, number))
-    said = f"the guard with process id {guard} ended" if number == signal.SIGKILL else f"process {guard} is stopped"
-    assert said in server.said().splitlines()[-1]
+    message = f"the guard with process id {guard} ended" if number == signal.SIGKILL else f"process {guard} is stopped"
+    assert message in server.log_text().splitlines()[-1]
 
 
 def test_a_hanging_step_ends_the_server(run, harmed):
@@ -117,7 +117,7 @@ def test_a_hanging_step_ends_the_server(run, harmed):
     server = run(repository)
     assert server.is_healthy()
     assert_ends(server, flag.touch, not_ready=ENDED)
-    assert "the server hangs" in server.said()
+    assert "the server hangs" in server.log_text()
 
 
 def test_wrong_answers_end_the_server(run, harmed):
@@ -126,7 +126,7 @@ def test_wrong_answers_end_the_server(run, harmed):
     flag.touch()
     assert not server.is_healthy()
     assert server.process.wait(ENDED) == 1
-    assert "returns a wrong answer" in server.said()
+    assert "returns a wrong answer" in server.log_text()
 
 
 @ENSEMBLE_ONLY
@@ -136,8 +136,8 @@ def test_a_stub_that_crashes_while_it_loads_ends_the_start(run, built, tmp_path)
     file.unlink()
     file.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     server = run(copy, ready=False)
-    assert server.process.wait(ENDED) == 1, server.said()
-    assert "stub" in server.said()
+    assert server.process.wait(ENDED) == 1, server.log_text()
+    assert "stub" in server.log_text()
 
 
 @ENSEMBLE_ONLY
@@ -154,7 +154,7 @@ def test_no_client_is_admitted_before_the_canary_passes(built, serving, tmp_path
             seen.add(server.status())
         assert server.process.returncode == 1
     assert 503 in seen and 200 not in seen
-    assert "returns a wrong answer" in server.said()
+    assert "returns a wrong answer" in server.log_text()
 
 
 @ENSEMBLE_ONLY
@@ -164,7 +164,7 @@ def test_the_gate_opens_with_the_first_right_answer(run):
     while server.process.poll() is None and (not seen or seen[-1] != 200):
         seen.append(server.status())
     assert 503 in seen
-    assert "supervisor: ready" in server.said()
+    assert "supervisor: ready" in server.log_text()
 
 
 @ENSEMBLE_ONLY
@@ -173,14 +173,14 @@ def test_a_taken_port_ends_the_start_at_once(built, serving, tmp_path):
         port = str(taken.getsockname()[1])
         with supervised(built[1], serving, tmp_path, TRITON_HTTP_PORT=port) as server:
             assert server.process.wait(10) == 1
-            assert "Address already in use" in server.said()
+            assert "Address already in use" in server.log_text()
 
 
 @ENSEMBLE_ONLY
 def test_an_invalid_setting_exits_with_2(built, serving, tmp_path):
     with supervised(built[1], serving, tmp_path, TRITON_ADMIN_KEY="short") as server:
         assert server.process.wait(10) == 2
-    assert "the key in TRITON_ADMIN_KEY must be" in server.said() and "short" not in server.said()
+    assert "the key in TRITON_ADMIN_KEY must be" in server.log_text() and "short" not in server.log_text()
 
 
 def test_all_requests_in_flight_are_answered_before_the_end(run, built):
@@ -200,7 +200,7 @@ def test_all_requests_in_flight_are_answered_before_the_end(run, built):
     with ThreadPoolExecutor(100) as pool:
         statuses = list(pool.map(lambda each: each.getresponse().status, connections))
     assert statuses == [200] * 100
-    assert server.process.wait(DRAINED) == 0, server.said()
+    assert server.process.wait(DRAINED) == 0, server.log_text()
     assert time.monotonic() - started <= DRAINED
     assert shared and not any(region.exists() for region in shared)
 
@@ -209,7 +209,7 @@ def test_all_requests_in_flight_are_answered_before_the_end(run, built):
 def test_a_signal_ends_a_start(run):
     server = run(ready=False)
     while server.status() != 503:
-        assert server.process.poll() is None, server.said()
+        assert server.process.poll() is None, server.log_text()
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(DRAINED) == 0
 

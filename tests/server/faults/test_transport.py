@@ -56,8 +56,8 @@ def chunked(draw, body):
         part = body[at : at + size]
         at += len(part)
         right = f"{len(part):x}"
-        said = draw(st.sampled_from([right] * 30 + ["0", "-1", "g", "", "f" * 20, f"{right};a=b", "ff"]))
-        parts.append(said.encode() + b"\r\n" + part + draw(st.sampled_from([b"\r\n"] * 30 + [b"", b"\n"])))
+        message = draw(st.sampled_from([right] * 30 + ["0", "-1", "g", "", "f" * 20, f"{right};a=b", "ff"]))
+        parts.append(message.encode() + b"\r\n" + part + draw(st.sampled_from([b"\r\n"] * 30 + [b"", b"\n"])))
     ends = [b"0\r\n\r\n"] * 12 + [b"0\r\nA: b\r\n\r\n", b"", b"0\r\n", b"00\r\n\r\n"]
     return b"".join(parts) + draw(st.sampled_from(ends))
 

@@ -18,8 +18,8 @@ def plan(known, make_pipeline):
 def test_the_plan_is_json_and_says_what_will_be(plan):
     plan = json.loads(json.dumps(plan))
     assert plan["labels"] == {"count": 3, "source": "config.json", "texts": list(LABELS)}
-    told = {"name": "24.08", "triton": "2.49.0", "onnxruntime": "1.19.0", "opset": 18, "python": "3.10"}
-    assert plan["release"] == {**told, "unverified": ["ONNX Runtime is 1.19.0 or 1.18.1 (sources disagree)"]}
+    message = {"name": "24.08", "triton": "2.49.0", "onnxruntime": "1.19.0", "opset": 18, "python": "3.10"}
+    assert plan["release"] == {**message, "unverified": ["ONNX Runtime is 1.19.0 or 1.18.1 (sources disagree)"]}
     assert plan["task"] == {
         "name": "text-classification",
         "problem_type": "single_label_classification",

@@ -51,7 +51,7 @@ def test_the_pipeline_has_the_names_that_were_given(known, graph):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--output-name", "label"], ["--output-name 'label'", "predicts, scores"]),
         (["--output-name", "logits=x"], ["--output-name 'logits'", "predicts, scores"]),
@@ -64,10 +64,10 @@ def test_the_pipeline_has_the_names_that_were_given(known, graph):
         (["--top-k", "4"], ["--top-k 4", "at most 3"]),
     ],
 )
-def test_names_and_settings_that_cannot_be_are_told_before_anything_slow(known, options, said):
+def test_names_and_settings_that_cannot_be_are_told_before_anything_slow(known, options, message):
     with pytest.raises(UsageError) as refusal:
         settings_of(spec_of(*options), known)
-    assert all(words in str(refusal.value) for words in said), str(refusal.value)
+    assert all(words in str(refusal.value) for words in message), str(refusal.value)
 
 
 def test_tuning_reaches_the_graph_and_stands_in_the_plan(known, graph, make_pipeline):

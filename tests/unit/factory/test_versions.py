@@ -145,7 +145,7 @@ def test_tensors_that_differ_are_refused(builds):
 
 
 @pytest.mark.parametrize(
-    ("options", "changes", "said"),
+    ("options", "changes", "message"),
     [
         (["--model-version", 2], {"size": 4}, "MAX_BATCH_SIZE is 4, and the versions in .* have 8"),
         (["--model-version", 2, "--versions-of", "v7"], {}, "--versions-of 'v7': .* is no build of 'curse'"),
@@ -154,14 +154,14 @@ def test_tensors_that_differ_are_refused(builds):
         (["--version-policy", "specific:2"], {}, "--version-policy serves version 2.*versions: 1"),
     ],
 )
-def test_what_cannot_stand_beside_is_refused_early(builds, options, changes, said):
+def test_what_cannot_stand_beside_is_refused_early(builds, options, changes, message):
     build(builds)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         inspect_versions(spec_of(*options, **changes))
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--model-version", "0"], "--model-version is '0'"),
         (["--model-version", "x"], "--model-version is 'x'"),
@@ -169,8 +169,8 @@ def test_what_cannot_stand_beside_is_refused_early(builds, options, changes, sai
         (["--model-version", "2", "--versions-of", "a/b"], "not a Docker tag"),
     ],
 )
-def test_words_that_are_none_are_refused(options, said):
-    with pytest.raises(UsageError, match=said):
+def test_words_that_are_none_are_refused(options, message):
+    with pytest.raises(UsageError, match=message):
         spec_of(*options)
 
 

@@ -45,7 +45,7 @@ def test_what_model_is(arguments, origin, layout):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--add-model", "reader"], "write NAME=FILE"),
         (["--add-model", "reader="], "write NAME=FILE"),
@@ -63,13 +63,13 @@ def test_what_model_is(arguments, origin, layout):
         (["--output-name", "y"], "keeps the names of the graph"),
     ],
 )
-def test_what_cannot_be_is_refused(options, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_be_is_refused(options, message):
+    with pytest.raises(UsageError, match=message):
         models(*options)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("./m.onnx", "./t", "-"), "serve the graph itself with --task logits or onnx"),
         (("./m.pb", "./t", "-"), "is a ready graph"),
@@ -82,8 +82,8 @@ def test_what_cannot_be_is_refused(options, said):
         ((*FROZEN, "--inputs", "x:0"), "is a frozen TensorFlow graph"),
     ],
 )
-def test_a_model_of_another_kind_is_refused(arguments, said):
-    with pytest.raises(UsageError, match=said):
+def test_a_model_of_another_kind_is_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
         parse_arguments(list(arguments))
 
 

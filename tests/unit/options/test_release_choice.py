@@ -54,7 +54,7 @@ def test_the_gpu_is_looked_for_only_where_it_decides(values, needed):
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("texts", "message"),
     [
         ({"release": "26.08", "compute_capability": "6.1"}, "--release 26.08 does not serve"),
         ({"driver": "450.80", "compute_capability": "12.0"}, "25.01 and newer; install 525 or newer"),
@@ -65,8 +65,8 @@ def test_the_gpu_is_looked_for_only_where_it_decides(values, needed):
         ({"compute_capability": "nine"}, "is none"),
     ],
 )
-def test_what_cannot_go_together_is_refused_with_the_way_out(texts, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_go_together_is_refused_with_the_way_out(texts, message):
+    with pytest.raises(UsageError, match=message):
         chosen(**texts)
 
 

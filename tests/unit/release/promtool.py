@@ -33,6 +33,6 @@ def _fires(rules, series, at, name):
     file = rules.parent / "unit-test.yaml"
     file.write_text(quoted(test), encoding="utf-8")
     done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=60)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0 or f"alertname: {name}" in said, said
+    message = done.stdout + done.stderr
+    assert done.returncode == 0 or f"alertname: {name}" in message, message
     return done.returncode != 0

@@ -104,11 +104,11 @@ def test_what_the_columns_cannot_tell_is_in_one_of_its_own():
     assert all(told)
 
 
-@pytest.mark.parametrize(("device", "said"), [("cpu", False), ("gpu", True)])
-def test_a_gpu_is_in_doubt_for_a_gpus_image_only(capsys, device, said):
+@pytest.mark.parametrize(("device", "text"), [("cpu", False), ("gpu", True)])
+def test_a_gpu_is_in_doubt_for_a_gpus_image_only(capsys, device, text):
     warn_of_doubts(find_release("26.03"), device)
     line = "warning: Triton 26.03: lowest GPU compute capability is not verified; see docs/releases.md\n"
-    assert capsys.readouterr().err == (line if said else "")
+    assert capsys.readouterr().err == (line if text else "")
 
 
 def test_the_list_says_what_is_not_verified():

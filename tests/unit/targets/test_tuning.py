@@ -63,7 +63,7 @@ def test_a_yaml_file_says_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "output"),
     [
         (["--threads", "0"], ["--threads is '0'", "from 1 to 1024"]),
         (["--threads", "all"], ["--threads is 'all'"]),
@@ -76,9 +76,9 @@ def test_a_yaml_file_says_the_same(tmp_path):
         (["--threads", "2", "--format", "torchscript"], ["--threads 2", "build with --format onnx"]),
     ],
 )
-def test_what_has_no_effect_is_refused(options, said):
+def test_what_has_no_effect_is_refused(options, output):
     message = refusal(*options)
-    assert all(words in message for words in said), message
+    assert all(words in message for words in output), message
 
 
 def test_the_layout_is_one_that_heeds_what_is_given():

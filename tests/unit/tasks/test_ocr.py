@@ -45,7 +45,7 @@ def test_a_frozen_graph_has_its_ends_and_each_graph_its_own():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (START, "--add-model text_recognition=FILE"),
         ([*START, *SECOND, "--add-model", "other=a.onnx"], "this task takes text_recognition"),
@@ -61,10 +61,10 @@ def test_a_frozen_graph_has_its_ends_and_each_graph_its_own():
         ([*START, *SECOND, "--longest-side", "16"], "--longest-side is 16"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, said):
+def test_what_cannot_be_is_refused(arguments, message):
     with pytest.raises(UsageError) as refusal:
         parse_arguments(arguments)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize("alphabet", [ALPHABET, tuple(map(str.upper, ALPHABET)), ("-", *"абвгдежз")])

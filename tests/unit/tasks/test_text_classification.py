@@ -16,7 +16,7 @@ def config_of(tmp_path, head_size, problem_type):
 
 
 @pytest.mark.parametrize(
-    ("problem_type", "wanted", "k", "function"),
+    ("problem_type", "expected", "k", "function"),
     [
         ("single_label_classification", None, 1, "softmax"),
         ("multi_label_classification", None, 5, "sigmoid"),
@@ -25,8 +25,8 @@ def config_of(tmp_path, head_size, problem_type):
         ("multi_label_classification", 2, 2, "sigmoid"),
     ],
 )
-def test_how_many_labels_an_answer_has_and_what_its_scores_are(tmp_path, problem_type, wanted, k, function):
-    options = {} if wanted is None else {"top_k": wanted}
+def test_how_many_labels_an_answer_has_and_what_its_scores_are(tmp_path, problem_type, expected, k, function):
+    options = {} if expected is None else {"top_k": expected}
     settings = resolve_settings(config_of(tmp_path, 5, problem_type), LABELS, options)
     assert settings == {"score_function": function, "score_rule": "pipeline", "top_k": k}
     assert [tensor.dims for tensor in TASK.outputs(settings, None)] == [(k,), (k,)]
