@@ -181,9 +181,9 @@ def _write_tree(
 
     known, settings, names = origin.known, origin.settings, spec.serving.names
     graphs = served.each(lambda _, each: each.graph)
-    planned = served_pipeline(spec, known, settings, graphs, served.served.tokenizer)
+    planned = served_pipeline(spec, known, settings, graphs, served.served.tokenizer, served.served.step_files)
     pipeline = versions.add_to(planned, folder)
-    labels = oci_labels(spec, known, plans[0])
+    labels = oci_labels(spec, known, plans[0], settings.get("similarity"))
     context = Context(
         pipeline=pipeline,
         image=spec.output.image,

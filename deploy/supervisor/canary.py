@@ -147,7 +147,7 @@ def _row(row: Mapping[str, Any]) -> Row:
         tensors.append({"name": name, "shape": shape, "datatype": tensor["datatype"], "parameters": size})
         raw += content
     is_half = any(tensor["datatype"] == "FP16" for tensor in row["outputs"].values())
-    options = {"id": REQUEST_ID, "parameters": {"binary_data_output": is_half}}
+    options = {"id": REQUEST_ID, "parameters": {**row.get("parameters", {}), "binary_data_output": is_half}}
     head = json.dumps({**options, "inputs": tensors}).encode()
     return Row(
         model=row["model"],

@@ -59,11 +59,11 @@ def encode(
     return arrays(tokenize(tokenizer, texts, name), dtypes)
 
 
-def tokenize(tokenizer: Tokenizer, texts: Sequence[Text], name: str = "text_input") -> list[Encoding]:
-    """One Encoding per text; raises ValueError as `encode` does."""
+def tokenize(tokenizer: Tokenizer, texts: Sequence[Text], name: str = "text_input", skipped: int = 0) -> list[Encoding]:
+    """One Encoding per text; raises ValueError as `encode` does, and for a text with `skipped` tokens or fewer."""
     encodings: list[Encoding] = tokenizer.encode_batch([_bounded(tokenizer, text) for text in texts])
     for row, encoding in enumerate(encodings):
-        if not any(encoding.attention_mask):
+        if sum(encoding.attention_mask) <= skipped:
             raise ValueError(f"input '{name}', row {row}: the tokenizer finds no token in this text")
     return encodings
 
@@ -225,6 +225,11 @@ def joined(columns: Sequence[Sequence[str]], keeps_empty_pair: bool = False) -> 
     if len(columns) == 1:
         return list(columns[0])
     return [pair if pair[1] or keeps_empty_pair else pair[0] for pair in zip(columns[0], columns[1], strict=True)]
+
+
+def prompted(columns: Sequence[list[str]], prompt: str) -> list[list[str]]:
+    """The columns with `prompt` before each text of the first."""
+    return [[prompt + text for text in columns[0]], *columns[1:]] if prompt else list(columns)
 
 
 def decode_rows(array: np.ndarray, name: str) -> list[str]:

@@ -89,9 +89,13 @@ MODELS = {}
 
 
 class Request:
-    def __init__(self, id="", **inputs):
+    def __init__(self, id="", parameters=(), **inputs):
         self.inputs = {name: Tensor(name, array) for name, array in inputs.items()}
-        self._id = id
+        self._id, self._parameters = id, dict(parameters)
+
+    def parameters(self):
+        """JSON, as from Triton's stub; empty without any."""
+        return json.dumps(self._parameters) if self._parameters else ""
 
     def request_id(self):
         """Triton's stub decodes the id's bytes at this call."""
@@ -246,6 +250,6 @@ def shared(pb_utils, monkeypatch):
             return getattr(self, name)
 
     # Shared modules import one another by their plain names, as side by side in a version folder.
-    for name in ("step_responses", "tokenization", "scoring", "metric_families", "model_metrics"):
+    for name in ("step_responses", "request_choices", "tokenization", "scoring", "metric_families", "model_metrics"):
         monkeypatch.setitem(sys.modules, name, load_shared(name))
     return Shared()

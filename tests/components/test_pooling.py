@@ -6,8 +6,9 @@ INPUTS = {"attention_mask": "TYPE_INT64", "last_hidden_state": "TYPE_FP32"}
 
 @pytest.fixture
 def load(load_component):
-    def make(pooling="mean", normalize=False, **more):
-        files = {"settings.json": {"pooling": pooling, "normalize": normalize, **more}}
+    def make(pooling="mean", normalize=False, modules=(), **more):
+        chain = [{"type": "Pooling", "modes": [pooling]}, *modules]
+        files = {"settings.json": {"modules": chain, "normalize": normalize, **more}}
         return load_component("pooling", INPUTS, {"embedding": "TYPE_FP32"}, files)
 
     return make
@@ -74,20 +75,59 @@ def test_the_values_of_padding_are_ignored(load, request_of):
     assert response.outputs["embedding"].tolist() == [[1, 2]]
 
 
+NORMALIZE = {"modules": [{"type": "Normalize"}]}
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"truncate_dim": 1}, [[3.0]]),
-        ({"truncate_dim": 2, "normalize_truncated": True}, [[0.6, 0.8]]),
-        ({"normalize": True, "truncate_dim": 1}, [[3 / 13]]),
-        ({"normalize": True, "truncate_dim": 2, "normalize_truncated": True}, [[0.6, 0.8]]),
-        ({"truncate_dim": 9}, [[3.0, 4.0, 12.0]]),
+        ({"dimensions": [1]}, [[3.0]]),
+        ({"dimensions": [2], "normalize": True}, [[0.6, 0.8]]),
+        ({**NORMALIZE, "dimensions": [1]}, [[3 / 13]]),
+        ({**NORMALIZE, "dimensions": [2], "normalize": True}, [[0.6, 0.8]]),
+        ({"dimensions": [9]}, [[3.0, 4.0, 12.0]]),
     ],
 )
-def test_truncation_comes_after_the_folder_s_normalization_and_before_the_option_s(
-    load, request_of, settings, expected
-):
+def test_truncation_comes_after_the_modules_and_before_the_option_s_normalization(load, request_of, settings, expected):
     (response,) = load(**settings).execute(
         [request_of(attention_mask=masks([1]), last_hidden_state=states([[3, 4, 12]]))]
     )
     np.testing.assert_allclose(response.outputs["embedding"], expected, atol=1e-6)
+
+
+PROMPTS = {"prompts": {"query": {"text": "a ", "tokens": 1}, "none": {"text": "", "tokens": 0}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "parameters", "expected"),
+    [
+        (PROMPTS, {}, [[2, 3]]),
+        (PROMPTS, {"prompt_name": "query"}, [[2.5, 3.5]]),
+        ({**PROMPTS, "default_prompt": "query"}, {}, [[2.5, 3.5]]),
+        ({**PROMPTS, "default_prompt": "query"}, {"prompt_name": "none"}, [[2, 3]]),
+        ({"dimensions": [2, 1]}, {}, [[2, 3]]),
+        ({"dimensions": [2, 1]}, {"dimensions": 1}, [[2]]),
+        ({**PROMPTS, "dimensions": [2, 1]}, {"dimensions": 1, "prompt_name": "query"}, [[2.5]]),
+    ],
+)
+def test_a_request_chooses_its_prompt_and_its_size(load, request_of, settings, parameters, expected):
+    values = {"attention_mask": masks([1, 1, 1]), "last_hidden_state": states([[1, 2], [2, 3], [3, 4]])}
+    (response,) = load(**settings).execute([request_of(**values, parameters=parameters)])
+    assert response.outputs["embedding"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"prompt_name": "passage"}, "parameter 'prompt_name' is 'passage'; allowed: none, query"),
+        ({"prompt_name": 3}, "parameter 'prompt_name' is 3"),
+        ({"dimensions": 3}, "parameter 'dimensions' is 3; allowed: 2, 1"),
+        ({"dimensions": True}, "parameter 'dimensions' is True"),
+        ({"dimensions": "2"}, "parameter 'dimensions' is '2'"),
+    ],
+)
+def test_what_the_model_does_not_have_is_refused(load, request_of, parameters, says):
+    good, bad = request_of(**RAGGED), request_of(**RAGGED, parameters=parameters)
+    refused, answered = load(**PROMPTS, dimensions=[2, 1]).execute([bad, good])
+    assert refused.error.code() == "INVALID_ARG" and says in refused.error.message()
+    assert answered.error is None

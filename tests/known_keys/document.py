@@ -43,12 +43,16 @@ STRICT = {
     "config_sentence_transformers.json",
     "Pooling/config.json",
     "Normalize/config.json",
+    "Dense/config.json",
+    "LayerNorm/config.json",
     "config.json: sentence_transformers",
 }
 NAMES = {
     "sentence_bert_config.json": "sentence_bert_config.json (or with another model type in its name)",
     "Pooling/config.json": "N_Pooling/config.json",
     "Normalize/config.json": "N_Normalize/config.json",
+    "Dense/config.json": "N_Dense/config.json",
+    "LayerNorm/config.json": "N_LayerNorm/config.json",
 }
 
 

@@ -56,6 +56,9 @@ CHANGING = [
     (OWN, {"model_type": "MultiVectorEncoder"}, "model_type"),
     (POOLING, {"pooling_layer": -2}, "pooling_layer"),
     ("2_Normalize/config.json", {"module_input_name": "token_embeddings"}, "module_input_name"),
+    ("2_Dense/config.json", {"module_output_name": "projected"}, "module_output_name"),
+    ("2_Dense/config.json", {"quantize": True}, "quantize"),
+    ("3_LayerNorm/config.json", {"eps": 1e-12}, "eps"),
     ("adapter_config.json", {"peft_type": "LORA", "r": 4}, "peft_type"),
     ("id2label.json", {"thresholds": [0.2, 0.9]}, "thresholds"),
 ]

@@ -50,7 +50,8 @@ def repository(case, tmp_path):
         outputs=(TensorSpec(name="last_hidden_state", dtype="FP32", dims=(-1, 384)),),
         format=form.format,
     )
-    settings = {"pooling": "mean", "normalize": True, "max_length": 96}
+    modules = {"1_Pooling": {"type": "Pooling", "modes": ["mean"]}, "2_Normalize": {"type": "Normalize"}}
+    settings = {"modules": modules, "normalize": False, "max_length": 96}
     padding = {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"}
     padding |= {"length": form.sequence_length} if form.sequence_length else {}
     ingredients = Ingredients(
@@ -62,7 +63,13 @@ def repository(case, tmp_path):
         graph_instance_kind="KIND_CPU",
         settings=settings,
         tokenizer_file=tmp_path / "tokenizer.json",
-        tokenization={"max_length": 64, "truncation_side": "right", "padding": padding},
+        tokenization={
+            "max_length": 64,
+            "truncation_side": "right",
+            "padding": padding,
+            "prompts": {"query": {"text": "query: ", "tokens": 0}, "document": {"text": "", "tokens": 0}},
+            "default_prompt": None,
+        },
         step_names=names.steps,
     )
     steps = tuple(make(ingredients) for make in TASK.layouts[layout])

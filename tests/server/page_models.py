@@ -26,6 +26,8 @@ def embedder(folder):
     size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["dim"]
     pooling = {"word_embedding_dimension": size, "pooling_mode_mean_tokens": True}
     (folder / "1_Pooling/config.json").write_text(json.dumps(pooling), encoding="utf-8")
+    own = {"prompts": {"query": "search: "}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(own), encoding="utf-8")
 
 
 def splade(folder):

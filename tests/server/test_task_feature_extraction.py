@@ -166,7 +166,10 @@ def test_a_request_that_cannot_be_answered_gets_400(served, texts, shape):
 @pytest.mark.parametrize(
     ("change", "arguments", "code", "says"),
     [
-        ({}, ("-", "--pooling", "sum"), 2, "mean, cls, max"),
+        ({}, ("-", "--pooling", "mean,sum"), 2, "--pooling 'sum' is not known; choose of: mean, cls, max"),
+        ({}, ("-", "--dimensions", "8,0"), 2, "--dimensions is '0'"),
+        ({}, ("-", "--dimensions", "8,8"), 2, "has a size twice"),
+        ({}, ("-", "--prompt-name", "passage"), 2, "choose one of: query, document"),
         ({}, ("-", "--format", "onxx"), 2, "onnx, torchscript"),
         ({}, ("-", "--format", "torchscript", "--layout", "fused"), 2, "choose --layout ensemble"),
         ({}, ("-", "--input-dtype", "INT8"), 2, "INT64, INT32"),
@@ -174,8 +177,8 @@ def test_a_request_that_cannot_be_answered_gets_400(served, texts, shape):
         ({}, ("-", "--sequence-length", "500"), 3, "at most 128"),
         ({}, ("labels.json",), 2, "has no labels"),
         ({}, ("-", "--top-k", "2"), 2, "--top-k is not for"),
-        ({"modules": ("Transformer", "Pooling", "Dense")}, ("-",), 3, "Dense"),
-        ({"pooling": {"pooling_mode_weightedmean_tokens": True}}, ("-",), 3, "weightedmean_tokens"),
+        ({"modules": ("Transformer", "Pooling", "CNN")}, ("-",), 3, "CNN, which is a network over all tokens"),
+        ({"pooling": {"pooling_mode": "sum"}}, ("-",), 3, "pooling_mode 'sum'"),
         ({"model_type": "gpt2"}, ("-",), 4, "'gpt2'"),
     ],
 )

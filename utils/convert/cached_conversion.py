@@ -56,13 +56,15 @@ def as_content(conversion: Conversion) -> dict[str, Any]:
     """All of it in JSON values; its files are named without their folder."""
     graph = replace(conversion.graph, path=Path(conversion.graph.path.name))
     tokenizer = replace(conversion.tokenizer, file=Path(conversion.tokenizer.file.name))
-    return dict(converter().unstructure(replace(conversion, graph=graph, tokenizer=tokenizer)))
+    files = tuple(Path(file.name) for file in conversion.step_files)
+    return dict(converter().unstructure(replace(conversion, graph=graph, tokenizer=tokenizer, step_files=files)))
 
 
 def files_of(conversion: Conversion) -> list[Path]:
-    """The graph, its external data, and the tokenizer."""
+    """The graph, its external data, the tokenizer, and what the steps need beside these."""
     graph = conversion.graph
-    return [graph.path, *(graph.path.parent / name for name in graph.external_files), conversion.tokenizer.file]
+    beside = (graph.path.parent / name for name in graph.external_files)
+    return [graph.path, *beside, conversion.tokenizer.file, *conversion.step_files]
 
 
 def from_content(content: Mapping[str, Any], folder: Path) -> Conversion:

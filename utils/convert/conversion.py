@@ -53,6 +53,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec:
             "same_choice": float(compared.agreement),
             **({"agreement": float(agreement.share), "drift": float(agreement.drift)} if agreement else {}),
         },
+        step_files=task.files(model_folder, spec.settings, destination) if task.files else (),
     )
 
 
@@ -73,6 +74,8 @@ def load_reference(
     model = task.complete(model, settings, model_folder) if task.complete else model
     limit = reference_model.token_limit(tokenizer, model, length or target.max_length or settings.get("max_length"))
     frozen = tokenization.freeze(tokenizer, destination, max_length=limit, length=length)
+    if "prompts" in settings:
+        frozen = tokenization.with_prompts(frozen, tokenizer, settings)
     examples = _golden_examples(tokenizer, limit, spec)
     texts = tuple(text for example in examples for text in task.texts(settings, example))
     outputs = reference_model.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
@@ -91,7 +94,7 @@ def load_reference(
 def _golden_examples(tokenizer: Any, limit: int | None, spec: ConversionSpec) -> tuple[Example, ...]:
     """The task's examples and this model's probes that the served model answers; SourceError if there are none."""
     task, settings = spec.task, spec.settings
-    requested = (*task.examples, *task.probes(model_texts(tokenizer, limit)))
+    requested = (*task.examples, *task.further(settings), *task.probes(model_texts(tokenizer, limit)))
     examples = [each for each in requested if reference_model.has_tokens(tokenizer, task.texts(settings, each))]
     if not examples:
         raise SourceError("the tokenizer finds no token in any golden text; give the one the model was fine-tuned with")

@@ -19,13 +19,16 @@ def golden_pairs(
     if task.requests:
         requests = task.requests(conversion, max_batch_size)
     else:
-        requests = [request(example) for example in conversion.examples]
-    return _few(tuple(GoldenPair(inputs=each, outputs=answer) for each, answer in zip(requests, answers, strict=True)))
+        requests = [request(task, example) for example in conversion.examples]
+    chosen = [{name: each[name] for name in task.parameters if name in each} for each in conversion.examples]
+    pairs = zip(requests, answers, chosen, strict=True)
+    return _few(tuple(GoldenPair(inputs=each, outputs=answer, parameters=own) for each, answer, own in pairs))
 
 
-def request(example: Example) -> dict[str, TensorValue]:
+def request(task: ModelTask, example: Example) -> dict[str, TensorValue]:
     """An example as the tensors of one row."""
-    return {name: texts([value] if isinstance(value, str) else value) for name, value in example.items()}
+    inputs = {name: value for name, value in example.items() if name not in task.parameters}
+    return {name: texts([value] if isinstance(value, str) else value) for name, value in inputs.items()}
 
 
 def _few(pairs: tuple[GoldenPair, ...]) -> tuple[GoldenPair, ...]:

@@ -28,9 +28,17 @@ from utils.sources.sentence_folder import root_of
 SEPARATE = 6
 
 
-def encode(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
-    """Of each text alone its embedding, FP32 [D]. SourceError (3) if the library cannot load the folder or answer."""
-    return _answers("SentenceTransformer", reference, settings, texts)
+def encode(
+    reference: ReferenceModel,
+    settings: Mapping[str, Any],
+    texts: Sequence[str],
+    options: Sequence[Mapping[str, Any]] = (),
+) -> list[Any]:
+    """Of each text alone its embedding, FP32 [D]. SourceError (3) if the library cannot load the folder or answer.
+
+    `options`: for each text the arguments of the library's `encode`.
+    """
+    return _answers("SentenceTransformer", reference, settings, texts, options)
 
 
 def predict(reference: ReferenceModel, settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
@@ -43,7 +51,13 @@ def sparse(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequen
     return _answers("SparseEncoder", reference, settings, texts)
 
 
-def _answers(kind: str, reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[Any]) -> list[Any]:
+def _answers(
+    kind: str,
+    reference: ReferenceModel,
+    settings: Mapping[str, Any],
+    texts: Sequence[Any],
+    options: Sequence[Mapping[str, Any]] = (),
+) -> list[Any]:
     assert reference.folders  # only tests that need no library have none
     folders = reference.folders
     with tempfile.TemporaryDirectory(prefix="sentence-") as place:
@@ -53,6 +67,7 @@ def _answers(kind: str, reference: ReferenceModel, settings: Mapping[str, Any], 
             name=str(folders.model),
             texts=texts,
             settings=settings,
+            options=options or [{} for _ in texts],
             max_length=folders.max_length,
             most=reference.max_length,
         )
@@ -76,7 +91,7 @@ def _by_version_6(call: Call, reference: ReferenceModel, version: str) -> list[A
     found, arrays = writer_process.ask(
         SENTENCES6,
         asdict(call),
-        _recorded(reference, call.texts) if reference.is_graph else None,
+        _recorded(reference) if reference.is_graph else None,
         writer=f"sentence-transformers {version}",
         action="sentences",
     )
@@ -84,13 +99,12 @@ def _by_version_6(call: Call, reference: ReferenceModel, version: str) -> list[A
     return [arrays[f"answer-{place}"] for place in range(len(call.texts))]
 
 
-def _recorded(reference: ReferenceModel, texts: Sequence[Any]) -> dict[str, np.ndarray]:
+def _recorded(reference: ReferenceModel) -> dict[str, np.ndarray]:
     """What the graph gave for each text, and for which ids: another process cannot run this one's graph."""
     arrays: dict[str, np.ndarray] = {}
-    outputs = dict(zip(reference.texts, reference.outputs, strict=True))
-    for place, text in enumerate(texts):
+    for place, (text, outputs) in enumerate(zip(reference.texts, reference.outputs, strict=True)):
         ids = tokenizer_arrays(reference.tokenizer, [text], reference.max_length)["input_ids"][0]
-        arrays |= {f"input_ids-{place}": ids, **{f"{name}-{place}": each for name, each in outputs[text].items()}}
+        arrays |= {f"input_ids-{place}": ids, **{f"{name}-{place}": each for name, each in outputs.items()}}
     return arrays
 
 

@@ -18,7 +18,8 @@ CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "Re
 class Call:
     """`kind`: SentenceTransformer, CrossEncoder or SparseEncoder, loaded from `folder`, which messages call `name`.
 
-    `texts`: texts, or pairs for a CrossEncoder. `settings`: the task's. `max_length`: the limit that an option sets, in
+    `texts`: texts, or pairs for a CrossEncoder. `settings`: the task's. `options`: for each text the arguments of
+    `encode` that the request chooses. `max_length`: the limit that an option sets, in
     tokens; without it the library's own applies, and at most `most`, the limit of tokenizer and model.
     """
 
@@ -27,6 +28,7 @@ class Call:
     name: str
     texts: Sequence[Any]
     settings: Mapping[str, Any]
+    options: Sequence[Mapping[str, Any]]
     max_length: int | None
     most: int | None
 
@@ -49,25 +51,22 @@ class Call:
                 "CrossEncoder": self._predictor,
                 "SparseEncoder": self._sparse_encoder,
             }[self.kind](model)
-            return [self._answered(answer, text) for text in self.texts]
+            return [self._answered(answer, *each) for each in zip(self.texts, self.options, strict=True)]
 
-    def _answered(self, answer: Callable[[Any], Any], text: Any) -> Any:
+    def _answered(self, answer: Callable[..., Any], text: Any, options: Mapping[str, Any]) -> Any:
         with self._telling(f"answer {_short(text)}"):
-            return answer(text)
+            return answer(text, **options)
 
-    def _encoder(self, model: Any) -> Callable[[Any], Any]:
-        """The folder's modules and truncate_dim decide; --pooling replaces a mode, --normalize comes last."""
-        names = [type(module).__name__ for module in model]
-        for module, name in zip(model, names, strict=True):
-            if name == "Pooling":
-                module.pooling_mode = self.settings["pooling"]
-        last = bool(self.settings.get("normalize_truncated"))
-        last = last or (self.settings["normalize"] and "Normalize" not in names)
-        return lambda text: model.encode(
-            text, normalize_embeddings=last, show_progress_bar=False, convert_to_numpy=True
-        )
+    def _encoder(self, model: Any) -> Callable[..., Any]:
+        """The folder's modules decide; --pooling replaces a mode, --normalize comes last."""
+        pooling = next(iter(self.settings["modules"].values()))
+        for module in model:
+            if type(module).__name__ == "Pooling":
+                module.pooling_mode = tuple(pooling["modes"])
+        common = {"normalize_embeddings": self.settings["normalize"], "show_progress_bar": False}
+        return lambda text, **options: model.encode(text, convert_to_numpy=True, **common, **options)
 
-    def _predictor(self, model: Any) -> Callable[[Any], Any]:
+    def _predictor(self, model: Any) -> Callable[..., Any]:
         """The folder's own activation decides, but for --activation."""
         import torch
 

@@ -91,13 +91,16 @@ class ModelTask(Task):
     examples themselves. accepts_graph: MODEL may also be a ready graph. unneeded: modules of the model that no served
     output comes from, so that a checkpoint may lack them. guard: None where no reduced precision is served.
     relabelled: puts labels into an answer that holds their numbers; None where the answer depends on their texts.
+    further: golden requests that the settings add. parameters: the parameters of a request; an example has them beside
+    its texts. files: writes what the steps need of the model beside its graph into a folder, and returns the files.
     not_in_cache_key: settings that neither the conversion nor the answers depend on. sentences: the task follows the
     files of sentence-transformers in the folder. library: the environment (host/environments.py) whose library gives
     the answers, beside transformers. complete: adds layers to the loaded model, from the settings and its folder, so
     that they are in the graph (completed_model.py). head_size: the width of the logits.
 
-    Two settings are also read by the conversion: `max_length`, the limit that --max-length overrides, and
-    `lower_case`, for texts that are lower-cased before all else.
+    Some settings are also read by the conversion: `max_length`, the limit that --max-length overrides, `lower_case`,
+    for texts that are lower-cased before all else, and `prompts`, with `include_prompt` and `default_prompt`
+    (utils/sources/sentence_folder.py).
     """
 
     export_task: str
@@ -111,6 +114,9 @@ class ModelTask(Task):
     fits: Callable[[Any, Settings, int | None, Example], bool] | None = None
     requests: Callable[[Conversion, int], list[Tensors]] | None = None
     accepts_graph: bool = False
+    further: Callable[[Settings], Sequence[Example]] = lambda _: ()
+    parameters: tuple[str, ...] = ()
+    files: Callable[[Path, Settings, Path], tuple[Path, ...]] | None = None
     unneeded: tuple[str, ...] = ()
     guard: Guard | None = None
     relabelled: Callable[[Tensors, tuple[str, ...]], Tensors] | None = None

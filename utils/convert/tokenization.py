@@ -7,7 +7,7 @@ from typing import Any
 
 from utils.convert.probes import UNKNOWN, first_difference, paired, probe_texts
 from utils.convert.reference_model import UNLIMITED, has_tokens, tokenizer_arrays
-from utils.convert.types import FrozenTokenizer, Text
+from utils.convert.types import FrozenTokenizer, Settings, Text
 from utils.host import exceptions
 from utils.host.errors import ParityError, SourceError
 from utils.repository.corpus import TOKENIZER_TEXTS
@@ -118,6 +118,25 @@ def freeze(tokenizer: Any, destination: Path, *, max_length: int | None, length:
     if getattr(tokenizer, "split_special_tokens", False):  # no tokenizer.json can say that
         settings["split_special_tokens"] = True
     return FrozenTokenizer(file=file, settings=settings)
+
+
+def with_prompts(frozen: FrozenTokenizer, tokenizer: Any, settings: Settings) -> FrozenTokenizer:
+    """The settings with `prompts` and `default_prompt` of a task's settings, as request_choices.py reads them."""
+    limit = frozen.settings["max_length"]
+    prompts = {
+        name: {"text": text, "tokens": 0 if settings["include_prompt"] else _prompt_tokens(tokenizer, text, limit)}
+        for name, text in settings["prompts"].items()
+    }
+    own = {"prompts": prompts, "default_prompt": settings["default_prompt"]}
+    return FrozenTokenizer(file=frozen.file, settings={**frozen.settings, **own})
+
+
+def _prompt_tokens(tokenizer: Any, prompt: str, limit: int | None) -> int:
+    """As sentence-transformers counts them: those of the prompt alone, without a special token at their end."""
+    if not prompt:
+        return 0
+    ids = tokenizer_arrays(tokenizer, [prompt], limit)["input_ids"][0].tolist()
+    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
 
 
 def _leave_out_types(file: Path) -> None:

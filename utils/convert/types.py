@@ -13,7 +13,7 @@ from utils.targets.precisions import TOLERANCE
 
 # The settings of a task's post-processing: {name: JSON value}.
 Settings = Mapping[str, Any]
-# One row of a request: {input name: text, or a list of texts}.
+# One row of a request: {input name: text, or a list of texts}, and {name: value} for the request's parameters.
 Example = Mapping[str, Any]
 # The tensors of a request or an answer, by name.
 Tensors = Mapping[str, TensorValue]
@@ -81,7 +81,8 @@ class Conversion:
 
     `examples` are the golden requests; `answers` are the reference model's answers to them, with label
     numbers instead of labels if the task has `relabelled`. `checked`: the largest batch that was compared with PyTorch.
-    `tolerance`: how far a server's numbers may be from `answers`. `parity`: what the comparison measured.
+    `tolerance`: how far a server's numbers may be from `answers`. `parity`: what the comparison measured. `step_files`:
+    files that the steps need of the model beside these.
     """
 
     graph: Graph
@@ -91,6 +92,7 @@ class Conversion:
     tolerance: float
     checked: int
     parity: Mapping[str, float] = field(default_factory=dict)
+    step_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,7 @@ class GoldenPair:
 
     inputs: Tensors
     outputs: Tensors
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +109,7 @@ class ServedGraph:
     """The result of an origin: a graph, its golden requests with their answers, and the tokenizer if the task has one.
 
     `golden` has the tensor names of the task's row; if the graph itself is served, those of the graph. `parity`: what
-    the comparison with the reference model measured.
+    the comparison with the reference model measured. `step_files`: see Conversion.
     """
 
     graph: Graph
@@ -114,3 +117,4 @@ class ServedGraph:
     tolerance: float = TOLERANCE
     tokenizer: FrozenTokenizer | None = None
     parity: Mapping[str, float] = field(default_factory=dict)
+    step_files: tuple[Path, ...] = ()

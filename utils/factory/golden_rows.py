@@ -45,6 +45,7 @@ def _rows(
             batched=batched,
             inputs={inputs.get(name, name): value for name, value in pair.inputs.items()},
             outputs={outputs.get(name, name): value for name, value in pair.outputs.items()},
+            parameters=pair.parameters,
         )
         for pair in pairs
     ]

@@ -18,10 +18,13 @@ OWN_LICENCE = "Apache-2.0"
 LONGEST_IMAGE_LABEL = 16 * 1024
 
 
-def oci_labels(spec: BuildSpec, known: Known, docker: Mapping[str, str]) -> dict[str, str]:
+def oci_labels(
+    spec: BuildSpec, known: Known, docker: Mapping[str, str], similarity: str | None = None
+) -> dict[str, str]:
     """Labels for the image: what is in it, and what made it. Those of --label have priority.
 
-    `docker`: as docker_plan gives it. The names org.opencontainers.image.* are those of the OCI image specification.
+    `docker`: as docker_plan gives it. `similarity`: the function that compares two embeddings, if the model gives any.
+    The names org.opencontainers.image.* are those of the OCI image specification.
     """
     ours = "triton-image-factory"
     base = "slim" if docker["runtime"] == "slim" else "triton"
@@ -49,6 +52,7 @@ def oci_labels(spec: BuildSpec, known: Known, docker: Mapping[str, str]) -> dict
         **revisions,
         **{f"{ours}.{name}.licence": licence for name, licence in known.licences.items()},
         f"{ours}.task": spec.source.task.name,
+        **({f"{ours}.similarity": similarity} if similarity else {}),
         f"{ours}.engine": spec.target.engine.name,
         f"{ours}.precision": spec.target.reduction.precision.name,
         **({f"{ours}.labels": image_label(known.label_texts)} if known.labels else {}),

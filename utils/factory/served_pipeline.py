@@ -1,6 +1,7 @@
 """Stage 5: the plan of the model repository, from the build's options and the tensors of its graphs."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from utils.convert.origins.origin import Known, Models
 from utils.convert.task import pipeline_of
@@ -14,9 +15,14 @@ from utils.targets.runtimes import RUNTIMES
 
 
 def served_pipeline(
-    spec: BuildSpec, known: Known, settings: Settings, graphs: Models[Graph], tokenizer: FrozenTokenizer | None
+    spec: BuildSpec,
+    known: Known,
+    settings: Settings,
+    graphs: Models[Graph],
+    tokenizer: FrozenTokenizer | None,
+    files: tuple[Path, ...] = (),
 ) -> Pipeline:
-    """The layout, filled with this build's tensors, names and settings.
+    """The layout, filled with this build's tensors, names and settings, and the `files` that its steps also need.
 
     UsageError for a name given to a tensor that there is not, and for tuning that has no effect.
     """
@@ -40,6 +46,7 @@ def served_pipeline(
         step_names=serving.names.steps,
         tokenizer_file=tokenizer.file if tokenizer else None,
         tokenization=tokenizer.settings if tokenizer else {},
+        files=files,
     )
     planned = LAYOUTS[serving.layout](ingredients, tuple(make(ingredients) for make in task.layouts[serving.layout]))
     added = tuple(

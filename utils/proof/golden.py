@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from utils.targets.precisions import TOLERANCE
@@ -21,7 +21,7 @@ class TensorValue:
 class GoldenRow:
     """One row of a request and its golden answer. If the model is `batched`, shapes omit the batch dimension.
 
-    `version` None: the version that the server selects for a request without one.
+    `version` None: the version that the server selects for a request without one. `parameters`: of the request.
     """
 
     model: str
@@ -29,6 +29,7 @@ class GoldenRow:
     inputs: Mapping[str, TensorValue]
     outputs: Mapping[str, TensorValue]
     version: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -77,7 +78,8 @@ def json_request(row: GoldenRow) -> str:
     tensors = [{"name": name, **tensor} for name, tensor in as_plain(row.inputs).items()]
     for tensor in tensors:
         tensor["shape"] = [1, *tensor["shape"]] if row.batched else list(tensor["shape"])
-    return json.dumps({"inputs": tensors}, ensure_ascii=False)
+    parameters = {"parameters": dict(row.parameters)} if row.parameters else {}
+    return json.dumps({**parameters, "inputs": tensors}, ensure_ascii=False)
 
 
 def as_plain(tensors: Mapping[str, TensorValue]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from math import prod
@@ -30,8 +30,8 @@ GRPC_OPTIONS = [
 # A request of the largest batch repeats the SHORT_ROWS shortest golden rows and has at most MAX_ROWS rows.
 SHORT_ROWS, MAX_ROWS = 8, 64
 
-# (path of a GoldenRow, {input name: tensor}) -> {output name: tensor}; shapes include the batch dimension.
-Infer = Callable[[str, dict[str, TensorValue]], dict[str, TensorValue]]
+# (path of a GoldenRow, {input name: tensor}, parameters) -> {output name: tensor}; shapes include the batch dimension.
+Infer = Callable[[str, dict[str, TensorValue], Mapping[str, Any]], dict[str, TensorValue]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +56,9 @@ def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> Proo
     """
     golden = read_golden(golden_file)
     protocols: dict[str, Infer] = {
-        "HTTP": lambda model, inputs: _infer_http(address.http, model, inputs),
-        "HTTP with JSON": lambda model, inputs: _infer_json(address.http, model, inputs),
-        "gRPC": lambda model, inputs: _infer_grpc(address.grpc, model, inputs),
+        "HTTP": lambda *request: _infer_http(address.http, *request),
+        "HTTP with JSON": lambda *request: _infer_json(address.http, *request),
+        "gRPC": lambda *request: _infer_grpc(address.grpc, *request),
     }
     if not all(row.fits_json for row in golden.rows):
         del protocols["HTTP with JSON"]
@@ -80,17 +80,17 @@ def prove_and_record(address: ServerAddress, tree: Path, pipeline: Pipeline) -> 
 
 def ask(address: ServerAddress, rows: Sequence[GoldenRow]) -> list[dict[str, TensorValue]]:
     """The server's answers to rows of one model, sent as one batch; BootProofError if there are none."""
-    return _answers(lambda model, inputs: _infer_grpc(address.grpc, model, inputs), rows, "gRPC")
+    return _answers(lambda *request: _infer_grpc(address.grpc, *request), rows, "gRPC")
 
 
 def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[GoldenRow, ...]]:
-    """Each row alone, then batches of rows with one model and equal shapes, as large as allowed."""
+    """Each row alone, then batches of rows with one model, equal shapes and parameters, as large as allowed."""
     groups: dict[object, list[GoldenRow]] = {}
     for row in rows:
         yield (row,)
         if row.batched:
             shapes = tuple((name, tensor.shape) for name, tensor in row.inputs.items())
-            groups.setdefault((row.path, shapes), []).append(row)
+            groups.setdefault((row.path, shapes, tuple(row.parameters.items())), []).append(row)
     sizes = {step.model_name: step.max_batch_size for step in pipeline.steps}
     for group in groups.values():
         size = sizes.get(group[0].model, pipeline.max_batch_size)
@@ -109,7 +109,7 @@ def _other_sizes(group: Sequence[GoldenRow], size: int) -> Iterator[tuple[Golden
 def _answers(infer: Infer, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:
     inputs = {name: _stacked([row.inputs[name] for row in rows], rows[0].batched) for name in rows[0].inputs}
     try:
-        outputs = infer(rows[0].path, inputs)
+        outputs = infer(rows[0].path, inputs, rows[0].parameters)
     except Exception as error:  # tritonclient, gevent, grpc and urllib raise different types
         reason = " ".join(str(error).split())[:300]
         raise BootProofError(f"the server did not answer {_describe(rows[0])} over {protocol}: {reason}") from error
@@ -163,23 +163,29 @@ def _check_shapes(answer: dict[str, TensorValue], outputs: Sequence[TensorSpec])
 
 def _describe(row: GoldenRow) -> str:
     values = [value for tensor in row.inputs.values() for value in tensor.data]
-    return ", ".join(repr(value[:60] if isinstance(value, str | bytes) else value) for value in values[:3])
+    chosen = f" with {', '.join(f'{name}={value}' for name, value in row.parameters.items())}" if row.parameters else ""
+    return ", ".join(repr(value[:60] if isinstance(value, str | bytes) else value) for value in values[:3]) + chosen
 
 
-def _infer_http(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
+def _infer_http(
+    address: str, model: str, inputs: dict[str, TensorValue], parameters: Mapping[str, Any] = {}
+) -> dict[str, TensorValue]:
     import tritonclient.http as client
 
     with client.InferenceServerClient(
         address, connection_timeout=CLIENT_TIMEOUT, network_timeout=CLIENT_TIMEOUT
     ) as server:
-        return _infer_with(client, server, model, inputs)
+        return _infer_with(client, server, model, inputs, parameters=dict(parameters))
 
 
-def _infer_grpc(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
+def _infer_grpc(
+    address: str, model: str, inputs: dict[str, TensorValue], parameters: Mapping[str, Any] = {}
+) -> dict[str, TensorValue]:
     import tritonclient.grpc as client
 
     with client.InferenceServerClient(address, channel_args=GRPC_OPTIONS) as server:
-        return _infer_with(client, server, model, inputs, client_timeout=CLIENT_TIMEOUT)
+        options = {"parameters": dict(parameters), "client_timeout": CLIENT_TIMEOUT}
+        return _infer_with(client, server, model, inputs, **options)
 
 
 def _infer_with(
@@ -215,9 +221,12 @@ def _decoded(value: Any) -> Any:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
 
 
-def _infer_json(address: str, model: str, inputs: dict[str, TensorValue]) -> dict[str, TensorValue]:
+def _infer_json(
+    address: str, model: str, inputs: dict[str, TensorValue], parameters: Mapping[str, Any] = {}
+) -> dict[str, TensorValue]:
     """Sends a plain JSON request, as in docs/usage.md, without a client library."""
-    body = {"inputs": [{"name": name, **each} for name, each in as_plain(inputs).items()]}
+    own = {"parameters": dict(parameters)} if parameters else {}
+    body = {**own, "inputs": [{"name": name, **each} for name, each in as_plain(inputs).items()]}
     request = urllib.request.Request(f"http://{address}/v2/models/{model}/infer", data=json.dumps(body).encode("utf-8"))
     try:
         # No proxy: the server runs on this machine.

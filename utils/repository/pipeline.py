@@ -77,7 +77,7 @@ class Ingredients:
     `inputs` and `outputs` are the served API. `graphs` are the exported models by the name of their step. `settings`
     are the resolved settings of the task. `engine` and `precision` are names in targets/engines.py and
     targets/precisions.py, `pads_to_buckets` comes from targets/runtimes.py. `step_names` ({component: model name}) are
-    set by the user.
+    set by the user. `files` are what the steps need of the model beside its graph, () while a build is only planned.
     """
 
     model_name: str
@@ -95,6 +95,7 @@ class Ingredients:
     tokenizer_file: Path | None = None
     tokenization: Mapping[str, Any] = field(default_factory=dict)
     step_names: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
 
     @property
     def graph(self) -> Graph:

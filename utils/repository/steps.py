@@ -52,6 +52,11 @@ def tokenizer_file(ingredients: Ingredients) -> dict[str, Path]:
     return {"tokenizer.json": ingredients.tokenizer_file} if ingredients.tokenizer_file else {}
 
 
+def further_files(ingredients: Ingredients) -> dict[str, Path]:
+    """{file name: path} of what the task's conversion wrote beside the graph."""
+    return {file.name: file for file in ingredients.files}
+
+
 def graph_step(ingredients: Ingredients) -> Step:
     """The exported model as a step, with the tensors of the graph."""
     component = FORMATS[ingredients.graph.format].component
@@ -139,7 +144,7 @@ def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
         inputs=ingredients.inputs,
         outputs=ingredients.outputs,
         requirements=(f"requirements-{ingredients.engine}.txt",),
-        files={**tokenizer_file(ingredients), **graph_files(graph)},
+        files={**tokenizer_file(ingredients), **graph_files(graph), **further_files(ingredients)},
         documents={"settings.json": {**ingredients.tokenization, **ingredients.settings, **own, **settings}},
     )
 

@@ -28,7 +28,8 @@ from utils.sources.labels import Labels, labels_of_config, read_labels, require_
 from utils.sources.model_card import MODEL_CARD, licence_of
 from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
 from utils.sources.requirements import SourceRequirements, Sources
-from utils.sources.sentence_folder import transformer_folder
+from utils.sources.sentence_folder import root_of, transformer_folder
+from utils.sources.sentence_modules import weight_files
 from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, StorageRef, bounded, local
 from utils.sources.supported_types import require_supported
 from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
@@ -104,6 +105,8 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         require_count(labels, config.head_size)
         labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
     checkpoint = _weights_so_far(config.file.parent, spec)
+    if spec.model.scheme == "local":
+        _check_modules(config.file.parent, spec.requirements)
     _check_weights(checkpoint, config, files, spec.requirements)
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))
     revisions = {name: fetcher.revision(name) for name in fetcher.references}
@@ -180,6 +183,12 @@ def _check_weights(
     check_fit(files, embedding_rows(checkpoint, config))
 
 
+def _check_modules(folder: Path, requirements: SourceRequirements) -> None:
+    """SourceError for missing weights of the modules after the model."""
+    if requirements.sentences:
+        weight_files(root_of(folder), allow_pickle=requirements.allow_pickle)
+
+
 def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
     """The model's folder with its weights, in the destination of its small files, which a storage reuses."""
     weights = WEIGHTS if spec.requirements.allow_pickle else SAFE_WEIGHTS
@@ -190,6 +199,7 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
     with showing_references(metadata.fetched):
         checkpoint = read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
         if spec.model.scheme != "local":  # a local one was checked with its metadata
+            _check_modules(folder, spec.requirements)
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
             _check_weights(checkpoint, metadata.config, files, spec.requirements)
     return folder

@@ -6,57 +6,65 @@ sentence_bert_config.json (or of another model's name) and config_sentence_trans
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from utils.host.errors import SourceError
 from utils.host.json_file import exists, read_json, read_json_object
+from utils.sources.sentence_modules import AGAIN, MODULES, Modules, module_list, read_modules
 from utils.sources.whole_numbers import whole
 
-MODULES = "modules.json"
 OLD_FOLDER = re.compile(r"[0-9]+_Transformer")
-AGAIN = "copy the whole folder again"
 OWN_CONFIG = "config_sentence_transformers.json"
-POOLINGS = ("mean", "cls", "max")
 # The settings of a SpladePooling, and what SparseEncoder uses for a plain masked-language model.
 SPLADE_CHOICES = {"pooling_strategy": ("max", "sum"), "activation_function": ("relu", "log1p_relu")}
 SPLADE_DEFAULTS = {"pooling_strategy": "max", "activation_function": "relu"}
-# Version 5 writes the mode; earlier ones a flag for each.
-FLAGS = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
+# The prompts that every model of the library has; a folder gives their texts.
+PROMPTS = {"query": "", "document": ""}
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SentenceFolder:
-    """`pooling` is one of POOLINGS; `truncate_dim` numbers of an embedding are kept; None: not in the folder.
+    """What the folder's files say; the defaults are those of the library.
 
-    `activation` is the class of torch, with its module, applied to a cross-encoder's logits.
+    `modules`: see read_modules; () for a folder without. `include_prompt` False: the tokens of a prompt are not pooled.
+    `prompts`: {name: text}, `default_prompt`: a name. `truncate_dim` numbers of an embedding are kept. `activation` is
+    the class of torch, with its module, applied to a cross-encoder's logits.
     """
 
-    pooling: str | None = None
-    normalize: bool = False
+    modules: Modules = ()
+    include_prompt: bool = True
+    prompts: Mapping[str, str] = field(default_factory=lambda: dict(PROMPTS))
+    default_prompt: str | None = None
+    similarity: str = SIMILARITIES[0]
     truncate_dim: int | None = None
     activation: str | None = None
     max_length: int | None = None
     lower_case: bool = False
 
 
-def read_sentence_folder(folder: Path, *, pooling: str | None = None) -> SentenceFolder:
-    """The settings in `folder`, defaults for a plain transformers folder. `pooling` replaces the folder's own.
+def read_sentence_folder(folder: Path, *, pooling: Sequence[str] = ()) -> SentenceFolder:
+    """The settings in `folder`, defaults for a plain transformers folder. `pooling` replaces the folder's own modes.
 
     SourceError (exit 3) for settings with which this factory would serve other answers than sentence-transformers.
     """
     root = root_of(folder)
     if not exists(root / MODULES):
-        return SentenceFolder(pooling=pooling)
+        return SentenceFolder()
     _require_type(root, "SentenceTransformer")
-    modules = _modules(root / MODULES, (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]))
+    modules, include_prompt = read_modules(root, pooling)
+    prompts, default = _prompts(root / OWN_CONFIG)
     return SentenceFolder(
-        pooling=pooling or next((_pooling(root / path) for kind, path in modules if kind == "Pooling"), None),
-        normalize=any(kind == "Normalize" for kind, _ in modules),
+        modules=modules,
+        include_prompt=include_prompt,
+        prompts=prompts,
+        default_prompt=default,
+        similarity=_similarity(root / OWN_CONFIG),
         truncate_dim=_truncate_dim(root),
-        **_before_the_model(root, folder),
+        **_before_the_model(folder),
     )
 
 
@@ -65,10 +73,11 @@ def read_ranking_folder(folder: Path) -> SentenceFolder:
     if not exists(folder / MODULES):
         return SentenceFolder()
     _require_type(folder, "CrossEncoder")
-    _modules(folder / MODULES, (["Transformer"],))
+    _one_of(folder / MODULES, (["Transformer"],))
+    _refuse_prompt(folder)
     activation = read_json_object(folder / OWN_CONFIG, AGAIN).get("activation_fn")
     name = None if activation is None else str(activation)
-    return SentenceFolder(activation=name, **_before_the_model(folder, folder))
+    return SentenceFolder(activation=name, **_before_the_model(folder))
 
 
 def read_sparse_folder(folder: Path) -> tuple[SentenceFolder, dict[str, str]]:
@@ -77,13 +86,26 @@ def read_sparse_folder(folder: Path) -> tuple[SentenceFolder, dict[str, str]]:
         return SentenceFolder(), dict(SPLADE_DEFAULTS)
     _require_type(folder, "SparseEncoder")
     chains = (["Transformer", "SpladePooling"], ["MLMTransformer", "SpladePooling"])
-    (_, (_, path)) = _modules(folder / MODULES, chains)
+    (_, (_, path)) = _one_of(folder / MODULES, chains)
+    _refuse_prompt(folder)
     file = folder / path / "config.json"
     content = {**SPLADE_DEFAULTS, **read_json_object(file, AGAIN)}
     for name, allowed in SPLADE_CHOICES.items():
         if content[name] not in allowed:
             raise SourceError(f"{str(file)!r} has {name} {content[name]!r}; this task serves {' or '.join(allowed)}")
-    return SentenceFolder(**_before_the_model(folder, folder)), {name: content[name] for name in SPLADE_CHOICES}
+    return SentenceFolder(**_before_the_model(folder)), {name: content[name] for name in SPLADE_CHOICES}
+
+
+def _one_of(file: Path, served: Sequence[list[str]]) -> list[tuple[str, str]]:
+    """(class, folder) of each module, in order: one of the chains in `served`."""
+    modules = module_list(file)
+    kinds = [kind for kind, _ in modules]
+    if kinds not in served:
+        raise SourceError(
+            f"{str(file)!r} has the modules {', '.join(kinds)}; this task serves "
+            f"{' or '.join(', '.join(chain) for chain in served)}: use a model without the others"
+        )
+    return modules
 
 
 def root_of(folder: Path) -> Path:
@@ -115,44 +137,33 @@ def _require_type(folder: Path, required: str) -> None:
         )
 
 
-def _before_the_model(root: Path, folder: Path) -> dict[str, Any]:
-    """The truncation and case of texts; SourceError for a prompt."""
-    _refuse_prompt(root)
+def _before_the_model(folder: Path) -> dict[str, Any]:
+    """The truncation and case of texts."""
     file, settings = _transformer_settings(folder)
     limit = whole(settings.get("max_seq_length"), file, "max_seq_length") or 0
     return {"max_length": limit if limit > 0 else None, "lower_case": bool(settings.get("do_lower_case"))}
 
 
-def _modules(file: Path, served: Sequence[list[str]]) -> list[tuple[str, str]]:
-    """(class, folder) of each module, in order: one of the chains in `served`."""
-    content = read_json(file, AGAIN)
-    if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
-        raise SourceError(f"{str(file)!r} is not a list of modules; {AGAIN}")
-    modules = [(str(each.get("type", "")).rsplit(".", 1)[-1], str(each.get("path", ""))) for each in content]
-    kinds = [kind for kind, _ in modules]
-    if kinds not in served:
-        raise SourceError(
-            f"{str(file)!r} has the modules {', '.join(kinds)}; this task serves "
-            f"{' or '.join(', '.join(chain) for chain in served)}: use a model without the others"
-        )
-    return modules
-
-
-def _pooling(folder: Path) -> str:
-    file = folder / "config.json"
-    if not exists(file):
-        raise SourceError(f"{str(file)!r}, which modules.json names, is missing; {AGAIN}, or add --pooling")
+def _prompts(file: Path) -> tuple[dict[str, str], str | None]:
+    """The texts of the prompts by name, null as an empty one, and the name of the default prompt."""
     content = read_json_object(file, AGAIN)
-    named = content.get("pooling_mode")
-    flags = [name.removeprefix("pooling_mode_") for name, on in content.items() if name[:13] == "pooling_mode_" and on]
-    modes = [FLAGS.get(flag, flag) for flag in flags] if named is None else named
-    modes = [modes] if isinstance(modes, str) else list(modes)
-    if len(modes) != 1 or modes[0] not in POOLINGS:
+    given, default = content.get("prompts") or {}, content.get("default_prompt_name")
+    if not isinstance(given, dict) or not all(isinstance(text, str | None) for text in given.values()):
+        raise SourceError(f"{str(file)!r} has prompts {given!r}; they must be an object with a text for each name")
+    prompts = {**PROMPTS, **{name: text or "" for name, text in given.items()}}
+    if default is not None and default not in prompts:
         raise SourceError(
-            f"{str(file)!r} has the pooling {' and '.join(map(str, modes)) or 'nothing'}; this factory serves one of "
-            f"{', '.join(POOLINGS)}: add --pooling with one of these to serve other embeddings"
+            f"{str(file)!r} has the default_prompt_name {default!r}, and its prompts are {', '.join(prompts)}; "
+            "correct the name, or set it to null"
         )
-    return str(modes[0])
+    return prompts, default
+
+
+def _similarity(file: Path) -> str:
+    name = read_json_object(file, AGAIN).get("similarity_fn_name") or SIMILARITIES[0]
+    if name not in SIMILARITIES:
+        raise SourceError(f"{str(file)!r} has similarity_fn_name {name!r}; allowed are {', '.join(SIMILARITIES)}")
+    return str(name)
 
 
 def _transformer_settings(folder: Path) -> tuple[Path, dict[str, Any]]:

@@ -1,50 +1,92 @@
 """Feature extraction: a text in, its embedding out, as sentence-transformers gives it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from utils.convert.sentence_weights import read_weights, write_weights
 from utils.convert.task import Guard, ModelTask, TaskOption
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
-from utils.host.errors import ExportError
+from utils.host.errors import ExportError, SourceError, UsageError
+from utils.host.numbers import whole_number
 from utils.proof.golden import numbers
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
-from utils.repository.steps import fused, graph_step, text_input, text_preprocessing
+from utils.repository.served_code import load_shared
+from utils.repository.steps import further_files, fused, graph_step, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
-from utils.sources.sentence_folder import POOLINGS, read_sentence_folder
+from utils.sources.sentence_folder import SentenceFolder, read_sentence_folder
+from utils.sources.sentence_modules import POOLINGS
+
+# Golden requests for each prompt and each size beside the usual one.
+TEXTS_OF_A_CHOICE = GOLDEN_TEXTS[:2]
+
+
+def _modes(text: str) -> tuple[str, ...]:
+    """The poolings in `text`, separated by commas."""
+    modes = tuple(each.strip() for each in text.split(","))
+    unknown = [mode for mode in modes if mode not in POOLINGS]
+    if unknown:
+        raise UsageError(f"--pooling {unknown[0]!r} is not known; choose of: {', '.join(POOLINGS)}")
+    return modes
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """The sizes in `text`, the usual one first."""
+    sizes = tuple(whole_number("--dimensions", each.strip()) for each in text.split(","))
+    if len(set(sizes)) < len(sizes):
+        raise UsageError(f"--dimensions {text!r} has a size twice; give each once")
+    return sizes
+
 
 POOLING = TaskOption(
     name="pooling",
     metavar="HOW",
-    help="pooling of the tokens: mean, cls or max (default: the model's, or mean)",
-    choices=POOLINGS,
+    help=f"pooling of the tokens: {', '.join(POOLINGS)}, or several with commas (default: the model's)",
+    parse=_modes,
 )
 NORMALIZE = TaskOption(name="normalize", help="scale embeddings to length 1 (default: the model's)")
+PROMPT_NAME = TaskOption(
+    name="prompt_name", metavar="NAME", help="prompt before texts of requests that name none (default: the model's)"
+)
+DIMENSIONS = TaskOption(
+    name="dimensions",
+    metavar="N,...",
+    help="numbers of an embedding that are kept; a request may choose any of several (default: the model's)",
+    parse=_sizes,
+)
 
 
 def pooling(ingredients: Ingredients) -> Step:
-    """Pools the states of all tokens, by the attention mask, to one embedding."""
+    """The states of all tokens, by the attention mask, to one embedding."""
     graph = ingredients.graph
     masks = tuple(tensor for tensor in graph.inputs if tensor.name == "attention_mask")
     if not masks:
         taken = ", ".join(tensor.name for tensor in graph.inputs)
         raise ExportError(f"the graph takes {taken} and no attention_mask, by which tokens are pooled")
+    prompts = {name: ingredients.tokenization.get(name) for name in ("prompts", "default_prompt")}
     return Step(
         model_name=ingredients.name_of("pooling"),
         component="pooling",
         max_batch_size=ingredients.max_batch_size,
         inputs=(*masks, *graph.outputs),
         outputs=ingredients.outputs,
-        documents={"settings.json": _how(ingredients.settings)},
+        files=further_files(ingredients),
+        documents={"settings.json": {**_how(ingredients.settings), **prompts}},
     )
 
 
+def tokens(ingredients: Ingredients) -> Step:
+    """Tokenizes texts with their prompts; a request may have a parameter for the step after the graph."""
+    own = {"dimensions": ingredients.settings.get("dimensions", ())}
+    return text_preprocessing(replace(ingredients, tokenization={**ingredients.tokenization, **own}))
+
+
 def _how(settings: Settings) -> Settings:
-    """The settings of pooling (model_repository/shared/pooled_embeddings.py); the conversion reads the others."""
-    names = ("pooling", "normalize", "truncate_dim", "normalize_truncated")
-    return {name: settings[name] for name in names if name in settings}
+    """The settings of model_repository/shared/pooled_embeddings.py; the conversion reads the others."""
+    how = {"modules": list(settings["modules"].values()), "normalize": settings["normalize"]}
+    return {**how, **({"dimensions": settings["dimensions"]} if "dimensions" in settings else {})}
 
 
 def fused_embeddings(ingredients: Ingredients) -> Step:
@@ -53,15 +95,24 @@ def fused_embeddings(ingredients: Ingredients) -> Step:
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """The pooling (options before the folder's files), the token limit and the case of texts.
+    """The modules, prompts and sizes (options before the folder's files), the token limit and the case of texts.
 
-    The folder's truncate_dim follows its Normalize, and --normalize follows both, as in SentenceTransformer.encode.
+    The numbers that are kept are cut after the folder's own modules, and --normalize follows, as in
+    SentenceTransformer.encode.
     """
-    folder = read_sentence_folder(config.file.parent, pooling=options.get("pooling"))
-    normalize = bool(options.get("normalize"))
-    settings: dict[str, object] = {"pooling": folder.pooling or "mean", "normalize": normalize or folder.normalize}
-    if folder.truncate_dim is not None:
-        settings |= {"truncate_dim": folder.truncate_dim, "normalize_truncated": normalize}
+    folder = read_sentence_folder(config.file.parent, pooling=options.get("pooling", ()))
+    modules = folder.modules or ({"type": "Pooling", "modes": options.get("pooling") or _usual_pooling(config)},)
+    _require_activations(modules, config)
+    settings: dict[str, object] = {
+        "modules": {str(each.get("path", f"{place}_{each['type']}")): each for place, each in enumerate(modules, 1)},
+        "normalize": bool(options.get("normalize")),
+        "prompts": folder.prompts,
+        "default_prompt": _default_prompt(folder, options, config),
+        "include_prompt": folder.include_prompt,
+        "similarity": folder.similarity,
+    }
+    if sizes := options.get("dimensions") or (folder.truncate_dim and (folder.truncate_dim,)):
+        settings["dimensions"] = sizes
     if folder.max_length is not None:
         settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
     if folder.lower_case:
@@ -69,35 +120,87 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
     return settings
 
 
+def _usual_pooling(config: ModelConfig) -> tuple[str, ...]:
+    """As the library pools a folder without modules: a model saved for generation by its last token."""
+    is_generator = bool(config.architectures) and config.architectures[0].endswith("ForCausalLM")
+    return ("lasttoken",) if is_generator else ("mean",)
+
+
+def _require_activations(modules: Sequence[Mapping[str, Any]], config: ModelConfig) -> None:
+    known = load_shared("pooled_embeddings").ACTIVATIONS
+    for module in modules:
+        if module.get("activation", "Identity") not in known:
+            raise SourceError(
+                f"the module {module['path']!r} beside {str(config.file)!r} has the activation {module['activation']}, "
+                f"which is not served; those of torch.nn that are: {', '.join(known)}"
+            )
+
+
+def _default_prompt(folder: SentenceFolder, options: Settings, config: ModelConfig) -> str | None:
+    name: str | None = options.get("prompt_name", folder.default_prompt)
+    if name is not None and name not in folder.prompts:
+        raise UsageError(
+            f"--prompt-name {name!r} is not a prompt of the model in {str(config.file.parent)!r}; choose one of: "
+            f"{', '.join(folder.prompts)}"
+        )
+    return name
+
+
+def further(settings: Settings) -> list[Example]:
+    """Golden requests for each prompt with a text of its own and each size, beside the usual ones."""
+    named = [name for name, text in settings["prompts"].items() if text]
+    chosen = [{"prompt_name": name} for name in named] + [
+        {"dimensions": size} for size in settings.get("dimensions", ())[1:]
+    ]
+    if named and chosen[-1].keys() == {"dimensions"}:
+        chosen.append({"prompt_name": named[-1], **chosen[-1]})
+    return [{"text_input": text, **each} for each in chosen for text in TEXTS_OF_A_CHOICE]
+
+
+def texts(settings: Settings, example: Example) -> tuple[str]:
+    """The text of a request behind its prompt."""
+    name = example.get("prompt_name", settings["default_prompt"])
+    return ((settings["prompts"][name] if name is not None else "") + example["text_input"],)
+
+
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """The embeddings of sentence-transformers' encode."""
     from utils.convert.sentence_answers import encode
 
-    encoded = encode(reference, settings, [example["text_input"] for example in examples])
+    usual = {"prompt_name": settings["default_prompt"], "truncate_dim": settings.get("dimensions", (None,))[0]}
+    options = [
+        {
+            "prompt_name": example.get("prompt_name", usual["prompt_name"]),
+            "truncate_dim": example.get("dimensions", usual["truncate_dim"]),
+        }
+        for example in examples
+    ]
+    encoded = encode(reference, settings, [example["text_input"] for example in examples], options)
     return [{"embedding": numbers("FP32", embedding)} for embedding in encoded]
 
 
 def embeddings(reference: ReferenceModel, settings: Settings) -> list[Any]:
-    """The embedding of each text, FP32 [D], pooled by torch from its own tokens, without padding."""
-    import torch
-    from torch.nn.functional import normalize
-
-    pooled_texts = []
-    for outputs in reference.outputs:
-        states = torch.tensor(outputs["last_hidden_state"])
-        pooled = {"mean": states.mean(dim=0), "cls": states[0], "max": states.amax(dim=0)}[settings["pooling"]]
-        embedding = normalize(pooled, dim=0) if settings["normalize"] else pooled
-        embedding = embedding[: settings.get("truncate_dim")]
-        embedding = normalize(embedding, dim=0) if settings.get("normalize_truncated") else embedding
-        pooled_texts.append(embedding.numpy())
-    return pooled_texts
+    """The embedding of each text, FP32 [D], from its own tokens, without padding."""
+    served, modules = load_shared("pooled_embeddings"), list(settings["modules"].values())
+    weights = read_weights(reference.folders.model, modules) if reference.folders else {}
+    states = [outputs["last_hidden_state"][None] for outputs in reference.outputs]
+    return [served.embed(each, served.np.ones(each.shape[:2]), modules, weights)[0] for each in states]
 
 
 def embedding(settings: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
-    """The size of a token's state, or truncate_dim if that is smaller."""
-    (size,) = graph.outputs[0].dims[-1:]
-    kept = settings.get("truncate_dim")
-    return (TensorSpec(name="embedding", dtype="FP32", dims=(size if kept is None else min(kept, size),)),)
+    """The size of the last module's output, or the smaller one of `dimensions`; free if there are several.
+
+    UsageError for a larger one of several, which no request can have.
+    """
+    modules = list(settings["modules"].values())
+    (state,) = graph.outputs[0].dims[-1:]
+    pooled = state * len(modules[0]["modes"]) if state > 0 else state
+    size = next((each["size"] for each in reversed(modules) if each["type"] == "Dense"), pooled)
+    sizes = settings.get("dimensions", ())
+    if len(sizes) > 1 and 0 < size < max(sizes):
+        raise UsageError(f"--dimensions {max(sizes)} is more than the {size} numbers of an embedding")
+    kept = size if not sizes else -1 if len(sizes) > 1 else sizes[0] if size < 0 else min(sizes[0], size)
+    return (TensorSpec(name="embedding", dtype="FP32", dims=(kept,)),)
 
 
 TASK = ModelTask(
@@ -107,16 +210,20 @@ TASK = ModelTask(
     graph_outputs=("last_hidden_state",),
     inputs=(text_input(),),
     outputs=embedding,
-    layouts={"ensemble": (text_preprocessing, graph_step, pooling), "fused": (fused_embeddings,)},
+    layouts={"ensemble": (tokens, graph_step, pooling), "fused": (fused_embeddings,)},
     resolve_settings=resolve_settings,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
     probes=lambda texts: [{"text_input": text} for text in texts],
-    texts=lambda _, example: (example["text_input"],),
+    texts=texts,
     answer=answer,
+    further=further,
+    parameters=("prompt_name", "dimensions"),
+    files=write_weights,
     takes_labels=False,
     library="sentence-transformers",
     unneeded=("pooler",),
-    options=(POOLING, NORMALIZE),
+    options=(POOLING, NORMALIZE, PROMPT_NAME, DIMENSIONS),
     guard=Guard(rule=lambda _: "cosine", values=embeddings),
+    not_in_cache_key=("similarity",),
     sentences=True,
 )

@@ -13,7 +13,8 @@ from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import fused, graph_step, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
-from utils.sources.sentence_folder import MODULES, read_sparse_folder
+from utils.sources.sentence_folder import read_sparse_folder
+from utils.sources.sentence_modules import MODULES
 from utils.tasks.text_classification import TOP_K
 
 

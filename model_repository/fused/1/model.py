@@ -11,6 +11,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from metric_families import seconds_family, text_families
 from model_metrics import ModelMetrics, is_counted, lengths_of
+from request_choices import Choice, Choices, Rows
 from step_responses import (
     InvalidInputError,
     InvalidResultError,
@@ -23,7 +24,7 @@ from step_responses import (
     timed,
     version_folder,
 )
-from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
+from tokenization import arrays, decode_rows, joined, load_tokenizer, prompted, tokenize
 from tokenizers import Encoding
 
 
@@ -37,6 +38,7 @@ class TritonPythonModel:
         engine = import_module(self.settings["engine"] + "_session")
         self.session = engine.GraphSession(folder / "model.onnx", self.settings)
         self.answering = import_module(self.settings["answering"]).Answering(folder)
+        self.choices = Choices(self.settings)
         self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))
         self.session.warm([self._feed([each]) for each in self._warm_up()])
         self.metrics = ModelMetrics(args, {**text_families(), **seconds_family(), **self.answering.families()})
@@ -53,7 +55,8 @@ class TritonPythonModel:
         started = perf_counter()
         encoded = [attempt(self._encodings, request) for request in requests]
         lengths = [lengths_of(rows) for rows in encoded]
-        answers = iter(self._answers([row for rows in encoded if isinstance(rows, list) for row in rows]))
+        chosen = [(row, rows.choice) for rows in encoded if isinstance(rows, Rows) for row in rows]
+        answers = iter(self._answers([row for row, _ in chosen], [choice for _, choice in chosen]))
         answered = [[next(answers) for _ in rows] if isinstance(rows, list) else rows for rows in encoded]
         responses = respond(answered, self._response)
         self.metrics.count_texts(requests, encoded, lengths)
@@ -69,12 +72,13 @@ class TritonPythonModel:
             rows = [row for rows in kept for row in rows if not isinstance(row, Exception)]
             self.metrics.count(seconds=[seconds], **self.answering.observations(rows))
 
-    def _encodings(self, request: pb_utils.InferenceRequest) -> list[Encoding]:
+    def _encodings(self, request: pb_utils.InferenceRequest) -> Rows:
+        choice = self.choices.of(request)
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
-            texts = [decode_rows(values, name) for values, name in columns]
+            texts = prompted([decode_rows(values, name) for values, name in columns], choice.prompt)
             pairs = joined(texts, self.settings.get("keeps_empty_pair", False))
-            return tokenize(self.tokenizer, pairs, self.inputs[0])
+            return Rows(tokenize(self.tokenizer, pairs, self.inputs[0], choice.skipped), choice)
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
 
@@ -83,13 +87,14 @@ class TritonPythonModel:
         encodings: list[Encoding] = self.tokenizer.encode_batch(texts)
         return [each for each in encodings if any(each.attention_mask)]
 
-    def _answers(self, encodings: Sequence[Encoding]) -> list[Any]:
-        """One answer per row, in order: its arrays, or an error."""
+    def _answers(self, encodings: Sequence[Encoding], choices: Sequence[Choice]) -> list[Any]:
+        """One answer per row, in order: its arrays, or an error. Only a model with choices is given those."""
         answers: list[Any] = [None] * len(encodings)
         batches = self.session.batches([len(each.ids) for each in encodings])
         feeds = [self._feed([encodings[index] for index in indices], length) for indices, length in batches]
         for (indices, _), feed, outputs in zip(batches, feeds, self.session.run(feeds), strict=True):
-            rows = zip(*self.answering(outputs, feed["attention_mask"]), strict=True)
+            chosen = ([choices[index] for index in indices],) if self.choices.exist else ()
+            rows = zip(*self.answering(outputs, feed["attention_mask"], *chosen), strict=True)
             for index, row, finite in zip(indices, rows, all_finite(outputs), strict=True):
                 answers[index] = row if finite else InvalidResultError(NOT_FINITE)
         return answers

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from pooled_embeddings import Answering
-from step_responses import InvalidResultError, respond, tensors, timed, version_folder
+from request_choices import Choices
+from step_responses import InvalidResultError, read_settings, respond, tensors, timed, version_folder
 
 
 class TritonPythonModel:
-    """Pooling: attention mask [B, tokens] and FP32 [B, tokens, D] -> FP32 [B, D]."""
+    """Pooling: attention mask [B, tokens] and FP32 [B, tokens, D] -> FP32 [B, E]."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Reads the pooling's settings."""
-        self.answering = Answering(version_folder(args))
+        """Reads the settings and the weights of the modules."""
+        self.answering, self.choices = Answering(version_folder(args)), Choices(read_settings(args))
         self.mask, self.states = tensors(args, "input")
         (self.embedding,) = tensors(args, "output")
 
@@ -26,7 +27,8 @@ class TritonPythonModel:
 
     def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
         mask, states = (pb_utils.get_input_tensor_by_name(request, name) for name in (self.mask, self.states))
-        (embeddings,) = self.answering([states.as_numpy()], mask.as_numpy())
+        choices = [self.choices.of(request)] * len(mask.as_numpy())
+        (embeddings,) = self.answering([states.as_numpy()], mask.as_numpy(), choices)
         if not np.isfinite(embeddings).all():
             raise InvalidResultError("the model's numbers are not finite for this input: there is no embedding")
         return {self.embedding: embeddings}

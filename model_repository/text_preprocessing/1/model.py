@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import triton_python_backend_utils as pb_utils
 from metric_families import text_families
 from model_metrics import ModelMetrics, lengths_of
+from request_choices import Choices
 from step_responses import (
     InvalidInputError,
     attempt,
@@ -18,7 +19,7 @@ from step_responses import (
     timed,
     version_folder,
 )
-from tokenization import arrays, decode_rows, joined, load_tokenizer, tokenize
+from tokenization import arrays, decode_rows, joined, load_tokenizer, prompted, tokenize
 from tokenizers import Encoding
 
 
@@ -30,7 +31,7 @@ class TritonPythonModel:
         settings = read_settings(args)
         self.tokenizer = load_tokenizer(version_folder(args) / "tokenizer.json", settings, padded=False)
         self.padding, self.keeps_empty_pair = settings["padding"], settings.get("keeps_empty_pair", False)
-        self.inputs = list(tensors(args, "input"))
+        self.choices, self.inputs = Choices(settings), list(tensors(args, "input"))
         self.dtypes = tensors(args, "output")
         self.metrics = ModelMetrics(args, text_families())
 
@@ -50,9 +51,10 @@ class TritonPythonModel:
         return responses
 
     def _encodings(self, request: pb_utils.InferenceRequest) -> list[Encoding]:
+        choice = self.choices.of(request)
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
-            rows = joined([decode_rows(values, name) for values, name in columns], self.keeps_empty_pair)
-            return tokenize(self.tokenizer, rows, self.inputs[0])
+            texts = prompted([decode_rows(values, name) for values, name in columns], choice.prompt)
+            return tokenize(self.tokenizer, joined(texts, self.keeps_empty_pair), self.inputs[0], choice.skipped)
         except ValueError as error:
             raise InvalidInputError(str(error)) from error

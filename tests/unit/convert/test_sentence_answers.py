@@ -12,7 +12,7 @@ from utils.convert.types import Folders, ReferenceModel
 from utils.host.errors import SourceError
 from utils.tasks import TASKS
 
-POOLED = {"pooling": "mean", "normalize": False}
+POOLED = {"modules": {"1_Pooling": {"type": "Pooling", "modes": ["mean"]}}, "normalize": False}
 TEXTS = ("The quick brown fox", "I would like my money back, please.")
 MODULES = ("Transformer", "Pooling")
 

@@ -56,6 +56,7 @@ def proof(
                 _address: object,
                 model_name: str,
                 inputs: Mapping[str, TensorValue],
+                _parameters: Mapping[str, object],
                 answers: Mapping[str, Outputs | None] = answers,
                 function: str = function,
             ) -> Outputs:

@@ -40,7 +40,7 @@ def prove_tensors(monkeypatch, tmp_path, make_pipeline):
         seen = {function: [] for function in PROTOCOLS}
 
         def answering(function):
-            def infer(_address, model, inputs):
+            def infer(_address, model, inputs, _parameters):
                 seen[function].append((model, {name: each.shape for name, each in inputs.items()}))
                 if model == "whole":
                     return {"vector": TensorValue(datatype="FP32", shape=(len(vector),), data=vector)}

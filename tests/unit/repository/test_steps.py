@@ -114,7 +114,13 @@ def test_row_has_one_text():
 def ingredients_of(task, make_ingredients):
     """Ingredients for the steps of any task: settings of all of them, and several graphs if the task has them."""
     base = make_ingredients(
-        settings={"score_function": "softmax", "top_k": 1, "pooling": "mean", "normalize": True, "activation": "none"}
+        settings={
+            "score_function": "softmax",
+            "top_k": 1,
+            "modules": {"1_Pooling": {"type": "Pooling", "modes": ["mean"]}},
+            "normalize": True,
+            "activation": "none",
+        }
     )
     pipeline = pipeline_of(task)
     if not pipeline:

@@ -17,7 +17,7 @@ def folder(tmp_path):
         ]
         (tmp_path / "modules.json").write_text(json.dumps(chain))
         if pooling is not None:
-            (tmp_path / "1_Pooling").mkdir()
+            (tmp_path / "1_Pooling").mkdir(exist_ok=True)
             (tmp_path / "1_Pooling/config.json").write_text(json.dumps(pooling))
         for name, content in files.items():
             (tmp_path / f"{name}.json").write_text(json.dumps(content))
@@ -31,24 +31,39 @@ def flags(*on):
     return {"word_embedding_dimension": 8, **{f"pooling_mode_{name}": name in on for name in names}}
 
 
+def modes_of(folder, pooling=()):
+    return read_sentence_folder(folder, pooling=pooling).modules[0]["modes"]
+
+
 def test_a_plain_folder_has_no_settings(tmp_path):
     assert read_sentence_folder(tmp_path) == SentenceFolder()
-    assert read_sentence_folder(tmp_path, pooling="max").pooling == "max"
+    assert SentenceFolder().prompts == {"query": "", "document": ""}, "those that every model of the library has"
 
 
 @pytest.mark.parametrize(
-    ("content", "pooling"),
+    ("content", "modes"),
     [
-        (flags("mean_tokens"), "mean"),
-        (flags("cls_token"), "cls"),
-        (flags("max_tokens"), "max"),
-        ({"embedding_dimension": 8, "pooling_mode": "cls", "include_prompt": True}, "cls"),
-        ({"embedding_dimension": 8, "pooling_mode": ["max"]}, "max"),
+        (flags("mean_tokens"), ["mean"]),
+        (flags("max_tokens"), ["max"]),
+        (flags("lasttoken"), ["lasttoken"]),
+        (flags("weightedmean_tokens"), ["weightedmean"]),
+        (flags("mean_sqrt_len_tokens", "cls_token"), ["cls", "mean_sqrt_len_tokens"]),
+        (flags(), ["mean"]),
+        ({"embedding_dimension": 8, "pooling_mode": "cls", "include_prompt": True}, ["cls"]),
+        ({"embedding_dimension": 8, "pooling_mode": ["max", "cls"]}, ["max", "cls"]),
+        ({**flags("cls_token"), "pooling_mode": "max"}, ["max"]),
     ],
 )
-def test_the_pooling_of_every_version_is_read(folder, content, pooling):
-    expected = read_sentence_folder(folder(pooling=content))
-    assert (expected.pooling, expected.normalize) == (pooling, True)
+def test_the_pooling_of_every_version_is_read_as_the_library_reads_it(folder, content, modes):
+    made = folder(pooling=content)
+    assert modes_of(made) == modes
+    assert modes_of(made, ("cls", "mean")) == ["cls", "mean"], "the option replaces it"
+
+
+@pytest.mark.parametrize("mode", ["sum", ["mean", "sum"], {"a": 1}, 3])
+def test_an_unknown_pooling_is_refused(folder, mode):
+    with pytest.raises(SourceError, match=r"1_Pooling.config.json' has pooling_mode .*lasttoken"):
+        read_sentence_folder(folder(pooling={"word_embedding_dimension": 8, "pooling_mode": mode}))
 
 
 def test_the_settings_for_texts_are_read(folder):
@@ -56,34 +71,33 @@ def test_the_settings_for_texts_are_read(folder):
     expected = read_sentence_folder(
         folder(("Transformer", "Pooling"), flags("mean_tokens"), sentence_roberta_config=settings)
     )
-    assert (expected.max_length, expected.lower_case, expected.normalize) == (96, True, False)
+    assert (expected.max_length, expected.lower_case, len(expected.modules)) == (96, True, 1)
 
 
-@pytest.mark.parametrize("on", [("weightedmean_tokens",), ("lasttoken",), ("cls_token", "mean_tokens"), ()])
-def test_an_unsupported_pooling_is_refused_without_the_option(folder, on):
-    made = folder(pooling=flags(*on))
-    with pytest.raises(SourceError) as refusal:
-        read_sentence_folder(made)
-    assert "--pooling" in str(refusal.value) and "mean, cls, max" in str(refusal.value)
-    assert read_sentence_folder(made, pooling="mean").pooling == "mean"
+def test_prompts_and_the_similarity_are_read(folder):
+    own = {
+        "prompts": {"query": "query: ", "passage": None},
+        "default_prompt_name": "query",
+        "similarity_fn_name": "dot",
+    }
+    found = read_sentence_folder(folder(pooling=flags("mean_tokens"), config_sentence_transformers=own))
+    assert found.prompts == {"query": "query: ", "document": "", "passage": ""}
+    assert (found.default_prompt, found.similarity, found.include_prompt) == ("query", "dot", True)
+    assert read_sentence_folder(folder(pooling=None)).similarity == "dot"
 
 
 @pytest.mark.parametrize(
-    "modules", [("Transformer", "Pooling", "Dense", "Normalize"), ("Transformer", "Pooling", "Dense"), ("CLIPModel",)]
+    ("own", "says"),
+    [
+        ({"prompts": ["query: "]}, r"prompts \['query: '\]"),
+        ({"prompts": {"query": 3}}, r"prompts \{'query': 3\}"),
+        ({"prompts": {"query": "a"}, "default_prompt_name": "passage"}, "'passage'.*query, document"),
+        ({"similarity_fn_name": "maxsim"}, "'maxsim'.*cosine, dot"),
+    ],
 )
-def test_other_modules_are_refused(folder, modules):
-    with pytest.raises(SourceError) as refusal:
-        read_sentence_folder(folder(modules, flags("mean_tokens")), pooling="mean")
-    assert ", ".join(modules) in str(refusal.value)
-
-
-def test_a_prompt_before_every_text_is_refused(folder):
-    made = folder(
-        pooling=flags("mean_tokens"),
-        config_sentence_transformers={"prompts": {"query": "query: "}, "default_prompt_name": "query"},
-    )
-    with pytest.raises(SourceError, match="'query'"):
-        read_sentence_folder(made)
+def test_invalid_prompts_and_similarities_are_refused(folder, own, says):
+    with pytest.raises(SourceError, match=says):
+        read_sentence_folder(folder(pooling=flags("mean_tokens"), config_sentence_transformers=own))
 
 
 @pytest.mark.parametrize("size", [8, 5000])
@@ -107,7 +121,7 @@ def test_a_folder_of_another_class_is_refused(folder, model_type):
 
 
 def test_a_missing_pooling_config_is_refused(folder):
-    with pytest.raises(SourceError, match=r"1_Pooling.config.json.*--pooling"):
+    with pytest.raises(SourceError, match=r"1_Pooling.config.json.*is missing"):
         read_sentence_folder(folder())
 
 
@@ -134,7 +148,8 @@ def old_folder(folder):
 def test_the_model_of_the_old_layout_is_found(old_folder):
     inner = transformer_folder(old_folder)
     assert inner == old_folder / "0_Transformer"
-    assert read_sentence_folder(inner) == SentenceFolder(pooling="cls", max_length=96, lower_case=True)
+    modules = ({"type": "Pooling", "modes": ["cls"]},)
+    assert read_sentence_folder(inner) == SentenceFolder(modules=modules, max_length=96, lower_case=True)
 
 
 @pytest.mark.parametrize(

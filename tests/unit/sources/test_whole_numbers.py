@@ -96,4 +96,6 @@ def test_the_limit_of_sentence_transformers_is_read(tmp_path, value):
         json.dumps([{"path": "", "type": "m.Transformer"}, {"path": "1_Pooling", "type": "m.Pooling"}])
     )
     (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": value}))
-    assert read_sentence_folder(tmp_path, pooling="mean").max_length == 96
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling/config.json").write_text(json.dumps({"word_embedding_dimension": 8}))
+    assert read_sentence_folder(tmp_path).max_length == 96

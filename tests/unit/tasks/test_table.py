@@ -55,7 +55,7 @@ def test_every_golden_request_gives_a_value_for_each_served_input(task):
     if not isinstance(task, ModelTask) or task.requests:
         return  # the tensors are made of the graph's own: tests/server
     for example in task.examples:
-        tensors = request(example)
+        tensors = request(task, example)
         assert set(tensors) == {tensor.name for tensor in task.inputs}
         for spec in task.inputs:
             assert tensors[spec.name].datatype == spec.dtype

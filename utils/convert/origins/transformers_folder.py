@@ -54,6 +54,7 @@ class TransformersFolder:
             tolerance=conversion.tolerance,
             tokenizer=conversion.tokenizer,
             parity=conversion.parity,
+            step_files=conversion.step_files,
         )
 
     @property

@@ -15,9 +15,10 @@ REMEDY = "copy the folder again"
 SENTENCE_FILES = {
     "config_sentence_transformers.json": "config_sentence_transformers.json",
     "sentence_*_config.json": "sentence_bert_config.json",
-    "[0-9]*_Pooling/config.json": "Pooling/config.json",
-    "[0-9]*_Normalize/config.json": "Normalize/config.json",
-    "[0-9]*_SpladePooling/config.json": "SpladePooling/config.json",
+    **{
+        f"[0-9]*_{kind}/config.json": f"{kind}/config.json"
+        for kind in ("Pooling", "Normalize", "Dense", "LayerNorm", "SpladePooling")
+    },
 }
 ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
 

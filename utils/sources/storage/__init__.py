@@ -12,14 +12,20 @@ from typing import Protocol
 from utils.host.errors import SourceError, UsageError
 
 # The files to fetch of a model or tokenizer folder. Weights are fetched last, after the small files are checked.
-# Some are in subfolders: the pooling and normalization of sentence-transformers and, before version 2.0, the model.
+# Some are in subfolders: the modules of sentence-transformers and, before version 2.0, the model itself.
 _OLD = "[0-9]*_Transformer/"
 _SMALL = ("*.json", "*.txt", "*.model", "*.spm")
-_MODULES = ("[0-9]*_Pooling/config.json", "[0-9]*_Normalize/config.json", "[0-9]*_SpladePooling/config.json")
-METADATA = (*_SMALL, "*.py", *_MODULES, *(f"{_OLD}{pattern}" for pattern in _SMALL))
+_WEIGHTED = ("[0-9]*_Dense/", "[0-9]*_LayerNorm/")
+_MODULES = ("[0-9]*_Pooling/", "[0-9]*_Normalize/", "[0-9]*_SpladePooling/", *_WEIGHTED)
+METADATA = (
+    *_SMALL,
+    "*.py",
+    *(f"{folder}config.json" for folder in _MODULES),
+    *(f"{_OLD}{pattern}" for pattern in _SMALL),
+)
 # Others are fetched only with --allow-pickle.
-SAFE_WEIGHTS = ("*.safetensors", f"{_OLD}*.safetensors")
-WEIGHTS = (*SAFE_WEIGHTS, "*.bin", f"{_OLD}*.bin")
+SAFE_WEIGHTS = tuple(f"{folder}*.safetensors" for folder in ("", _OLD, *_WEIGHTED))
+WEIGHTS = (*SAFE_WEIGHTS, *(f"{folder}*.bin" for folder in ("", _OLD, *_WEIGHTED)))
 
 
 @dataclass(frozen=True, kw_only=True)
