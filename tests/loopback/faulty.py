@@ -52,7 +52,8 @@ class _Faulty(Answering):
             self.send_content(b"<html>welcome</html>", 200, {"Content-Type": "text/html"})
         elif fault.isdigit():
             # A server may repeat the keys of a request in its message.
-            self.send_json({"error": f"these keys are refused: {', '.join(self.loopback.secrets)}"}, int(fault))
+            text = f"these keys are refused: {', '.join(self.loopback.secrets)}"
+            self.send_content(text.encode(), int(fault), {"Content-Type": "text/plain"})
         else:
             self._forward(fault if is_file else "")
 

@@ -17,8 +17,10 @@ from utils.host import installed as installation
 from utils.host.environments import ENVIRONMENTS
 from utils.launch import CONSOLE
 
-FOR_DEVELOPMENT = {Path("requirements-dev.txt"), Path("requirements/docs.txt"), Path("requirements/coverage.txt")}
-FOR_DEVELOPMENT |= {Path("requirements/mlflow-server.txt")}
+FOR_DEVELOPMENT = {
+    Path("requirements-dev.txt"),
+    *(Path(f"requirements/{name}.txt") for name in ("docs", "coverage", "gcs-emulator", "mlflow-server")),
+}
 VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text())[1]
 
 

@@ -127,9 +127,11 @@ SENTENCES6 = Environment(
     dependencies=False,
     base=TRANSFORMERS5,
 )
-# The clients of two storages, which other builds do not need.
+# The clients of storages, made when the first reference of the scheme is read.
 MLFLOW = Environment(name="mlflow", folder=PLACE / ".venv-mlflow", requirements=(ROOT / "requirements/mlflow.txt",))
 WANDB = Environment(name="wandb", folder=PLACE / ".venv-wandb", requirements=(ROOT / "requirements/wandb.txt",))
+GCS = Environment(name="gcs", folder=PLACE / ".venv-gcs", requirements=(ROOT / "requirements/gcs.txt",))
+AZURE = Environment(name="azure", folder=PLACE / ".venv-azure", requirements=(ROOT / "requirements/azure.txt",))
 # For tests only.
 MLFLOW_SERVER = Environment(
     name="mlflow-server",
@@ -137,6 +139,9 @@ MLFLOW_SERVER = Environment(
     requirements=(ROOT / "requirements/mlflow-server.txt",),
     dependencies=False,
     base=replace(MLFLOW, folder=PLACE / ".venv-mlflow-server"),
+)
+GCS_EMULATOR = Environment(
+    name="gcs-emulator", folder=PLACE / ".venv-gcs-emulator", requirements=(ROOT / "requirements/gcs-emulator.txt",)
 )
 COVERAGE = Environment(
     name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements/coverage.txt",)
@@ -157,6 +162,9 @@ ENVIRONMENTS = {
         MLFLOW,
         WANDB,
         MLFLOW_SERVER,
+        GCS,
+        AZURE,
+        GCS_EMULATOR,
         COVERAGE,
         DOCS,
     )

@@ -6,7 +6,7 @@ The modules import what they need where they use it: arguments are checked befor
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from utils.convert.task import GraphPipeline, pipeline_of
@@ -31,12 +31,12 @@ class Row:
 
 def is_graph_file(reference: StorageRef) -> bool:
     """Whether a reference names a ready graph, by its suffix."""
-    return PurePosixPath(reference.locator).suffix.lower() in GRAPH_SUFFIXES
+    return reference.suffix in GRAPH_SUFFIXES
 
 
 def is_frozen(reference: StorageRef) -> bool:
     """Whether it is a frozen TensorFlow graph, which is converted first."""
-    return PurePosixPath(reference.locator).suffix.lower() == FROZEN_SUFFIX
+    return reference.suffix == FROZEN_SUFFIX
 
 
 ORIGINS = {

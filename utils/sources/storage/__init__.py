@@ -6,7 +6,7 @@ docs/extending.md shows how to add one.
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from utils.host.errors import SourceError, UsageError
@@ -32,11 +32,13 @@ WEIGHTS = (*SAFE_WEIGHTS, *(f"{folder}*.bin" for folder in ("", _OLD, *_WEIGHTED
 class Row:
     """A storage: its module, and the name of the environment with its packages; None is the factory environment.
 
-    The module is imported on first use, and an environment is set up on first use.
+    The module is imported on first use, and an environment is set up on first use. `is_address`: the reference is a
+    URL; its locator starts with `//`, and its query, which may be a signature, is not shown.
     """
 
     module: str
     environment: str | None = None
+    is_address: bool = False
 
 
 # scheme -> storage
@@ -45,6 +47,9 @@ STORAGES = {
     "hf": Row(module="utils.sources.storage.hf"),
     "clearml": Row(module="utils.sources.storage.clearml"),
     "s3": Row(module="utils.sources.storage.s3"),
+    "gs": Row(module="utils.sources.storage.gs", environment="gcs"),
+    "az": Row(module="utils.sources.storage.az", environment="azure"),
+    "https": Row(module="utils.sources.storage.https", is_address=True),
     "oci": Row(module="utils.sources.storage.oci"),
     "git": Row(module="utils.sources.storage.git"),
     "mlflow": Row(module="utils.sources.storage.mlflow", environment="mlflow"),
@@ -60,7 +65,20 @@ class StorageRef:
     locator: str
 
     def __str__(self) -> str:
-        return self.locator if self.scheme == "local" else f"{self.scheme}:{self.locator}"
+        if self.scheme == "local":
+            return self.locator
+        shown = re.sub(r"\?[^#]*", "", self.locator) if self._is_address else self.locator
+        return f"{self.scheme}:{shown}"
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the file that it names, in lower case; "" for a folder."""
+        path = re.split(r"[?#]", self.locator)[0] if self._is_address else self.locator
+        return PurePosixPath(path).suffix.lower()
+
+    @property
+    def _is_address(self) -> bool:
+        return self.scheme in STORAGES and STORAGES[self.scheme].is_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +112,8 @@ def parse_reference(text: str) -> StorageRef:
     """Parses `scheme:locator`, or a path. An existing path has priority over an unknown scheme."""
     match = re.match(r"([a-z][a-z0-9]+):(.+)", text, re.DOTALL)
     if match and match[1] in STORAGES:
-        locator = match[2].removeprefix("//") if match[1] != "local" else match[2]
+        as_written = match[1] == "local" or STORAGES[match[1]].is_address
+        locator = match[2] if as_written else match[2].removeprefix("//")
         return StorageRef(scheme=match[1], locator=locator)
     if match and not _exists(text):
         known = ", ".join(f"{scheme}:" for scheme in STORAGES)

@@ -2,12 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol, cast
 
-from utils.host import digest
 from utils.host.errors import SourceError
-from utils.sources.storage import METADATA, WEIGHTS, matches
+from utils.sources.storage.object_store import Entry, Prefix
 
 # Two tries in less than bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is reported.
 _CONFIGURATION = {"connect_timeout": 8, "read_timeout": 12, "retries": {"total_max_attempts": 2}}
@@ -18,33 +17,39 @@ class _FileSystem(Protocol):
 
     retries: int
 
-    def find(self, path: str, *, maxdepth: int, detail: bool, on_error: str) -> dict[str, dict[str, str]]: ...
+    def find(
+        self, path: str, *, maxdepth: int, detail: bool, on_error: str, refresh: bool
+    ) -> dict[str, dict[str, str]]: ...
 
     def get_file(self, rpath: str, lpath: str) -> None: ...
 
 
 def resolve(locator: str) -> str:
-    """`etag:` and 16 hex digits of a digest of the names and ETags of the objects directly below the prefix."""
+    """A digest of the names and ETags of the objects directly below the prefix."""
     with _explained(locator):
-        return _revision(_objects(_open(), locator))
+        return _prefix(locator).revision()
 
 
 def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
     """Downloads the objects below the prefix whose names match into `destination`."""
-    destination.mkdir(parents=True, exist_ok=True)
     with _explained(locator):
-        storage = _open()
-        objects = _objects(storage, locator)
-        if _revision(objects) != revision:
-            raise SourceError(
-                f"s3:{locator} changed during the download (it was {revision}); run the same command again"
-            )
-        for key in objects:
-            name = _name(key, locator)
-            if matches(name, patterns):
-                (destination / name).parent.mkdir(exist_ok=True)
-                storage.get_file(key, str(destination / name))
-    return destination
+        return _prefix(locator).fetch(revision, patterns, destination)
+
+
+def _prefix(locator: str) -> Prefix:
+    storage = _open()
+
+    def listed() -> dict[str, Entry]:
+        found = storage.find(locator.strip("/"), maxdepth=2, detail=True, on_error="raise", refresh=True)
+        files = {key: entry for key, entry in found.items() if entry["type"] == "file"}
+        return {key: Entry(tag=str(entry["ETag"]), size=int(entry["size"])) for key, entry in files.items()}
+
+    return Prefix(
+        scheme="s3",
+        locator=locator,
+        listed=listed,
+        download=lambda key, file: storage.get_file(key, str(file)),
+    )
 
 
 def _open() -> _FileSystem:
@@ -55,31 +60,6 @@ def _open() -> _FileSystem:
     storage = cast(_FileSystem, s3fs.S3FileSystem(config_kwargs=_CONFIGURATION, skip_instance_cache=True))
     storage.retries = 1  # on top of those of the configuration
     return storage
-
-
-def _objects(storage: _FileSystem, locator: str) -> dict[str, str]:
-    """The ETags by key of all objects directly below the prefix, and of those in subfolders that a build reads."""
-    found = storage.find(locator.strip("/"), maxdepth=2, detail=True, on_error="raise")
-    taken = METADATA + WEIGHTS
-    objects = {
-        key: entry["ETag"]
-        for key, entry in found.items()
-        if entry["type"] == "file" and ("/" not in _name(key, locator) or matches(_name(key, locator), taken))
-    }
-    if not objects:
-        raise SourceError(f"s3:{locator} has no objects; write s3:bucket/prefix with the model's files")
-    return objects
-
-
-def _name(key: str, locator: str) -> str:
-    """The part of the key after the prefix, or the object's name if the reference is a single object."""
-    folder, path = PurePosixPath(locator.strip("/")), PurePosixPath(key)
-    return path.name if path == folder else path.relative_to(folder).as_posix()
-
-
-def _revision(objects: dict[str, str]) -> str:
-    lines = "".join(f"{key}\0{objects[key]}\n" for key in sorted(objects))
-    return f"etag:{digest.of_text(lines)[:16]}"
 
 
 @contextlib.contextmanager

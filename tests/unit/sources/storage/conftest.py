@@ -8,17 +8,8 @@ from pathlib import Path
 import pytest
 
 FOREIGN = (
-    "HF_",
-    "HUGGING",
-    "MLFLOW_",
-    "WANDB_",
-    "CLEARML_",
-    "TRAINS_",
-    "AWS_",
-    "TRITON_FACTORY_",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
+    *("HF_", "HUGGING", "CLEARML_", "TRAINS_", "AWS_", "GOOGLE_", "STORAGE_", "AZURE_", "MLFLOW_", "WANDB_"),
+    *("TRITON_FACTORY_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_", "CURL_CA_", "SSL_CERT_"),
 )
 
 

@@ -10,19 +10,23 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import boto3
 from moto.server import ThreadedMotoServer
 
-from tests.loopback import faulty
-from tests.loopback.clearml_server import ACCESS_KEY, SECRET_KEY, ClearmlServer
+from tests.certificates import Authority
+from tests.loopback import azure_server, faulty, gcs_emulator
+from tests.loopback.clearml_server import ACCESS_KEY, SECRET_KEY, ClearmlServer, zipped
+from tests.loopback.https_files import FileServer
 from tests.loopback.hub import HubServer
 
 CHANGED = "changed after the revision was resolved"
 FAULTS = (*faulty.OF_THE_SERVER, *faulty.OF_FILES, faulty.SLOW, CHANGED)
 TOKEN = "hf_TheTokenThatMustNeverBePrinted"
+SIGNATURE = "the-signature-in-the-address"
 MODEL = "0123456789abcdef0123456789abcdef"
 
 
@@ -31,13 +35,14 @@ class Served:
     """A working server. `address` is that of the proxy before it.
 
     `reference(address)`: what a user writes. `variables(address)`: the environment of the client. `change()` gives the
-    reference another content.
+    reference another content. `certificate`: certificate and key of a proxy with TLS.
     """
 
     url: str
     reference: Callable[[str], str]
     variables: Callable[[str], Mapping[str, str]]
     change: Callable[[], object] = lambda: None
+    certificate: tuple[Path, Path] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +117,53 @@ def s3(model: Path, _: Path) -> Iterator[Served]:
     server.stop()
 
 
+@contextlib.contextmanager
+def gs(model: Path, folder: Path) -> Iterator[Served]:
+    """The emulator of Google Cloud Storage, with a token of a service account."""
+    with gcs_emulator.serving(_objects(model)) as url, gcs_emulator.TokenServer() as tokens:
+        key_file = tokens.key_file(folder)
+        yield Served(
+            url=url,
+            reference=lambda _: f"gs:{gcs_emulator.BUCKET}/team/topics",
+            variables=lambda address: {
+                "STORAGE_EMULATOR_HOST": address,
+                "GOOGLE_APPLICATION_CREDENTIALS": str(key_file),
+            },
+            change=lambda: gcs_emulator.upload(url, "team/topics/config.json", b"{}"),
+        )
+
+
+@contextlib.contextmanager
+def az(model: Path, _: Path) -> Iterator[Served]:
+    """Azure Blob Storage with an account key."""
+    with azure_server.AzureServer(_objects(model)) as server:
+        yield Served(
+            url=server.url,
+            reference=lambda _: f"az:{azure_server.CONTAINER}/team/topics",
+            variables=lambda address: {"AZURE_STORAGE_CONNECTION_STRING": server.connection_string(address)},
+            change=lambda: server.blobs.update({"team/topics/config.json": b"{}"}),
+        )
+
+
+@contextlib.contextmanager
+def https(model: Path, folder: Path) -> Iterator[Served]:
+    """A server of one archive, with TLS; the authority of its certificate is in SSL_CERT_FILE."""
+    archive = zipped(model)
+    authority = Authority(folder / "authority")
+    with FileServer({"/topics.zip": archive}) as server:
+        yield Served(
+            url=server.url,
+            reference=lambda address: f"{address}/topics.zip?sig={SIGNATURE}#sha256={sha256(archive).hexdigest()}",
+            variables=lambda _: {"SSL_CERT_FILE": str(authority.folder / "ca.pem")},
+            change=lambda: server.contents.update({"/topics.zip": archive + b"more"}),
+            certificate=authority.sign("server"),
+        )
+
+
+def _objects(model: Path) -> dict[str, bytes]:
+    return {f"team/topics/{path.name}": path.read_bytes() for path in model.iterdir() if path.is_file()}
+
+
 ROWS = {
     "hf": Row(
         serve=hub,
@@ -178,6 +230,60 @@ s3._CONFIGURATION = {"connect_timeout": 1, "read_timeout": 1, "retries": {"total
             "unreachable": "cannot be reached (EndpointConnectionError); check AWS_ENDPOINT_URL",
             "403": "s3:faults/team/topics cannot be read with these AWS credentials",
             CHANGED: "s3:faults/team/topics changed during the download",
+        },
+    ),
+    "gs": Row(
+        serve=gs,
+        files=r"/download/.*|.*[?&]alt=media.*",
+        secrets=(gcs_emulator.TOKEN,),
+        impatience="""
+from utils.sources.storage import gs
+gs._TIMEOUT = (0.5, 0.5)
+gs._RETRY_SECONDS = 0.5
+""",
+        words={
+            "unreachable": "Google Cloud Storage cannot be reached for gs:models/team/topics",
+            "401": "cannot be read with these Google credentials (401)",
+            "403": "cannot be read with these Google credentials (403)",
+            "500": "Google Cloud Storage failed with status 500 for gs:models/team/topics",
+            "changed byte": "does not have the checksum of the stored object",
+            CHANGED: "gs:models/team/topics changed during the download",
+        },
+    ),
+    "az": Row(
+        serve=az,
+        files=r"/loopback/models/team/[^?]*",
+        secrets=(azure_server.KEY,),
+        impatience="""
+from utils.sources.storage import az
+az._TIMEOUT = {"connection_timeout": 0.5, "read_timeout": 0.5}
+az._SECONDS_BEFORE_RETRY = 0
+""",
+        words={
+            "unreachable": "Azure Blob Storage cannot be reached for az:models/team/topics",
+            "401": "cannot be read with these Azure credentials (401)",
+            "403": "cannot be read with these Azure credentials (403)",
+            "500": "Azure Blob Storage failed with status 500 for az:models/team/topics",
+            "changed byte": "of az:models/team/topics is not the stored object",
+            CHANGED: "az:models/team/topics changed during the download",
+        },
+    ),
+    "https": Row(
+        serve=https,
+        files=r"/topics\.zip.*",
+        secrets=(SIGNATURE,),
+        impatience="""
+from utils.sources.storage import https
+https._TIMEOUT = (0.5, 0.5)
+""",
+        words={
+            "unreachable": "topics.zip cannot be reached, or the connection was lost",
+            "hang": "topics.zip does not answer in time",
+            "403": "topics.zip cannot be read without a login (403)",
+            "half a file": "topics.zip was not received whole: the connection was lost",
+            "short file": "topics.zip has the digest sha256=",
+            "changed byte": "topics.zip has the digest sha256=",
+            CHANGED: "topics.zip has the digest sha256=",
         },
     ),
 }

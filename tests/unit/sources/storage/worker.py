@@ -4,7 +4,6 @@ It is the child of bounded.py, except that it stays: importing an SDK takes seco
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -31,7 +30,10 @@ for line in sys.stdin:
 
 
 class Worker:
-    """Runs resolve and fetch of the storage `row`; `log` gets its stderr. `before`: statements that it runs first."""
+    """Runs resolve and fetch of the storage `row`.
+
+    `variables`: its whole environment. `log` gets its stderr. `before`: statements that it runs first.
+    """
 
     def __init__(self, row: Row, variables: Mapping[str, str], log: IO[bytes], before: str = "") -> None:
         python = environment.ensure(environment.ENVIRONMENTS[row.environment]) if row.environment else sys.executable
@@ -41,7 +43,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, **variables, "PYTHONPATH": str(ROOT)},
+            env={**variables, "PYTHONPATH": str(ROOT)},
         )
 
     def resolve(self, reference: StorageRef) -> str:
