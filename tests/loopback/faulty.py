@@ -53,7 +53,7 @@ class _Faulty(Answering):
         elif fault.isdigit():
             # A server may repeat the keys of a request in its message.
             text = f"these keys are refused: {', '.join(self.loopback.secrets)}"
-            self.send_content(text.encode(), int(fault), {"Content-Type": "text/plain"})
+            self.send_content(text.encode(), int(fault), {"Content-Type": "text/html"})
         else:
             self._forward(fault if is_file else "")
 
@@ -64,7 +64,7 @@ class _Faulty(Answering):
             response = backend.getresponse()
             content = response.read()
             headers = {name: value for name, value in response.getheaders() if name.lower() not in NOT_FORWARDED}
-            length = int(response.headers.get("Content-Length") or 0)
+            length = int(response.headers.get("Content-Length") or -1)
         finally:
             backend.close()
         if not self.loopback.files.fullmatch(self.path):
@@ -89,7 +89,7 @@ class _Faulty(Answering):
                     return
                 self.wfile.write(content[place : place + 1])
         else:
-            self.send_content(content, status, headers)
+            self.send_content(content, status, headers, announced=None if length >= 0 else -1)
 
 
 class FaultyProxy(LoopbackServer):

@@ -13,7 +13,9 @@ class _Files(Answering):
         if path in self.loopback.redirects:
             self.send_content(b"", 302, {"Location": self.loopback.redirects[path]})
         elif path in self.loopback.contents:
-            self.send_content(self.loopback.contents[path])
+            headers = {"Content-Encoding": "gzip"} if path in self.loopback.marked_as_encoded else {}
+            unknown = path in self.loopback.without_length
+            self.send_content(self.loopback.contents[path], 200, headers, announced=-1 if unknown else None)
         else:
             self.send_content(b"no such file", 404)
 
@@ -27,3 +29,5 @@ class FileServer(LoopbackServer):
         super().__init__()
         self.contents = dict(contents)
         self.redirects: dict[str, str] = {}
+        self.marked_as_encoded: set[str] = set()
+        self.without_length: set[str] = set()

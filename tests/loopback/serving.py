@@ -52,11 +52,12 @@ class Answering(BaseHTTPRequestHandler, ABC):
         *,
         announced: int | None = None,
     ) -> None:
-        """`announced`: a wrong Content-Length; the connection ends after the content."""
+        """`announced`: another Content-Length, or -1 for none; the connection ends after the content."""
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content) if announced is None else announced))
+        if announced != -1:
+            self.send_header("Content-Length", str(len(content) if announced is None else announced))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)

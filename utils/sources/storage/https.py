@@ -85,7 +85,8 @@ def _download(address: str, digest: str, file: Path) -> None:
         _require_served(address, response)
         announced = int(response.headers.get("Content-Length") or 0)
         size = announced
-        for chunk in response.iter_content(_CHUNK) if announced < limit else ():
+        # As stored: some servers mark a .tar.gz as an encoded .tar, and clients then extract it.
+        for chunk in response.raw.stream(_CHUNK, decode_content=False) if announced < limit else ():
             size = max(announced, to.tell() + len(chunk))
             if size >= limit:
                 break
@@ -126,20 +127,22 @@ def _shown(address: str) -> str:
 def _explained(address: str) -> Iterator[None]:
     """Raises the client's errors inside the block as SourceError. `from None`: its texts contain the query."""
     import requests
+    import urllib3
 
+    late = "does not answer in time; check the network, then run the same command again"
     advice = {
         requests.exceptions.SSLError: "has a certificate that is not trusted; set SSL_CERT_FILE to the file of its "
         "authority",
         requests.exceptions.ProxyError: "cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY",
-        requests.Timeout: "does not answer in time; check the network, then run the same command again",
-        requests.exceptions.ChunkedEncodingError: "was not received whole: the connection was lost; run the same "
-        "command again",
+        requests.Timeout: late,
         requests.ConnectionError: "cannot be reached, or the connection was lost; check the network and HTTPS_PROXY",
         requests.RequestException: "cannot be requested; check the address",
+        urllib3.exceptions.ReadTimeoutError: late,
+        urllib3.exceptions.HTTPError: "was not received whole: the connection was lost; run the same command again",
     }
     try:
         yield
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         sentence = next(text for kind, text in advice.items() if isinstance(error, kind))
         raise SourceError(f"{_shown(address)} {sentence} ({type(error).__name__})") from None
     except OSError as error:

@@ -128,8 +128,8 @@ mlflow.SETTINGS |= {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX
         },
         words={
             "unreachable": "does not answer for mlflow:models:/topics@champion",
-            "401": "refuses mlflow:models:/topics@champion, and its answer is not an MLflow server's",
-            "403": "refuses mlflow:models:/topics@champion, and its answer is not an MLflow server's",
+            "401": "refuses mlflow:models:/topics@champion (401); set MLFLOW_TRACKING_TOKEN",
+            "403": "refuses mlflow:models:/topics@champion (403); set MLFLOW_TRACKING_TOKEN",
             "403 for files": "refuses mlflow:models:/topics@champion (403); set MLFLOW_TRACKING_TOKEN",
             "429": "limits the rate of requests (429)",
             "500": "failed with status 500",
