@@ -44,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="make_triton_image.sh",
         usage="%(prog)s MODEL TOKENIZER ID2LABEL [MODEL_NAME] [TAG] [MAX_BATCH_SIZE] [options]",
         description="Builds a Triton Inference Server image of a Hugging Face model, "
-        "and proves that it answers as the PyTorch model does.",
+        "and proves that it gives the same answers as the PyTorch model.",
         epilog="example: ./make_triton_image.sh ./model ./model ./id2label.json topics v1 8",
         allow_abbrev=False,
         add_help=True,
@@ -127,7 +127,9 @@ def _add_config(options: Any) -> None:
     options.add_argument(
         "--config", metavar="FILE.yaml", help="read arguments and options from a YAML file; or a list of builds"
     )
-    options.add_argument("--jobs", metavar="N", help="run so many builds of a list at a time (default: 1)")
+    options.add_argument(
+        "--jobs", metavar="N", help="number of builds of a list that run at the same time (default: 1)"
+    )
     _add_printing(options, "--print-config-schema", _PrintConfigSchema, "print the JSON Schema of that file and exit")
 
 

@@ -39,27 +39,27 @@ KNOBS = {
         Knob(
             name="threads",
             metavar="N",
-            help="of a graph on a CPU (default: one a CPU)",
+            help="threads of a graph on a CPU (default: one for each CPU)",
             most=1024,
             only={"device": ("cpu",), "format": ("onnx",)},
         ),
         Knob(
             name="instances",
             metavar="N",
-            help="of a graph (on each GPU), each with weights of its own (default: 1)",
+            help="copies of a graph on the CPU or each GPU, each with its own weights (default: 1)",
             most=64,
         ),
         Knob(
             name="token_budget",
             metavar="TOKENS",
-            help="of a run of the graph, padding included; --layout fused (default: 256)",
+            help="most tokens in a run of the graph, with padding; --layout fused (default: 256)",
             most=1_000_000,
             only={"layout": ("fused",)},
         ),
         Knob(
             name="batch_delay",
             metavar="MICROSECONDS",
-            help="wait so long for requests to share a run (default: 0; a bare graph may share none: docs/graphs.md)",
+            help="longest wait for requests that share a run (default: 0; a bare graph may have none: docs/graphs.md)",
             most=1_000_000,  # the queue drops a request after 10 s, and the canary waits like everybody
             least=0,
             batches=True,

@@ -24,7 +24,7 @@ NAMES = (
 AGGREGATION = TaskOption(
     name="aggregation",
     metavar="HOW",
-    help="of tokens to entities: none, simple, first, average or max (default: simple)",
+    help="how tokens become entities: none, simple, first, average or max (default: simple)",
     choices=AGGREGATIONS,
 )
 

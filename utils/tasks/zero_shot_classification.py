@@ -44,7 +44,7 @@ def parse_template(text: str) -> str:
 HYPOTHESIS_TEMPLATE = TaskOption(
     name="hypothesis_template",
     metavar="TEXT",
-    help=f'what a label says of a text (default: "{DEFAULT_TEMPLATE}")',
+    help=f'sentence that is made of a label (default: "{DEFAULT_TEMPLATE}")',
     parse=parse_template,
 )
 MULTI_LABEL = TaskOption(name="multi_label", help="score each candidate label independently")
