@@ -130,7 +130,7 @@ def test_registry_that_is_not_there_is_found_at_once(engine, own_registry):
     started = time.monotonic()
     with pytest.raises(ReleaseError, match=f"registry {own_registry.host} does not answer .*refused"):
         require_target(PUSH, f"{own_registry.repository}:v1", engine)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 10
 
 
 def test_registry_that_dies_during_the_push_releases_nothing(engine, own_registry, small, push):

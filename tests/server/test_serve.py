@@ -163,7 +163,7 @@ def test_a_second_signal_ends_it_at_once(repository):
         started = time.monotonic()
         code, _, _ = server.end(signal.SIGINT)
         assert code == 0
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 2  # without the second signal: at least 2.6 s
         assert server.traces() == (set(), set())
 
 

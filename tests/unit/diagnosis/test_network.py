@@ -57,7 +57,7 @@ class TestHub:
             monkeypatch.setenv("HF_ENDPOINT", f"{server.url}/")
             started = time.monotonic()
             assert network.hub().status == status
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 8
             assert server.requests[0][1] == "/api/models?limit=1"
 
     def test_a_token_is_accepted(self, monkeypatch):

@@ -116,7 +116,7 @@ def test_credentials_are_needed_and_taken_from_docker(locked, tmp_path, monkeypa
     started = time.monotonic()
     with pytest.raises(ReleaseError, match=rf"401 UNAUTHORIZED.*docker login {locked.host}"):
         Registry(locked.repository).require_push()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     monkeypatch.setenv("DOCKER_CONFIG", locked.log_in(tmp_path / "wrong", "guess")["DOCKER_CONFIG"])
     with pytest.raises(ReleaseError, match="docker login") as caught:
         Registry(locked.repository).require_push()
