@@ -42,8 +42,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = entry.Parser(
         prog="convert_to_onnx.py",
         description="Converts a fine-tuned model to ONNX, checks it against PyTorch, and saves model.onnx, "
-        "tokenizer.json and id2label.json to OUTPUT_DIR. Each source is a path, hf:user/name[@revision], "
-        "clearml:<model id> or s3://bucket/prefix.",
+        "tokenizer.json and id2label.json to OUTPUT_DIR. Each source is a path, hf:user/name[@revision] or "
+        "another reference of docs/sources.md.",
         epilog="example: python utils/convert_to_onnx.py hf:user/model hf:user/model ./id2label.json ./onnx",
     )
     parser.add_argument("model", metavar="MODEL", type=parse_reference)

@@ -1,15 +1,21 @@
 """The main job without Docker from storages on loopback, by their real clients: the answers of a local build."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from contextlib import contextmanager
 
 import pytest
 
-from tests.loopback import artifacts
+from tests.certificates import Authority
+from tests.loopback import artifacts, azure_server, gcs_emulator
+from tests.loopback.clearml_server import zipped
+from tests.loopback.faulty import FaultyProxy
 from tests.loopback.git_server import GitServer
+from tests.loopback.https_files import FileServer
 from tests.loopback.mlflow_server import log_model, running_mlflow, transformers_layout
 from tests.loopback.registry import running_registry
 from tests.loopback.wandb_server import WandbServer
@@ -18,6 +24,7 @@ from utils.host.build_tree import BUILD
 from utils.proof.golden_file import read_golden
 
 NAME = "test-source-builds"
+ETAG = "etag:[0-9a-f]{16}"
 
 
 @contextmanager
@@ -48,7 +55,37 @@ def _wandb(model, folder):
         yield "wandb:team/topics/model:best", "v0", server.environment()
 
 
-STORAGES = {"oci": _oci, "git": _git, "mlflow": _mlflow, "wandb": _wandb}
+@contextmanager
+def _gs(model, folder):
+    del folder
+    with gcs_emulator.serving(_objects(model)) as url:
+        variables = {"STORAGE_EMULATOR_HOST": url}
+        yield f"gs:{gcs_emulator.BUCKET}/team/topics", ETAG, variables
+
+
+@contextmanager
+def _az(model, folder):
+    del folder
+    with azure_server.AzureServer(_objects(model)) as server:
+        variables = {"AZURE_STORAGE_CONNECTION_STRING": server.connection_string(server.url)}
+        yield f"az:{azure_server.CONTAINER}/team/topics", ETAG, variables
+
+
+@contextmanager
+def _https(model, folder):
+    archive, authority = zipped(model), Authority(folder / "authority")
+    digest = hashlib.sha256(archive).hexdigest()
+    server = FileServer({"/topics.zip": archive})
+    with server, FaultyProxy(server.url, files="/.*", certificate=authority.sign("server")) as proxy:
+        variables = {"REQUESTS_CA_BUNDLE": str(authority.folder / "ca.pem")}
+        yield f"{proxy.url}/topics.zip#sha256={digest}", f"sha256:{digest}", variables
+
+
+def _objects(model):
+    return {f"team/topics/{path.name}": path.read_bytes() for path in model.iterdir()}
+
+
+STORAGES = {"oci": _oci, "git": _git, "mlflow": _mlflow, "wandb": _wandb, "gs": _gs, "az": _az, "https": _https}
 
 
 @pytest.fixture(scope="module")
@@ -90,4 +127,5 @@ def test_a_build_from_each_storage(scheme, model, local, build, tmp_path):
     with STORAGES[scheme](model, tmp_path / "served") as (reference, revision, variables):
         golden, report = build(reference, scheme, variables)
     assert [row.outputs for row in golden.rows] == [row.outputs for row in local.rows]
-    assert report["revisions"] == {"model": revision, "tokenizer": revision}
+    assert set(report["revisions"]) == {"model", "tokenizer"}
+    assert all(re.fullmatch(revision, found) for found in report["revisions"].values())

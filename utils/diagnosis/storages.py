@@ -9,10 +9,13 @@ from utils.diagnosis.findings import Finding, ok, warning
 from utils.diagnosis.network import PROXY_LOGIN, Check, status_of
 from utils.sources.storage.scrub import scrub
 
-# check -> (scheme, variable with the server's address, path of a request that needs no login)
+# check -> (scheme, variable, address of a request that needs no login; {} is the variable's value)
 _SERVERS = {
-    "MLflow": ("mlflow", "MLFLOW_TRACKING_URI", "/health"),
-    "Weights & Biases": ("wandb", "WANDB_BASE_URL", "/healthz"),
+    "S3": ("s3", "AWS_ENDPOINT_URL", "{}/"),
+    "Google Cloud Storage emulator": ("gs", "STORAGE_EMULATOR_HOST", "{}/"),
+    "Azure Blob Storage": ("az", "AZURE_STORAGE_ACCOUNT", "https://{}.blob.core.windows.net/"),
+    "MLflow": ("mlflow", "MLFLOW_TRACKING_URI", "{}/health"),
+    "Weights & Biases": ("wandb", "WANDB_BASE_URL", "{}/healthz"),
 }
 
 
@@ -20,8 +23,8 @@ def checks() -> list[Check]:
     """The programs of git, and each server whose variable has an address."""
     servers: list[tuple[str, Callable[[], Finding]]] = [
         (check, partial(_server, check))
-        for check, (_, variable, _) in _SERVERS.items()
-        if os.environ.get(variable, "").startswith(("http://", "https://"))
+        for check, (_, variable, template) in _SERVERS.items()
+        if os.environ.get(variable) and _address(variable, template).startswith(("http://", "https://"))
     ]
     return [("git", git), *servers]
 
@@ -39,9 +42,9 @@ def git() -> Finding:
 
 
 def _server(check: str) -> Finding:
-    scheme, variable, path = _SERVERS[check]
-    address = os.environ[variable].rstrip("/")
-    answer = status_of(f"{address}{path}")
+    scheme, variable, template = _SERVERS[check]
+    address = _address(variable, template)
+    answer = status_of(address)
     if answer.isdigit() and int(answer) < 500 and answer != PROXY_LOGIN:
         return ok(check, f"{scrub(address)} responds")
     return warning(
@@ -49,3 +52,7 @@ def _server(check: str) -> Finding:
         f"{scrub(address)} does not respond ({answer}); {scheme}: references cannot be fetched",
         f"check {variable}, the network, and that the server runs",
     )
+
+
+def _address(variable: str, template: str) -> str:
+    return template.format(os.environ[variable].rstrip("/"))

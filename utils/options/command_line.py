@@ -49,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=True,
     )
-    source = "a path, hf:user/name[@revision], clearml:<model id> or s3://bucket/prefix"
+    source = "a path, hf:user/name[@revision], s3://bucket/prefix or another reference of docs/sources.md"
     arguments = parser.add_argument_group("arguments")
     _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready graph (.onnx, .pb): {source}")
     _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer, a reference like MODEL; - for a ready graph")

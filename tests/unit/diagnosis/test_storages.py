@@ -18,7 +18,7 @@ class Server(LoopbackServer):
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch):
-    for variable in ("MLFLOW_TRACKING_URI", "WANDB_BASE_URL"):
+    for _, variable, _ in storages._SERVERS.values():
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -32,7 +32,12 @@ def test_the_programs_of_git(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("check", "variable", "path"),
-    [("MLflow", "MLFLOW_TRACKING_URI", "/health"), ("Weights & Biases", "WANDB_BASE_URL", "/healthz")],
+    [
+        ("MLflow", "MLFLOW_TRACKING_URI", "/health"),
+        ("Weights & Biases", "WANDB_BASE_URL", "/healthz"),
+        ("S3", "AWS_ENDPOINT_URL", "/"),
+        ("Google Cloud Storage emulator", "STORAGE_EMULATOR_HOST", "/"),
+    ],
 )
 @pytest.mark.parametrize(("fault", "status"), [(None, OK), ("401", OK), ("503", WARNING)])
 def test_a_server_in_a_variable(check, variable, path, fault, status, monkeypatch):
@@ -40,6 +45,16 @@ def test_a_server_in_a_variable(check, variable, path, fault, status, monkeypatc
         monkeypatch.setenv(variable, f"{server.url}/")
         assert dict(storages.checks())[check]().status == status
         assert server.requests[0][1] == path
+
+
+def test_an_azure_account_that_cannot_be_reached(monkeypatch):
+    """Through a proxy that does not run: the address of an account is a public one."""
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "someone")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    found = dict(storages.checks())["Azure Blob Storage"]()
+    assert found.status == WARNING
+    assert "https://someone.blob.core.windows.net/ does not respond" in found.found
+    assert "check AZURE_STORAGE_ACCOUNT" in found.advice
 
 
 def test_only_addresses_are_checked(monkeypatch):
