@@ -130,20 +130,22 @@ def _explained(address: str) -> Iterator[None]:
     import urllib3
 
     late = "does not answer in time; check the network, then run the same command again"
-    advice = {
-        requests.exceptions.SSLError: "has a certificate that is not trusted; set SSL_CERT_FILE to the file of its "
-        "authority",
-        requests.exceptions.ProxyError: "cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY",
-        requests.Timeout: late,
-        requests.ConnectionError: "cannot be reached, or the connection was lost; check the network and HTTPS_PROXY",
-        requests.RequestException: "cannot be requested; check the address",
-        urllib3.exceptions.ReadTimeoutError: late,
-        urllib3.exceptions.HTTPError: "was not received whole: the connection was lost; run the same command again",
-    }
+    reasons: tuple[tuple[type[Exception], str], ...] = (
+        (
+            requests.exceptions.SSLError,
+            "has a certificate that is not trusted; set SSL_CERT_FILE to the file of its authority",
+        ),
+        (requests.exceptions.ProxyError, "cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY"),
+        (requests.Timeout, late),
+        (requests.ConnectionError, "cannot be reached, or the connection was lost; check the network and HTTPS_PROXY"),
+        (requests.RequestException, "cannot be requested; check the address"),
+        (urllib3.exceptions.ReadTimeoutError, late),
+        (urllib3.exceptions.HTTPError, "was not received whole: the connection was lost; run the same command again"),
+    )
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        sentence = next(text for kind, text in advice.items() if isinstance(error, kind))
+        sentence = next(text for kind, text in reasons if isinstance(error, kind))
         raise SourceError(f"{_shown(address)} {sentence} ({type(error).__name__})") from None
     except OSError as error:
         raise SourceError(
