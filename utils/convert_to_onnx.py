@@ -10,7 +10,7 @@ from pathlib import Path
 if not __package__:  # run as a file: its own folder must not shadow other packages, the project root must be found
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from utils.convert.conversion import convert
+from utils.convert.exporters import open_converter
 from utils.convert.spec import ConversionSpec
 from utils.convert.task import ModelTask
 from utils.host import entry
@@ -22,6 +22,7 @@ from utils.options.values import DEFAULTS
 from utils.sources.fetch import fetch_metadata, fetch_model
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.storage import parse_reference
+from utils.targets.exporters import parse_exporter
 from utils.targets.releases import default_release, find_release
 from utils.targets.runtimes import DEFAULT_DEVICE
 from utils.targets.target import Target
@@ -54,6 +55,9 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--release", metavar="YY.MM", type=find_release, default=default_release())
     parser.add_argument("--max-batch-size", metavar="N", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--max-length", metavar="TOKENS", type=int, default=None)
+    parser.add_argument(
+        "--exporter", metavar="NAME", type=parse_exporter, help="default: see make_triton_image.sh --help"
+    )
     parser.add_argument("--fetch-timeout", metavar="SECONDS", type=float, default=float(DEFAULTS["fetch_timeout"]))
     for what in ("pickle", "duplicate-labels", "placeholder-labels"):
         parser.add_argument(f"--allow-{what}", action="store_true", help="see make_triton_image.sh --help")
@@ -78,6 +82,7 @@ def run(argv: Sequence[str]) -> str:
             allow_pickle=arguments.allow_pickle,
             allow_duplicate_labels=arguments.allow_duplicate_labels,
             allow_placeholder_labels=arguments.allow_placeholder_labels,
+            exporter=arguments.exporter,
         ),
     )
     with tempfile.TemporaryDirectory() as downloads:
@@ -93,8 +98,9 @@ def run(argv: Sequence[str]) -> str:
                 max_batch_size=arguments.max_batch_size,
                 labels=metadata.label_texts,
                 settings=settings,
+                exporter=metadata.config.exporter,
             )
-            conversion = convert(model_folder, metadata.tokenizer.path, output, spec)
+            conversion = open_converter(spec.exporter).convert(model_folder, metadata.tokenizer.path, output, spec)
     id2label = {str(index): label for index, label in enumerate(metadata.label_texts)}
     (output / "id2label.json").write_text(json.dumps(id2label, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return str(conversion.graph.path)

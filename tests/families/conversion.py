@@ -14,6 +14,7 @@ from utils.convert.task import ModelTask
 from utils.convert.types import FrozenTokenizer, ReferenceModel
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
+from utils.targets.exporters import OPTIMUM
 from utils.targets.releases import default_release, find_release
 from utils.targets.target import Target
 from utils.tasks import TASKS
@@ -30,19 +31,25 @@ class Converted(NamedTuple):
     reference: ReferenceModel
 
 
-def convert_folder(
-    model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size: int = 8
-) -> Converted:
+def spec_of(model: Path, *, max_batch_size: int = 8, exporter: str = OPTIMUM) -> ConversionSpec:
+    """Text classification by the model in a folder."""
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     task = TASKS["text-classification"]
     assert isinstance(task, ModelTask)
-    spec = ConversionSpec(
+    return ConversionSpec(
         task=task,
         target=Target(release=find_release(default_release())),
         max_batch_size=max_batch_size,
         labels=tuple(map(str, range(len(config.get("id2label", "01"))))),
         settings=SETTINGS,
+        exporter=exporter,
     )
+
+
+def convert_folder(
+    model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size: int = 8
+) -> Converted:
+    spec = spec_of(model, max_batch_size=max_batch_size)
     conversion = convert(model, tokenizer or model, destination, spec)
     reference, _, _ = load_reference(model, tokenizer or model, destination / "reference", spec)
     return Converted(graph=conversion.graph, tokenizer=conversion.tokenizer, reference=reference)

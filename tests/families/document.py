@@ -4,18 +4,30 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tests.families.build import form_of
 from tests.families.outcomes import OUTCOMES, Outcome
 from utils import ROOT
+from utils.sources.supported_types import BY_DYNAMO, ONLY_VERSION_5, UNSERVABLE
+from utils.targets.exporters import DYNAMO
 
 DOCUMENT = ROOT / "docs/models.md"
 SOURCES = ROOT / "docs/sources.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
+# Types of the exporter dynamo whose answers depend on padding, in PyTorch, too.
+SINGLE_BY_DYNAMO = ("convbert", "fnet", "mobilebert", "nystromformer")
 HEAD = """# Model types
 
-This page lists each model type that the exporter knows, and whether the factory serves it. A tokenizer must have a fast
+This page lists each model type that an exporter knows, and whether the factory serves it. A tokenizer must have a fast
 form: that of its class, or a `tokenizer.json`.
+
+There are two exporters. `optimum` is optimum-onnx with transformers 4. `dynamo` is `torch.onnx.export(dynamo=True)`
+with transformers 5 in a separate environment, `.venv-transformers5`. A build uses optimum if it converts the type and
+transformers 4 can compute all settings in `config.json`, and dynamo otherwise. `--exporter NAME` chooses one; the plan
+and `--json` show it under `model: exporter`.
+
+## Exporter optimum
 
 The tests build a small model of each type with random weights and a tokenizer of the type's own class. They convert it
 and send the golden texts alone and in padded batches. *difference* is the largest difference between a logit of the
@@ -27,11 +39,26 @@ graph and that of PyTorch. *inputs* are those of the test's graph; the config of
 """
 
 
+BY_DYNAMO_HEAD = """
+## Exporter dynamo
+
+The whole conversion runs in a process with transformers 5: reference model, export, comparison, golden answers. This
+process then compares `tokenizer.json` once more with the tokenizers version of the image. If transformers 4 wrote the
+checkpoint and knows the type, the answers of transformers 4 are compared, too.
+
+transformers 5.24.0 makes a small model of each type with random weights. It is converted, and the graph gets the golden
+texts and ragged batches of random tokens: 1 to 5 rows of 1 to 100 tokens. Each row is compared with PyTorch's answer to
+the row alone. *difference* is the largest one, relative to the largest logit (at least 1). *seconds* is the processor
+time of the conversion. `UPDATE_MODELS=1 ./run_tests.sh --long tests/families/test_walk_of_5.py` writes the table.
+
+| type | inputs | difference | seconds | note |
+|---|---|---|---|---|
+"""
 BY_5 = """
 ## Checkpoints of transformers 5
 
-The exporter needs transformers 4, which ignores some keys that version 5 writes. The factory does three things about
-it:
+The exporter optimum needs transformers 4, which ignores some keys that version 5 writes. The factory does three things
+about it:
 
 - It translates `config.json`: `rope_parameters` (also per layer type), `num_local_experts`, and the `layer_types` of
   ModernBERT.
@@ -42,15 +69,16 @@ it:
 Version 5 runs in a separate environment, `.venv-transformers5` (300 MB, created for the first such checkpoint; torch is
 not installed again).
 
-Settings that version 4 cannot compute are rejected by name with exit code 3: scaled angles in ModernBERT,
-`use_bidirectional_attention` in Gemma, `partial_rotary_factor` in types other than GPT-NeoX, Phi and Phi 3, and layers
-with angles of their own in types other than Gemma 3 and ModernBERT.
+Some settings cannot be computed by version 4: scaled angles in ModernBERT, `use_bidirectional_attention` in Gemma,
+`partial_rotary_factor` in types other than GPT-NeoX, Phi and Phi 3, and layers with angles of their own in types other
+than Gemma 3 and ModernBERT. The exporter dynamo converts such a checkpoint. If it does not convert the type, or with
+`--exporter optimum`, the setting is rejected by name with exit code 3.
 
-The table below shows each served type. `UPDATE_MODELS=1 ./run_tests.sh --long tests/families/test_written_by_5.py`
-writes it. transformers 5.24.0 saves a small model of the type, with every numeric field of its config except sizes and
-ids at a value that is not the default. Types with rotary angles are saved once more for each scaling. Each folder is
-converted. *difference* is the largest difference between a logit of the graph and that of version 5 on the golden
-texts.
+The table below shows each type that the exporter optimum serves.
+`UPDATE_MODELS=1 ./run_tests.sh --long tests/families/test_written_by_5.py` writes it. transformers 5.24.0 saves a small
+model of the type, with every numeric field of its config except sizes and ids at a value that is not the default. Types
+with rotary angles are saved once more for each scaling. Each folder is converted. *difference* is the largest
+difference between a logit of the graph and that of version 5 on the golden texts.
 
 | type | rotary angles | difference | rejected |
 |---|---|---|---|
@@ -80,6 +108,25 @@ def row_by_5(model_type: str, figures: By5) -> str:
     return f"| `{model_type}` | {kinds} | {max(figures.differences.values()):.1e} | {refused} |"
 
 
+def row_by_dynamo(model_type: str, found: Mapping[str, Any]) -> str:
+    """One line of the table of the exporter dynamo."""
+    notes = ["only in transformers 5"] if model_type in ONLY_VERSION_5 else []
+    if found["rows"] == 1:
+        notes.append("MAX_BATCH_SIZE 1 only; padding changes the answers of its PyTorch model, too")
+    figures = f"{found['difference']:.1e} | {found['seconds']:.1f}"
+    return f"| `{model_type}` | {', '.join(found['inputs'])} | {figures} | {'; '.join(notes)} |"
+
+
+def rows_by_dynamo() -> dict[str, str]:
+    """The table of the exporter dynamo on the page as it is."""
+    return _rows(DOCUMENT.read_text(encoding="utf-8").partition(BY_DYNAMO_HEAD)[2].partition(BY_5)[0])
+
+
+def _refused_by_dynamo() -> dict[str, str]:
+    reasons = UNSERVABLE[DYNAMO].items()
+    return {name: f"| `{name}` | refused, exit code 4 | | | {reason} |" for name, reason in reasons}
+
+
 def _rows(table: str) -> dict[str, str]:
     """type -> line of a table."""
     lines = [line for line in table.splitlines() if line.startswith("| `")]
@@ -91,15 +138,19 @@ def rows_by_5() -> dict[str, str]:
     return _rows(DOCUMENT.read_text(encoding="utf-8").partition(BY_5)[2])
 
 
-def document(differences: Mapping[str, str], by_5: Mapping[str, str]) -> str:
-    """The whole of docs/models.md; `by_5`: type -> line of the second table."""
-    rows = (row(name, OUTCOMES[name], differences.get(name, "")) for name in sorted(OUTCOMES))
-    return HEAD + "\n".join(rows) + "\n" + BY_5 + "\n".join(by_5[name] for name in sorted(by_5)) + "\n"
+def document(differences: Mapping[str, str], by_5: Mapping[str, str], by_dynamo: Mapping[str, str]) -> str:
+    """The whole of docs/models.md; `by_5` and `by_dynamo`: type -> line of their tables."""
+    rows = {name: row(name, OUTCOMES[name], differences.get(name, "")) for name in OUTCOMES}
+    return HEAD + _lines(rows) + BY_DYNAMO_HEAD + _lines({**by_dynamo, **_refused_by_dynamo()}) + BY_5 + _lines(by_5)
+
+
+def _lines(rows: Mapping[str, str]) -> str:
+    return "".join(f"{rows[name]}\n" for name in sorted(rows))
 
 
 def without_figures(text: str) -> str:
     """Figures differ from machine to machine; names, inputs and outcomes do not."""
-    return re.sub(r" \d\.\de[-+]\d\d \|", "  |", text)
+    return re.sub(r" \d\.\de[-+]\d\d \|( \d+\.\d \|)?", "  |", text)
 
 
 def sources_block() -> str:
@@ -108,11 +159,13 @@ def sources_block() -> str:
     everywhere = ", ".join(f"`{name}`" for name in served if not OUTCOMES[name].single)
     single = ", ".join(f"`{name}`" for name in served if OUTCOMES[name].single)
     refused = ", ".join(f"`{name}`" for name in sorted(OUTCOMES) if OUTCOMES[name].code)
+    more = ", ".join(f"`{name}`" for name in BY_DYNAMO["text-classification"] if name not in OUTCOMES)
     paragraphs = (
         "Sequence classification with these values of `model_type` in config.json, single-label, multi-label or "
         f"regression, from fp32, fp16 or bf16 checkpoints (served as fp32): {everywhere}.",
         f"With MAX_BATCH_SIZE 1 only: {single}. Refused, though the exporter knows them: {refused}. Why, and what each "
         "graph takes: [models.md](models.md).",
+        f"By the exporter dynamo, with transformers 5: {more}.",
     )
     wrapped = (textwrap.fill(each, 120, break_long_words=False, break_on_hyphens=False) for each in paragraphs)
     return "\n\n".join((f"{BEGIN}\n## Model types", *wrapped)) + f"\n{END}"
@@ -120,7 +173,11 @@ def sources_block() -> str:
 
 def update(differences: Mapping[str, str]) -> None:
     """Writes the first table of the page, and the list in docs/sources.md."""
-    DOCUMENT.write_text(document(differences, rows_by_5()), encoding="utf-8")
+    DOCUMENT.write_text(document(differences, rows_by_5(), rows_by_dynamo()), encoding="utf-8")
+    _update_sources()
+
+
+def _update_sources() -> None:
     before, rest = SOURCES.read_text(encoding="utf-8").split(BEGIN, 1)
     SOURCES.write_text(f"{before}{sources_block()}{rest.split(END, 1)[1]}", encoding="utf-8")
 
@@ -129,4 +186,14 @@ def update_by_5(figures: Mapping[str, By5]) -> None:
     """Writes the rows of these types in the second table; the rest of the page stays."""
     before = DOCUMENT.read_text(encoding="utf-8").partition(BY_5)[0]
     rows = {**rows_by_5(), **{name: row_by_5(name, each) for name, each in figures.items()}}
-    DOCUMENT.write_text(before + BY_5 + "\n".join(rows[name] for name in sorted(rows)) + "\n", encoding="utf-8")
+    DOCUMENT.write_text(before + BY_5 + _lines(rows), encoding="utf-8")
+
+
+def update_by_dynamo(figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes the table of the exporter dynamo, and the list in docs/sources.md; the rest of the page stays."""
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BY_DYNAMO_HEAD)
+    rows = {name: row_by_dynamo(name, each) for name, each in figures.items()}
+    after = rest.partition(BY_5)[2]
+    text = before + BY_DYNAMO_HEAD + _lines({**rows, **_refused_by_dynamo()}) + BY_5 + after
+    DOCUMENT.write_text(text, encoding="utf-8")
+    _update_sources()

@@ -117,10 +117,10 @@ def test_a_type_is_refused_without_importing_torch():
         "import sys\nfrom utils.host.errors import ExportError\n"
         "from utils.sources.supported_types import require_supported\n"
         "require_supported('xlm-roberta', 'text-classification')\n"
-        "try:\n    require_supported('ctrl', 'text-classification')\n"
+        "try:\n    require_supported('my-own', 'text-classification')\n"
         "except ExportError as error:\n    print(error)\n"
         "assert not {'torch', 'transformers', 'optimum'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "cannot convert model type 'ctrl' for text-classification; it supports albert, bart" in done.stdout
+    assert "cannot convert model type 'my-own' for text-classification; it supports albert, arcee, bart" in done.stdout

@@ -13,7 +13,7 @@ from utils.convert import conversion, exporter
 from utils.convert.conversion import predict
 from utils.host.errors import ExportError, FactoryError
 from utils.sources.model_config import read_model_config
-from utils.sources.supported_types import OF_TEXTS, SUPPORTED, UNSERVABLE
+from utils.sources.supported_types import OF_OPTIMUM, OF_TEXTS, SUPPORTED
 from utils.targets.formats import GraphForm
 from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
@@ -24,7 +24,7 @@ DIFFERENCES: dict[str, str] = {}
 @pytest.mark.parametrize("export_task", list(SUPPORTED))
 def test_the_table_without_imports_is_the_exporters_own_list(export_task):
     known = exporter.supported_types(export_task)
-    assert list(SUPPORTED[export_task]) == [name for name in known if name not in UNSERVABLE]
+    assert list(SUPPORTED[export_task]) == [name for name in known if name not in OF_OPTIMUM]
 
 
 @pytest.mark.parametrize("export_task", list(OF_TEXTS))
@@ -33,7 +33,7 @@ def test_the_exporter_knows_every_type_that_is_served(export_task):
 
 
 def test_no_reason_is_given_for_a_type_that_no_exporter_knows():
-    assert set(UNSERVABLE) <= set(exporter.supported_types("text-classification"))
+    assert set(OF_OPTIMUM) <= set(exporter.supported_types("text-classification"))
 
 
 def test_every_type_has_an_outcome():
@@ -95,6 +95,6 @@ def test_the_documents_tell_the_outcomes():
         document.update(DIFFERENCES)
     hint = "run UPDATE_MODELS=1 ./run_tests.sh tests/families"
     text = document.DOCUMENT.read_text(encoding="utf-8")
-    expected = document.document({}, document.rows_by_5())
+    expected = document.document({}, document.rows_by_5(), document.rows_by_dynamo())
     assert document.without_figures(text) == document.without_figures(expected), hint
     assert document.sources_block() in document.SOURCES.read_text(encoding="utf-8"), hint

@@ -5,20 +5,15 @@ Compared are the reference model as it is loaded here, and the converted graph w
 
 import json
 import os
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from tests.families import document
 from tests.families.conversion import convert_folder, graph_logits
 from tests.families.outcomes import OUTCOMES
-from utils import ROOT
+from tests.in_version_5 import printed_by
 from utils.convert import reference_model, tokenization
-from utils.host import environment
-from utils.host.environments import TRANSFORMERS5
 from utils.host.errors import FactoryError, SourceError
 from utils.tasks import TASKS
 
@@ -29,11 +24,6 @@ ALL = tuple(sorted(name for name in OUTCOMES if not OUTCOMES[name].code))
 TYPES = ALL if IS_LONG else CHANGED
 # A conversion takes ten seconds, and a type with rotary angles has five folders.
 CONVERTED = ALL if IS_LONG else ("gemma2", "modernbert")
-START = """
-import runpy, sys
-sys.path.append(sys.argv.pop(1))
-runpy.run_module("tests.families.written_by_5", run_name="__main__")
-"""
 VARIANTS = ("", "-dynamic", "-linear", "-llama3", "-longrope", "-one-expert", "-yarn")
 FIGURES: dict[str, document.By5] = {}
 
@@ -42,12 +32,7 @@ FIGURES: dict[str, document.By5] = {}
 def written(tmp_path_factory):
     """Folders of all types; made by transformers 5 in its own environment, with this environment's torch."""
     place = tmp_path_factory.mktemp("written")
-    packages = Path(torch.__file__).parent.parent
-    command = [environment.ensure(TRANSFORMERS5), "-c", START, packages, place, *TYPES]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    printed_by("tests.families.written_by_5", place, *TYPES)
     return place
 
 

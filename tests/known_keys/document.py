@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from utils import ROOT
 from utils.sources.known_keys import tables
 from utils.sources.known_keys.tables import Row
+from utils.targets.exporters import DYNAMO, EXPORTERS
 
 # Files that are not opened; their only row has the reason.
 UNREAD = ("generation_config.json", "preprocessor_config.json")
@@ -12,8 +13,9 @@ DOCUMENT = ROOT / "docs/what-is-read.md"
 HEAD = """# What is read of a model's files
 
 Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from `utils/sources/known_keys/data`; the same tests
-check it. The tables of transformers {transformers} and tokenizers {tokenizers} are generated from the installed
-libraries: a release with other keys fails a test until the tables are updated.
+check it. The tables of transformers {optimum}, transformers {dynamo} and tokenizers {tokenizers} are generated from the
+installed libraries: a release with other keys fails a test until the tables are updated. The transformers of a build is
+that of its exporter ([Model types](models.md)): {optimum} for optimum, {dynamo} for dynamo.
 
 A build checks every key of the files below before it fetches weights. The first rule that matches decides:
 
@@ -23,8 +25,8 @@ A build checks every key of the files below before it fetches weights. The first
    empty. `*` stands for any text; where such a row says *changes answers* and the value is false, null or empty, the
    next rules decide.
 3. The file is *strict*: an unknown key is refused, unless it is null or empty.
-4. config.json was written by a newer transformers than {transformers} (major or minor version): an unknown key in it,
-   or in the tokenizer_config.json beside it, is refused, unless it is null.
+4. config.json was written by a newer transformers than that of the build (major or minor version): an unknown key in
+   it, or in the tokenizer_config.json beside it, is refused, unless it is null.
 5. Another model type or tokenizer class has the key: transformers ignores it here, as it did for the author. A warning
    lists it, unless it is false, null or empty.
 6. Nothing has the key. It is refused if its value contains a number or `true`. Otherwise a warning lists it, unless it
@@ -65,7 +67,8 @@ def document() -> str:
 
 def _head() -> str:
     versions = {"tokenizers": tables.content("tokenizer_keys.json")["tokenizers"]}
-    return HEAD.format(transformers=tables.transformers_version(), **versions)
+    versions |= {each: tables.transformers_version(each) for each in EXPORTERS}
+    return HEAD.format(**versions)
 
 
 def _section(name: str) -> str:
@@ -83,9 +86,15 @@ def _row(row: Row) -> str:
 
 
 def _configs() -> str:
-    table = tables.content("config_keys.json")
+    return "\n".join(_config(exporter) for exporter in EXPORTERS)
+
+
+def _config(exporter: str) -> str:
+    table = tables.content(tables.CONFIG_KEYS[exporter])
+    more = "; and those of every type in the other version" if exporter == DYNAMO else ""
     return (
-        f"## config.json: understood by transformers\n\nOf every type: {_keys(table['every'])}.\n\n"
+        f"## config.json: understood by transformers {table['transformers']}\n\n"
+        f"Of every type: {_keys(table['every'])}{more}.\n\n"
         f"In `rope_scaling` (strict): {_keys(table['rope_scaling'])}.\n\n{_by_name(table['types'].items(), 'type')}"
     )
 

@@ -4,24 +4,27 @@ import ast
 import importlib
 import inspect
 import json
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from utils.sources.supported_types import OF_TEXTS, SUPPORTED
+from tests.in_version_5 import printed_by
+from utils.sources.supported_types import OF_TEXTS, SUPPORTED, supported
+from utils.targets.exporters import DYNAMO, OPTIMUM
 
 # The names of the config in model code, as in config.hidden_size or self.config.hidden_size.
 CONFIGS = ("config", "self.config")
 
 
-def supported() -> list[str]:
-    """Every model type that some task of the factory serves."""
-    return sorted({name for table in (SUPPORTED, OF_TEXTS) for names in table.values() for name in names})
+def converted(exporter: str) -> list[str]:
+    """Every model type that an exporter converts for some task."""
+    return sorted({name for task in {**SUPPORTED, **OF_TEXTS} for name in supported(exporter, task)})
 
 
-def config_keys() -> dict[str, Any]:
-    """data/config_keys.json: the keys of every config, of each supported type, of their parts, and of other types."""
+def config_keys(exporter: str = OPTIMUM) -> dict[str, Any]:
+    """data/config_keys*.json: the keys of every config, of each converted type, of their parts, and of other types."""
     import transformers
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -30,7 +33,7 @@ def config_keys() -> dict[str, Any]:
     elsewhere: set[str] = set()
     # Some configs look up a model on the hub when they are made: the table must not depend on an answer.
     with mock.patch("huggingface_hub.constants.HF_HUB_OFFLINE", True):
-        for name in supported():
+        for name in converted(exporter):
             _add_type(types, name, CONFIG_MAPPING[name])
         for name in CONFIG_MAPPING:
             elsewhere |= _of_class(CONFIG_MAPPING[name])
@@ -42,6 +45,11 @@ def config_keys() -> dict[str, Any]:
         "rope_scaling": _line(_constants_read(importlib.import_module("transformers.modeling_rope_utils"))),
         "elsewhere": _line(elsewhere),
     }
+
+
+def config_keys_5() -> dict[str, Any]:
+    """The same of transformers 5, which another environment has; torch is this one's."""
+    return dict(json.loads(printed_by(__name__)))
 
 
 def _add_type(types: dict[str, set[str]], name: str, config_class: Any) -> None:
@@ -216,3 +224,7 @@ def written(content: dict[str, Any]) -> str:
     """The text of a generated file: one line per class."""
 
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(config_keys(DYNAMO)))

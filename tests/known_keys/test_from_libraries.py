@@ -5,10 +5,14 @@ import os
 import pytest
 
 from tests.known_keys.document import DOCUMENT, document
-from tests.known_keys.from_libraries import config_keys, tokenizer_keys, written
+from tests.known_keys.from_libraries import config_keys, config_keys_5, tokenizer_keys, written
 from utils.sources.known_keys.tables import DATA
 
-GENERATED = {"config_keys.json": config_keys, "tokenizer_keys.json": tokenizer_keys}
+GENERATED = {
+    "config_keys.json": config_keys,
+    "config_keys_5.json": config_keys_5,
+    "tokenizer_keys.json": tokenizer_keys,
+}
 
 
 @pytest.mark.parametrize("name", GENERATED)

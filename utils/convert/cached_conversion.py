@@ -38,6 +38,7 @@ def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, set
             "labels": None if task.relabelled else list(known.label_texts),
             "form": asdict(target.form),
             "max_length": target.max_length,
+            "exporter": known.config.exporter,
             "opset": target.release.opset,
             "max_ir": target.release.max_ir,
             "precision": target.reduction.precision.name,

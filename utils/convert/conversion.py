@@ -21,6 +21,7 @@ from utils.repository.served_code import load_shared
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.supported_types import require_supported
+from utils.targets.exporters import OPTIMUM
 from utils.targets.formats import GraphForm
 
 
@@ -29,9 +30,16 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec:
 
     The loaded model is released when it returns. Raises SourceError (3), ExportError (4) or ParityError (5).
     """
+    return convert_with_reference(model_folder, tokenizer_folder, destination, spec)[0]
+
+
+def convert_with_reference(
+    model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec
+) -> tuple[Conversion, ReferenceModel]:
+    """See `convert`; also the reference model, loaded."""
     exporter.quieten()
     task, target = spec.task, spec.target
-    if task.library:
+    if task.library and spec.exporter == OPTIMUM:
         environment.ensure(ENVIRONMENTS[task.library])
     reference, frozen, examples = load_reference(model_folder, tokenizer_folder, destination, spec)
     version_5.check(model_folder, tokenizer_folder, reference, task, spec.settings)
@@ -40,7 +48,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec:
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
     if task.relabelled:
         answering = replace(answering, labels=tuple(map(str, range(len(spec.labels)))))
-    return Conversion(
+    conversion = Conversion(
         graph=graph,
         tokenizer=frozen,
         examples=examples,
@@ -55,6 +63,7 @@ def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec:
         },
         step_files=task.files(model_folder, spec.settings, destination) if task.files else (),
     )
+    return conversion, reference
 
 
 def load_reference(
@@ -63,7 +72,7 @@ def load_reference(
     """The reference model with its outputs for the golden texts, the frozen tokenizer and the golden requests."""
     task, settings, target = spec.task, spec.settings, spec.target
     config = reference_model.load_config(model_folder)
-    require_supported(config.model_type, task.export_task)
+    require_supported(config.model_type, task.export_task, spec.exporter)
     tokenizer = tokenization.load_tokenizer(tokenizer_folder, config)
     length = target.form.sequence_length
     reference_model.prepare_padding(tokenizer, spec.max_batch_size, length)
@@ -113,7 +122,7 @@ def _export(reference: ReferenceModel, destination: Path, spec: ConversionSpec) 
     padded = spec.max_batch_size > 1 or form.sequence_length is not None
     exported = reference_model.with_pad_id(reference, padded=padded)
     with pooled_by_row(exported.model):
-        graph = open_exporter(form.format).export_graph(
+        graph = open_exporter(form.format, spec.exporter).export_graph(
             exported,
             destination,
             task=task,
@@ -141,8 +150,9 @@ def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:
     """The tensors of a conversion, predicted without weights. Raises what `convert` would for the same config."""
     exporter.quieten()
     loaded = reference_model.load_config(config.file.parent)
-    require_supported(config.model_type, task.export_task)
-    graph = open_exporter(form.format).predict_graph(loaded, task=task, head_size=task.head_size(config))
+    require_supported(config.model_type, task.export_task, config.exporter)
+    exporter_module = open_exporter(form.format, config.exporter)
+    graph = exporter_module.predict_graph(loaded, task=task, head_size=task.head_size(config))
     return with_form(_served_part(graph, task), form)
 
 

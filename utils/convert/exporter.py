@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.convert.onnx.exported_graph import onnx_session, read_graph, take_int32
+from utils.convert.reference_model import runs_version_5
 from utils.convert.task import ModelTask
 from utils.convert.types import ReferenceModel, Session
 from utils.host.entry import debugging
@@ -23,13 +24,15 @@ def quieten() -> None:
     if debugging():
         return
     warnings.simplefilter("ignore")
-    import optimum.utils.logging
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    optimum.utils.logging.set_verbosity_error()
-    for name in ("torch.onnx", "onnxscript", "optimum", "transformers"):
+    if not runs_version_5():  # which optimum cannot be imported with
+        import optimum.utils.logging
+
+        optimum.utils.logging.set_verbosity_error()
+    for name in ("torch", "onnxscript", "optimum", "transformers"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -1,15 +1,35 @@
-"""The modules that write and run a graph of each format: one row each."""
+"""The modules that convert a model, one for each exporter, and that write and run a graph, one for each format."""
 
 import importlib
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from utils.convert.spec import ConversionSpec
 from utils.convert.task import ModelTask
-from utils.convert.types import ReferenceModel, Session
+from utils.convert.types import Conversion, ReferenceModel, Session
 from utils.repository.pipeline import Graph
+from utils.sources.model_config import ModelConfig
+from utils.targets.exporters import DYNAMO, OPTIMUM
+from utils.targets.formats import GraphForm
 from utils.targets.releases import Release
 
-MODULES = {"onnx": "utils.convert.exporter", "torchscript": "utils.convert.torchscript"}
+# Exporter -> the module that converts with it, and the one that writes its ONNX graphs.
+CONVERTERS = {OPTIMUM: "utils.convert.conversion", DYNAMO: "utils.convert.exporter_process"}
+ONNX = {OPTIMUM: "utils.convert.exporter", DYNAMO: "utils.convert.exporter_dynamo"}
+TORCHSCRIPT = "utils.convert.torchscript"
+MODULES = {"onnx": ONNX, "torchscript": dict.fromkeys(ONNX, TORCHSCRIPT)}
+
+
+class Converter(Protocol):
+    """What the module of an exporter offers."""
+
+    def convert(
+        self, model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec
+    ) -> Conversion:
+        """See conversion.py."""
+
+    def predict(self, config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:
+        """See conversion.py."""
 
 
 class Exporter(Protocol):
@@ -37,6 +57,11 @@ class Exporter(Protocol):
         """The graph on the CPU, in the runtime it is meant for."""
 
 
-def open_exporter(format_name: str) -> Exporter:
-    """The module of a row of targets/formats.py; torch is imported with it."""
-    return cast(Exporter, importlib.import_module(MODULES[format_name]))
+def open_exporter(format_name: str, exporter: str = OPTIMUM) -> Exporter:
+    """The module of a row of targets/formats.py; torch is imported with it. A session is the same for each exporter."""
+    return cast(Exporter, importlib.import_module(MODULES[format_name][exporter]))
+
+
+def open_converter(exporter: str) -> Converter:
+    """The module that converts with an exporter."""
+    return cast(Converter, importlib.import_module(CONVERTERS[exporter]))

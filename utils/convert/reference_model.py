@@ -22,8 +22,15 @@ UNLIMITED = 1_000_000
 OF_PICTURES = ("vision_tower",)
 
 
+def runs_version_5() -> bool:
+    """Whether this process has transformers 5, which the exporter `dynamo` runs with."""
+    import transformers
+
+    return str(transformers.__version__).startswith("5.")
+
+
 def load_config(folder: Path) -> Any:
-    """The model's config as transformers 4 reads it; the format of version 5 is translated.
+    """The model's config. The format of version 5 is translated where transformers 4 reads it.
 
     SourceError for an unknown model type, and for a setting that cannot be translated.
     """
@@ -33,7 +40,8 @@ def load_config(folder: Path) -> Any:
     content = read_json_object(file, "save the model again")
     kind = content.get("model_type")
     known = CONFIG_MAPPING[kind] if kind in CONFIG_MAPPING else None  # noqa: SIM401 - its get() does not import lazily
-    mended = corrected(for_version_4(content, str(file)), file, known) if known else content
+    translated = content if runs_version_5() else for_version_4(content, str(file))
+    mended = corrected(translated, file, known) if known else content
     try:
         if known and json.dumps(mended) != json.dumps(content):
             config = known.from_dict(mended)
@@ -42,7 +50,7 @@ def load_config(folder: Path) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise SourceError(f"transformers cannot read {str(file)!r}: {reason}") from error
-    if str(content.get("transformers_version", "4")).partition(".")[0] != "4":
+    if not runs_version_5() and str(content.get("transformers_version", "4")).partition(".")[0] != "4":
         config._attn_implementation = ATTENTION.get(config.model_type)
     return config
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from utils.convert import writer_process
-from utils.convert.reference_model import tokenizer_arrays
+from utils.convert.reference_model import runs_version_5, tokenizer_arrays
 from utils.convert.sentence_library import Call
 from utils.convert.tokenization import load_tokenizer
 from utils.convert.types import ReferenceModel
@@ -72,7 +72,7 @@ def _answers(
             most=reference.max_length,
         )
         version = sentence_version(folders.model)
-        if major(version) >= SEPARATE:
+        if major(version) >= SEPARATE and not runs_version_5():
             return _by_version_6(call, reference, version)
         _open_library()
         _merge(reference, Path(place))
@@ -136,6 +136,8 @@ def _is_of_tokenizer(file: Path) -> bool:
 
 
 def _open_library() -> None:
+    if runs_version_5():  # the environment of this process has version 6
+        return
     packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
     if str(packages) not in sys.path:
         sys.path.append(str(packages))

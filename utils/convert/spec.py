@@ -4,15 +4,20 @@ from dataclasses import dataclass, field
 
 from utils.convert.task import ModelTask
 from utils.convert.types import Settings
+from utils.targets.exporters import OPTIMUM
 from utils.targets.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionSpec:
-    """`labels` are the label map's texts, () for a task without; `settings` are those that the task's row resolved."""
+    """`labels` are the label map's texts, () for a task without; `settings` are those that the task's row resolved.
+
+    `exporter`: a row of sources/exporter_choice.py.
+    """
 
     task: ModelTask
     target: Target
     max_batch_size: int
+    exporter: str = OPTIMUM
     labels: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)

@@ -1,12 +1,12 @@
 """Freezes a tokenizer into one tokenizer.json and the settings that the served image applies."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from utils.convert.probes import UNKNOWN, first_difference, paired, probe_texts
-from utils.convert.reference_model import UNLIMITED, has_tokens, tokenizer_arrays
+from utils.convert.reference_model import UNLIMITED, has_tokens, runs_version_5, tokenizer_arrays
 from utils.convert.types import FrozenTokenizer, Settings, Text
 from utils.host import exceptions
 from utils.host.errors import ParityError, SourceError
@@ -67,6 +67,8 @@ def _settings_for_4(folder: Path) -> dict[str, Any]:
     extra_special_tokens is the list that version 4 calls additional_special_tokens, and the generic class is
     TokenizersBackend, which gives no token_type_ids unless model_input_names says so (4's generic class does).
     """
+    if runs_version_5():
+        return {}
     file = folder / "tokenizer_config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
@@ -165,15 +167,29 @@ def _as_template(cls: tuple[str, int], sep: tuple[str, int]) -> dict[str, Any]:
     }
 
 
+# Texts that share a batch, and the arrays that transformers' tokenizer gives for them.
+TokenBatch = tuple[tuple[Text, ...], Mapping[str, Any]]
+
+
 def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False) -> int:
     """Compares the served tokenization with transformers' on the corpus and the tokenizer's own tokens.
 
     Compares each tensor in `names`, for pairs of texts where `pairs`, on the probes of this tokenizer, too
     (utils/convert/probes.py); returns the number of texts; ParityError (exit 5) shows the first difference.
     """
-    served = load_shared("tokenization")
-    fast = served.load_tokenizer(frozen.file, frozen.settings)
-    dtypes = dict.fromkeys(names, "int64")
+    batches = token_batches(frozen, tokenizer, names, pairs=pairs)
+
+    def place(batch: TokenBatch, name: str, mine: Any, theirs: Any) -> str:
+        return first_difference(tokenizer, list(batch[0]), name, mine, theirs)
+
+    compare_batches(frozen, batches, names, type(tokenizer).__name__, place)
+    return sum(len(texts) == 1 for texts, _ in batches)
+
+
+def token_batches(
+    frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...], *, pairs: bool = False
+) -> list[TokenBatch]:
+    """What transformers' tokenizer gives for every text that is compared: alone, then in batches if it pads."""
     corpus = (*TOKENIZER_TEXTS, *probe_texts(tokenizer, frozen.settings["max_length"]))
     candidates: Sequence[Text] = paired(corpus) if pairs else corpus
     texts = [text for text in candidates if has_tokens(tokenizer, [text])]  # the server refuses the others
@@ -181,15 +197,30 @@ def check_parity(frozen: FrozenTokenizer, tokenizer: Any, names: tuple[str, ...]
     batches = [[text] for text in texts]
     if frozen.settings["padding"] is not None:
         batches += [texts[start : start + 5] for start in range(0, len(texts), 5)]
+    arrays = (tokenizer_arrays(tokenizer, batch, frozen.settings["max_length"], length=length) for batch in batches)
+    return [
+        (tuple(batch), {name: each[name] for name in names if name in each})
+        for batch, each in zip(batches, arrays, strict=True)
+    ]
+
+
+def compare_batches(
+    frozen: FrozenTokenizer,
+    batches: Sequence[TokenBatch],
+    names: tuple[str, ...],
+    other: str,
+    place: Callable[[TokenBatch, str, Any, Any], str],
+) -> None:
+    """ParityError (5) where the served tokenization, by this process's tokenizers, gives other arrays than `other`."""
+    served = load_shared("tokenization")
+    fast = served.load_tokenizer(frozen.file, frozen.settings)
     for batch in batches:
-        expected = tokenizer_arrays(tokenizer, batch, frozen.settings["max_length"], length=length)
-        arrays = served.encode(fast, batch, dtypes)
+        texts, expected = batch
+        arrays = served.encode(fast, list(texts), dict.fromkeys(names, "int64"))
         for name in set(names) & (set(expected) | {"token_type_ids"}):
             reference = expected.get(name, 0 * arrays[name])  # models use zeros if the tokenizer gives no types
             if arrays[name].shape != reference.shape or (arrays[name] != reference).any():
-                place = first_difference(tokenizer, batch, name, arrays[name], reference)
                 raise ParityError(
-                    f"the frozen tokenizer gives other {name} than {type(tokenizer).__name__} for {place}; "
-                    "nothing was built"
+                    f"the frozen tokenizer gives other {name} than {other} for "
+                    f"{place(batch, name, arrays[name], reference)}; nothing was built"
                 )
-    return len(texts)

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.convert.reference_model import tokenizer_arrays
+from utils.convert.reference_model import runs_version_5, tokenizer_arrays
 from utils.convert.task import ModelTask
 from utils.convert.types import ReferenceModel, Session
 from utils.host.errors import ExportError
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
+from utils.targets.exporters import DYNAMO, OPTIMUM
 from utils.targets.releases import Release
 
 GRAPH_FILE = "model.pt"
@@ -41,7 +42,7 @@ def export_graph(
     samples = _samples(reference, names, input_dtype)
     try:
         with torch.no_grad():
-            wrapped = _wrapped(reference.model, names, task.graph_outputs)
+            wrapped = by_position(reference.model, names, task.graph_outputs)
             module = torch.jit.trace(  # type: ignore[no-untyped-call]
                 wrapped, samples[0], strict=False, check_trace=False
             )
@@ -96,7 +97,7 @@ def _samples(reference: ReferenceModel, names: tuple[str, ...], dtype: str) -> l
     return [tuple(torch.from_numpy(each[name].astype(dtype.lower())) for name in names) for each in arrays]
 
 
-def _wrapped(model: Any, names: tuple[str, ...], outputs: tuple[str, ...]) -> Any:
+def by_position(model: Any, names: tuple[str, ...], outputs: tuple[str, ...]) -> Any:
     """The model as a module that takes tensors by position, of any integer type, and returns `outputs`."""
     import torch
 
@@ -121,8 +122,9 @@ def _measured(names: tuple[str, ...], runs: list[Any]) -> Any:
 
 def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
     """The tensors, predicted without weights; token_type_ids are assumed to matter if the model has two types."""
-    from utils.convert import exporter
+    from utils.convert.exporters import open_exporter
 
+    exporter = open_exporter("onnx", DYNAMO if runs_version_5() else OPTIMUM)
     pairs = len(task.inputs) > 1 and getattr(config, "type_vocab_size", 0) > 1
     graph = exporter.predict_graph(config, task=task, head_size=head_size)
     inputs = tuple(each for each in graph.inputs if each.name in INPUTS[: 3 if pairs else 2])

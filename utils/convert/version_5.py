@@ -1,4 +1,4 @@
-"""A checkpoint written by transformers 5: compares version 4, which the exporter needs, with the answers of 5."""
+"""A checkpoint written by another major version of transformers than the one that runs: compares with its answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,21 @@ import numpy as np
 
 from utils.convert import writer_process
 from utils.convert.probes import token_probes
-from utils.convert.reference_model import has_tokens, tokenizer_arrays
+from utils.convert.reference_model import has_tokens, runs_version_5, tokenizer_arrays
 from utils.convert.task import ModelTask
 from utils.convert.types import ReferenceModel, Settings, Text
-from utils.host.environments import TRANSFORMERS5
+from utils.host.environments import FACTORY, TRANSFORMERS5
 from utils.host.errors import ParityError, SourceError
 from utils.host.json_file import read_json_object
 from utils.host.progress import note
 from utils.repository.corpus import TOKENIZER_TEXTS
 from utils.sources.sentence_folder import OWN_CONFIG, root_of
+from utils.sources.supported_types import ONLY_VERSION_5
+from utils.targets.exporters import DYNAMO, OPTIMUM
 
-# The newest major version that has an environment.
-NEWEST = 5
+# The major versions that have an environment.
+OLDER, NEWEST = 4, 5
+ENVIRONMENT_OF = {OLDER: FACTORY, NEWEST: TRANSFORMERS5}
 # The newest major version of sentence-transformers whose files utils/sources/sentence_folder.py reads.
 NEWEST_SENTENCE = 6
 # Two versions of one implementation differ by the order of sums; a setting that one of them ignores differs by more.
@@ -28,6 +31,20 @@ TOLERANCE = 1e-3
 # Keys and classes that only version 5 writes in tokenizer_config.json.
 TOKENIZER_KEYS, TOKENIZER_CLASSES = ("backend", "is_local"), ("TokenizersBackend", "SentencePieceBackend")
 AGAIN = "save it again with save_pretrained()"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """The major version that wrote a checkpoint, its release that answers now, and the major version that runs here."""
+
+    writer: int
+    found: str
+    here: int
+
+    @property
+    def remedy(self) -> str:
+        """The exporter that runs with the version of the writer."""
+        return f"build with --exporter {OPTIMUM if self.writer == OLDER else DYNAMO}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +104,15 @@ def major(version: str) -> int:
 
 
 def check(model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTask, settings: Settings) -> None:
-    """Compares ids and outputs with those of the major version that wrote the checkpoint; does nothing for version 4.
+    """Compares ids and outputs with those of the major version that wrote the checkpoint, if another one runs here.
 
     ParityError (exit 5) shows the first difference. SourceError (exit 3) if that version cannot load it or answer.
     """
     written = written_by(model, tokenizer)
-    if major(written.newest) < NEWEST:
+    here, writer = (NEWEST if runs_version_5() else OLDER), max(OLDER, major(written.newest))
+    if here == writer or (writer == OLDER and reference.model.config.model_type in ONLY_VERSION_5):
         return
-    note(f"written by transformers {written.newest}: comparing with the answers of version {NEWEST}")
+    note(f"written by transformers {written.newest}: comparing with the answers of version {writer}")
     token_texts = _token_texts(reference)
     request = {
         "model": str(model.absolute()),
@@ -108,10 +126,11 @@ def check(model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTa
         "complete": f"{task.complete.__module__}:{task.complete.__name__}" if task.complete else None,
         "settings": dict(settings),
     }
-    writer = f"transformers {written.newest}"
-    version, arrays = writer_process.ask(TRANSFORMERS5, request, writer=writer, action="outputs")
-    _compare_ids(reference, token_texts, arrays, version)
-    difference = _compare_outputs(reference, arrays, version, _unread(model))
+    place = ENVIRONMENT_OF[writer]
+    version, arrays = writer_process.ask(place, request, writer=f"transformers {written.newest}", action="outputs")
+    versions = Versions(writer=writer, found=version, here=here)
+    _compare_ids(reference, token_texts, arrays, versions)
+    difference = _compare_outputs(reference, arrays, versions, _unread(model) if here == OLDER else ())
     note(
         f"answers of transformers {version}: ids of {len(token_texts)} texts equal, outputs of {len(reference.texts)} "
         f"texts differ by {difference:.1e} at most"
@@ -125,7 +144,7 @@ def _token_texts(reference: ReferenceModel) -> list[Text]:
 
 
 def _compare_ids(
-    reference: ReferenceModel, texts: Sequence[Text], arrays: Mapping[str, np.ndarray], version: str
+    reference: ReferenceModel, texts: Sequence[Text], arrays: Mapping[str, np.ndarray], versions: Versions
 ) -> None:
     for place, text in enumerate(texts):
         mine = tokenizer_arrays(reference.tokenizer, [text], reference.max_length)["input_ids"][0]
@@ -134,9 +153,10 @@ def _compare_ids(
             first = next((i for i, pair in enumerate(zip(mine, theirs, strict=False)) if pair[0] != pair[1]), None)
             at = min(len(mine), len(theirs)) if first is None else first
             raise ParityError(
-                f"the tokenizer was written by transformers 5, and {text[:60]!r} gets other ids from version {version} "
-                f"than from version 4, first at position {at}: {_shown(theirs, at)} against {_shown(mine, at)}; save "
-                "the tokenizer with transformers 4; nothing was built"
+                f"the tokenizer was written by transformers {versions.writer}, and {text[:60]!r} gets other ids from "
+                f"version {versions.found} than from version {versions.here}, first at position {at}: "
+                f"{_shown(theirs, at)} against {_shown(mine, at)}; {versions.remedy}, or save the tokenizer with "
+                f"transformers {versions.here}; nothing was built"
             )
 
 
@@ -145,7 +165,7 @@ def _shown(ids: np.ndarray, at: int) -> str:
 
 
 def _compare_outputs(
-    reference: ReferenceModel, arrays: Mapping[str, np.ndarray], version: str, unread: Sequence[str]
+    reference: ReferenceModel, arrays: Mapping[str, np.ndarray], versions: Versions, unread: Sequence[str]
 ) -> float:
     """The largest difference; ParityError above the tolerance, which grows with the values."""
     largest = 0.0
@@ -158,9 +178,10 @@ def _compare_outputs(
             if not difference <= allowed:
                 cause = f"; version 4 does not read {', '.join(unread)} in config.json" if unread else ""
                 raise ParityError(
-                    f"the model was written by transformers 5, and its {name} for {reference.texts[place][:60]!r} "
-                    f"differ by {difference:.2g} between version {version} and version 4, which the exporter needs"
-                    f"{cause}; give a model that was trained and saved with transformers 4; nothing was built"
+                    f"the model was written by transformers {versions.writer}, and its {name} for "
+                    f"{reference.texts[place][:60]!r} differ by {difference:.2g} between version {versions.found} and "
+                    f"version {versions.here}, which the exporter needs{cause}; {versions.remedy}, or give a model "
+                    f"that was trained and saved with transformers {versions.here}; nothing was built"
                 )
     return largest
 

@@ -29,6 +29,7 @@ from utils.repository.serving import Serving
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.storage import parse_reference
 from utils.targets.engines import find_engine
+from utils.targets.exporters import parse_exporter
 from utils.targets.target import Target
 from utils.tasks import TASKS, find_task, task_options
 
@@ -138,6 +139,7 @@ def _requirements(values: dict[str, Any], task: Task, max_batch_size: int) -> So
         takes_labels=task.takes_labels,
         blank_label=task.blank_label,
         accept_unknown=tuple(values.get("accept_unknown", ())),
+        exporter=parse_exporter(values.get("exporter")),
         **of_model,
     )
 

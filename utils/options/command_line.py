@@ -101,6 +101,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--max-length", metavar="TOKENS", help="truncate texts to this many (default: the model's limit)"
     )
     options.add_argument("--format", help=f"export format: onnx or torchscript (default: {DEFAULT_FORMAT})")
+    options.add_argument(
+        "--exporter",
+        metavar="NAME",
+        help="optimum or dynamo (default: optimum, or dynamo if only transformers 5 knows the model)",
+    )
     _add_speed(options)
     options.add_argument("--sequence-length", metavar="TOKENS", help="pad and truncate every text to exactly this many")
     options.add_argument(

@@ -18,7 +18,7 @@ from utils.targets.runtimes import RUNTIMES
 from utils.targets.target import Target
 from utils.targets.tuning import parse_tuning
 
-OF_EXPORTS = ("opset", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
+OF_EXPORTS = ("opset", "exporter", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
 
 
 def parse_target(

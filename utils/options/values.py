@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from utils.options.publication import DEFAULT_PUSH_TIMEOUT
 from utils.repository.layouts import LAYOUTS
 from utils.targets.engines import DEFAULT_ENGINE, ENGINES
+from utils.targets.exporters import EXPORTERS
 from utils.targets.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES
 from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, PRECISIONS
 from utils.targets.releases import default_release, usable_releases
@@ -39,6 +40,7 @@ CHOICES: Mapping[str, Collection[str]] = {
     "engine": ENGINES,
     "release": usable_releases(),
     "format": FORMATS,
+    "exporter": EXPORTERS,
     "precision": PRECISIONS,
     "input_dtype": INPUT_DTYPES,
 }

@@ -35,19 +35,22 @@ OTHER_FORMS = {
 HEADS = {
     "text-classification": {
         "classifier": """albert bert big-bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra
-            ernie esm ibert layoutlm layoutlmv3 lilt longformer markuplm megatron-bert mobilebert modernbert mpnet
-            nystromformer rembert roberta roformer squeezebert xlm-roberta""",
-        "score": """bloom gemma gemma2 gemma3 gpt2 gpt-bigcode gpt-neo gpt-neox gptj llama mistral mpt opt phi phi3
-            qwen2 qwen3 qwen3-moe smollm3""",
+            ernie esm eurobert gte ibert jina-embeddings-v3 layoutlm layoutlmv3 lilt longformer markuplm megatron-bert
+            mobilebert modernbert modernbert-decoder mpnet nomic-bert nystromformer rembert roberta roformer squeezebert
+            xlm-roberta""",
+        "score": """arcee biogpt bloom exaone4 falcon gemma gemma2 gemma3 gemma3-text glm glm4 gpt2 gpt-bigcode gpt-neo
+            gpt-neox gptj helium llama ministral ministral3 mistral mpt nemotron olmo olmo2 olmo3 opt phi phi3 qwen2
+            qwen3 qwen3-moe smollm3""",
         "classification_head": "bart bigbird-pegasus mbart",
         "sequence_summary": "flaubert xlm",
         "logits_proj": "xlnet",
     },
     "token-classification": {
         "classifier": """albert bert big-bird bloom camembert convbert data2vec-text deberta deberta-v2 distilbert
-            electra esm falcon flaubert gpt2 gpt-bigcode ibert megatron-bert mobilebert modernbert mpnet mpt
-            nystromformer rembert roberta roformer squeezebert xlm xlm-roberta""",
-        "score": "qwen2 qwen3-moe",
+            electra ernie esm eurobert falcon flaubert gpt2 gpt-bigcode gte ibert jina-embeddings-v3 megatron-bert
+            mobilebert modernbert mpnet mpt nomic-bert nystromformer rembert roberta roformer squeezebert xlm
+            xlm-roberta""",
+        "score": "arcee gemma gemma2 llama ministral3 mistral qwen2 qwen3 qwen3-moe",
     },
 }
 # The suffixes of these class names. Heads of different tasks can have the same module name and load as each other.

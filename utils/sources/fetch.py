@@ -22,6 +22,7 @@ from utils.sources.checkpoint import (
     read_checkpoint,
     read_index,
 )
+from utils.sources.exporter_choice import choose_exporter
 from utils.sources.known_keys.check import require_understood, warn_of_unused
 from utils.sources.known_keys.folder import unread_in_model
 from utils.sources.labels import Labels, labels_of_config, read_labels, require_count
@@ -31,7 +32,6 @@ from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.sentence_folder import root_of, transformer_folder
 from utils.sources.sentence_modules import weight_files
 from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, StorageRef, bounded, local
-from utils.sources.supported_types import require_supported
 from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
 
 # The card does not count for the revision of a local folder: it changes no answer.
@@ -65,7 +65,8 @@ class Metadata:
     def facts(self) -> dict[str, dict[str, Any]]:
         """What a plan reports about the model, by section."""
         unread = {"unread": list(self.accepted)} if self.accepted else {}
-        return {"model": {"type": self.config.model_type, **unread}, "task": {"problem_type": self.config.problem_type}}
+        model = {"type": self.config.model_type, "exporter": self.config.exporter, **unread}
+        return {"model": model, "task": {"problem_type": self.config.problem_type}}
 
 
 def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
@@ -90,7 +91,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
-            doubts = unread_in_model(path, sentences=spec.requirements.sentences)
+            doubts = unread_in_model(path, sentences=spec.requirements.sentences, exporter=config.exporter)
             accepted.update(require_understood(doubts, spec.requirements.accept_unknown))
         elif name == "tokenizer":
             files = read_tokenizer_files(path, spec.requirements)
@@ -158,10 +159,12 @@ class _Fetcher:
 
 
 def _check_model(folder: Path, spec: Sources) -> ModelConfig:
+    requirements = spec.requirements
     config = read_model_config(folder)
-    require_supported(config.model_type, spec.requirements.export_task)
-    check_class(config, spec.requirements)
-    check_max_length(config, spec.requirements.max_length)
+    exporter = choose_exporter(folder, requirements.export_task, requirements.exporter)
+    config = replace(config, exporter=exporter)
+    check_class(config, requirements)
+    check_max_length(config, requirements.max_length)
     return config
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from utils.host.errors import SourceError
 from utils.host.json_file import exists, read_json
 from utils.sources.whole_numbers import whole
+from utils.targets.exporters import OPTIMUM
 
 # How logits become scores, by the problem type, for a head with several outputs. Source: transformers'
 # text-classification pipeline (utils/tasks/text_classification.py has its rule for one output).
@@ -32,6 +33,7 @@ class ModelConfig:
     """The parts of config.json that a build depends on. None: not in config.json, or not certain.
 
     `names_problem` False: config.json has no problem_type, and `problem_type` is the default of transformers' loss.
+    `exporter`: the row of targets/exporters.py that converts the model.
     """
 
     file: Path
@@ -42,6 +44,7 @@ class ModelConfig:
     architectures: tuple[str, ...] = ()
     vocab_size: int | None = None
     longest_text: int | None = None
+    exporter: str = OPTIMUM
 
 
 def read_model_config(folder: Path) -> ModelConfig:

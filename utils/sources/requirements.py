@@ -10,7 +10,8 @@ class SourceRequirements:
     """`max_batch_size` texts share a batch; with `blank_label` the first label may be empty.
 
     The three permissions are the --allow- options of the same names. `accept_unknown`: settings in the files that
-    need not be read. `sentences`: the task also follows the files of sentence-transformers.
+    need not be read. `sentences`: the task also follows the files of sentence-transformers. `exporter` None: the first
+    that converts the model.
     """
 
     export_task: str = "text-classification"
@@ -23,6 +24,7 @@ class SourceRequirements:
     allow_placeholder_labels: bool = False
     accept_unknown: tuple[str, ...] = ()
     sentences: bool = False
+    exporter: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

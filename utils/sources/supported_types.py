@@ -1,9 +1,11 @@
-"""The model types that the exporter converts, as a table: a build refuses a type before it fetches weights.
+"""The model types that each exporter converts, as tables: a build refuses a type before it fetches weights.
 
-tests/families/test_walk.py compares this table with the exporter's own list.
+tests/families/test_walk.py compares optimum's table with its own list, tests/families/test_walk_of_5.py converts the
+types of dynamo's.
 """
 
 from utils.host.errors import ExportError
+from utils.targets.exporters import DYNAMO, EXPORTERS, OPTIMUM
 
 # Export task -> model types, as config.json names them.
 SUPPORTED = {
@@ -40,25 +42,91 @@ OF_TEXTS = {
         "roberta", "roformer", "squeezebert", "xlm-roberta",
     ),
 }  # fmt: skip
-# Types that the exporter converts, and why their graphs cannot serve texts.
-UNSERVABLE = {
+# The types that the exporter `dynamo` converts, for a task whose head transformers 5 has.
+BY_DYNAMO = {
+    "text-classification": (
+        "bert", "distilbert", "ernie", "eurobert", "gemma", "gemma2", "gemma3", "gemma3_text", "gte",
+        "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "modernbert-decoder", "nomic_bert",
+        "phi", "qwen2", "qwen3", "roberta", "xlm-roberta",
+    ),
+    "question-answering": (
+        "bert", "distilbert", "ernie", "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "qwen2",
+        "qwen3", "roberta", "xlm-roberta",
+    ),
+    "token-classification": (
+        "bert", "distilbert", "ernie", "eurobert", "gemma", "gemma2", "gte", "jina_embeddings_v3", "llama",
+        "ministral3", "mistral", "modernbert", "nomic_bert", "qwen2", "qwen3", "roberta", "xlm-roberta",
+    ),
+    "fill-mask": (
+        "bert", "distilbert", "ernie", "eurobert", "gte", "jina_embeddings_v3", "modernbert", "nomic_bert", "roberta",
+        "xlm-roberta",
+    ),
+    "feature-extraction": (
+        "bert", "distilbert", "ernie", "eurobert", "gemma", "gemma2", "gemma3_text", "gte", "jina_embeddings_v3",
+        "llama", "ministral3", "mistral", "modernbert", "modernbert-decoder", "nomic_bert", "qwen2", "qwen3",
+        "roberta", "xlm-roberta",
+    ),
+}  # fmt: skip
+# Types that transformers 4 lacks.
+ONLY_VERSION_5 = (
+    "cohere_compass_text", "esmc", "eurobert", "gte", "jina_embeddings_v3", "minicpm3", "ministral3", "modernvbert",
+    "nomic_bert", "qwen3_5", "qwen3_5_text", "t5gemma2", "ultrabert", "ultravbert",
+)  # fmt: skip
+# For each exporter: types that it converts, and why their graphs cannot serve texts.
+OF_OPTIMUM = {
     "layoutlm": "it reads more than text: the position of each word on the page (bbox)",
     "layoutlmv3": "it reads more than text: the page image and the position of each word (pixel_values, bbox)",
     "lilt": "it reads more than text: the position of each word on the page (bbox)",
     "longformer": "its exported graph fails in ONNX Runtime",
     "markuplm": "it reads more than text: the XPath of each word in a web page (xpath_tags_seq, xpath_subs_seq)",
 }
+_MORE = "it reads more than text: the position of each word on a page or in a table"
+_EXPERTS = "transformers 5 computes its experts by a grouped product, for which ONNX has no operator"
+_LENGTH = "its exported graph would have a fixed number of tokens"
+UNSERVABLE = {
+    OPTIMUM: OF_OPTIMUM,
+    DYNAMO: {
+        **dict.fromkeys(("layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "markuplm", "tapas"), _MORE),
+        **dict.fromkeys(
+            ("axk1", "axk2", "deepseek_v2", "deepseek_v3", "gpt_oss", "hunyuan_v1_moe", "minimax", "mistral4",
+             "mixtral", "phimoe", "qwen2_moe", "qwen3_moe", "qwen3_next"), _EXPERTS,
+        ),
+        **dict.fromkeys(("canine", "funnel", "jamba"), _LENGTH),
+        "longformer": "the shapes in its graph would depend on the values in global_attention_mask",
+        "mbart": "its exported graph fails in ONNX Runtime for a batch of one text",
+    },
+}  # fmt: skip
 
 
-def require_supported(model_type: str, export_task: str) -> None:
-    """ExportError (exit 4) for a type that cannot be served; it lists those that can."""
-    if model_type in UNSERVABLE:
-        raise ExportError(
-            f"model type {model_type!r} cannot be served: {UNSERVABLE[model_type]}; use another model type"
-        )
-    supported = SUPPORTED.get(export_task) or OF_TEXTS[export_task]
-    if model_type.replace("_", "-") not in {name.replace("_", "-") for name in supported}:
-        raise ExportError(
-            f"the exporter cannot convert model type {model_type!r} for {export_task}; "
-            f"it supports {', '.join(supported)}"
-        )
+def supported(exporter: str, export_task: str) -> tuple[str, ...]:
+    """The types that an exporter converts for a task."""
+    if exporter == DYNAMO:
+        return BY_DYNAMO.get(export_task, ())
+    return {**OF_TEXTS, **SUPPORTED}.get(export_task, ())
+
+
+def converts(exporter: str, model_type: str, export_task: str) -> bool:
+    """Whether an exporter converts a type, which may be written with dashes or underscores."""
+    names = {name.replace("_", "-") for name in supported(exporter, export_task)}
+    return model_type not in UNSERVABLE[exporter] and model_type.replace("_", "-") in names
+
+
+def require_supported(model_type: str, export_task: str, exporter: str | None = None) -> str:
+    """The exporter: the given one, or the first that converts the type.
+
+    ExportError (exit 4) for a type that it cannot serve; it lists those that it can.
+    """
+    allowed = (exporter,) if exporter else EXPORTERS
+    chosen = next((each for each in allowed if converts(each, model_type, export_task)), None)
+    if chosen:
+        return chosen
+    reasons = [UNSERVABLE[each][model_type] for each in allowed if model_type in UNSERVABLE[each]]
+    if reasons:
+        raise ExportError(f"model type {model_type!r} cannot be served: {reasons[0]}; use another model type")
+    names = sorted({name for each in allowed for name in supported(each, export_task)})
+    if others := [each for each in EXPORTERS if converts(each, model_type, export_task)]:
+        remedy = f"leave out --exporter: {others[0]} converts it"
+    else:
+        remedy = f"it supports {', '.join(names)}"
+    given = f" {exporter}" if exporter else ""
+    raise ExportError(f"the exporter{given} cannot convert model type {model_type!r} for {export_task}; {remedy}")

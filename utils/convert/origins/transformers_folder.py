@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.convert import cache, cached_conversion
+from utils.convert.exporters import open_converter
 from utils.convert.golden_pairs import golden_pairs
 from utils.convert.onnx.mapped_tables import with_mapped_tables
 from utils.convert.origins.origin import Origin, Request
@@ -35,9 +36,8 @@ class TransformersFolder:
 
     def predict(self) -> Graph:
         """The graph as it will be served."""
-        from utils.convert.conversion import predict
-
-        return predict(self.known.config, self.task, self.request.target.form)
+        converter = open_converter(self.known.config.exporter)
+        return converter.predict(self.known.config, self.task, self.request.target.form)
 
     def fetch(self) -> Path | None:
         """The model's folder, weights included; None where a kept conversion of it is there."""
@@ -80,8 +80,6 @@ class TransformersFolder:
         return cached_conversion.from_content(content, destination)
 
     def _converted(self, source: Path | None, destination: Path) -> Conversion:
-        from utils.convert.conversion import convert
-
         if source is None:  # the kept conversion was damaged
             source = fetch_model(self.request.source.sources, self.known, self.downloads)
         spec = ConversionSpec(
@@ -90,9 +88,11 @@ class TransformersFolder:
             max_batch_size=self.request.serving.max_batch_size,
             labels=self.known.label_texts,
             settings=self.settings,
+            exporter=self.known.config.exporter,
         )
         with showing_references(self.known.fetched):
-            conversion = convert(source, self.known.tokenizer.path, destination, spec)
+            converter = open_converter(spec.exporter)
+            conversion = converter.convert(source, self.known.tokenizer.path, destination, spec)
         conversion = replace(conversion, graph=with_mapped_tables(conversion.graph))
         cache.keep(self._key, cached_conversion.files_of(conversion), cached_conversion.as_content(conversion))
         return conversion

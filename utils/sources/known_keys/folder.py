@@ -10,6 +10,7 @@ from typing import Any
 from utils.host.json_file import exists, read_json, read_json_object
 from utils.sources.known_keys import tables
 from utils.sources.known_keys.judge import Known, Setting, UnreadSetting, unread_setting
+from utils.targets.exporters import OPTIMUM
 
 REMEDY = "copy the folder again"
 SENTENCE_FILES = {
@@ -23,9 +24,12 @@ SENTENCE_FILES = {
 ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
 
 
-def unread_in_model(folder: Path, *, sentences: bool) -> Iterator[UnreadSetting]:
-    """In config.json and the files beside it; `sentences`: the task also follows the files of sentence-transformers."""
-    return _named("MODEL", folder, _of_model(folder, sentences))
+def unread_in_model(folder: Path, *, sentences: bool, exporter: str = OPTIMUM) -> Iterator[UnreadSetting]:
+    """In config.json, as the exporter's transformers reads it, and the files beside it.
+
+    `sentences`: the task also follows the files of sentence-transformers.
+    """
+    return _named("MODEL", folder, _of_model(folder, sentences, exporter))
 
 
 def unread_in_tokenizer(folder: Path, content: dict[str, Any]) -> Iterator[UnreadSetting]:
@@ -45,39 +49,40 @@ def _named(argument: str, folder: Path, unread: Iterator[UnreadSetting]) -> Iter
         yield replace(each, setting=replace(each.setting, file=f"{argument}'s {file}"))
 
 
-def _of_model(folder: Path, sentences: bool) -> Iterator[UnreadSetting]:
+def _of_model(folder: Path, sentences: bool, exporter: str) -> Iterator[UnreadSetting]:
     file = folder / "config.json"
-    yield from _of_config(file, read_json_object(file, REMEDY))
+    yield from _of_config(file, read_json_object(file, REMEDY), exporter)
     adapter = "adapter_config.json"  # its weights are not loaded
     yield from _of_object(folder / adapter, adapter, Known(sections=(adapter,)))
     if sentences:
         yield from _of_sentences(folder)
 
 
-def newer_writer(config: dict[str, Any]) -> str | None:
-    """The version that wrote a config.json, if its major or minor number is above that of the tables."""
+def newer_writer(config: dict[str, Any], reader: str) -> str | None:
+    """The version that wrote a config.json, if its major or minor number is above that of `reader`."""
     written = str(config.get("transformers_version") or "")
-    return written if _minor(written) > _minor(tables.transformers_version()) else None
+    return written if _minor(written) > _minor(reader) else None
 
 
 def _minor(version: str) -> tuple[int, ...]:
     return tuple(int(each) for each in version.split(".")[:2] if each.isdecimal() and len(each) < 10)
 
 
-def _of_config(file: Path, config: dict[str, Any]) -> Iterator[UnreadSetting]:
-    model_type, newer = str(config.get("model_type")), newer_writer(config)
+def _of_config(file: Path, config: dict[str, Any], exporter: str) -> Iterator[UnreadSetting]:
+    model_type, reader = str(config.get("model_type")), tables.transformers_version(exporter)
     sections = (f"config.json: {model_type}", "config.json")
-    elsewhere = tables.config_keys_elsewhere()
+    elsewhere = tables.config_keys_elsewhere(exporter)
 
     def known(read: frozenset[str]) -> Known:
-        return Known(read=read, elsewhere=elsewhere, sections=sections, newer=newer)
+        newer = newer_writer(config, reader)
+        return Known(read=read, elsewhere=elsewhere, sections=sections, newer=newer, reader=reader)
 
-    yield from _of(file, "config.json", config, known(tables.config_keys(model_type) or elsewhere))
+    yield from _of(file, "config.json", config, known(tables.config_keys(exporter, model_type) or elsewhere))
     for part, value in config.items():
-        if isinstance(value, dict) and (keys := tables.config_keys(model_type, part)):
+        if isinstance(value, dict) and (keys := tables.config_keys(exporter, model_type, part)):
             yield from _of(file, "config.json", value, known(keys), f"{part}.")
-            yield from _of_rope(file, value, f"{part}.")
-    yield from _of_rope(file, config)
+            yield from _of_rope(file, value, exporter, f"{part}.")
+    yield from _of_rope(file, config, exporter)
     own = config.get(SENTENCES)
     if isinstance(own, dict):
         yield from _of(
@@ -85,10 +90,10 @@ def _of_config(file: Path, config: dict[str, Any]) -> Iterator[UnreadSetting]:
         )
 
 
-def _of_rope(file: Path, config: dict[str, Any], place: str = "") -> Iterator[UnreadSetting]:
+def _of_rope(file: Path, config: dict[str, Any], exporter: str, place: str = "") -> Iterator[UnreadSetting]:
     scaling = config.get(ROPE)
     if isinstance(scaling, dict):
-        known = Known(read=tables.rope_scaling_keys(), strict=True)
+        known = Known(read=tables.rope_scaling_keys(exporter), strict=True)
         yield from _of(file, "config.json", scaling, known, f"{place}{ROPE}.")
 
 
@@ -111,11 +116,13 @@ def _of_tokenizer(folder: Path, content: dict[str, Any]) -> Iterator[UnreadSetti
     config = read_json_object(folder / "tokenizer_config.json", REMEDY)
     kind, extra = "tokenizer_config.json", config.get("extra_special_tokens")
     tokens = frozenset(extra) if isinstance(extra, dict) else frozenset()
+    reader = tables.transformers_version(OPTIMUM)
     known = Known(
         read=tables.tokenizer_keys(str(config.get("tokenizer_class") or "")) | tokens,
         elsewhere=tables.tokenizer_keys_elsewhere(),
         sections=(kind,),
-        newer=newer_writer(read_json_object(folder / "config.json", REMEDY)),
+        newer=newer_writer(read_json_object(folder / "config.json", REMEDY), reader),
+        reader=reader,
     )
     yield from _of(folder / kind, kind, config, known)
     special = "special_tokens_map.json"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from utils.sources.known_keys.tables import ANY_FILE, Row, is_empty, rows, transformers_version
+from utils.sources.known_keys.tables import ANY_FILE, Row, is_empty, rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Known:
     """The keys that a file's reader reads (`read`), those that similar readers read (`elsewhere`), and the rules.
 
     `sections`: of rows.json, the most specific first. `strict`: every unknown key is refused. `newer`: the version of
-    transformers that wrote the file, if it is newer than the one that reads it.
+    transformers that wrote the file, if it is newer than `reader`, the one that reads it.
     """
 
     read: frozenset[str] = frozenset()
@@ -36,6 +36,7 @@ class Known:
     sections: tuple[str, ...] = ()
     strict: bool = False
     newer: str | None = None
+    reader: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def unread_setting(setting: Setting, known: Known) -> UnreadSetting | None:
     if known.strict:
         return None if is_empty(setting.value) else UnreadSetting(setting=setting, refused=True, why=why)
     if known.newer:
-        why = f"unknown to transformers {transformers_version()}; {known.newer} wrote the file"
+        why = f"unknown to transformers {known.reader}; {known.newer} wrote the file"
         return None if setting.value is None else UnreadSetting(setting=setting, refused=True, why=why)
     if setting.key in known.elsewhere:
         why = "transformers reads it in files of other types only"

@@ -1,6 +1,6 @@
 """The tables of keys: who reads each setting of a model's files, and why others may be ignored.
 
-data/config_keys.json and data/tokenizer_keys.json are generated from the installed transformers and tokenizers
+data/config_keys*.json and data/tokenizer_keys.json are generated from the installed transformers and tokenizers
 (tests/known_keys); data/rows.json is written by hand. Standard library only: the tables are read before slow
 imports.
 """
@@ -13,8 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from utils.targets.exporters import DYNAMO, OPTIMUM
+
 DATA = Path(__file__).parent / "data"
 ANY_FILE = "any file"
+# Of the transformers that each exporter runs with.
+CONFIG_KEYS = {OPTIMUM: "config_keys.json", DYNAMO: "config_keys_5.json"}
 # The parts of tokenizer.json with their own keys.
 PARTS = ("added_tokens", "decoder", "model", "normalizer", "padding", "post_processor", "pre_tokenizer", "truncation")
 
@@ -68,19 +72,21 @@ def _row(key: str, fields: Mapping[str, Any]) -> Row:
     return Row(key=key, kind=kind, text=fields[kind], unless=tuple(fields.get("unless", ())))
 
 
-def transformers_version() -> str:
-    """The version of transformers that the tables were generated from, and that loads the model."""
-    return str(content("config_keys.json")["transformers"])
+def transformers_version(exporter: str) -> str:
+    """The version of transformers that an exporter's tables were generated from, and that loads the model."""
+    return str(content(CONFIG_KEYS[exporter])["transformers"])
 
 
 @cache
-def config_keys(model_type: str, part: str = "") -> frozenset[str] | None:
+def config_keys(exporter: str, model_type: str, part: str = "") -> frozenset[str] | None:
     """The keys of a type's config, or of its part, such as text_config; None for a part that is not a config."""
-    table = content("config_keys.json")
+    table = content(CONFIG_KEYS[exporter])
     name = _type_name(table["types"], model_type) + (f".{part}" if part else "")
     if name not in table["types"]:
         return None
-    return frozenset(f"{table['every']} {table['types'][name]}".split())
+    # Transformers 5 takes what each config of version 4 has, too, such as torch_dtype.
+    every = f"{table['every']} {content(CONFIG_KEYS[OPTIMUM])['every']}"
+    return frozenset(f"{every} {table['types'][name]}".split())
 
 
 def _type_name(types: Mapping[str, str], model_type: str) -> str:
@@ -90,15 +96,15 @@ def _type_name(types: Mapping[str, str], model_type: str) -> str:
 
 
 @cache
-def config_keys_elsewhere() -> frozenset[str]:
+def config_keys_elsewhere(exporter: str) -> frozenset[str]:
     """The keys of all model types."""
-    return frozenset(content("config_keys.json")["elsewhere"].split())
+    return frozenset(content(CONFIG_KEYS[exporter])["elsewhere"].split())
 
 
 @cache
-def rope_scaling_keys() -> frozenset[str]:
+def rope_scaling_keys(exporter: str) -> frozenset[str]:
     """What transformers reads in rope_scaling."""
-    return frozenset(content("config_keys.json")["rope_scaling"].split())
+    return frozenset(content(CONFIG_KEYS[exporter])["rope_scaling"].split())
 
 
 @cache
