@@ -1,10 +1,11 @@
-"""The weights of the Dense and LayerNorm modules of a sentence-transformers folder, as one file for the server."""
+"""The weights of the Dense and LayerNorm modules of a sentence-transformers folder, as one file for the server.
+
+Packages are imported where they are used: the table of tasks is read before they are installed.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from utils.convert.types import Settings
 from utils.host.errors import SourceError
@@ -12,7 +13,8 @@ from utils.repository.served_code import load_shared
 from utils.sources.sentence_folder import root_of
 from utils.sources.sentence_modules import PICKLED, weight_files
 
-Weights = dict[str, np.ndarray]
+# {name: FP32 array}
+Weights = dict[str, Any]
 
 
 def write_weights(model_folder: Path, settings: Settings, destination: Path) -> tuple[Path, ...]:
@@ -20,6 +22,8 @@ def write_weights(model_folder: Path, settings: Settings, destination: Path) -> 
     weights = read_weights(model_folder, settings["modules"].values())
     if not weights:
         return ()
+    import numpy as np
+
     file = destination / load_shared("pooled_embeddings").WEIGHTS
     np.savez(file, allow_pickle=False, **weights)
     return (file,)
@@ -37,7 +41,7 @@ def read_weights(model_folder: Path, modules: Any) -> Weights:
     }
 
 
-def _checked(module: Mapping[str, Any], file: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _checked(module: Mapping[str, Any], file: Path) -> Iterator[tuple[str, Any]]:
     found = _loaded(file)
     shapes = {name: array.shape for name, array in found.items()}
     allowed = {"norm.weight", "norm.bias"} if module["type"] == "LayerNorm" else _of_dense(module)

@@ -126,14 +126,14 @@ def with_prompts(frozen: FrozenTokenizer, tokenizer: Any, settings: Settings) ->
     """The settings with `prompts` and `default_prompt` of a task's settings, as request_choices.py reads them."""
     limit = frozen.settings["max_length"]
     prompts = {
-        name: {"text": text, "tokens": 0 if settings["include_prompt"] else _prompt_tokens(tokenizer, text, limit)}
+        name: {"text": text, "tokens": 0 if settings["include_prompt"] else prompt_tokens(tokenizer, text, limit)}
         for name, text in settings["prompts"].items()
     }
     own = {"prompts": prompts, "default_prompt": settings["default_prompt"]}
     return FrozenTokenizer(file=frozen.file, settings={**frozen.settings, **own})
 
 
-def _prompt_tokens(tokenizer: Any, prompt: str, limit: int | None) -> int:
+def prompt_tokens(tokenizer: Any, prompt: str, limit: int | None) -> int:
     """As sentence-transformers counts them: those of the prompt alone, without a special token at their end."""
     if not prompt:
         return 0

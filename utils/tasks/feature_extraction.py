@@ -163,6 +163,17 @@ def texts(settings: Settings, example: Example) -> tuple[str]:
     return ((settings["prompts"][name] if name is not None else "") + example["text_input"],)
 
 
+def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example) -> bool:
+    """Whether a token follows those of the prompt that are not pooled; the server refuses other texts."""
+    from utils.convert.tokenization import prompt_tokens
+
+    if settings["include_prompt"]:
+        return True
+    (text,) = texts(settings, example)
+    prompt = text.removesuffix(example["text_input"])
+    return len(tokenizer(text)["input_ids"]) > prompt_tokens(tokenizer, prompt, limit)
+
+
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """The embeddings of sentence-transformers' encode."""
     from utils.convert.sentence_answers import encode
@@ -215,6 +226,7 @@ TASK = ModelTask(
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
     probes=lambda texts: [{"text_input": text} for text in texts],
     texts=texts,
+    fits=fits,
     answer=answer,
     further=further,
     parameters=("prompt_name", "dimensions"),
