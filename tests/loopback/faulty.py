@@ -53,7 +53,7 @@ class _Faulty(Answering):
         elif fault.isdigit():
             # A server may repeat the keys of a request in its message.
             text = f"these keys are refused: {', '.join(self.loopback.secrets)}"
-            self.send_content(text.encode(), int(fault), {"Content-Type": "text/html"})
+            self.send_content(text.encode(), int(fault), {"Content-Type": "text/plain"})
         else:
             self._forward(fault if is_file else "")
 

@@ -39,4 +39,6 @@ def explained(locator: str) -> Iterator[None]:
         reason = next((line for line in text.splitlines() if line.startswith("fatal: ")), "")
         shown = f" ({reason.removeprefix('fatal: ')[:200]})" if reason else ""
         sentence = next(meanings, "git could not read it; check the address, or run again with --debug")
-        raise SourceError(f"git:{locator}: {sentence}{shown}") from error
+        # The server's own lines may repeat the login, and --debug prints the chain.
+        lines = [line for line in text.splitlines() if not line.startswith("remote: ")]
+        raise SourceError(f"git:{locator}: {sentence}{shown}") from GitError("\n".join(lines))
