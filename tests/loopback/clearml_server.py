@@ -7,8 +7,10 @@ A folder is served as a zip of its files. None as a value is a model without a u
 """
 
 import base64
+import hashlib
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Mapping
@@ -49,6 +51,10 @@ class _Clearml(Answering):
             self._login()
         elif path.endswith("models.get_by_id"):
             self._look_up()
+        elif path.endswith("models.get_all") and json.loads(self.body).get("tags"):  # the SDK's own asks for ids
+            self._search()
+        elif path.endswith("tasks.get_by_id"):
+            self._task()
         elif path.startswith("/files/"):
             self._file(path.removeprefix("/files/"))
         else:
@@ -75,9 +81,26 @@ class _Clearml(Answering):
             self._refuse(403, "not allowed")
         elif (model := json.loads(self.body or b"{}").get("model")) in self.loopback.models:
             uri = self.loopback.uri(model)
-            self._succeed({"model": {"id": model, "name": model, "uri": uri, "system_tags": []}})
+            found = {"id": model, "name": model, "uri": uri, "system_tags": []}
+            if model in self.loopback.designs:
+                found["design"] = {"design": self.loopback.designs[model]}
+            self._succeed({"model": found})
         else:
             self._refuse(400, f"Invalid model id: id={model}")
+
+    def _search(self) -> None:
+        """By a name as a regular expression, and tags."""
+        query = json.loads(self.body)
+        tagged = [each for each in self.loopback.tagged if {*query["tags"]} <= {*each[2]}]
+        found = [{"id": each[0], "name": each[1]} for each in tagged if re.search(query["name"], each[1])]
+        self._succeed({"models": found})
+
+    def _task(self) -> None:
+        task = json.loads(self.body)["task"]
+        if task not in self.loopback.tasks:
+            self._refuse(400, f"Invalid task id: id={task}")
+            return
+        self._succeed({"task": {"id": task, "execution": {"artifacts": self.loopback.artifacts(task)}}})
 
     def _file(self, path: str) -> None:
         model = path.partition("/")[0]
@@ -110,6 +133,9 @@ class ClearmlServer(LoopbackServer):
         super().__init__(fault)
         self.models = dict(models)
         self.look_ups = 0
+        self.designs: dict[str, str] = {}  # model -> its configuration
+        self.tagged: list[tuple[str, str, tuple[str, ...]]] = []  # (id, name, tags)
+        self.tasks: dict[str, dict[str, str]] = {}  # task -> {artifact: key of `models`}
 
     def environment(self) -> dict[str, str]:
         return {
@@ -127,6 +153,13 @@ class ClearmlServer(LoopbackServer):
             return source
         name = f"{source.name}.zip" if source.is_dir() else source.name
         return f"{self.url}/files/{model}/{name}"
+
+    def artifacts(self, task: str) -> list[dict[str, str | None]]:
+        """The artifacts of a task with the digests of their files, as the SDK uploads them."""
+        return [
+            {"key": key, "uri": self.uri(model), "hash": hashlib.sha256(self.content(model)).hexdigest()}
+            for key, model in self.tasks[task].items()
+        ]
 
     def content(self, model: str) -> bytes:
         source = self.models[model]

@@ -1,55 +1,68 @@
-"""clearml: a model on a ClearML server, by its id, through the SDK.
+"""clearml: a file on a ClearML server, through the SDK: `<model id>`, `<model name>@<tag>` or `task/<id>/<artifact>`.
 
 `Artifact.get()` is never called: it unpickles. bounded.py ends the SDK's endless loops.
 """
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from utils.host import digest
 from utils.host.errors import SourceError
 from utils.host.link_or_copy import clone
+from utils.sources.storage import clearml_weights
 from utils.sources.storage.archive import unpack
-from utils.sources.storage.clearml_api import find_model_uri
+from utils.sources.storage.clearml_api import Entry, find_artifact, find_model, find_tagged
 from utils.sources.storage.quiet import silence
 from utils.sources.storage.scrub import scrub
 
 SINGLE_FILES = (".onnx", ".pb")
+_ARTIFACT = re.compile(r"task/(?P<id>\w+)/(?P<name>.+)", re.ASCII)
+_TAGGED = re.compile(r"(?P<name>.+)@(?P<tag>[^@]+)")
 _CONNECT_SECONDS = 10.0
 _FIRST_BYTE_SECONDS = 30.0
 
 
 def resolve(locator: str) -> str:
-    """The model id itself, because a model's file does not change. Checks that the server has the model."""
-    model_id = locator.strip()
+    """The model id, because a model's file does not change; of a task's artifact, its digest if the server has one."""
+    locator = locator.strip()
     with silence():
-        find_model_uri(model_id)
-    return model_id
+        if task := _ARTIFACT.fullmatch(locator):
+            entry = find_artifact(task["id"], task["name"])
+            return f"sha256:{entry.digest}" if entry.digest else f"task {task['id']}"
+        if tagged := _TAGGED.fullmatch(locator):
+            locator = find_tagged(tagged["name"], tagged["tag"])
+        find_model(locator)
+    return locator
 
 
 def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-    """Downloads and extracts the model's archive below `destination`; returns the folder with its files."""
-    del locator, patterns  # the first call fetches the whole archive
+    """Downloads and extracts the archive below `destination`; returns the folder with its files."""
     files, complete = destination / "files", destination / "complete"
     if complete.is_file() and complete.read_text().startswith(f"{revision}\n"):
         return Path(complete.read_text().splitlines()[1])
-    shutil.rmtree(files, ignore_errors=True)
+    reference = f"clearml:{locator.strip()}"
     with silence(), _private_cache(destination / "cache"):
-        uri = find_model_uri(revision)
-        copy = _download(revision, uri)
+        task = _ARTIFACT.fullmatch(locator.strip())
+        entry = find_artifact(task["id"], task["name"]) if task else find_model(revision)
+        if not task and clearml_weights.is_weights(entry.uri):
+            return clearml_weights.fetch(entry, patterns, files, reference, lambda: _download(revision, entry.uri))
+        shutil.rmtree(files, ignore_errors=True)
+        copy = _download_artifact(entry, revision, reference) if task else _download(revision, entry.uri)
         # A server on the same disk may return a folder, which needs no extraction.
-        folder = copy if copy.is_dir() else _extracted(copy, files, revision, uri)
+        folder = copy if copy.is_dir() else _extracted(copy, files, reference, entry.uri)
     complete.write_text(f"{revision}\n{folder}\n")
     return folder
 
 
-def _extracted(copy: Path, files: Path, revision: str, uri: str) -> Path:
+def _extracted(copy: Path, files: Path, reference: str, uri: str) -> Path:
     """The archive's files, or the single file of a ready graph under its name on the server."""
     if copy.suffix.lower() not in SINGLE_FILES:
-        return unpack(copy, files, f"clearml:{revision}")
+        return unpack(copy, files, reference)
     files.mkdir(parents=True)
     clone(copy, files / Path(unquote(urlsplit(uri).path)).name)
     return files
@@ -66,11 +79,30 @@ def _download(model_id: str, uri: str) -> Path:
     except ValueError as error:
         reason = error
     if copy is None or not Path(copy).exists():
-        raise SourceError(
-            f"the file of model {model_id!r} cannot be downloaded from {_shown(uri)}; check that it exists and "
-            "that this machine has read access"
-        ) from reason
+        raise _not_downloaded(f"the file of model {model_id!r}", uri) from reason
     return Path(copy)
+
+
+def _download_artifact(entry: Entry, revision: str, reference: str) -> Path:
+    """The artifact's file, compared with the digest that the server has of it."""
+    from clearml import StorageManager
+
+    _check_reachable(entry.uri)
+    copy = StorageManager.get_local_copy(entry.uri, extract_archive=False, force_download=True)
+    if copy is None or not Path(copy).exists():
+        raise _not_downloaded(f"the file of {reference}", entry.uri)
+    if revision.startswith("sha256:") and Path(copy).is_file() and f"sha256:{digest.of_file(Path(copy))}" != revision:
+        raise SourceError(
+            f"the file of {reference} is not the one that its digest names ({revision}); if the task uploaded it anew, "
+            "run the same command again"
+        )
+    return Path(copy)
+
+
+def _not_downloaded(what: str, uri: str) -> SourceError:
+    return SourceError(
+        f"{what} cannot be downloaded from {_shown(uri)}; check that it exists and that this machine has read access"
+    )
 
 
 def _check_reachable(uri: str) -> None:

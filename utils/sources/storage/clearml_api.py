@@ -1,6 +1,9 @@
-"""Requests a model's entry from a ClearML server; every failure has a reason."""
+"""Requests the entries of models and artifacts from a ClearML server; every failure has a reason."""
 
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -24,30 +27,83 @@ class _Session(Protocol):
 
     api_version: str
 
-    def send_request(self, service: str, action: str, *, version: str, json: dict[str, str]) -> "requests.Response": ...
+    def send_request(
+        self, service: str, action: str, *, version: str, json: dict[str, object]
+    ) -> "requests.Response": ...
 
 
-def find_model_uri(model_id: str) -> str:
-    """The address of the model's file. A direct request, because InputModel hides the reasons of failures."""
-    host = _configured()
-    import requests
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the server knows of a file. `configuration`: the model's design; `digest`: SHA-256, empty if unknown."""
 
-    try:
-        session = _session()
-        answer = session.send_request("models", "get_by_id", version=session.api_version, json={"model": model_id})
-    except requests.RequestException as error:
-        raise _unreachable(host, error) from error
-    if answer.status_code in _REFUSED:
-        raise SourceError(f"{host} does not allow these keys to read the model {model_id!r}; use keys with access")
+    uri: str
+    configuration: str = ""
+    digest: str = ""
+
+
+def find_model(model_id: str) -> Entry:
+    """A model by its id. A direct request, because InputModel hides the reasons of failures."""
+    answer = _ask("models", "get_by_id", {"model": model_id}, f"the model {model_id!r}")
+    host = _host()
     if answer.status_code != 200:
         raise SourceError(
             f"{host} has no model {model_id!r} (status {answer.status_code}); copy the id from the model's page, "
             "not from the task's"
         )
-    uri = (answer.json()["data"].get("model") or {}).get("uri") or ""
-    if not uri.strip():
+    model = answer.json()["data"].get("model") or {}
+    if not (model.get("uri") or "").strip():
         raise SourceError(f"the model {model_id!r} on {host} has no file (no uri); upload its archive first")
-    return str(uri)
+    # The SDK wraps the text: {"design": "..."}.
+    return Entry(uri=str(model["uri"]), configuration=str((model.get("design") or {}).get("design") or ""))
+
+
+def find_tagged(name: str, tag: str) -> str:
+    """The id of the one model with this name and tag."""
+    query = {"name": f"^{re.escape(name)}$", "tags": [tag], "only_fields": ["id", "name"]}
+    answer = _ask("models", "get_all", query, f"models named {name!r}")
+    models = answer.json()["data"].get("models") or [] if answer.status_code == 200 else []
+    found = sorted(str(model["id"]) for model in models if model["name"] == name)
+    if len(found) == 1:
+        return found[0]
+    which = f"{len(found)} models ({', '.join(found[:5])})" if found else "no model"
+    raise SourceError(
+        f"{_host()} has {which} named {name!r} with the tag {tag!r}; give the tag to one model, or use its id"
+    )
+
+
+def find_artifact(task_id: str, name: str) -> Entry:
+    """An artifact of a task."""
+    answer = _ask("tasks", "get_by_id", {"task": task_id}, f"the task {task_id!r}")
+    host = _host()
+    if answer.status_code != 200:
+        raise SourceError(f"{host} has no task {task_id!r} (status {answer.status_code}); copy the id from its page")
+    artifacts = ((answer.json()["data"].get("task") or {}).get("execution") or {}).get("artifacts") or []
+    found = next((artifact for artifact in artifacts if artifact["key"] == name), None)
+    if not found or not found.get("uri"):
+        known = ", ".join(sorted(str(artifact["key"]) for artifact in artifacts)) or "(none)"
+        raise SourceError(f"the task {task_id!r} on {host} has no artifact {name!r} with a file; it has {known}")
+    return Entry(uri=str(found["uri"]), digest=str(found.get("hash") or ""))
+
+
+def _ask(service: str, action: str, content: Mapping[str, object], what: str) -> "requests.Response":
+    """The answer of a server that accepts the keys. SourceError if it refuses them or does not answer."""
+    host = _configured()
+    import requests
+
+    try:
+        session = _session()
+        answer = session.send_request(service, action, version=session.api_version, json=dict(content))
+    except requests.RequestException as error:
+        raise _unreachable(host, error) from error
+    if answer.status_code in _REFUSED:
+        raise SourceError(f"{host} does not allow these keys to read {what}; use keys with access")
+    return answer
+
+
+def _host() -> str:
+    from clearml.backend_api import Session
+
+    return scrub(str(Session.get_api_server_host()))
 
 
 def _configured() -> str:
@@ -60,9 +116,7 @@ def _configured() -> str:
             f"ClearML is not configured: {', '.join(missing)} not set and no {configuration}; "
             "set the variables, or run clearml-init"
         )
-    from clearml.backend_api import Session
-
-    return scrub(str(Session.get_api_server_host()))
+    return _host()
 
 
 def _session() -> _Session:
@@ -71,7 +125,7 @@ def _session() -> _Session:
     from clearml.backend_api import Session
     from clearml.backend_api.session.session import LoginError
 
-    host = scrub(str(Session.get_api_server_host()))
+    host = _host()
     Session._session_initial_timeout = Session._session_timeout = _TIMEOUT
     try:
         return cast(_Session, Session(http_retries_config=dict(_RETRIES)))

@@ -188,7 +188,7 @@ def test_every_unusable_file_is_reported(server, model_folder, monkeypatch, tmp_
     expected = {
         "corrupt": (corrupt, "the archive of clearml:corrupt is damaged or truncated"),
         "traversing": (_traversing(tmp_path / "model.tar"), "has the member '../../evil.json'"),
-        "single": (model_folder / "pytorch_model.bin", "clearml:single is a single file ('"),
+        "single": (model_folder / "pytorch_model.bin", "clearml:single is one file of weights without a configuration"),
         "absent": ("file:///no/where/model.zip", "cannot be downloaded from file:///no/where/model.zip;"),
         # The rest of the address may be a signature.
         "signed": (f"{server.url}/nowhere/model.zip?signature=x", "/nowhere/model.zip; check that it exists"),
