@@ -99,6 +99,7 @@ def run(argv: Sequence[str]) -> str:
                 labels=metadata.label_texts,
                 settings=settings,
                 exporter=metadata.config.exporter,
+                tuned=metadata.tuned,
             )
             conversion = open_converter(spec.exporter).convert(model_folder, metadata.tokenizer.path, output, spec)
     id2label = {str(index): label for index, label in enumerate(metadata.label_texts)}

@@ -112,7 +112,7 @@ MODELS = {
         ["auto_map", "no custom code", "trust_remote_code"],
     ),
     "quantised": (lambda case: case.edit("config.json", quantization_config={"quant_method": "awq"}), ["(awq)"]),
-    "an adapter": (adapter, ["PEFT", "merge"]),
+    "an adapter of no type": (adapter, ["adapter_config.json", "peft_type None", "LORA"]),
     "no weights": (lambda case: case.remove("model.safetensors"), ["has no weights", "--allow-pickle"]),
     "empty weights": (lambda case: case.write("model.safetensors", ""), ["model.safetensors", "0 bytes"]),
     "half the weights": (lambda case: truncate(case, "model.safetensors", -1000), ["model.safetensors", "bytes"]),

@@ -13,9 +13,9 @@ DOCUMENT = ROOT / "docs/what-is-read.md"
 HEAD = """# What is read of a model's files
 
 Written by `UPDATE_KEYS=1 ./run_tests.sh tests/known_keys` from `utils/sources/known_keys/data`; the same tests
-check it. The tables of transformers {optimum}, transformers {dynamo} and tokenizers {tokenizers} are generated from the
-installed libraries: a release with other keys fails a test until the tables are updated. The transformers of a build is
-that of its exporter ([Model types](models.md)): {optimum} for optimum, {dynamo} for dynamo.
+check it. The tables of transformers {optimum}, transformers {dynamo}, tokenizers {tokenizers} and PEFT are generated
+from the installed libraries: a release with other keys fails a test until the tables are updated. The transformers of a
+build is that of its exporter ([Model types](models.md)): {optimum} for optimum, {dynamo} for dynamo.
 
 A build checks every key of the files below before it fetches weights. The first rule that matches decides:
 
@@ -48,6 +48,7 @@ STRICT = {
     "Dense/config.json",
     "LayerNorm/config.json",
     "config.json: sentence_transformers",
+    "adapter_config.json",
 }
 NAMES = {
     "sentence_bert_config.json": "sentence_bert_config.json (or with another model type in its name)",
@@ -61,7 +62,7 @@ NAMES = {
 def document() -> str:
     """The whole of docs/what-is-read.md."""
     parts = [_head(), *(_section(name) for name in tables.content("rows.json") if tables.rows(name))]
-    parts += [_configs(), _tokenizers(), _parts()]
+    parts += [_configs(), _tokenizers(), _parts(), _adapters()]
     return "\n".join(parts)
 
 
@@ -113,6 +114,14 @@ def _tokenizers() -> str:
 def _parts() -> str:
     table = tables.content("tokenizer_keys.json")["tokenizer.json"]
     return f"## tokenizer.json (strict): understood by tokenizers\n\n{_by_name(table.items(), 'part')}"
+
+
+def _adapters() -> str:
+    table = tables.content("adapter_keys.json")
+    return (
+        f"## adapter_config.json: understood by PEFT {table['peft']}\n\nOf every type: {_keys(table['every'])}. "
+        f"The rows above have priority.\n\n{_by_name(table['types'].items(), 'type')}"
+    )
 
 
 def _by_name(keys: Iterable[tuple[str, str]], title: str) -> str:

@@ -1,6 +1,7 @@
 """The generated tables of sources/known_keys/data: what the installed transformers and tokenizers read of a folder."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import json
@@ -11,6 +12,9 @@ from typing import Any
 from unittest import mock
 
 from tests.in_version_5 import printed_by
+from utils.host import environment
+from utils.host.environments import PEFT
+from utils.sources.adapter import UNMERGED
 from utils.sources.supported_types import OF_TEXTS, SUPPORTED, supported
 from utils.targets.exporters import DYNAMO, OPTIMUM
 
@@ -218,6 +222,25 @@ def _parts() -> dict[str, set[str]]:
     found["truncation"], found["padding"] = set(content["truncation"]), set(content["padding"])
     found["added_tokens"], found["file"] = set(content["added_tokens"][0]), set(content)
     return found
+
+
+def adapter_keys() -> dict[str, Any]:
+    """data/adapter_keys.json: the keys of every adapter's config, and of each type that can be merged."""
+    environment.open_packages(PEFT)
+    import peft
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    every = {each.name for each in dataclasses.fields(peft.PeftConfig)}
+    types = {
+        kind.value: {each.name for each in dataclasses.fields(config)} - every
+        for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()
+        if kind.value not in UNMERGED
+    }
+    return {
+        "peft": peft.__version__,
+        "every": " ".join(sorted(every)),
+        "types": {kind: " ".join(sorted(types[kind])) for kind in sorted(types)},
+    }
 
 
 def written(content: dict[str, Any]) -> str:

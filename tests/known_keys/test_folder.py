@@ -7,7 +7,7 @@ import pytest
 from tests.small_files import TOKENIZER
 from utils.host.errors import SourceError
 from utils.sources.known_keys.check import require_understood
-from utils.sources.known_keys.folder import unread_in_labels, unread_in_model, unread_in_tokenizer
+from utils.sources.known_keys.folder import unread_in_adapter, unread_in_labels, unread_in_model, unread_in_tokenizer
 
 BERT = {"model_type": "bert", "transformers_version": "4.57.6", "hidden_size": 32}
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
@@ -23,6 +23,12 @@ SOUND = {
     SPECIAL: {"pad_token": "[PAD]"},
     "tokenizer.json": TOKENIZER,
     "id2label.json": {"id2label": {"0": "a", "1": "b"}},
+    "adapter_config.json": {
+        "peft_type": "LORA",
+        "base_model_name_or_path": "a/b",
+        "r": 8,
+        "rank_pattern": {"query": 4},
+    },
 }
 # A file, the added setting, and its name in the refusal.
 CHANGING = [
@@ -59,7 +65,10 @@ CHANGING = [
     ("2_Dense/config.json", {"module_output_name": "projected"}, "module_output_name"),
     ("2_Dense/config.json", {"quantize": True}, "quantize"),
     ("3_LayerNorm/config.json", {"eps": 1e-12}, "eps"),
-    ("adapter_config.json", {"peft_type": "LORA", "r": 4}, "peft_type"),
+    ("adapter_config.json", {"layer_replication": [[0, 2], [1, 2]]}, "layer_replication"),
+    ("adapter_config.json", {"use_qalora": True}, "use_qalora"),
+    ("adapter_config.json", {"alora_invocation_tokens": [1]}, "alora_invocation_tokens"),
+    ("adapter_config.json", {"of_a_newer_peft": False}, "of_a_newer_peft"),
     ("id2label.json", {"thresholds": [0.2, 0.9]}, "thresholds"),
 ]
 HARMLESS = [
@@ -80,6 +89,7 @@ HARMLESS = [
     ("2_Normalize/config.json", {"module_input_name": "sentence_embedding"}),
     ("generation_config.json", {"temperature": 0.1, "anything": 3}),
     ("preprocessor_config.json", {"size": 224, "do_rescale": True}),
+    ("adapter_config.json", {"use_dora": True, "r": 4, "use_qalora": False, "peft_version": "0.99"}),
     ("id2label.json", {"id2label": ["a", "b"], "label2id": {"a": 0}, "source": "a text"}),
 ]
 
@@ -95,6 +105,7 @@ def doubts(folder, planted=None):
     return [
         *unread_in_model(folder, sentences=True),
         *unread_in_tokenizer(folder, files["tokenizer.json"]),
+        *unread_in_adapter(folder, "MODEL", files["adapter_config.json"]),
         *unread_in_labels(folder / "id2label.json", files["id2label.json"]),
     ]
 

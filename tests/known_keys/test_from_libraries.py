@@ -5,13 +5,14 @@ import os
 import pytest
 
 from tests.known_keys.document import DOCUMENT, document
-from tests.known_keys.from_libraries import config_keys, config_keys_5, tokenizer_keys, written
+from tests.known_keys.from_libraries import adapter_keys, config_keys, config_keys_5, tokenizer_keys, written
 from utils.sources.known_keys.tables import DATA
 
 GENERATED = {
     "config_keys.json": config_keys,
     "config_keys_5.json": config_keys_5,
     "tokenizer_keys.json": tokenizer_keys,
+    "adapter_keys.json": adapter_keys,
 }
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from utils.convert import exporter, parity, quantization, reference_model, tokenization, version_5
+from utils.convert import adapter, exporter, parity, quantization, reference_model, tokenization, version_5
 from utils.convert.cached_conversion import checked_rows
 from utils.convert.end_pooling import pooled_by_row
 from utils.convert.exporters import open_exporter
@@ -21,6 +21,7 @@ from utils.repository.served_code import load_shared
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.supported_types import require_supported
+from utils.sources.tuned_model import TunedModel
 from utils.targets.exporters import OPTIMUM
 from utils.targets.formats import GraphForm
 
@@ -28,7 +29,8 @@ from utils.targets.formats import GraphForm
 def convert(model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec) -> Conversion:
     """Writes the graph and tokenizer.json to `destination`, compares both with the reference, answers golden requests.
 
-    The loaded model is released when it returns. Raises SourceError (3), ExportError (4) or ParityError (5).
+    Of a base with an adapter, `model_folder` is the base's, and the graph is compared with the merged and the unmerged
+    model. The loaded model is released when it returns. Raises SourceError (3), ExportError (4) or ParityError (5).
     """
     return convert_with_reference(model_folder, tokenizer_folder, destination, spec)[0]
 
@@ -38,13 +40,16 @@ def convert_with_reference(
 ) -> tuple[Conversion, ReferenceModel]:
     """See `convert`; also the reference model, loaded."""
     exporter.quieten()
-    task, target = spec.task, spec.target
+    task, target, base = spec.task, spec.target, model_folder
     if task.library and spec.exporter == OPTIMUM:
         environment.ensure(ENVIRONMENTS[task.library])
+    if spec.tuned:
+        model_folder = adapter.merge(spec.tuned, base, task)
     reference, frozen, examples = load_reference(model_folder, tokenizer_folder, destination, spec)
     version_5.check(model_folder, tokenizer_folder, reference, task, spec.settings)
     graph = _export(reference, destination, spec)
     compared = _check(graph, frozen, reference, spec)
+    unmerged = _check_unmerged(spec.tuned, base, graph, frozen, reference, spec) if spec.tuned else {}
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
     if task.relabelled:
         answering = replace(answering, labels=tuple(map(str, range(len(spec.labels)))))
@@ -59,6 +64,7 @@ def convert_with_reference(
             "rows": compared.texts,
             "largest_difference": float(compared.max_difference),
             "same_choice": float(compared.agreement),
+            **unmerged,
             **({"agreement": float(agreement.share), "drift": float(agreement.drift)} if agreement else {}),
         },
         step_files=task.files(model_folder, spec.settings, destination) if task.files else (),
@@ -144,6 +150,21 @@ def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spe
         f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
     )
     return result
+
+
+def _check_unmerged(
+    tuned: TunedModel,
+    base: Path,
+    graph: Graph,
+    frozen: FrozenTokenizer,
+    reference: ReferenceModel,
+    spec: ConversionSpec,
+) -> dict[str, float]:
+    """The figure for the report; ParityError (5) if the graph differs from the base with the adapter beside it."""
+    outputs = adapter.answers(tuned, base, spec.task, reference)
+    result = parity.check_outputs(graph, frozen, reference.texts, outputs, max_batch_size=spec.max_batch_size)
+    note(f"against the unmerged model of PEFT: max abs diff {result.max_difference:.1e}")
+    return {"largest_difference_unmerged": float(result.max_difference)}
 
 
 def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:

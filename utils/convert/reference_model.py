@@ -3,7 +3,7 @@
 import copy
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,15 +55,23 @@ def load_config(folder: Path) -> Any:
     return config
 
 
-def load_model(folder: Path, config: Any, task: ModelTask) -> Any:
-    """The model in FP32, evaluation mode; SourceError if the head's weights are missing (they would be random)."""
+def load_model(folder: Path, config: Any, task: ModelTask, *, from_elsewhere: Collection[str] = ()) -> Any:
+    """The model in FP32, evaluation mode; SourceError if the head's weights are missing (they would be random).
+
+    The tensors `from_elsewhere`, an adapter's, may be missing or have another size.
+    """
     import torch
     import transformers
 
     auto_class = getattr(transformers, task.auto_class)
     try:
         model, loading = auto_class.from_pretrained(
-            folder, config=config, dtype=torch.float32, output_loading_info=True, local_files_only=True
+            folder,
+            config=config,
+            dtype=torch.float32,
+            output_loading_info=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=bool(from_elsewhere),
         )
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
@@ -72,11 +80,12 @@ def load_model(folder: Path, config: Any, task: ModelTask) -> Any:
         found = dict.fromkeys(sorted(loading["unexpected_keys"]))
         source = next((folder / name for name in (SAFE, PICKLED) if (folder / name).exists()), folder)
         check_names(Checkpoint(source=source, shapes=found))
-    missing = [*loading["missing_keys"], *(str(key[0]) for key in loading.get("mismatched_keys", ()))]
+    missing = [*loading["missing_keys"], *loading["mismatched_keys"]]
     missing = [name for name in missing if not set(name.split(".")) & {*task.unneeded, *OF_PICTURES}]
+    missing = sorted({*missing} - {*from_elsewhere})
     if missing:
         raise SourceError(
-            f"the checkpoint in {str(folder)!r} lacks {', '.join(sorted(missing)[:4])} for {type(model).__name__}; "
+            f"the checkpoint in {str(folder)!r} lacks {', '.join(missing[:4])} for {type(model).__name__}; "
             f"give a model fine-tuned for {task.name}"
         )
     return model.eval()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from utils.convert.task import ModelTask
 from utils.convert.types import Settings
+from utils.sources.tuned_model import TunedModel
 from utils.targets.exporters import OPTIMUM
 from utils.targets.target import Target
 
@@ -12,7 +13,7 @@ from utils.targets.target import Target
 class ConversionSpec:
     """`labels` are the label map's texts, () for a task without; `settings` are those that the task's row resolved.
 
-    `exporter`: a row of sources/exporter_choice.py.
+    `exporter`: a row of sources/exporter_choice.py. `tuned`: the model is a base with an adapter.
     """
 
     task: ModelTask
@@ -21,3 +22,4 @@ class ConversionSpec:
     exporter: str = OPTIMUM
     labels: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
+    tuned: TunedModel | None = None

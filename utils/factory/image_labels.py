@@ -31,6 +31,7 @@ def oci_labels(
     revisions = {f"{ours}.{name}.revision": revision for name, revision in known.revisions.items()}
     sources = spec.source.sources
     references = {"model": sources.model, "tokenizer": sources.tokenizer, "labels.reference": sources.labels}
+    references |= known.references
     references |= {f"beside.{name}": each.reference for name, each in spec.source.models.added.items()}
     page = _page(sources.model)
     return {
@@ -90,10 +91,11 @@ def _page(reference: StorageRef) -> str:
 
 
 def _licences(known: Known) -> str:
-    """An SPDX expression: the licence of the model and that of this project's own files."""
+    """An SPDX expression: the licences of the model, its base or adapter, and this project's own files."""
     from utils.release.licences import spdx
 
-    return " AND ".join(dict.fromkeys([*filter(None, [spdx(known.licences.get("model", ""))]), OWN_LICENCE]))
+    weights = (spdx(known.licences.get(name, "")) for name in ("model", *known.references))
+    return " AND ".join(dict.fromkeys([*filter(None, weights), OWN_LICENCE]))
 
 
 def image_label(texts: tuple[str, ...]) -> str:

@@ -18,7 +18,18 @@ from utils.host.disk import free_bytes, gigabytes
 from utils.host.environments import DEV, ENVIRONMENTS, FACTORY, SAMPLE, SERVING, SERVING_TORCH, Environment
 from utils.host.errors import UsageError
 
-__all__ = ["DEV", "ENVIRONMENTS", "FACTORY", "SAMPLE", "SERVING", "SERVING_TORCH", "Environment", "ensure", "main"]
+__all__ = [
+    "DEV",
+    "ENVIRONMENTS",
+    "FACTORY",
+    "SAMPLE",
+    "SERVING",
+    "SERVING_TORCH",
+    "Environment",
+    "ensure",
+    "main",
+    "open_packages",
+]
 
 
 def ensure(environment: Environment) -> Path:
@@ -33,6 +44,14 @@ def ensure(environment: Environment) -> Path:
         reason = exceptions.machine_fault(error) or f"{error}; remove that folder and run the same command again"
         raise UsageError(f"the environment {str(environment.folder)!r} cannot be created: {reason}") from error
     return environment.python
+
+
+def open_packages(environment: Environment) -> None:
+    """Adds the environment's packages behind those of this process, on its path; sets it up if needed."""
+    ensure(environment)
+    packages = next((environment.folder / "lib").glob("python*/site-packages"))
+    if str(packages) not in sys.path:
+        sys.path.append(str(packages))
 
 
 def _update(environment: Environment) -> None:

@@ -143,6 +143,13 @@ MLFLOW_SERVER = Environment(
 GCS_EMULATOR = Environment(
     name="gcs-emulator", folder=PLACE / ".venv-gcs-emulator", requirements=(ROOT / "requirements/gcs-emulator.txt",)
 )
+# What merges an adapter into its base model, without torch and transformers as above.
+PEFT = Environment(
+    name="peft",
+    folder=PLACE / ".venv-peft",
+    requirements=(ROOT / "requirements/peft.txt",),
+    dependencies=False,
+)
 COVERAGE = Environment(
     name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements/coverage.txt",)
 )
@@ -165,6 +172,7 @@ ENVIRONMENTS = {
         GCS,
         AZURE,
         GCS_EMULATOR,
+        PEFT,
         COVERAGE,
         DOCS,
     )

@@ -18,7 +18,7 @@ from utils.options.arguments import read_arguments
 from utils.options.command_line import FLAGS, LISTS, PERMISSIONS
 from utils.options.image_labels import parse_labels
 from utils.options.layout_choice import choose_layout
-from utils.options.models import origin_of, requested_models
+from utils.options.models import origin_of, requested_models, require_tunable
 from utils.options.publication import Publication, parse_publication, require_registry
 from utils.options.release_choice import InstalledGpu
 from utils.options.serving import parse_served_names, parse_serving
@@ -100,6 +100,7 @@ def build_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
     sources = _sources(texts, requirements)
     _require_for_graphs(task, texts, model_name)
     served = RequestedModel(reference=sources.model, origin=origin_of(task, sources))
+    require_tunable(served.origin, sources)
     serving = parse_serving(texts, task, layout, model_name, max_batch_size, served_names)
     target = parse_target(texts, task, device, engine, serving, served, gpu)
     lists = {name: values[name] for name in LISTS if name in values}
@@ -157,6 +158,7 @@ def _sources(texts: dict[str, str], requirements: SourceRequirements) -> Sources
         model=parse_reference(texts["model"]),
         tokenizer=None if texts["tokenizer"] == NONE else parse_reference(texts["tokenizer"]),
         labels=None if labels == LABELS_FROM_MODEL else parse_reference(labels),
+        adapter=parse_reference(texts["adapter"]) if "adapter" in texts else None,
         fetch_timeout=whole_number("--fetch-timeout", texts.get("fetch_timeout", DEFAULTS["fetch_timeout"])),
         requirements=requirements,
     )

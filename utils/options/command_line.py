@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     source = "a path, hf:user/name[@revision], s3://bucket/prefix or another reference of docs/sources.md"
     arguments = parser.add_argument_group("arguments")
-    _add(arguments, "model", "MODEL", f"the fine-tuned model, or a ready graph (.onnx, .pb): {source}")
+    _add(arguments, "model", "MODEL", f"the fine-tuned model, a PEFT adapter, or a ready graph (.onnx, .pb): {source}")
     _add(arguments, "tokenizer", "TOKENIZER", "its tokenizer, a reference like MODEL; - for a ready graph")
     _add(arguments, "id2label", "ID2LABEL", "a JSON file with the labels, or - for the labels in the model's config")
     _add(arguments, "model_name", "MODEL_NAME", "name in the API and in the image's name (default: ensemble_model)")
@@ -82,7 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     for option in task_options().values():
         kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
         options.add_argument(f"--{option.name.replace('_', '-')}", help=option.help, **kind)
-    _add_graphs(options)
+    _add_models(options)
     options.add_argument(
         "--model-version",
         metavar="N",
@@ -138,7 +138,8 @@ def _add_config(options: Any) -> None:
     _add_printing(options, "--print-config-schema", _PrintConfigSchema, "print the JSON Schema of that file and exit")
 
 
-def _add_graphs(options: Any) -> None:
+def _add_models(options: Any) -> None:
+    options.add_argument("--adapter", metavar="REF", help="PEFT adapter to merge into MODEL, a reference like MODEL")
     options.add_argument(
         "--add-model", metavar="NAME=FILE", action="append", help="also serve this graph, as NAME; may be repeated"
     )

@@ -34,6 +34,15 @@ def origin_of(task: Task, sources: Sources) -> str:
     return origin
 
 
+def require_tunable(origin: str, sources: Sources) -> None:
+    """UsageError for an adapter of a model that has none."""
+    if sources.adapter and not ORIGINS[origin].needs_tokenizer:
+        raise UsageError(
+            f"--adapter {str(sources.adapter)!r}: MODEL {str(sources.model)!r} is a ready graph, and adapters are for "
+            "Hugging Face models; leave it out"
+        )
+
+
 def requested_models(
     name: str, served: RequestedModel, task: Task, layout: str, options: Mapping[str, Sequence[str]]
 ) -> Models[RequestedModel]:

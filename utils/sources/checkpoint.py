@@ -4,7 +4,7 @@ Only certain faults are refused here; loading the model (utils/convert/reference
 """
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 SAVE_SAFELY = "load the model in a trusted environment and save it again with save_pretrained()"
 # file pattern -> what it is: weights in formats that are not supported
 OTHER_FORMS = {
-    "adapter_model.*": "the adapter of a PEFT fine-tuning; merge it (merge_and_unload()) and save the whole model",
+    "adapter_model.*": "the adapter of a PEFT fine-tuning; copy its adapter_config.json, too",
     "tf_model.h5": "a TensorFlow checkpoint; load it with from_tf=True and save it with save_pretrained()",
     "flax_model.msgpack": "a Flax checkpoint; load it with from_flax=True and save it with save_pretrained()",
     "*.gguf": "a GGUF file; use the model it was converted from",
@@ -67,6 +67,7 @@ UNWRAP = {
     f"""torch.save({_NAMED}torch.load(f, weights_only=True).items()}}, f)\"""",
 }
 EMBEDDINGS = ("word_embeddings", "wte", "embed_tokens", "tok_embeddings", "word_embedding", "embed_in", "tokens_embed")
+EMBEDDING_WEIGHTS = tuple(f"{name}.weight" for name in EMBEDDINGS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,21 +189,28 @@ def check_head(checkpoint: Checkpoint, config: ModelConfig, requirements: Source
     head = _head_of(config.model_type, requirements.export_task)
     if head is None:
         return
-    names = [name for name in checkpoint.shapes if head in name.split(".")]
-    if not names:
+    if not any(head in name.split(".") for name in checkpoint.shapes):
         raise SourceError(
             f"{str(checkpoint.source)!r} has no classification head (no tensor of {head!r}, the head of a "
             f"{config.model_type} classifier); use the fine-tuned model, not its base model"
         )
-    for name in names:
-        shape = checkpoint.shapes[name]
-        ends = ([head, "weight"], [head, "out_proj", "weight"], [head, "summary", "weight"])
-        is_last = any(name.split(".")[-len(end) :] == end for end in ends)
-        if is_last and shape is not None and len(shape) == 2 and shape[0] != config.head_size:
+    for name, outputs in head_outputs(checkpoint.shapes, config.model_type, requirements.export_task).items():
+        if outputs != config.head_size:
             raise SourceError(
-                f"the head in {str(checkpoint.source)!r} has {shape[0]} outputs ({name}) but config.json has "
+                f"the head in {str(checkpoint.source)!r} has {outputs} outputs ({name}) but config.json has "
                 f"{config.head_size}; config and weights belong to different models: copy both again"
             )
+
+
+def head_outputs(shapes: Mapping[str, tuple[int, ...] | None], model_type: str, export_task: str) -> dict[str, int]:
+    """The outputs of the head by the name of its last tensor; {} where that is not certain."""
+    head = _head_of(model_type, export_task)
+    ends = ([head, "weight"], [head, "out_proj", "weight"], [head, "summary", "weight"])
+    return {
+        name: shape[0]
+        for name, shape in shapes.items()
+        if shape is not None and len(shape) == 2 and any(name.split(".")[-len(end) :] == end for end in ends)
+    }
 
 
 def _head_of(model_type: str, export_task: str) -> str | None:
@@ -216,6 +224,6 @@ def embedding_rows(checkpoint: Checkpoint | None, config: ModelConfig) -> int | 
     rows = [
         shape[0]
         for name, shape in shapes.items()
-        if shape is not None and len(shape) == 2 and name.endswith(tuple(f"{each}.weight" for each in EMBEDDINGS))
+        if shape is not None and len(shape) == 2 and name.endswith(EMBEDDING_WEIGHTS)
     ]
     return max(rows) if rows else config.vocab_size

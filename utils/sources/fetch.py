@@ -11,6 +11,8 @@ from typing import Any
 from utils.host.errors import SourceError
 from utils.host.exceptions import as_written, showing_references
 from utils.host.progress import note
+from utils.sources.adapter import is_adapter, read_adapter, read_shapes, weights_of
+from utils.sources.adapter_base import named_base, require_base
 from utils.sources.checkpoint import (
     SAFE,
     SAFE_INDEX,
@@ -33,6 +35,7 @@ from utils.sources.sentence_folder import root_of, transformer_folder
 from utils.sources.sentence_modules import weight_files
 from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, StorageRef, bounded, local
 from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
+from utils.sources.tuned_model import TunedModel
 
 # The card does not count for the revision of a local folder: it changes no answer.
 SMALL_FILES = (*METADATA, MODEL_CARD)
@@ -42,9 +45,10 @@ SMALL_FILES = (*METADATA, MODEL_CARD)
 class Metadata:
     """What is known before any weights are fetched. `labels` None: the task has none.
 
-    `revisions`: {"model" | "tokenizer" | "labels": revision}. `vocabulary`: the tokenizer's largest token id plus one,
-    if its files contain it. `fetched`: each folder with fetched files, and the reference as the user wrote it.
-    `accepted`: the settings left unread because of --accept-unknown. `licences`: as the model cards state them.
+    `revisions`: {"model" | "tokenizer" | "labels" | "adapter" | "base": revision}. `vocabulary`: the tokenizer's
+    largest token id plus one, if its files contain it. `fetched`: each folder with fetched files, and the reference as
+    the user wrote it. `accepted`: the settings left unread because of --accept-unknown. `licences`: as the model cards
+    state them. `tuned`: the model is a base with an adapter.
     """
 
     config: ModelConfig
@@ -55,6 +59,17 @@ class Metadata:
     fetched: Mapping[Path, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     licences: Mapping[str, str] = field(default_factory=dict)
+    tuned: TunedModel | None = None
+
+    @property
+    def weights(self) -> Path:
+        """The folder with the weights, if they are on this disk."""
+        return transformer_folder(self.tuned.base) if self.tuned else self.config.file.parent
+
+    @property
+    def references(self) -> Mapping[str, StorageRef]:
+        """What was fetched beside the references that the options name: {"adapter" | "base": reference}."""
+        return self.tuned.references if self.tuned else {}
 
     @property
     def label_texts(self) -> tuple[str, ...]:
@@ -65,8 +80,12 @@ class Metadata:
     def facts(self) -> dict[str, dict[str, Any]]:
         """What a plan reports about the model, by section."""
         unread = {"unread": list(self.accepted)} if self.accepted else {}
-        model = {"type": self.config.model_type, "exporter": self.config.exporter, **unread}
-        return {"model": model, "task": {"problem_type": self.config.problem_type}}
+        tuned = {name: str(reference) for name, reference in self.references.items()}
+        kind = {"peft_type": self.tuned.adapter.kind} if self.tuned else {}
+        return {
+            "model": {"type": self.config.model_type, "exporter": self.config.exporter, **tuned, **kind, **unread},
+            "task": {"problem_type": self.config.problem_type},
+        }
 
 
 def fetch_metadata(spec: Sources, folder: Path) -> Metadata:
@@ -84,10 +103,13 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
     files: TokenizerFiles | None = None
     labels: Labels | None = None
     accepted: set[str] = set()
-    licences: dict[str, str] = {}
+    tuned: TunedModel | None = None
     for name in fetcher.nearest_first():
         path = fetcher.small_files(name)
-        licences |= {name: stated} if name != "labels" and (stated := licence_of(path)) else {}
+        if name == "model" and (spec.adapter or is_adapter(path)):
+            tuned = _tuned_model(spec, fetcher)
+            accepted.update(tuned.adapter.accepted)
+            path = tuned.folder
         path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
@@ -105,12 +127,13 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         labels = labels or labels_of_config(config.file, head_size=config.head_size, requirements=spec.requirements)
         require_count(labels, config.head_size)
         labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
-    checkpoint = _weights_so_far(config.file.parent, spec)
-    if spec.model.scheme == "local":
+    checkpoint = _weights_so_far(spec, tuned, config)
+    if spec.model.scheme == "local" and not tuned:
         _check_modules(config.file.parent, spec.requirements)
     _check_weights(checkpoint, config, files, spec.requirements)
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))
     revisions = {name: fetcher.revision(name) for name in fetcher.references}
+    stated = {name: licence_of(fetcher.small_files(name)) for name in revisions if name != "labels"}
     return Metadata(
         config=config,
         tokenizer=FetchedArtifact(path=files.folder, revision=revisions["tokenizer"]),
@@ -119,8 +142,36 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         revisions=revisions,
         vocabulary=files.vocabulary,
         accepted=tuple(sorted(accepted)),
-        licences=licences,
+        licences={name: licence for name, licence in stated.items() if licence},
+        tuned=tuned,
     )
+
+
+def _tuned_model(spec: Sources, fetcher: "_Fetcher") -> TunedModel:
+    """The base and its adapter, checked; of the weights only the adapter's are fetched."""
+    name, argument = ("adapter", "--adapter") if spec.adapter else ("model", "MODEL")
+    if spec.adapter:
+        fetcher.references["adapter"] = spec.adapter
+    requirements = spec.requirements
+    adapter = read_adapter(fetcher.small_files(name), argument, requirements)
+    if spec.adapter:
+        require_base(adapter, spec.model, lambda reference: fetcher.resolve("base", reference))
+    else:
+        fetcher.references["base"] = named_base(adapter)
+    base = fetcher.small_files("model" if spec.adapter else "base")
+    of_modules = tuple(each for each in _weights(requirements) if "/" in each)
+    fetcher.small_files(name, (*weights_of(allow_pickle=requirements.allow_pickle), *of_modules))
+    shapes = read_shapes(adapter.folder, allow_pickle=requirements.allow_pickle)
+    tuned = TunedModel(
+        base=base,
+        adapter=adapter,
+        shapes=shapes,
+        root=fetcher.folder / "merged",
+        references={each: fetcher.references[each] for each in ("adapter", "base") if each in fetcher.references},
+    )
+    fetcher.fetched[tuned.root] = str(tuned.references.get("base", spec.model))
+    tuned.make(requirements.export_task)
+    return tuned
 
 
 class _Fetcher:
@@ -129,8 +180,8 @@ class _Fetcher:
     def __init__(self, spec: Sources, folder: Path) -> None:
         named = {"model": spec.model, "tokenizer": spec.tokenizer, "labels": spec.labels}
         self.references = {name: reference for name, reference in named.items() if reference is not None}
-        self._folder, self._limit = folder, spec.fetch_timeout
-        self._paths: dict[StorageRef, Path] = {}
+        self.folder, self._limit = folder, spec.fetch_timeout
+        self._paths: dict[tuple[StorageRef, tuple[str, ...]], Path] = {}
         self.fetched: dict[Path, str] = {}
         self._revisions: dict[StorageRef, str] = {}
 
@@ -138,20 +189,25 @@ class _Fetcher:
         """Local references first: an error in them is reported before waiting for a server."""
         return sorted(self.references, key=lambda name: self.references[name].scheme != "local")
 
-    def small_files(self, name: str) -> Path:
+    def small_files(self, name: str, further: tuple[str, ...] = ()) -> Path:
+        """The folder with the small files of a reference, and those that match `further`."""
         reference = self.references[name]
-        if reference not in self._paths:
+        if (reference, further) not in self._paths:
             # A local folder's revision includes a digest of its weights, gigabytes: it is computed after all checks.
-            self.fetched[self._folder / name] = str(reference)
+            self.fetched[self.folder / name] = str(reference)
             revision = "" if reference.scheme == "local" else self.revision(name)
-            fetched = bounded.fetch(reference, revision, SMALL_FILES, self._folder / name, limit=self._limit)
-            self._paths[reference] = fetched.path
+            patterns = SMALL_FILES + further
+            fetched = bounded.fetch(reference, revision, patterns, self.folder / name, limit=self._limit)
+            self._paths[reference, further] = fetched.path
             if reference.scheme != "local":
                 self.fetched[fetched.path] = str(reference)
-        return self._paths[reference]
+        return self._paths[reference, further]
 
     def revision(self, name: str) -> str:
-        reference = self.references[name]
+        return self.resolve(name, self.references[name])
+
+    def resolve(self, name: str, reference: StorageRef) -> str:
+        """The revision of a reference, which messages call `name`."""
         if reference not in self._revisions:
             self._revisions[reference] = bounded.resolve(reference, limit=self._limit)
             note(f"{name}: {reference} is revision {self._revisions[reference]}")
@@ -168,13 +224,16 @@ def _check_model(folder: Path, spec: Sources) -> ModelConfig:
     return config
 
 
-def _weights_so_far(folder: Path, spec: Sources) -> Checkpoint | None:
+def _weights_so_far(spec: Sources, tuned: TunedModel | None, config: ModelConfig) -> Checkpoint | None:
     """The whole checkpoint if it is local; of a remote one the index, if it has one."""
-    if spec.model.scheme == "local":
-        return read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
-    if (folder / SAFE_INDEX).is_file() and not (folder / SAFE).exists():
-        return read_index(folder / SAFE_INDEX)
-    return None
+    folder = transformer_folder(tuned.base) if tuned else config.file.parent
+    reference = tuned.references.get("base", spec.model) if tuned else spec.model
+    checkpoint = None
+    if reference.scheme == "local":
+        checkpoint = read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
+    elif (folder / SAFE_INDEX).is_file() and not (folder / SAFE).exists():
+        checkpoint = read_index(folder / SAFE_INDEX)
+    return tuned.check(checkpoint, config) if tuned else checkpoint
 
 
 def _check_weights(
@@ -192,25 +251,39 @@ def _check_modules(folder: Path, requirements: SourceRequirements) -> None:
         weight_files(root_of(folder), allow_pickle=requirements.allow_pickle)
 
 
+def _weights(requirements: SourceRequirements) -> tuple[str, ...]:
+    return WEIGHTS if requirements.allow_pickle else SAFE_WEIGHTS
+
+
 def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
-    """The model's folder with its weights, in the destination of its small files, which a storage reuses."""
-    weights = WEIGHTS if spec.requirements.allow_pickle else SAFE_WEIGHTS
+    """The folder with the model's weights, in the destination of its small files, which a storage reuses.
+
+    Of a model with an adapter it is the base's folder.
+    """
+    weights = _weights(spec.requirements)
+    tuned, name = metadata.tuned, "base" if "base" in metadata.references else "model"
+    reference = metadata.references.get("base", spec.model)
     fetched = bounded.fetch(
-        spec.model, metadata.revisions["model"], SMALL_FILES + weights, folder / "model", limit=spec.fetch_timeout
+        reference, metadata.revisions[name], SMALL_FILES + weights, folder / name, limit=spec.fetch_timeout
     )
-    folder = transformer_folder(fetched.path)
+    model = transformer_folder(fetched.path)
+    if tuned:
+        tuned.link(fetched.path)
     with showing_references(metadata.fetched):
-        checkpoint = read_checkpoint(folder, allow_pickle=spec.requirements.allow_pickle)
-        if spec.model.scheme != "local":  # a local one was checked with its metadata
-            _check_modules(folder, spec.requirements)
+        checkpoint = read_checkpoint(model, allow_pickle=spec.requirements.allow_pickle)
+        if reference.scheme != "local":  # a local one was checked with its metadata
+            checkpoint = tuned.check(checkpoint, metadata.config) if tuned else checkpoint
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
             _check_weights(checkpoint, metadata.config, files, spec.requirements)
-    return folder
+        if tuned or reference.scheme != "local":
+            _check_modules(tuned.folder if tuned else model, spec.requirements)
+    return model
 
 
 def require_local(spec: Sources) -> None:
     """SourceError for a path that does not exist, before anything is installed or fetched."""
-    require_existing({"MODEL": spec.model, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels})
+    named = {"MODEL": spec.model, "--adapter": spec.adapter, "TOKENIZER": spec.tokenizer, "ID2LABEL": spec.labels}
+    require_existing(named)
 
 
 def require_existing(named: Mapping[str, StorageRef | None]) -> None:

@@ -31,11 +31,12 @@ class SourceRequirements:
 class Sources:
     """The references of a build. `tokenizer` None: the model has none; `labels` None: those in the model's config.
 
-    `fetch_timeout`: seconds for each reference.
+    `adapter`: of a PEFT fine-tuning, for the base in `model`. `fetch_timeout`: seconds for each reference.
     """
 
     model: StorageRef
     tokenizer: StorageRef | None
     labels: StorageRef | None
     fetch_timeout: float
+    adapter: StorageRef | None = None
     requirements: SourceRequirements = field(default_factory=SourceRequirements)

@@ -121,7 +121,7 @@ def test_a_tilde_is_the_home_folder(model, monkeypatch):
 
 def test_an_unknown_storage_is_a_usage_error():
     with pytest.raises(UsageError, match="known storages are local:, hf:, clearml:, s3:"):
-        parse_reference("gs:bucket/model")
+        parse_reference("ftp:bucket/model")
 
 
 def test_the_old_layout_of_sentence_transformers_is_read(model, tmp_path):

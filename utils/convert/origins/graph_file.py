@@ -21,7 +21,7 @@ from utils.repository.pipeline import Graph
 from utils.sources.known_keys.check import warn_of_unused
 from utils.sources.labels import Labels, read_labels
 from utils.sources.requirements import Sources
-from utils.sources.storage import METADATA, bounded, local
+from utils.sources.storage import METADATA, StorageRef, bounded, local
 
 # The newest opset that tf2onnx writes.
 FROZEN_OPSET = 18
@@ -40,6 +40,11 @@ class KnownGraph:
     def label_texts(self) -> tuple[str, ...]:
         """() for a task without."""
         return self.labels.texts if self.labels else ()
+
+    @property
+    def references(self) -> dict[str, StorageRef]:
+        """None: a graph has no adapter."""
+        return {}
 
     @property
     def licences(self) -> dict[str, str]:

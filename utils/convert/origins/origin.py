@@ -76,7 +76,11 @@ class Known(Protocol):
 
     @property
     def revisions(self) -> Mapping[str, str]:
-        """{"model" | "tokenizer" | "labels": revision}."""
+        """{"model" | "tokenizer" | "labels" | "adapter" | "base": revision}."""
+
+    @property
+    def references(self) -> Mapping[str, StorageRef]:
+        """Where the adapter or its base comes from: {"adapter" | "base": reference}; {} for a model without."""
 
     @property
     def labels(self) -> Labels | None:
@@ -88,7 +92,7 @@ class Known(Protocol):
 
     @property
     def licences(self) -> Mapping[str, str]:
-        """{"model" | "tokenizer": licence}, where a model card states one."""
+        """{"model" | "tokenizer" | "adapter" | "base": licence}, where a model card states one."""
 
     @property
     def facts(self) -> Mapping[str, Mapping[str, Any]]:

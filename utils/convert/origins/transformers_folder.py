@@ -32,7 +32,7 @@ class TransformersFolder:
     @property
     def weights(self) -> Path:
         """The folder, if the weights are on this disk."""
-        return self.known.config.file.parent
+        return self.known.weights
 
     def predict(self) -> Graph:
         """The graph as it will be served."""
@@ -89,6 +89,7 @@ class TransformersFolder:
             labels=self.known.label_texts,
             settings=self.settings,
             exporter=self.known.config.exporter,
+            tuned=self.known.tuned,
         )
         with showing_references(self.known.fetched):
             converter = open_converter(spec.exporter)

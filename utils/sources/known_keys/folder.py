@@ -32,6 +32,13 @@ def unread_in_model(folder: Path, *, sentences: bool, exporter: str = OPTIMUM) -
     return _named("MODEL", folder, _of_model(folder, sentences, exporter))
 
 
+def unread_in_adapter(folder: Path, argument: str, content: dict[str, Any]) -> Iterator[UnreadSetting]:
+    """In adapter_config.json (`content`), which PEFT reads and of which it ignores what it does not know."""
+    kind = "adapter_config.json"
+    known = Known(read=tables.adapter_keys(str(content["peft_type"])), sections=(kind,), strict=True)
+    return _named(argument, folder, _of(folder / kind, kind, content, known))
+
+
 def unread_in_tokenizer(folder: Path, content: dict[str, Any]) -> Iterator[UnreadSetting]:
     """In tokenizer_config.json, special_tokens_map.json and tokenizer.json (`content`; {} if there is none)."""
     return _named("TOKENIZER", folder, _of_tokenizer(folder, content))
@@ -52,8 +59,6 @@ def _named(argument: str, folder: Path, unread: Iterator[UnreadSetting]) -> Iter
 def _of_model(folder: Path, sentences: bool, exporter: str) -> Iterator[UnreadSetting]:
     file = folder / "config.json"
     yield from _of_config(file, read_json_object(file, REMEDY), exporter)
-    adapter = "adapter_config.json"  # its weights are not loaded
-    yield from _of_object(folder / adapter, adapter, Known(sections=(adapter,)))
     if sentences:
         yield from _of_sentences(folder)
 

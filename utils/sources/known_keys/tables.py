@@ -1,8 +1,8 @@
 """The tables of keys: who reads each setting of a model's files, and why others may be ignored.
 
-data/config_keys*.json and data/tokenizer_keys.json are generated from the installed transformers and tokenizers
-(tests/known_keys); data/rows.json is written by hand. Standard library only: the tables are read before slow
-imports.
+data/config_keys*.json, data/tokenizer_keys.json and data/adapter_keys.json are generated from the installed
+transformers, tokenizers and PEFT (tests/known_keys); data/rows.json is written by hand. Standard library only: the
+tables are read before slow imports.
 """
 
 import json
@@ -126,6 +126,20 @@ def tokenizer_keys_elsewhere() -> frozenset[str]:
 def special_tokens() -> frozenset[str]:
     """The names of special tokens that every tokenizer has."""
     return frozenset(content("tokenizer_keys.json")["special_tokens"].split())
+
+
+def adapter_types() -> tuple[str, ...]:
+    """The types of PEFT whose adapters can be merged."""
+    return tuple(content("adapter_keys.json")["types"])
+
+
+@cache
+def adapter_keys(kind: str) -> frozenset[str]:
+    """What PEFT reads in the adapter_config.json of a type, but the keys that rows.json refuses or explains."""
+    table = content("adapter_keys.json")
+    return frozenset(f"{table['every']} {table['types'][kind]}".split()) - {
+        row.key for row in rows("adapter_config.json")
+    }
 
 
 @cache
