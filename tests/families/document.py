@@ -51,6 +51,11 @@ texts and ragged batches of random tokens: 1 to 5 rows of 1 to 100 tokens. Each 
 the row alone. *difference* is the largest one, relative to the largest logit (at least 1). *seconds* is the processor
 time of the conversion. `UPDATE_MODELS=1 ./run_tests.sh --long tests/families/test_walk_of_5.py` writes the table.
 
+Where both exporters convert a type, optimum stays the default. `python -m benchmarks.exporters` measured the processor
+time of both graphs of a BERT with 6 layers of width 384, one thread, in turn (2026-11-27): dynamo's takes 1.02 times
+that of optimum's for 1 text of 16 tokens, 1.06 times for 1 of 128, and 1.05 times for 8 of 64. optimum-onnx cannot be
+retired: only it converts `mbart` and `qwen3_moe`.
+
 | type | inputs | difference | seconds | note |
 |---|---|---|---|---|
 """

@@ -45,26 +45,28 @@ OF_TEXTS = {
 # The types that the exporter `dynamo` converts, for a task whose head transformers 5 has.
 BY_DYNAMO = {
     "text-classification": (
-        "bert", "distilbert", "ernie", "eurobert", "gemma", "gemma2", "gemma3", "gemma3_text", "gte",
-        "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "modernbert-decoder", "nomic_bert",
-        "phi", "qwen2", "qwen3", "roberta", "xlm-roberta",
+        "albert", "bart", "bert", "bloom", "camembert", "convbert", "deberta-v2", "distilbert", "electra", "ernie",
+        "eurobert", "falcon", "gemma", "gemma2", "gemma3", "gemma3_text", "gpt2", "gpt_neox", "gte",
+        "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "modernbert-decoder", "mpnet",
+        "nomic_bert", "olmo2", "olmo3", "opt", "phi", "phi3", "qwen2", "qwen3", "roberta", "smollm3", "xlm-roberta",
     ),
     "question-answering": (
-        "bert", "distilbert", "ernie", "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "qwen2",
-        "qwen3", "roberta", "xlm-roberta",
+        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "jina_embeddings_v3", "llama",
+        "ministral3", "mistral", "modernbert", "mpnet", "qwen2", "qwen3", "roberta", "xlm-roberta",
     ),
     "token-classification": (
-        "bert", "distilbert", "ernie", "eurobert", "gemma", "gemma2", "gte", "jina_embeddings_v3", "llama",
-        "ministral3", "mistral", "modernbert", "nomic_bert", "qwen2", "qwen3", "roberta", "xlm-roberta",
+        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "gemma", "gemma2",
+        "gpt2", "gte", "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "mpnet", "nomic_bert",
+        "qwen2", "qwen3", "roberta", "xlm-roberta",
     ),
     "fill-mask": (
-        "bert", "distilbert", "ernie", "eurobert", "gte", "jina_embeddings_v3", "modernbert", "nomic_bert", "roberta",
-        "xlm-roberta",
+        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "gte",
+        "jina_embeddings_v3", "modernbert", "mpnet", "nomic_bert", "roberta", "xlm-roberta",
     ),
     "feature-extraction": (
-        "bert", "distilbert", "ernie", "eurobert", "gemma", "gemma2", "gemma3_text", "gte", "jina_embeddings_v3",
-        "llama", "ministral3", "mistral", "modernbert", "modernbert-decoder", "nomic_bert", "qwen2", "qwen3",
-        "roberta", "xlm-roberta",
+        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "gemma", "gemma2",
+        "gemma3_text", "gpt2", "gte", "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert",
+        "modernbert-decoder", "mpnet", "nomic_bert", "opt", "qwen2", "qwen3", "roberta", "xlm-roberta",
     ),
 }  # fmt: skip
 # Types that transformers 4 lacks.
