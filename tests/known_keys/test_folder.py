@@ -87,6 +87,7 @@ HARMLESS = [
     (POOLING, {"include_prompt": False, "pooling_mode": "mean"}),
     ("1_SpladePooling/config.json", {"pooling_strategy": "sum", "embedding_dimension": None, "chunk_size": 64}),
     ("2_Normalize/config.json", {"module_input_name": "sentence_embedding"}),
+    ("config_setfit.json", {"labels": ["a", "b"], "normalize_embeddings": True}),
     ("generation_config.json", {"temperature": 0.1, "anything": 3}),
     ("preprocessor_config.json", {"size": 224, "do_rescale": True}),
     ("adapter_config.json", {"use_dora": True, "r": 4, "use_qalora": False, "peft_version": "0.99"}),

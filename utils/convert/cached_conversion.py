@@ -9,7 +9,7 @@ from utils.convert import cache
 from utils.convert.origins.origin import Source
 from utils.convert.task import ModelTask
 from utils.convert.types import Conversion
-from utils.host.environments import ENVIRONMENTS, PEFT, SENTENCES6
+from utils.host.environments import ENVIRONMENTS, PEFT, SENTENCES, SENTENCES6
 from utils.proof.golden_file import converter
 from utils.sources.fetch import Metadata
 from utils.sources.storage import StorageRef
@@ -34,7 +34,7 @@ def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, set
             "beside": {name: _identity(each, known.revisions[name]) for name, each in known.references.items()},
             "peft": PEFT.digest() if known.tuned else None,
             "task": task.name,
-            "library": ENVIRONMENTS[task.library].digest() if task.library else None,
+            "library": [each.digest() for each in (ENVIRONMENTS[task.library], SENTENCES)] if task.library else None,
             "writers": SENTENCES6.digest(),  # of its base, transformers 5, too
             "settings": {name: value for name, value in settings.items() if name not in task.not_in_cache_key},
             "labels": None if task.relabelled else list(known.label_texts),

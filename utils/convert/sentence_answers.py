@@ -20,7 +20,7 @@ from utils.convert.tokenization import load_tokenizer
 from utils.convert.types import ReferenceModel
 from utils.convert.version_5 import major, sentence_version
 from utils.host import environment
-from utils.host.environments import SENTENCES, SENTENCES6
+from utils.host.environments import SENTENCES, SENTENCES6, SETFIT
 from utils.host.progress import note
 from utils.sources.sentence_folder import root_of
 
@@ -49,6 +49,31 @@ def predict(reference: ReferenceModel, settings: Mapping[str, Any], pairs: Seque
 def sparse(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
     """Of each text alone the weights of all tokens of the vocabulary, FP32 [V]. SourceError as above."""
     return _answers("SparseEncoder", reference, settings, texts)
+
+
+def classify(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
+    """Of each text alone setfit's probability of each label, FP32 [C]; the head is loaded in a process of its own."""
+    assert reference.folders
+    folders = reference.folders
+    version = sentence_version(folders.model)
+    environment_of_body = SENTENCES6 if major(version) >= SEPARATE else SENTENCES
+    with tempfile.TemporaryDirectory(prefix="setfit-") as place:
+        _merge(reference, Path(place))
+        call = Call(
+            kind="SetFit",
+            folder=place,
+            name=str(folders.model),
+            texts=texts,
+            settings=settings,
+            options=[{} for _ in texts],
+            max_length=folders.max_length,
+            most=reference.max_length,
+        )
+        found, arrays = writer_process.ask(
+            environment_of_body, asdict(call), writer="setfit", action="sentences", behind=SETFIT
+        )
+    note(f"answers of setfit {found} to {len(texts)} texts")
+    return [arrays[f"answer-{place}"] for place in range(len(texts))]
 
 
 def _answers(

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from utils.convert.setfit_library import of_labels, restored_head
 from utils.host import exceptions
 from utils.host.errors import FactoryError, SourceError
 
@@ -16,8 +18,9 @@ CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "Re
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """`kind`: SentenceTransformer, CrossEncoder or SparseEncoder, loaded from `folder`, which messages call `name`.
+    """A model of class `kind` in `folder`, which messages call `name`.
 
+    `kind`: SentenceTransformer, CrossEncoder, SparseEncoder or SetFit.
     `texts`: texts, or pairs for a CrossEncoder. `settings`: the task's. `options`: for each text the arguments of
     `encode` that the request chooses. `max_length`: the limit that an option sets, in
     tokens; without it the library's own applies, and at most `most`, the limit of tokenizer and model.
@@ -39,19 +42,38 @@ class Call:
         """
         with _quiet():
             with self._telling("load it"):
-                library = importlib.import_module("sentence_transformers")
-                model = getattr(library, self.kind)(self.folder, device="cpu", local_files_only=True)
+                model, answer = self._setfit() if self.kind == "SetFit" else self._loaded()
                 model.max_seq_length = self.max_length or _least(self.most, model.max_seq_length)
             if forward is not None:
                 model[0].model.forward = forward
                 if self.kind == "SparseEncoder":  # the graph pools by itself
                     model[1].forward = lambda features: {**features, "sentence_embedding": features["token_embeddings"]}
-            answer = {
-                "SentenceTransformer": self._encoder,
-                "CrossEncoder": self._predictor,
-                "SparseEncoder": self._sparse_encoder,
-            }[self.kind](model)
             return [self._answered(answer, *each) for each in zip(self.texts, self.options, strict=True)]
+
+    def _loaded(self) -> tuple[Any, Callable[[Any], Any]]:
+        """The model, and what answers a text."""
+        library = importlib.import_module("sentence_transformers")
+        model = getattr(library, self.kind)(self.folder, device="cpu", local_files_only=True)
+        answers = {
+            "SentenceTransformer": self._encoder,
+            "CrossEncoder": self._predictor,
+            "SparseEncoder": self._sparse_encoder,
+        }
+        return model, answers[self.kind](model)
+
+    def _setfit(self) -> tuple[Any, Callable[[Any], Any]]:
+        """The body of the model that setfit itself loads; a safetensors head becomes the LogisticRegression it was."""
+        library = importlib.import_module("setfit")
+        file = Path(self.folder) / "model_head.safetensors"
+        if file.exists():
+            body = importlib.import_module("sentence_transformers").SentenceTransformer(
+                self.folder, device="cpu", local_files_only=True
+            )
+            normalize = self.settings["normalize_embeddings"]
+            model = library.SetFitModel(body, restored_head(file), normalize_embeddings=normalize)
+        else:
+            model = library.SetFitModel.from_pretrained(self.folder, device="cpu", local_files_only=True)
+        return model.model_body, lambda text: of_labels(model.predict_proba([text], as_numpy=True)[0])
 
     def _answered(self, answer: Callable[..., Any], text: Any, options: Mapping[str, Any]) -> Any:
         with self._telling(f"answer {_short(text)}"):

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,8 @@ class ModelTask(Task):
     not_in_cache_key: settings that neither the conversion nor the answers depend on. sentences: the task follows the
     files of sentence-transformers in the folder. library: the environment (host/environments.py) whose library gives
     the answers, beside transformers. complete: adds layers to the loaded model, from the settings and its folder, so
-    that they are in the graph (completed_model.py). head_size: the width of the logits.
+    that they are in the graph (completed_model.py). head_size: the width of the logits. variants: {kind of folder: the
+    fields that differ for it}.
 
     Some settings are also read by the conversion: `max_length`, the limit that --max-length overrides, `lower_case`,
     for texts that are lower-cased before all else, and `prompts`, with `include_prompt` and `default_prompt`
@@ -124,6 +125,7 @@ class ModelTask(Task):
     sentences: bool = False
     library: str | None = None
     complete: Callable[[Any, Settings, Path], Any] | None = None
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     head_size: Callable[[ModelConfig], int] = lambda config: config.head_size
 
     @property

@@ -21,7 +21,7 @@ def main() -> None:
     answer = take_stdout()  # libraries print to stdout, too
     content = json.load(sys.stdin)
     # torch is the factory's; what this environment has by itself is found first.
-    sys.path.append(content["packages"])
+    sys.path.extend(content["packages"])
     answer.write(json.dumps(_result(content)).encode())
     answer.close()
 
@@ -79,7 +79,7 @@ def outputs(request: dict[str, Any], _: "Arrays") -> "tuple[str, Arrays]":
 
 
 def sentences(request: dict[str, Any], recorded: "Arrays") -> "tuple[str, Arrays]":
-    """The version of sentence-transformers; its answer to text N (embedding or score, FP32) is called answer-N.
+    """The version of sentence-transformers, or of setfit; its answer to text N (FP32) is called answer-N.
 
     Where there are `recorded` outputs (NAME-N for the ids in input_ids-N), they take the place of the model's own.
     """
@@ -87,7 +87,7 @@ def sentences(request: dict[str, Any], recorded: "Arrays") -> "tuple[str, Arrays
 
     from utils.convert.sentence_library import Call
 
-    library = importlib.import_module("sentence_transformers")
+    library = importlib.import_module("setfit" if request["kind"] == "SetFit" else "sentence_transformers")
     transformers.logging.disable_progress_bar()
     answers = Call(**request).answers(_replay(recorded) if recorded else None)
     return str(library.__version__), {f"answer-{place}": each for place, each in enumerate(answers)}

@@ -22,16 +22,18 @@ def ask(
     *,
     writer: str,
     action: str,
+    behind: Environment | None = None,
 ) -> tuple[str, dict[str, np.ndarray]]:
     """The version that answered, and its arrays by name (see version_5_child.py for `action`, `request` and `arrays`).
 
-    `writer`: library and version in messages. SourceError (exit 3) if the environment `place` cannot be made, or the
-    library cannot load the checkpoint or answer.
+    `behind`: an environment whose packages are added to those of `place`. `writer`: library and version in messages.
+    SourceError (exit 3) if an environment cannot be made, or the library cannot load the checkpoint or answer.
     """
     import torch
 
     try:
         python = environment.ensure(place)
+        added = [environment.ensure(behind).parent.parent] if behind else []
     except UsageError as error:
         raise SourceError(
             f"the checkpoint was written by {writer}, and the environment that compares with its answers cannot be "
@@ -43,7 +45,10 @@ def ask(
             "action": action,
             "request": request,
             "arrays": str(file),
-            "packages": str(Path(torch.__file__).parent.parent),
+            "packages": [
+                *(str(each) for folder in added for each in folder.glob("lib/python*/site-packages")),
+                str(Path(torch.__file__).parent.parent),
+            ],
         }
         np.savez(file, **(arrays or {}))
         answer = _answer(python, content, writer)

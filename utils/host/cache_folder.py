@@ -9,7 +9,7 @@ from pathlib import Path
 from utils.host import lock
 
 PARTIAL = ".partial-"
-NAMES = ("wheels", "graphs")
+NAMES = ("wheels", "graphs", "heads")
 
 
 def cache_folder(name: str) -> Path:

@@ -150,6 +150,13 @@ PEFT = Environment(
     requirements=(ROOT / "requirements/peft.txt",),
     dependencies=False,
 )
+# Behind the packages of one of these two: it has no sentence-transformers, no torch and no transformers of its own.
+SETFIT = Environment(
+    name="setfit",
+    folder=PLACE / ".venv-setfit",
+    requirements=(ROOT / "requirements/setfit.txt",),
+    dependencies=False,
+)
 COVERAGE = Environment(
     name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements/coverage.txt",)
 )
@@ -166,6 +173,7 @@ ENVIRONMENTS = {
         TRANSFORMERS5,
         SENTENCES,
         SENTENCES6,
+        SETFIT,
         MLFLOW,
         WANDB,
         MLFLOW_SERVER,

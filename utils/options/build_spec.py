@@ -133,7 +133,7 @@ def _requirements(values: dict[str, Any], task: Task, max_batch_size: int) -> So
     length, max_length = parse_tokens(values, "sequence_length"), parse_tokens(values, "max_length")
     of_model: dict[str, Any] = {name: name in values for name in PERMISSIONS}
     if isinstance(task, ModelTask):
-        of_model |= {"export_task": task.export_task, "sentences": task.sentences}
+        of_model |= {"export_task": task.export_task, "sentences": task.sentences, "setfit": "setfit" in task.variants}
     return SourceRequirements(
         max_batch_size=max_batch_size,
         max_length=length or max_length,

@@ -27,12 +27,13 @@ from utils.sources.checkpoint import (
 from utils.sources.exporter_choice import choose_exporter
 from utils.sources.known_keys.check import require_understood, warn_of_unused
 from utils.sources.known_keys.folder import unread_in_model
-from utils.sources.labels import Labels, labels_of_config, read_labels, require_count
+from utils.sources.labels import Labels, read_labels, require_count
 from utils.sources.model_card import MODEL_CARD, licence_of
 from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.sentence_folder import root_of, transformer_folder
 from utils.sources.sentence_modules import weight_files
+from utils.sources.setfit_folder import head_files, own_labels, requirements_of, with_exporter, with_setfit
 from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, StorageRef, bounded, local
 from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
 from utils.sources.tuned_model import TunedModel
@@ -113,7 +114,8 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         path = path if name == "labels" else transformer_folder(path)
         if name == "model":
             config = _check_model(path, spec)
-            doubts = unread_in_model(path, sentences=spec.requirements.sentences, exporter=config.exporter)
+            sentences = requirements_of(config, spec.requirements).sentences
+            doubts = unread_in_model(path, sentences=sentences, exporter=config.exporter)
             accepted.update(require_understood(doubts, spec.requirements.accept_unknown))
         elif name == "tokenizer":
             files = read_tokenizer_files(path, spec.requirements)
@@ -124,13 +126,13 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
     assert config and files  # every build has a model and a tokenizer
     warn_of_unused(spec.requirements.accept_unknown, accepted)
     if spec.requirements.takes_labels:
-        labels = labels or labels_of_config(config.file, head_size=config.head_size, requirements=spec.requirements)
+        labels = labels or own_labels(config, spec.requirements)
         require_count(labels, config.head_size)
         labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
     checkpoint = _weights_so_far(spec, tuned, config)
     if spec.model.scheme == "local" and not tuned:
         _check_modules(config.file.parent, spec.requirements)
-    _check_weights(checkpoint, config, files, spec.requirements)
+    _check_weights(checkpoint, config, files, requirements_of(config, spec.requirements))
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))
     revisions = {name: fetcher.revision(name) for name in fetcher.references}
     stated = {name: licence_of(fetcher.small_files(name)) for name in revisions if name != "labels"}
@@ -181,6 +183,7 @@ class _Fetcher:
         named = {"model": spec.model, "tokenizer": spec.tokenizer, "labels": spec.labels}
         self.references = {name: reference for name, reference in named.items() if reference is not None}
         self.folder, self._limit = folder, spec.fetch_timeout
+        self._small = SMALL_FILES + head_files(spec.requirements)
         self._paths: dict[tuple[StorageRef, tuple[str, ...]], Path] = {}
         self.fetched: dict[Path, str] = {}
         self._revisions: dict[StorageRef, str] = {}
@@ -196,8 +199,7 @@ class _Fetcher:
             # A local folder's revision includes a digest of its weights, gigabytes: it is computed after all checks.
             self.fetched[self.folder / name] = str(reference)
             revision = "" if reference.scheme == "local" else self.revision(name)
-            patterns = SMALL_FILES + further
-            fetched = bounded.fetch(reference, revision, patterns, self.folder / name, limit=self._limit)
+            fetched = bounded.fetch(reference, revision, self._small + further, self.folder / name, limit=self._limit)
             self._paths[reference, further] = fetched.path
             if reference.scheme != "local":
                 self.fetched[fetched.path] = str(reference)
@@ -215,10 +217,9 @@ class _Fetcher:
 
 
 def _check_model(folder: Path, spec: Sources) -> ModelConfig:
-    requirements = spec.requirements
-    config = read_model_config(folder)
-    exporter = choose_exporter(folder, requirements.export_task, requirements.exporter)
-    config = replace(config, exporter=exporter)
+    config = with_setfit(read_model_config(folder), folder, spec.requirements)
+    requirements = requirements_of(config, spec.requirements)
+    config = with_exporter(config, choose_exporter(folder, requirements.export_task, requirements.exporter))
     check_class(config, requirements)
     check_max_length(config, requirements.max_length)
     return config
@@ -274,7 +275,7 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
         if reference.scheme != "local":  # a local one was checked with its metadata
             checkpoint = tuned.check(checkpoint, metadata.config) if tuned else checkpoint
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
-            _check_weights(checkpoint, metadata.config, files, spec.requirements)
+            _check_weights(checkpoint, metadata.config, files, requirements_of(metadata.config, spec.requirements))
         if tuned or reference.scheme != "local":
             _check_modules(tuned.folder if tuned else model, spec.requirements)
     return model

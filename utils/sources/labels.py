@@ -12,6 +12,7 @@ from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import unread_in_labels
 from utils.sources.label_texts import check_texts
 from utils.sources.requirements import SourceRequirements
+from utils.sources.setfit_head import SetFit
 
 LABEL_FILES = ("id2label.json", "label2id.json", "labels.json", "config.json")
 ACCEPTED = 'accepted are {"0": "a", "1": "b"}, ["a", "b"], {"a": 0, "b": 1}, or one of these under "id2label"'
@@ -55,6 +56,19 @@ def labels_of_config(
         content = {"id2label": {str(index): f"LABEL_{index}" for index in range(head_size)}}
     labels = _in_order(_config_labels(content, config_file), str(config_file))
     return _made(labels, str(config_file), requirements, head_size)
+
+
+def labels_of_setfit(setfit: SetFit, file: Path, requirements: SourceRequirements = DEFAULT_REQUIREMENTS) -> Labels:
+    """The labels of a SetFit folder's head or config, `file`; placeholders as above."""
+    labels: list[Any] = list(setfit.labels)
+    if not labels and requirements.allow_placeholder_labels:
+        labels = [f"LABEL_{index}" for index in range(len(setfit.head.classes))]
+    if not labels:
+        raise SourceError(
+            f"{str(file)!r} names no labels; pass a label file as ID2LABEL instead of -, or add "
+            "--allow-placeholder-labels for LABEL_0, LABEL_1 ..."
+        )
+    return _made(labels, str(file), requirements, None)
 
 
 def require_count(labels: Labels, head_size: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from utils.host.errors import SourceError
 from utils.host.json_file import exists, read_json
+from utils.sources.setfit_head import SetFit
 from utils.sources.whole_numbers import whole
 from utils.targets.exporters import OPTIMUM
 
@@ -34,6 +35,7 @@ class ModelConfig:
 
     `names_problem` False: config.json has no problem_type, and `problem_type` is the default of transformers' loss.
     `exporter`: the row of targets/exporters.py that converts the model.
+    `setfit`: of a SetFit folder, whose head size and problem type are those of its own head.
     """
 
     file: Path
@@ -45,6 +47,7 @@ class ModelConfig:
     vocab_size: int | None = None
     longest_text: int | None = None
     exporter: str = OPTIMUM
+    setfit: SetFit | None = None
 
 
 def read_model_config(folder: Path) -> ModelConfig:

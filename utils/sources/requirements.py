@@ -11,7 +11,7 @@ class SourceRequirements:
 
     The three permissions are the --allow- options of the same names. `accept_unknown`: settings in the files that
     need not be read. `sentences`: the task also follows the files of sentence-transformers. `exporter` None: the first
-    that converts the model.
+    that converts the model. `setfit`: MODEL may also be a SetFit folder.
     """
 
     export_task: str = "text-classification"
@@ -25,6 +25,7 @@ class SourceRequirements:
     accept_unknown: tuple[str, ...] = ()
     sentences: bool = False
     exporter: str | None = None
+    setfit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

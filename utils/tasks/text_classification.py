@@ -16,6 +16,7 @@ from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.steps import fused, graph_step, id2label, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
+from utils.tasks import setfit
 
 TOP_K = TaskOption(
     name="top_k",
@@ -137,4 +138,5 @@ TASK = ModelTask(
     relabelled=relabelled,
     not_in_cache_key=("top_k",),
     guard=Guard(rule=lambda settings: str(settings["score_function"]), labelled=True),
+    variants={"setfit": setfit.VARIANT},
 )

@@ -31,4 +31,5 @@ TASK = replace(
     examples=tuple({"text_input": text, "text_pair": pair} for text, pair in GOLDEN_PAIRS),
     probes=probes,
     texts=pairs,
+    variants={},
 )

@@ -105,5 +105,7 @@ def inspect_model(request: Request, name: str, folder: Path) -> Origin:
     task = request.source.task
     assert isinstance(task, ModelTask)  # the origins of its row say so
     known = fetch_metadata(request.source.sources, folder)
+    if known.config.setfit:
+        task = replace(task, **task.variants["setfit"])
     settings = resolve_settings(request, task, known)
     return TransformersFolder(request=request, task=task, known=known, settings=settings, downloads=folder)

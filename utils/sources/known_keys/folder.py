@@ -20,6 +20,7 @@ SENTENCE_FILES = {
         f"[0-9]*_{kind}/config.json": f"{kind}/config.json"
         for kind in ("Pooling", "Normalize", "Dense", "LayerNorm", "SpladePooling")
     },
+    "config_setfit.json": "config_setfit.json",
 }
 ROPE, SENTENCES = "rope_scaling", "sentence_transformers"
 

@@ -25,7 +25,7 @@ METADATA = (
 )
 # Others are fetched only with --allow-pickle.
 SAFE_WEIGHTS = tuple(f"{folder}*.safetensors" for folder in ("", _OLD, *_WEIGHTED))
-WEIGHTS = (*SAFE_WEIGHTS, *(f"{folder}*.bin" for folder in ("", _OLD, *_WEIGHTED)))
+WEIGHTS = (*SAFE_WEIGHTS, *(f"{folder}*.bin" for folder in ("", _OLD, *_WEIGHTED)), "model_head.pkl")
 
 
 @dataclass(frozen=True, kw_only=True)

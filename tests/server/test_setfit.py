@@ -1,0 +1,114 @@
+"""SetFit folders that setfit saved: built by one command, served by the real Triton, equal to setfit's own answers.
+
+setfit saves the folders and answers in processes of their own, from the folder alone.
+"""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests import tiny_models
+from tests.server.task_requests import ask, build
+from tests.server.test_reference_answers import TEXTS, with_modules
+from utils import ROOT
+from utils.host import environment
+from utils.host.build_tree import BUILD
+from utils.host.environments import FACTORY, SENTENCES, SETFIT
+from utils.sources.setfit_head import CONVERT
+
+LABELS = {"two": ["neg", "pos"]}
+# the head, whether it is normalized, further options
+CASES = {
+    "two": (False, ("--allow-pickle",)),
+    "older": (True, ("--allow-pickle", "--top-k", "3", "--layout", "ensemble")),
+    "multi-output": (True, ("--allow-pickle",)),
+    "torch": (False, ("--allow-pickle", "--top-k", "2")),
+    "three": (True, ("--top-k", "3")),
+}
+
+
+def by_setfit(*arguments):
+    places = [
+        next(environment.ensure(each).parent.parent.glob("lib/python*/site-packages")) for each in (SENTENCES, SETFIT)
+    ]
+    script = ROOT / "tests/server/written_by_setfit.py"
+    command = [FACTORY.python, script, ":".join(map(str, places)), *arguments]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory):
+    folder = tiny_models.bert(tmp_path_factory.mktemp("setfit") / "body")
+    return with_modules(folder, ["Transformer", "Pooling"])
+
+
+def saved(body, head, folder, *, normalized=False):
+    settings = {"labels": LABELS.get(head, ["neg", "neu", "pos"]), "normalize_embeddings": normalized}
+    by_setfit(body, head, json.dumps(settings), folder)
+    return folder
+
+
+def without_pickle(folder):
+    """As the message of the refusal says, in an environment with scikit-learn."""
+    packages = next(SENTENCES.folder.glob("lib/python*/site-packages"))
+    path = {"PATH": f"{FACTORY.python.parent}", "PYTHONPATH": str(packages)}
+    done = subprocess.run(["/bin/sh", "-c", CONVERT], cwd=folder, env=path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder / "model_head.pkl").unlink()
+
+
+@pytest.mark.parametrize("head", CASES)
+def test_the_served_probabilities_are_those_of_setfit(tmp_path, body, serve_repository, head):
+    normalized, options = CASES[head]
+    folder, name = saved(body, head, tmp_path / "model", normalized=normalized), f"test-setfit-{head}"
+    right = np.array(json.loads(by_setfit(folder, "answer", json.dumps(TEXTS), "").splitlines()[-1]))
+    assert np.ptp(right, axis=0).max() > 1e-2, "texts get different answers"
+    if head == "three":
+        without_pickle(folder)
+    try:
+        done = build(folder, folder, "-", name, "v1", 4, *options)
+        assert done.returncode == 0, done.stderr
+        assert "answers of setfit 1.2.0 to " in done.stderr and "HTTP and gRPC: answers equal" in done.stderr
+        assert ("was written by scikit-learn 1.5.0 and is read by 1.9.1" in done.stderr) == (head == "older")
+        address = serve_repository(BUILD / name / "v1/model_repository").address
+        labels = LABELS.get(head, ["neg", "neu", "pos"])
+        for text, row in zip(TEXTS, right, strict=True):
+            given = ask("grpc", address, name, {"text_input": [[text]]})
+            order = np.argsort(-row)[: given["scores"].shape[1]]
+            np.testing.assert_allclose(given["scores"][0], row[order], atol=1e-5, err_msg=text[:50])
+            assert [each.decode() for each in given["predicts"][0]] == [labels[place] for place in order]
+    finally:
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("head", "options", "code", "said"),
+    [
+        ("three", (), 3, "is a pickle (model_head.pkl)"),
+        ("chain", ("--allow-pickle",), 3, "ClassifierChain, which this factory does not serve"),
+        ("neighbours", ("--allow-pickle",), 3, "KNeighborsClassifier, which this factory does not serve"),
+        ("three", ("--allow-pickle", "--activation", "sigmoid"), 2, "--activation is not for a SetFit model"),
+        ("three", ("--allow-pickle", "--top-k", "4"), 2, "--top-k 4 is more than the model has labels"),
+    ],
+)
+def test_what_cannot_be_served_is_told_before_the_weights_are_read(tmp_path, body, head, options, code, said):
+    folder = saved(body, head, tmp_path / "model")
+    if code == 3:
+        (folder / "model.safetensors").write_bytes(b"")
+    done = build(folder, folder, "-", "test-setfit-refused", *options)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+def test_a_pickle_runs_in_another_process(tmp_path, body):
+    """What it does to its own process has no effect on the build's; here it ends it."""
+    folder = saved(body, "three", tmp_path / "model")
+    (folder / "model_head.pkl").write_bytes(b"cos\n_exit\n(I7\ntR.")
+    done = build(folder, folder, "-", "test-setfit-refused", "--allow-pickle")
+    assert done.returncode == 3
+    assert "model_head.pkl' ended with status 7" in done.stderr.splitlines()[-1]

@@ -1,0 +1,88 @@
+"""Run by a Python that has setfit: `PACKAGES FOLDER HEAD SETTINGS DESTINATION`: setfit's own folder, or its answers.
+
+PACKAGES, with colons, are added to the path. HEAD is a key of HEADS, fitted on the embeddings of a few texts: the model
+of FOLDER is saved in DESTINATION. With HEAD `answer` SETTINGS are texts, and their probabilities are printed.
+"""
+
+import json
+import sys
+
+TEXTS = [
+    "The quick brown fox jumps",
+    "I would like my money back",
+    "помогите мне",
+    "Ça coûte 12,50 €",
+    "今日はとても良い天気",
+    "lazy dog",
+]
+THREE = [0, 1, 2, 0, 1, 2]
+MULTI = [[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]]
+
+
+def logistic(**how):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=10, **how)
+
+
+def of_each(name):
+    import sklearn.multiclass
+    import sklearn.multioutput
+
+    module = sklearn.multiclass if hasattr(sklearn.multiclass, name) else sklearn.multioutput
+    return getattr(module, name)(logistic())
+
+
+def differentiable(multitarget):
+    import setfit
+    import torch
+
+    torch.manual_seed(5)
+    return setfit.SetFitHead(in_features=32, out_features=3, temperature=0.5, multitarget=multitarget, device="cpu")
+
+
+def neighbours():
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return KNeighborsClassifier(2)
+
+
+# the head, and what it is fitted to
+HEADS = {
+    "two": (logistic, [0, 1, 0, 1, 0, 1]),
+    "three": (logistic, THREE),
+    "older": (logistic, THREE),
+    "texts": (logistic, ["a", "b", "c", "a", "b", "c"]),
+    "one-vs-rest-of-one": (lambda: of_each("OneVsRestClassifier"), THREE),
+    "one-vs-rest": (lambda: of_each("OneVsRestClassifier"), MULTI),
+    "multi-output": (lambda: of_each("MultiOutputClassifier"), MULTI),
+    "chain": (lambda: of_each("ClassifierChain"), MULTI),
+    "torch": (lambda: differentiable(multitarget=False), None),
+    "torch-multi": (lambda: differentiable(multitarget=True), None),
+    "neighbours": (neighbours, THREE),
+}
+
+
+def main(folder: str, head: str, settings: str, destination: str) -> None:
+    import setfit
+    import sklearn.base
+    from sentence_transformers import SentenceTransformer
+
+    if head == "answer":
+        model = setfit.SetFitModel.from_pretrained(folder, device="cpu")
+        rows = [model.predict_proba([text], as_numpy=True)[0] for text in json.loads(settings)]
+        print(json.dumps([(row[:, 1] if row.ndim == 2 else row).tolist() for row in rows]))
+        return
+    body = SentenceTransformer(folder, device="cpu")
+    if head == "older":  # as a pickle of an earlier version names it
+        sklearn.base.__version__ = "1.5.0"
+    make, labels = HEADS[head]
+    model = setfit.SetFitModel(body, make(), **json.loads(settings))
+    if labels:
+        model.model_head.fit(model.encode(TEXTS), labels)
+    model.save_pretrained(destination)
+
+
+if __name__ == "__main__":
+    sys.path.extend(sys.argv.pop(1).split(":"))
+    main(*sys.argv[1:])
