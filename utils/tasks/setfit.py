@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from utils.convert.activations import OF_PIPELINE, chosen
 from utils.convert.setfit_model import with_head
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
@@ -71,7 +69,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 
 def _ranking(scores: Any, labels: Sequence[str]) -> Tensors:
-    order = np.argsort(-scores, kind="stable")
+    order = (-scores).argsort(kind="stable")
     return {"predicts": texts([labels[place] for place in order]), "scores": numbers("FP32", scores[order])}
 
 
