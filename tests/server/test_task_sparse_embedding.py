@@ -14,11 +14,10 @@ from tests import tiny_models
 from tests.server.page_models import splade
 from tests.server.task_requests import ask, build
 from tests.server.test_reference_answers import TEXTS, write
-from tests.server.test_written_by_sentences_6 import PACKAGES, by_6
-from utils import ROOT
+from tests.server.test_written_by_sentences_6 import PACKAGES
 from utils.host import environment
 from utils.host.build_tree import BUILD
-from utils.host.environments import FACTORY, SENTENCES
+from utils.host.environments import FACTORY, SENTENCES, SENTENCES6
 
 USERS_CODE = """
 import json, sys
@@ -30,9 +29,27 @@ print(json.dumps([model.encode([each], max_active_dims=limit).to_dense()[0].toli
 """
 
 
-def by_5(*arguments):
+SAVED_CODE = """
+import sys
+sys.path.append(sys.argv[1])
+import sentence_transformers
+model = sentence_transformers.SparseEncoder(sys.argv[2], device="cpu")
+model[1].activation_function = "log1p_relu"
+model.save(sys.argv[3])
+"""
+
+
+def by_5(code, *arguments):
     packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
-    command = [str(FACTORY.python), "-c", USERS_CODE, str(packages), *map(str, arguments)]
+    return run(FACTORY.python, "-c", code, packages, *arguments)
+
+
+def by_6(code, *arguments):
+    return run(environment.ensure(SENTENCES6), "-c", code, PACKAGES, *arguments)
+
+
+def run(*command):
+    command = [str(each) for each in command]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -55,8 +72,7 @@ def summed(folder):
 
 def by_version_6(folder):
     source = tiny_models.as_masked_language_model(folder.parent / "source", tiny_models.bert)
-    script = ROOT / "tests/server/written_by_sentences_6.py"
-    by_6(script, PACKAGES, source, "SparseEncoder", json.dumps({"activation_function": "log1p_relu"}), folder)
+    by_6(SAVED_CODE, source, folder)
     return folder
 
 
@@ -80,7 +96,7 @@ def test_the_served_weights_are_those_of_encode(tmp_path, serve_repository, case
         assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
         address = serve_repository(BUILD / name / "v1/model_repository").address
         asked = (folder, json.dumps(TEXTS), json.dumps(top_k))
-        answered = by_6("-c", USERS_CODE, PACKAGES, *asked) if case == "version-6" else by_5(*asked)
+        answered = (by_6 if case == "version-6" else by_5)(USERS_CODE, *asked)
         right = np.array(json.loads(answered.splitlines()[-1]))
         assert np.ptp(right, axis=0).max() > 1e-2
         served = [dense(ask("grpc", address, name, {"text_input": [[text]]}), right.shape[1])[0] for text in TEXTS]
