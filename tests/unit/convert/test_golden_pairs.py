@@ -39,7 +39,7 @@ def test_an_answer_is_never_missing(conversion):
 
 
 def test_an_example_is_the_tensors_of_one_row():
-    assert request({"text_input": "Hi", "candidates": ["a", "b", "c"]}) == {
+    assert request(TASK, {"text_input": "Hi", "candidates": ["a", "b", "c"]}) == {
         "text_input": TensorValue(datatype="BYTES", shape=(1,), data=("Hi",)),
         "candidates": TensorValue(datatype="BYTES", shape=(3,), data=("a", "b", "c")),
     }

@@ -174,7 +174,7 @@ def test_help_names_every_argument_and_option(capsys):
     one_line = " ".join(text.split())
     assert "usage: make_triton_image.sh MODEL TOKENIZER ID2LABEL [MODEL_NAME] [TAG] [MAX_BATCH_SIZE] [options]" in text
     assert "example: ./make_triton_image.sh ./model ./model ./id2label.json topics v1 8" in one_line
-    assert "clearml:<model id>" in one_line
+    assert "hf:user/name[@revision]" in one_line and "docs/sources.md" in one_line
     assert default_release() in one_line
 
 

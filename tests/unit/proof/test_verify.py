@@ -89,8 +89,8 @@ def test_answer_that_is_wrong_only_in_a_batch_fails(proof, monkeypatch, make_pip
     proof()
     right = getattr(verify, function)
 
-    def infer(address, model, inputs, _parameters):
-        outputs = right(address, model, inputs)
+    def infer(address, model, inputs, parameters):
+        outputs = right(address, model, inputs, parameters)
         return {name: replace(each, data=tuple(reversed(each.data))) for name, each in outputs.items()}
 
     monkeypatch.setattr(verify, function, infer)
