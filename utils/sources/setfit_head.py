@@ -27,9 +27,10 @@ from utils.sources.setfit_child import SIGMOID, SOFTMAX
 
 CONFIG, PICKLED, SAFE = "config_setfit.json", "model_head.pkl", "model_head.safetensors"
 AGAIN = "copy the whole folder again"
+# coef_ can be in Fortran's order, which safetensors would write as it lies in memory.
 CONVERT = (
     "python3 -c \"import joblib, safetensors.numpy as s; h = joblib.load('model_head.pkl'); "
-    "s.save_file({'coefficients': h.coef_.astype('f4'), 'intercept': h.intercept_.astype('f4')}, "
+    "s.save_file({'coefficients': h.coef_.astype('f4', 'C'), 'intercept': h.intercept_.astype('f4')}, "
     "'model_head.safetensors')\""
 )
 SECONDS = 300

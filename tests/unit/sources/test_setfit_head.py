@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from utils import ROOT
 from utils.host.errors import SourceError
 from utils.sources.setfit_head import CONVERT, is_setfit, read_setfit
 
@@ -82,3 +83,4 @@ def test_a_pickle_is_refused_with_the_command_that_replaces_it(tmp_path):
     with pytest.raises(SourceError, match=r"is a pickle \(model_head.pkl\).*add --allow-pickle") as refusal:
         read_setfit(tmp_path, allow_pickle=False)
     assert CONVERT in str(refusal.value)
+    assert CONVERT in (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
