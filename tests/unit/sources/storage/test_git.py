@@ -6,11 +6,10 @@ import subprocess
 import pytest
 
 from tests.loopback.git_server import PASSWORD, USER, GitServer
-from utils.host.errors import SourceError
-from utils.sources.storage import METADATA, SAFE_WEIGHTS, bounded, git, parse_reference
+from tests.unit.sources.storage.calls import fetch, refusal, resolve
+from utils.sources.storage import METADATA, SAFE_WEIGHTS, git
 from utils.sources.storage.git_client import Git
 
-LIMIT = 30.0
 NAME = "team/topics"
 
 
@@ -21,30 +20,14 @@ def server(tmp_path, model_folder, environment):
         yield server
 
 
-def _resolve(text):
-    return bounded.resolve(parse_reference(text), limit=LIMIT)
-
-
-def _fetch(text, revision, patterns, folder):
-    fetched = bounded.fetch(parse_reference(text), revision, patterns, folder, limit=LIMIT)
-    return {path.relative_to(fetched.path).as_posix(): path for path in fetched.path.rglob("*") if path.is_file()}
-
-
-def _refusal(call, *arguments):
-    with pytest.raises(SourceError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 def test_branches_tags_and_commits_are_resolved_without_a_download(server):
     first = server.commit(NAME)
     server.change(NAME, "config.json", "{}")
     newer = server.commit(NAME)
-    assert _resolve(server.reference(NAME)) == _resolve(server.reference(NAME, "main")) == newer != first
-    assert _resolve(server.reference(NAME, "v1")) == _resolve(server.reference(NAME, first)) == first
+    assert resolve(server.reference(NAME)) == resolve(server.reference(NAME, "main")) == newer != first
+    assert resolve(server.reference(NAME, "v1")) == resolve(server.reference(NAME, first)) == first
     assert not [path for _, path, _ in server.requests if "/lfs" in path]
-    message = _refusal(_resolve, server.reference(NAME, "no-such"))
+    message = refusal(resolve, server.reference(NAME, "no-such"))
     assert "has no branch or tag 'no-such'; use one of main, v1, or all 40 digits of a commit" in message
 
 
@@ -52,9 +35,9 @@ def test_weights_are_fetched_last_and_from_lfs(server, model_folder, tmp_path):
     first = server.commit(NAME)
     server.change(NAME, "config.json", "{}")  # fetch takes the revision, not the branch
     reference = server.reference(NAME, "main")
-    assert sorted(_fetch(reference, first, METADATA, tmp_path / "out")) == ["config.json", "vocab.txt"]
+    assert sorted(fetch(reference, first, METADATA, tmp_path / "out")) == ["config.json", "vocab.txt"]
     assert not [path for _, path, _ in server.requests if "/lfs" in path]
-    files = _fetch(reference, first, METADATA + SAFE_WEIGHTS, tmp_path / "out")
+    files = fetch(reference, first, METADATA + SAFE_WEIGHTS, tmp_path / "out")
     assert sorted(files) == ["config.json", "model.safetensors", "vocab.txt"]
     assert all(path.read_bytes() == (model_folder / name).read_bytes() for name, path in files.items())
     assert not list((tmp_path / "out").rglob("lfs"))
@@ -66,27 +49,27 @@ def test_a_server_without_partial_clones_and_files_without_lfs(tmp_path, model_f
         subprocess.run(
             ["git", "-C", server.folder / NAME, "config", "uploadpack.allowFilter", "false"], check=True, timeout=30
         )
-        files = _fetch(server.reference(NAME, "v1"), server.commit(NAME), METADATA + SAFE_WEIGHTS, tmp_path / "out")
+        files = fetch(server.reference(NAME, "v1"), server.commit(NAME), METADATA + SAFE_WEIGHTS, tmp_path / "out")
     assert files["model.safetensors"].read_bytes() == (model_folder / "model.safetensors").read_bytes()
 
 
 def test_a_repository_on_this_machine(server, tmp_path):
     reference = f"git:file://{server.folder / NAME}@v1"
-    files = _fetch(reference, _resolve(reference), METADATA, tmp_path / "out")
+    files = fetch(reference, resolve(reference), METADATA, tmp_path / "out")
     assert sorted(files) == ["config.json", "vocab.txt"]
 
 
 def test_the_login_is_that_of_a_credential_helper(server, tmp_path, environment, monkeypatch):
     server.fault = "gated"
-    message = _refusal(_resolve, server.reference(NAME))
+    message = refusal(resolve, server.reference(NAME))
     assert "git is not allowed to read it; give git a login" in message
     (tmp_path / "logins").write_text(server.url.replace("//", f"//{USER}:{PASSWORD}@") + "\n")
     environment({"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "credential.helper"})
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"store --file={tmp_path / 'logins'}")
-    files = _fetch(server.reference(NAME), _resolve(server.reference(NAME)), SAFE_WEIGHTS, tmp_path / "out")
+    files = fetch(server.reference(NAME), resolve(server.reference(NAME)), SAFE_WEIGHTS, tmp_path / "out")
     assert sorted(files) == ["model.safetensors"]
     server.fault = "out of order"
-    assert PASSWORD not in _refusal(_resolve, server.reference(NAME))
+    assert PASSWORD not in refusal(resolve, server.reference(NAME))
 
 
 def test_no_program_of_the_repository_or_the_user_runs(server, tmp_path, environment):
@@ -103,13 +86,13 @@ def test_no_program_of_the_repository_or_the_user_runs(server, tmp_path, environ
     for place, (name, value) in enumerate(settings.items()):
         environment({f"GIT_CONFIG_KEY_{place}": name, f"GIT_CONFIG_VALUE_{place}": value})
     environment({"GIT_CONFIG_COUNT": str(len(settings))})
-    assert "vocab.txt" in _fetch(server.reference(NAME), server.commit(NAME), METADATA, tmp_path / "out")
+    assert "vocab.txt" in fetch(server.reference(NAME), server.commit(NAME), METADATA, tmp_path / "out")
     assert not ran.exists()
 
 
 def test_variables_of_a_surrounding_repository_do_not_count(server, environment, tmp_path):
     environment({"GIT_DIR": str(tmp_path / "elsewhere"), "GIT_WORK_TREE": str(tmp_path)})
-    assert _resolve(server.reference(NAME)) == server.commit(NAME)
+    assert resolve(server.reference(NAME)) == server.commit(NAME)
 
 
 @pytest.mark.parametrize(
@@ -125,20 +108,20 @@ def test_variables_of_a_surrounding_repository_do_not_count(server, environment,
 def test_damaged_files(fault, words, server, tmp_path):
     revision = server.commit(NAME)
     server.fault = fault
-    assert words in _refusal(_fetch, server.reference(NAME), revision, SAFE_WEIGHTS, tmp_path / "out")
+    assert words in refusal(fetch, server.reference(NAME), revision, SAFE_WEIGHTS, tmp_path / "out")
     assert not (tmp_path / "out/files/model.safetensors").exists()
 
 
 def test_what_is_no_repository(server, closed_port):
-    assert "there is no repository at this address" in _refusal(_resolve, f"git:{server.url}/team/other")
+    assert "there is no repository at this address" in refusal(resolve, f"git:{server.url}/team/other")
     server.fault = "no git"
-    assert "has no branch and no tag; check that the address" in _refusal(_resolve, server.reference(NAME))
-    assert "its server cannot be reached" in _refusal(_resolve, f"git:http://127.0.0.1:{closed_port}/x")
-    assert "its server cannot be reached" in _refusal(_resolve, f"git:git@127.0.0.1:{closed_port}/x.git")
+    assert "has no branch and no tag; check that the address" in refusal(resolve, server.reference(NAME))
+    assert "its server cannot be reached" in refusal(resolve, f"git:http://127.0.0.1:{closed_port}/x")
+    assert "its server cannot be reached" in refusal(resolve, f"git:git@127.0.0.1:{closed_port}/x.git")
 
 
 def test_a_commit_that_the_server_does_not_have(server, tmp_path):
-    message = _refusal(_fetch, server.reference(NAME), "0" * 39 + "1", METADATA, tmp_path / "out")
+    message = refusal(fetch, server.reference(NAME), "0" * 39 + "1", METADATA, tmp_path / "out")
     assert "it has no such commit" in message
 
 
@@ -157,7 +140,7 @@ def test_a_commit_that_the_server_does_not_have(server, tmp_path):
     ],
 )
 def test_what_is_no_reference(locator, words):
-    message = _refusal(git.resolve, locator)
+    message = refusal(git.resolve, locator)
     assert words in message and "a-secret" not in message
 
 
@@ -187,10 +170,10 @@ def test_missing_programs_are_named(server, tmp_path, monkeypatch):
     programs = {name: shutil.which(name) for name in ("git", "sh")}
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert "git: needs the program git; install it (Debian: apt-get install git git-lfs)" in _refusal(
+    assert "git: needs the program git; install it (Debian: apt-get install git git-lfs)" in refusal(
         git.resolve, locator
     )
     for name, program in programs.items():
         (tmp_path / "bin" / name).symlink_to(program)
-    message = _refusal(git.fetch, locator, revision, SAFE_WEIGHTS, tmp_path / "out")
+    message = refusal(git.fetch, locator, revision, SAFE_WEIGHTS, tmp_path / "out")
     assert "has 'model.safetensors' in git-lfs, which is not installed; install it" in message

@@ -6,10 +6,8 @@ import pytest
 
 from tests.loopback.mlflow_server import log_model, running_mlflow, transformers_layout
 from tests.loopback.serving import Answering, LoopbackServer
-from utils.host.errors import SourceError
-from utils.sources.storage import METADATA, SAFE_WEIGHTS, bounded, parse_reference
-
-LIMIT = 60.0
+from tests.unit.sources.storage.calls import fetch, refusal, resolve
+from utils.sources.storage import METADATA, SAFE_WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -25,35 +23,19 @@ def _client(url, environment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
 
 
-def _resolve(text):
-    return bounded.resolve(parse_reference(text), limit=LIMIT)
-
-
-def _fetch(text, revision, patterns, folder):
-    fetched = bounded.fetch(parse_reference(text), revision, patterns, folder, limit=LIMIT)
-    return {path.relative_to(fetched.path).as_posix(): path for path in fetched.path.rglob("*") if path.is_file()}
-
-
-def _refusal(call, *arguments):
-    with pytest.raises(SourceError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 def test_a_model_of_the_transformers_flavour(url, model_folder, tmp_path):
     """Model and tokenizer in one folder; a newer version under the alias does not change what is fetched."""
     layout = transformers_layout(model_folder, tmp_path / "layout")
     _, first = log_model(url, layout, "flavour")
     assert (
-        _resolve("mlflow:models:/flavour@champion") == _resolve(f"mlflow:models:/flavour/{first}") == f"version {first}"
+        resolve("mlflow:models:/flavour@champion") == resolve(f"mlflow:models:/flavour/{first}") == f"version {first}"
     )
     (layout / "model/config.json").write_text("{}")
     _, second = log_model(url, layout, "flavour")
-    assert _resolve("mlflow:models:/flavour@champion") == f"version {second}" != f"version {first}"
+    assert resolve("mlflow:models:/flavour@champion") == f"version {second}" != f"version {first}"
     reference = "mlflow:models:/flavour@champion"
-    assert sorted(_fetch(reference, f"version {first}", METADATA, tmp_path / "out")) == ["config.json", "vocab.txt"]
-    files = _fetch(reference, f"version {first}", METADATA + SAFE_WEIGHTS, tmp_path / "out")
+    assert sorted(fetch(reference, f"version {first}", METADATA, tmp_path / "out")) == ["config.json", "vocab.txt"]
+    files = fetch(reference, f"version {first}", METADATA + SAFE_WEIGHTS, tmp_path / "out")
     assert sorted(files) == ["config.json", "model.safetensors", "vocab.txt"]
     assert all(path.read_bytes() == (model_folder / name).read_bytes() for name, path in files.items())
     assert not list((tmp_path / "here").iterdir()), "the client writes nothing into the current folder"
@@ -64,11 +46,11 @@ def test_files_of_a_run(url, model_folder, tmp_path):
     shutil.copytree(model_folder, tmp_path / "logged/deep/model")
     run, _ = log_model(url, tmp_path / "logged", "run")
     reference = f"mlflow:runs:/{run}/model"
-    revision = _resolve(reference)
+    revision = resolve(reference)
     assert revision.startswith("files:") and len(revision) == 22
-    files = _fetch(reference, revision, METADATA + SAFE_WEIGHTS, tmp_path / "out")
+    files = fetch(reference, revision, METADATA + SAFE_WEIGHTS, tmp_path / "out")
     assert sorted(files) == ["config.json", "model.safetensors", "vocab.txt"]
-    assert "changed after it was resolved" in _refusal(_fetch, reference, "files:0", METADATA, tmp_path / "other")
+    assert "changed after it was resolved" in refusal(fetch, reference, "files:0", METADATA, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -83,19 +65,19 @@ def test_odd_flavours_are_refused(flavours, words, url, model_folder, tmp_path):
     (layout / "MLmodel").write_text(flavours)
     log_model(url, layout, "odd")
     reference = "mlflow:models:/odd@champion"
-    assert words in _refusal(_fetch, reference, _resolve(reference), METADATA, tmp_path / "out")
+    assert words in refusal(fetch, reference, resolve(reference), METADATA, tmp_path / "out")
 
 
 @pytest.mark.parametrize("text", ["models:/none@champion", "models:/none/3", f"runs:/{'0' * 32}/model"])
 def test_what_the_server_does_not_have(text):
-    assert f"has no mlflow:{text}; check its name" in _refusal(_resolve, f"mlflow:{text}")
+    assert f"has no mlflow:{text}; check its name" in refusal(resolve, f"mlflow:{text}")
 
 
 @pytest.mark.parametrize(
     "locator", ["topics", "models:/topics", "models:/topics/Production", "runs:/1/model", "s3://a/b"]
 )
 def test_what_is_no_reference(locator):
-    assert "is no model; write mlflow:models:/name@alias" in _refusal(_resolve, f"mlflow:{locator}")
+    assert "is no model; write mlflow:models:/name@alias" in refusal(resolve, f"mlflow:{locator}")
 
 
 class _Gate(Answering):
@@ -113,10 +95,10 @@ class Gate(LoopbackServer):
 def test_a_login_is_missing(status, environment):
     with Gate(status) as gate:
         environment({"MLFLOW_TRACKING_URI": gate.url})
-        message = _refusal(_resolve, "mlflow:models:/topics@champion")
+        message = refusal(resolve, "mlflow:models:/topics@champion")
     assert f"refuses mlflow:models:/topics@champion ({status}); set MLFLOW_TRACKING_TOKEN" in message
 
 
 def test_no_server_is_set(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert "MLFLOW_TRACKING_URI is not set" in _refusal(_resolve, "mlflow:models:/topics@champion")
+    assert "MLFLOW_TRACKING_URI is not set" in refusal(resolve, "mlflow:models:/topics@champion")

@@ -9,11 +9,9 @@ import pytest
 
 from tests.loopback import artifacts
 from tests.loopback.registry import PASSWORD, running_registry
-from utils.host.errors import SourceError
+from tests.unit.sources.storage.calls import fetch, refusal, resolve
 from utils.registry.registry import IMAGE_MANIFEST, Registry
-from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, bounded, parse_reference
-
-LIMIT = 30.0
+from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -22,40 +20,24 @@ def registry(tmp_path_factory):
         yield registry
 
 
-def _resolve(text):
-    return bounded.resolve(parse_reference(text), limit=LIMIT)
-
-
-def _fetch(text, revision, patterns, folder):
-    fetched = bounded.fetch(parse_reference(text), revision, patterns, folder, limit=LIMIT)
-    return {path.relative_to(fetched.path).as_posix(): path for path in fetched.path.rglob("*") if path.is_file()}
-
-
-def _refusal(call, *arguments):
-    with pytest.raises(SourceError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize("how", artifacts.PUSHED)
 def test_each_kind_of_artifact(how, registry, model_folder, tmp_path):
     name = f"team/{how.lower().replace(' ', '-')}"
     digest = artifacts.push(artifacts.PUSHED[how], model_folder, registry.host, f"{name}:v1")
     reference = f"oci:{registry.host}/{name}:v1"
-    assert _resolve(reference) == _resolve(f"oci://{registry.host}/{name}@{digest}") == digest
-    assert sorted(_fetch(reference, digest, METADATA, tmp_path)) == ["config.json", "vocab.txt"]
-    files = _fetch(reference, digest, METADATA + SAFE_WEIGHTS, tmp_path)
+    assert resolve(reference) == resolve(f"oci://{registry.host}/{name}@{digest}") == digest
+    assert sorted(fetch(reference, digest, METADATA, tmp_path)) == ["config.json", "vocab.txt"]
+    files = fetch(reference, digest, METADATA + SAFE_WEIGHTS, tmp_path)
     assert sorted(files) == ["config.json", "model.safetensors", "vocab.txt"]
     assert all(path.read_bytes() == (model_folder / name).read_bytes() for name, path in files.items())
-    assert "pytorch_model.bin" in _fetch(reference, digest, WEIGHTS, tmp_path)
+    assert "pytorch_model.bin" in fetch(reference, digest, WEIGHTS, tmp_path)
 
 
 def test_files_pushed_by_oras(registry, model_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(model_folder)
     artifacts.push_by_oras(model_folder, registry.host, "team/oras:v1")
     reference = f"oci:{registry.host}/team/oras:v1"
-    files = _fetch(reference, _resolve(reference), METADATA + SAFE_WEIGHTS, tmp_path)
+    files = fetch(reference, resolve(reference), METADATA + SAFE_WEIGHTS, tmp_path)
     assert sorted(files) == ["config.json", "model.safetensors", "vocab.txt"]
     assert files["model.safetensors"].read_bytes() == (model_folder / "model.safetensors").read_bytes()
 
@@ -64,10 +46,10 @@ def test_files_pushed_by_oras(registry, model_folder, tmp_path, monkeypatch):
 def test_weights_are_downloaded_last(how, registry, model_folder, tmp_path):
     digest = artifacts.push(artifacts.PUSHED[how], model_folder, registry.host, "team/last:v1")
     reference = f"oci:{registry.host}/team/last:v1"
-    _fetch(reference, digest, METADATA, tmp_path)
+    fetch(reference, digest, METADATA, tmp_path)
     sizes = [path.stat().st_size for path in (tmp_path / "layers").iterdir()]
     assert sizes and max(sizes) < 1000
-    _fetch(reference, digest, METADATA + SAFE_WEIGHTS, tmp_path)
+    fetch(reference, digest, METADATA + SAFE_WEIGHTS, tmp_path)
     assert len(list((tmp_path / "layers").iterdir())) == len(sizes) + 1
 
 
@@ -75,24 +57,24 @@ def test_a_tag_that_moves_is_another_revision(registry, model_folder, tmp_path):
     push = artifacts.PUSHED["ModelKit"]
     first = artifacts.push(push, model_folder, registry.host, "team/moves:v1")
     (model_folder / "vocab.txt").write_text("another")
-    assert artifacts.push(push, model_folder, registry.host, "team/moves:v1") == _resolve(
+    assert artifacts.push(push, model_folder, registry.host, "team/moves:v1") == resolve(
         f"oci:{registry.host}/team/moves:v1"
     )
-    files = _fetch(f"oci:{registry.host}/team/moves:v1", first, METADATA, tmp_path)
+    files = fetch(f"oci:{registry.host}/team/moves:v1", first, METADATA, tmp_path)
     assert files["vocab.txt"].read_text().startswith("[PAD]")
 
 
 def test_credentials_are_dockers(model_folder, tmp_path, monkeypatch, environment):
     with running_registry(tmp_path / "locked", password=True) as locked:
         reference = f"oci:{locked.host}/team/topics:v1"
-        assert "docker login" in _refusal(_resolve, reference)
+        assert "docker login" in refusal(resolve, reference)
         environment(locked.log_in(tmp_path / "wrong", "a-wrong-password"))
-        message = _refusal(_resolve, reference)
+        message = refusal(resolve, reference)
         assert "docker login" in message and "a-wrong-password" not in message
         environment(locked.log_in(tmp_path / "right", PASSWORD))
         digest = artifacts.push(artifacts.PUSHED["ModelPack"], model_folder, locked.host, "team/topics:v1")
-        assert _resolve(reference) == digest
-        assert "config.json" in _fetch(reference, digest, METADATA, tmp_path / "out")
+        assert resolve(reference) == digest
+        assert "config.json" in fetch(reference, digest, METADATA, tmp_path / "out")
 
 
 def test_a_layer_with_another_content_is_refused(registry, model_folder, tmp_path):
@@ -103,7 +85,7 @@ def test_a_layer_with_another_content_is_refused(registry, model_folder, tmp_pat
     content = blob.read_bytes()
     blob.write_bytes(bytes(len(content)))
     try:
-        message = _refusal(_fetch, f"oci:{registry.host}/team/damaged:v1", digest, METADATA, tmp_path)
+        message = refusal(fetch, f"oci:{registry.host}/team/damaged:v1", digest, METADATA, tmp_path)
     finally:
         blob.write_bytes(content)  # other repositories share it
     assert re.search(r"its content has the digest sha256:\w+; do not use this registry", message)
@@ -153,21 +135,21 @@ def test_odd_artifacts_are_refused(case, registry, tmp_path):
     members, kind, words = ODD[case]
     content = b"no archive at all" if members is None else _layer_of(members)
     reference = _push_layers(registry, (content, kind))
-    assert words in _refusal(_fetch, reference, _resolve(reference), METADATA, tmp_path)
+    assert words in refusal(fetch, reference, resolve(reference), METADATA, tmp_path)
     assert not [path for path in tmp_path.rglob("config.json") if path.stat().st_size or path.is_symlink()]
 
 
 def test_an_image_without_models(registry, tmp_path):
     layer = (_layer_of([_member("config.json")]), "application/vnd.docker.image.rootfs.diff.tar.gzip")
     reference = _push_layers(registry, layer, config="application/vnd.docker.container.image.v1+json")
-    assert "is an image without /models" in _refusal(_fetch, reference, _resolve(reference), METADATA, tmp_path)
+    assert "is an image without /models" in refusal(fetch, reference, resolve(reference), METADATA, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["oci:team/topics:v1", "oci:topics", "oci:Host/x y", "oci:host.example/Team/x:v1"])
 def test_what_is_no_artifact(text):
-    assert "write oci:registry/name:tag" in _refusal(_resolve, text)
+    assert "write oci:registry/name:tag" in refusal(resolve, text)
 
 
 def test_an_unknown_tag_and_an_unreachable_registry(registry, closed_port):
-    assert "has no" in _refusal(_resolve, f"oci:{registry.host}/team/topics:no")
-    assert "does not answer" in _refusal(_resolve, f"oci:127.0.0.1:{closed_port}/team/topics:v1")
+    assert "has no" in refusal(resolve, f"oci:{registry.host}/team/topics:no")
+    assert "does not answer" in refusal(resolve, f"oci:127.0.0.1:{closed_port}/team/topics:v1")
