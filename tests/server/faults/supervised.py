@@ -75,7 +75,7 @@ class Supervised:
     def stubs(self):
         return [pid for pid, name in family(self.pid).items() if name.startswith("triton_python")]
 
-    def message(self):
+    def log_text(self):
         return self.log.read_text(errors="replace")
 
     def status(self):
