@@ -58,7 +58,7 @@ CASES = {
     "base image with half a digest": ([*GOOD, "--base-image", "triton@sha256:12"], 2, ["name@digest"]),
     "base image that is an option": ([*GOOD, "--base-image=--privileged"], 2, ["--base-image '--privileged'"]),
     "slim image with a line break": ([*GOOD, "--slim-image", "a\nRUN id"], 2, ["--slim-image 'a\\nRUN id'"]),
-    "unknown storage": (line(MODEL="gs:bucket/model"), 2, ["'gs:bucket/model'", "hf:, clearml:, s3:"]),
+    "unknown storage": (line(MODEL="ftp:bucket/model"), 2, ["'ftp:bucket/model'", "hf:, clearml:, s3:"]),
     "top-k above the labels": ([*GOOD, "--top-k", "4"], 2, ["--top-k 4", "at most 3"]),
     "model not there": (line(MODEL="./nowhere"), 3, ["MODEL './nowhere' does not exist", "check the path"]),
     "model is a name of the hub": (line(MODEL="user/name"), 3, ["write hf:user/name"]),

@@ -171,7 +171,7 @@ CLEARML = {
     "half a file": ("half a file", None, ["--fetch-timeout", "20"], [f"{MODEL}"]),
     "a corrupt archive": (None, corrupt, [], ["the archive of clearml:", "damaged or truncated"]),
     "a traversing archive": (None, traversing, [], ["'../../evil.json'", "evil.json"]),
-    "no archive": (None, single_file, [], ["is a single file", "zip or tar archive"]),
+    "no archive": (None, single_file, [], ["is one file of weights", "register the model folder as a zip"]),
     "no model in it": (None, without_config, [], ["has no config.json"]),
 }
 

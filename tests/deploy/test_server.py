@@ -53,7 +53,7 @@ def test_the_shared_memory_of_a_stub_is_removed_that_was_seen_before_its_command
         (pid,) = wait_for(stubs)
         assert server.fault(is_ready=True) == ""
         flag.touch()
-        wait_for(lambda: str(stub) in Path(f"/proc/{pid}/cmdline").read_text())
+        wait_for(lambda: region.name in Path(f"/proc/{pid}/cmdline").read_text())
         assert stubs() == [pid] and region.exists()
     finally:
         server.close()
