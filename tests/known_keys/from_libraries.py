@@ -1,12 +1,14 @@
 """The generated tables of sources/known_keys/data: what the installed transformers and tokenizers read of a folder."""
 
 import ast
+import contextlib
 import dataclasses
 import importlib
 import inspect
 import json
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,8 +37,7 @@ def config_keys(exporter: str = OPTIMUM) -> dict[str, Any]:
     types: dict[str, set[str]] = {}
     every = _every_config(transformers.PretrainedConfig)
     elsewhere: set[str] = set()
-    # Some configs look up a model on the hub when they are made: the table must not depend on an answer.
-    with mock.patch("huggingface_hub.constants.HF_HUB_OFFLINE", True):
+    with _without_hub():
         for name in converted(exporter):
             _add_type(types, name, CONFIG_MAPPING[name])
         for name in CONFIG_MAPPING:
@@ -49,6 +50,18 @@ def config_keys(exporter: str = OPTIMUM) -> dict[str, Any]:
         "rope_scaling": _line(_constants_read(importlib.import_module("transformers.modeling_rope_utils"))),
         "elsewhere": _line(elsewhere),
     }
+
+
+@contextlib.contextmanager
+def _without_hub() -> Iterator[None]:
+    """Some configs look up a model on the hub when they are made: the table must not depend on an answer."""
+    import huggingface_hub.utils
+
+    with mock.patch("huggingface_hub.constants.HF_HUB_OFFLINE", True):
+        yield
+    # A session that was opened in the block refuses every address; version 2 of the library checks each request.
+    if hasattr(huggingface_hub.utils, "reset_sessions"):
+        huggingface_hub.utils.reset_sessions()
 
 
 def config_keys_5() -> dict[str, Any]:
