@@ -23,13 +23,13 @@ def explained(locator: str) -> Iterator[None]:
 
 # {pattern in the client's text: what it means}, the first that matches
 _MEANINGS = {
+    "did not respond in time": "{server} does not answer for {reference}; check the network and WANDB_BASE_URL",
     "invalid character|validation error": "the answer of {server} for {reference} is not that of Weights & Biases; "
     "check WANDB_BASE_URL",
     "No API key": "{server} needs a key for {reference}; set WANDB_API_KEY, or run wandb login",
     r"error 40[13]|not logged in|invalid credentials|Failed to verify": "{server} refuses {reference}; set "
     "WANDB_API_KEY to the key of an account that may read it",
     "not found": "{server} has no {reference}; check the entity, the project, the name and the alias",
-    "did not respond in time": "{server} does not answer for {reference}; check the network and WANDB_BASE_URL",
 }
 
 
