@@ -4,7 +4,6 @@ Version 5 has its packages in an environment of its own, and this process adds t
 transformers stay those of the conversion. Version 6 needs transformers 5 and runs in a process of its own.
 """
 
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -161,8 +160,5 @@ def _is_of_tokenizer(file: Path) -> bool:
 
 
 def _open_library() -> None:
-    if runs_version_5():  # the environment of this process has version 6
-        return
-    packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
-    if str(packages) not in sys.path:
-        sys.path.append(str(packages))
+    if not runs_version_5():  # which has version 6 in its environment
+        environment.open_packages(SENTENCES)
