@@ -104,63 +104,45 @@ SERVING_TORCH = Environment(
     requirements=(ROOT / "deploy/pypi_triton/requirements-torch.txt",),
     base=replace(SERVING, folder=PLACE / ".venv-serving-torch"),
 )
-TENSORFLOW = Environment(
-    name="tensorflow", folder=PLACE / ".venv-tensorflow", requirements=(ROOT / "requirements/tensorflow.txt",)
-)
+
+
+def _of_its_own(
+    name: str, *, folder: Path | None = None, dependencies: bool = True, base: Environment | None = None
+) -> Environment:
+    """The environment of requirements/NAME.txt, in .venv-NAME unless it shares the folder of another."""
+    return Environment(
+        name=name,
+        folder=folder or PLACE / f".venv-{name}",
+        requirements=(ROOT / f"requirements/{name}.txt",),
+        dependencies=dependencies,
+        base=base,
+    )
+
+
+TENSORFLOW = _of_its_own("tensorflow")
 # Only what differs from the factory environment, which provides torch.
-TRANSFORMERS5 = Environment(
-    name="transformers5", folder=PLACE / ".venv-transformers5", requirements=(ROOT / "requirements/transformers5.txt",)
-)
+TRANSFORMERS5 = _of_its_own("transformers5")
 # The reference for embeddings and ranking models. It has no torch and no transformers of its own: a process of the
 # factory environment adds these packages to its own.
-SENTENCES = Environment(
-    name="sentence-transformers",
-    folder=PLACE / ".venv-sentence-transformers",
-    requirements=(ROOT / "requirements/sentence-transformers.txt",),
-    dependencies=False,
-)
+SENTENCES = _of_its_own("sentence-transformers", dependencies=False)
 # Version 6 of it needs transformers 5.
-SENTENCES6 = Environment(
-    name="sentence-transformers6",
-    folder=TRANSFORMERS5.folder,
-    requirements=(ROOT / "requirements/sentence-transformers6.txt",),
-    dependencies=False,
-    base=TRANSFORMERS5,
-)
-# The clients of storages, made when the first reference of the scheme is read.
-MLFLOW = Environment(name="mlflow", folder=PLACE / ".venv-mlflow", requirements=(ROOT / "requirements/mlflow.txt",))
-WANDB = Environment(name="wandb", folder=PLACE / ".venv-wandb", requirements=(ROOT / "requirements/wandb.txt",))
-GCS = Environment(name="gcs", folder=PLACE / ".venv-gcs", requirements=(ROOT / "requirements/gcs.txt",))
-AZURE = Environment(name="azure", folder=PLACE / ".venv-azure", requirements=(ROOT / "requirements/azure.txt",))
-# For tests only.
-MLFLOW_SERVER = Environment(
-    name="mlflow-server",
-    folder=PLACE / ".venv-mlflow-server",
-    requirements=(ROOT / "requirements/mlflow-server.txt",),
-    dependencies=False,
-    base=replace(MLFLOW, folder=PLACE / ".venv-mlflow-server"),
-)
-GCS_EMULATOR = Environment(
-    name="gcs-emulator", folder=PLACE / ".venv-gcs-emulator", requirements=(ROOT / "requirements/gcs-emulator.txt",)
-)
+SENTENCES6 = _of_its_own("sentence-transformers6", folder=TRANSFORMERS5.folder, dependencies=False, base=TRANSFORMERS5)
 # What merges an adapter into its base model, without torch and transformers as above.
-PEFT = Environment(
-    name="peft",
-    folder=PLACE / ".venv-peft",
-    requirements=(ROOT / "requirements/peft.txt",),
-    dependencies=False,
+PEFT = _of_its_own("peft", dependencies=False)
+# The reference for SetFit: its packages are added behind those of sentence-transformers.
+SETFIT = _of_its_own("setfit", dependencies=False)
+# The clients of storages, made when the first reference of the scheme is read.
+MLFLOW = _of_its_own("mlflow")
+WANDB = _of_its_own("wandb")
+GCS = _of_its_own("gcs")
+AZURE = _of_its_own("azure")
+# For tests only.
+MLFLOW_SERVER = _of_its_own(
+    "mlflow-server", dependencies=False, base=replace(MLFLOW, folder=PLACE / ".venv-mlflow-server")
 )
-# Behind the packages of one of these two: it has no sentence-transformers, no torch and no transformers of its own.
-SETFIT = Environment(
-    name="setfit",
-    folder=PLACE / ".venv-setfit",
-    requirements=(ROOT / "requirements/setfit.txt",),
-    dependencies=False,
-)
-COVERAGE = Environment(
-    name="coverage", folder=PLACE / ".venv-coverage", requirements=(ROOT / "requirements/coverage.txt",)
-)
-DOCS = Environment(name="docs", folder=PLACE / ".venv-docs", requirements=(ROOT / "requirements/docs.txt",))
+GCS_EMULATOR = _of_its_own("gcs-emulator")
+COVERAGE = _of_its_own("coverage")
+DOCS = _of_its_own("docs")
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
