@@ -33,7 +33,8 @@ def ask(
 
     try:
         python = environment.ensure(place)
-        added = [environment.ensure(behind).parent.parent] if behind else []
+        if behind:
+            environment.ensure(behind)
     except UsageError as error:
         raise SourceError(
             f"the checkpoint was written by {writer}, and the environment that compares with its answers cannot be "
@@ -46,7 +47,7 @@ def ask(
             "request": request,
             "arrays": str(file),
             "packages": [
-                *(str(each) for folder in added for each in folder.glob("lib/python*/site-packages")),
+                *(map(str, behind.site_packages) if behind else ()),
                 str(Path(torch.__file__).parent.parent),
             ],
         }

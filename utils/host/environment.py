@@ -49,9 +49,7 @@ def ensure(environment: Environment) -> Path:
 def open_packages(environment: Environment) -> None:
     """Adds the environment's packages behind those of this process, on its path; sets it up if needed."""
     ensure(environment)
-    packages = next((environment.folder / "lib").glob("python*/site-packages"))
-    if str(packages) not in sys.path:
-        sys.path.append(str(packages))
+    sys.path.extend(str(folder) for folder in environment.site_packages if str(folder) not in sys.path)
 
 
 def _update(environment: Environment) -> None:

@@ -70,9 +70,14 @@ class Environment:
         known = self.contents.read_text().splitlines() if self.contents.is_file() else []
         return bool(set(known) - self.packages()) or not base_python.find(self.folder)
 
+    @property
+    def site_packages(self) -> list[Path]:
+        """The folder of installed packages; none before the set-up."""
+        return list(self.folder.glob("lib/python*/site-packages"))
+
     def packages(self) -> set[str]:
         """The top-level names in site-packages, without versions."""
-        found = self.folder.glob("lib/python*/site-packages/*")
+        found = [path for folder in self.site_packages for path in folder.iterdir()]
         return {path.name for path in found if path.suffix not in (".dist-info", ".egg-info", ".pth")} - {"__pycache__"}
 
 

@@ -177,7 +177,7 @@ def _ask(file: Path) -> dict[str, Any]:
         environment.ensure(SETFIT)
     except UsageError as error:
         raise SourceError(f"the environment that reads SetFit heads cannot be made: {error}") from error
-    packages = [str(each) for place in (SETFIT, FACTORY) for each in place.folder.glob("lib/python*/site-packages")]
+    packages = [str(each) for place in (SETFIT, FACTORY) for each in place.site_packages]
     command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.sources.setfit_child"]
     try:
         done = subprocess.run(
