@@ -13,8 +13,8 @@ Tests run side by side, in one process more than processors and at most four; -n
 walk of checkpoints of transformers 5 over all types, and the training of the OCR networks.
 --coverage prints the covered lines of each package. Processes without this environment are not counted: those in
 containers, those started with -I, and Triton's Python stubs.
-Image tests need root and docker.io, iptables and debootstrap; without them they are skipped and named,
-except with CI=true, where a test that cannot run fails.
+Image tests need root and docker.io, iptables and debootstrap, tests of pages chromium; without them they are skipped
+and named, except with CI=true, where a test that cannot run fails.
 TRITON_ROOT names a folder with another tritonserver (bin, lib, backends) for the tests in tests/server; without it
 they run on the Triton from PyPI. Its Python stub must be for the python3 on PATH.
 TEXT

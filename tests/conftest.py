@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,11 @@ from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Graph, Ingredients, Pipeline
 from utils.repository.tensors import TensorSpec
 from utils.tasks import TASKS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browser import Visitor
 
 # A conversion in the process of a test is never taken from a cache. The tests of the cache have one of their own.
 os.environ["TRITON_FACTORY_CACHE_GB"] = "0"
@@ -151,3 +156,22 @@ def start_child(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]
         if child.poll() is None:
             child.kill()
         child.communicate()
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A running Chromium, for `visitor`. Without one the test is skipped, and fails in CI."""
+    from tests.browser import launched
+
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visitor(browser: "Browser") -> "Iterator[Visitor]":
+    """`visitor.open(url, size=PHONE, dark=True)`: a tests.browser.Visit. A page with errors fails the test."""
+    from tests.browser import Visitor
+
+    visitor = Visitor(browser)
+    yield visitor
+    visitor.close()

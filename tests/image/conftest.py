@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from tests.loopback.dockerd import engine_in_reach
+from tests.unavailable import unavailable
 from utils import ROOT
 from utils.docker import context, wheelhouse
 from utils.docker.client import LEGACY, DockerClient
@@ -61,13 +62,6 @@ input { name: "x" data_type: TYPE_FP32 dims: 2 }
 output { name: "y" data_type: TYPE_FP32 dims: 2 }
 instance_group { kind: KIND_CPU }
 """
-
-
-def unavailable(reason):
-    """Skips the test, or fails it in CI."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

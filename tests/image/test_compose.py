@@ -16,8 +16,8 @@ import urllib.request
 
 import pytest
 
-from tests.image.conftest import unavailable
 from tests.server.faults.target import family
+from tests.unavailable import unavailable
 from utils import ROOT
 from utils.docker.image import build_and_prove
 from utils.docker.measured import read_peak_memory

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _loaded(file: str) -> dict[str, Any]:
-    import joblib  # type: ignore[import-not-found]
+    import joblib
 
     try:
         with warnings.catch_warnings(record=True) as told:
