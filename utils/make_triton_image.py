@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from utils.host.build_tree import BuildTree, open_build_tree
 from utils.host.disk import require_room
 from utils.host.errors import ExportError, ImageError, RenderError, SourceError
 from utils.host.progress import note, stage
-from utils.host.temporary import temporary_files_in
+from utils.host.temporary import private_folder, temporary_files_in
 from utils.options.arguments import Arguments, read_arguments
 from utils.options.build_spec import BuildSpec, build_spec
 from utils.options.release_choice import InstalledGpu, installed_gpu, needs_installed_gpu, warn_of_doubts
@@ -204,8 +203,8 @@ def _write_tree(
 def _dry_run(spec: BuildSpec) -> str:
     """The plan; small files of remote references go to a folder that is gone afterwards."""
     inspect_versions(spec)
-    with tempfile.TemporaryDirectory() as folder, stage("references", SourceError):
-        origins = inspect_models(spec.request, Path(folder))
+    with private_folder() as folder, stage("references", SourceError):
+        origins = inspect_models(spec.request, folder)
         graphs = origins.each(lambda _, origin: origin.predict())
     known, settings = origins.served.known, origins.served.settings
     pipeline = served_pipeline(spec, known, settings, graphs, None)

@@ -11,12 +11,14 @@ import gzip
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import oras.client
 
+from utils.host.temporary import temporary_files_in
 from utils.registry.registry import IMAGE_MANIFEST, Registry, image_index
 
 Push = Callable[[Path, Registry], dict[str, Any]]
@@ -119,4 +121,5 @@ def push_by_oras(folder: Path, host: str, name_and_tag: str) -> None:
     """By the client of ORAS: files by their titles, and a subfolder as an archive that is marked for unpacking."""
     client = oras.client.OrasClient(insecure=True)
     entries = [str(path.relative_to(folder)) for path in sorted(folder.iterdir())]
-    client.push(target=f"{host}/{name_and_tag}", files=entries, disable_path_validation=True)
+    with tempfile.TemporaryDirectory() as place, temporary_files_in(Path(place)):  # the client leaves its own
+        client.push(target=f"{host}/{name_and_tag}", files=entries, disable_path_validation=True)

@@ -1,7 +1,8 @@
 """Runs a storage's two functions in a child process of the storage's environment with a hard time limit.
 
 SDKs retry for hours, and a server that accepts and never answers blocks them forever; only the end of the process
-stops that. `local:` runs in this process.
+stops that. They also leave temporary files, so the child has a folder of its own for them. `local:` runs in this
+process.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from utils import ROOT
 from utils.host import environment
 from utils.host.children import with_parent_death_signal
 from utils.host.errors import SourceError, UsageError
+from utils.host.temporary import private_folder
 from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, local
 
 # Not `-m`: that puts the current folder, which may have a `utils` of its own, before this project.
@@ -60,26 +62,32 @@ def _call(reference: StorageRef, function: str, arguments: dict[str, object], li
         "function": function,
         "arguments": arguments,
     }
+    with private_folder() as temporary:
+        answer, status = _answer(python, json.dumps(request).encode(), temporary, limit)
+    if answer is None:
+        # More time does not help if the server does not return a revision.
+        silent = function == "resolve" and limit >= FIRST_ANSWER_SECONDS
+        remedy = " and the network" if silent else ", or allow more time with --fetch-timeout SECONDS"
+        raise SourceError(f"no answer for {reference} in {limit:g} seconds; check that its server responds{remedy}")
+    return _unpacked(answer, reference, status)
+
+
+def _answer(python: str, request: bytes, temporary: Path, limit: float) -> tuple[bytes | None, int]:
+    """What the child writes and its exit status; None after `limit` seconds."""
     child = subprocess.Popen(
         with_parent_death_signal([python, "-c", _START, str(ROOT)]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=_environment(),
+        env=_environment(temporary),
         start_new_session=True,
     )
     try:
-        answer, _ = child.communicate(json.dumps(request).encode(), timeout=limit)
+        return child.communicate(request, timeout=limit)[0], child.returncode
     except subprocess.TimeoutExpired:
-        # More time does not help if the server does not return a revision.
-        silent = function == "resolve" and limit >= FIRST_ANSWER_SECONDS
-        remedy = " and the network" if silent else ", or allow more time with --fetch-timeout SECONDS"
-        raise SourceError(
-            f"no answer for {reference} in {limit:g} seconds; check that its server responds{remedy}"
-        ) from None
+        return None, 0
     finally:
         # Also on Ctrl-C and SIGTERM, and after success: it ends what the SDK started.
         _end(child)
-    return _unpacked(answer, reference, child.returncode)
 
 
 def _python(reference: StorageRef, name: str | None) -> str:
@@ -92,10 +100,10 @@ def _python(reference: StorageRef, name: str | None) -> str:
         raise SourceError(f"{reference} needs the environment {name!r}, which cannot be made: {error}") from error
 
 
-def _environment() -> dict[str, str]:
+def _environment(temporary: Path) -> dict[str, str]:
     rest = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([str(ROOT), rest] if rest else [str(ROOT)])
-    return {**os.environ, "PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"}
+    return {**os.environ, "PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1", "TMPDIR": str(temporary)}
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

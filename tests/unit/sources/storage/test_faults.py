@@ -1,11 +1,13 @@
 """Every fault of a server, for every storage, with the real client. The tables are in rows.py and registry_rows.py.
 
 Requests go to one process for each storage (worker.py), which answers as the child of bounded.py does. It runs with
---debug, which prints most. A slow file needs the time limit, so that test uses bounded.py itself.
+--debug, which prints most. A slow file needs the time limit, so that test uses bounded.py itself, and looks for
+temporary files that the client left after an answer and after the kill.
 """
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,8 +114,9 @@ def _a_file_that_does_not_arrive(station, fault, folder):
 
 
 def _meets_the_time_limit(station, fault, folder):
-    revision = station.worker.resolve(station.reference)
+    revision = bounded.resolve(station.reference, limit=LONGEST)
     message = station.refusal(fault, lambda: bounded.fetch(station.reference, revision, PATTERNS, folder, limit=LIMIT))
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []
     assert message.startswith(f"no answer for {station.reference} in 5 seconds; ")
     assert message.endswith("or allow more time with --fetch-timeout SECONDS")
 
@@ -134,9 +137,12 @@ CASES = [(scheme, fault) for scheme, row in ROWS.items() for fault in FAULTS if 
 
 
 @pytest.mark.parametrize(("scheme", "fault"), CASES, ids=[": ".join(case) for case in CASES])
-def test_a_fault_is_reported(scheme, fault, open_station, tmp_path, environment):
+def test_a_fault_is_reported(scheme, fault, open_station, tmp_path, environment, monkeypatch):
     station = open_station(scheme)
     environment(station.served.variables(station.proxy.url))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     check = _meets_the_time_limit if fault in station.row.left_to_the_limit else CHECKS[fault]
     check(station, fault, tmp_path / "out")
 
