@@ -3,7 +3,7 @@
 Source: python_backend, src/resources/triton_python_backend_utils.py and src/pb_stub.cc.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,13 @@ class PreferredMemory:
     def __init__(self, memory_type: int, memory_type_id: int) -> None: ...
 
 class InferenceResponse:
-    def __init__(self, output_tensors: Sequence[Tensor] = ..., error: TritonError | None = ...) -> None: ...
+    # parameters: from release 25.02 on
+    def __init__(
+        self,
+        output_tensors: Sequence[Tensor] = ...,
+        error: TritonError | None = ...,
+        parameters: Mapping[str, bool | int | str] = ...,
+    ) -> None: ...
     def has_error(self) -> bool: ...
     def error(self) -> TritonError: ...
 

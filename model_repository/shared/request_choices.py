@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import triton_python_backend_utils as pb_utils
-from step_responses import InvalidInputError
+from step_responses import InvalidInputError, parameters_of
 from tokenizers import Encoding
+
+NAMES = ("prompt_name", "dimensions")
 
 
 class Choice(NamedTuple):
@@ -50,14 +51,14 @@ class Choices:
 
     @property
     def exist(self) -> bool:
-        """False for a model without prompts and sizes, whose requests are not read for parameters."""
+        """False for a model without prompts and sizes."""
         return bool(self.prompts or self.sizes)
 
     def of(self, request: pb_utils.InferenceRequest) -> Choice:
-        """The choice of a request. Raises InvalidInputError for a value that the model does not have."""
+        """The choice of a request. Raises InvalidInputError for a name or a value that the model does not have."""
+        given = parameters_of(request, NAMES if self.exist else ())
         if not self.exist:
             return USUAL
-        given = json.loads(request.parameters() or "{}")
         size, name = given.get("dimensions"), given.get("prompt_name")
         if size is not None and (size not in self.sizes or isinstance(size, bool)):
             known = ", ".join(map(str, self.sizes)) or "none: this model's embeddings have one size"

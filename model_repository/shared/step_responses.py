@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,6 +47,38 @@ def tensors(args: Mapping[str, str], direction: str) -> dict[str, Any]:
     """{name: numpy dtype} of the step's tensors; `direction` is "input" or "output"."""
     config = json.loads(args["model_config"])
     return {tensor["name"]: pb_utils.triton_string_to_numpy(tensor["data_type"]) for tensor in config[direction]}
+
+
+def parameters_of(request: pb_utils.InferenceRequest, known: Sequence[str] = ()) -> dict[str, Any]:
+    """The parameters of a request. Raises InvalidInputError for one that is not `known`: it would have no effect.
+
+    Triton keeps its own (priority, timeout, sequence_id, binary_data_output) to itself. /generate adds the id, and the
+    server adds the headers that its flags forward.
+    """
+    text = request.parameters()
+    if not text or text == "{}":
+        return {}
+    parameters: dict[str, Any] = json.loads(text)
+    for name in parameters:
+        if name not in known and name != "id" and not _is_forwarded(name):
+            allowed = f"known are: {', '.join(known)}" if known else "this model has no parameters"
+            raise InvalidInputError(f"parameter '{name[:60]}' is unknown; {allowed}")
+    return parameters
+
+
+def _is_forwarded(name: str) -> bool:
+    return any(pattern.search(name) for pattern in _forwarded_headers())
+
+
+@functools.cache
+def _forwarded_headers() -> list[re.Pattern[str]]:
+    """The patterns of headers in the flags of tritonserver, the parent of this process."""
+    command = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode("utf-8", "replace")
+    patterns = re.findall(r"--(?:http|grpc)-header-forward-pattern[=\0]([^\0]*)", command)
+    try:
+        return [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
+    except re.error:  # Triton has another syntax (RE2): any name may be a header
+        return [re.compile("")]
 
 
 def attempt(function: Callable[..., Any], *arguments: object) -> Any:
@@ -128,14 +162,44 @@ def refuse(requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.Infer
     return [pb_utils.InferenceResponse(error=error) for error in errors]
 
 
-def respond(requests: Iterable[Any], answer: Callable[[Any], Mapping[str, np.ndarray]]) -> list[Any]:
-    """One response per request. `answer` maps a request to {output name: array}; errors among the requests remain."""
-    return [_response(each if isinstance(each, Exception) else attempt(answer, each)) for each in requests]
+def respond(
+    requests: Iterable[Any],
+    answer: Callable[[Any], Mapping[str, np.ndarray]],
+    parameters: Iterable[Mapping[str, str]] | None = None,
+) -> list[Any]:
+    """One response per request. `answer` maps a request to {output name: array}; errors among the requests remain.
+
+    `parameters`: those of each response.
+    """
+    answers = (each if isinstance(each, Exception) else attempt(answer, each) for each in requests)
+    return [_response(*each) for each in zip(answers, parameters or itertools.repeat({}), strict=False)]
 
 
-def _response(outputs: Any) -> pb_utils.InferenceResponse:
+def truncation(encodings: Any) -> dict[str, str]:
+    """The response parameter `truncated`: the numbers of the rows that lost tokens, such as "0,3".
+
+    `encodings`: one request's Encodings, or its error. Empty if none was truncated, and before release 25.02, whose
+    responses have no parameters.
+    """
+    if not isinstance(encodings, list):
+        return {}
+    rows = [str(row) for row, encoding in enumerate(encodings) if encoding.overflowing]
+    return {"truncated": ",".join(rows)} if rows and _has_response_parameters() else {}
+
+
+@functools.cache
+def _has_response_parameters() -> bool:
+    try:
+        pb_utils.InferenceResponse([], None, {})
+    except TypeError:
+        return False
+    return True
+
+
+def _response(outputs: Any, parameters: Mapping[str, str]) -> pb_utils.InferenceResponse:
     if isinstance(outputs, Exception):
         code = "INVALID_ARG" if isinstance(outputs, InvalidInputError) else "INTERNAL"
         error = pb_utils.TritonError(str(outputs), getattr(pb_utils.TritonError, code))
         return pb_utils.InferenceResponse(error=error)
-    return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
+    made = [pb_utils.Tensor(name, array) for name, array in outputs.items()]
+    return pb_utils.InferenceResponse(made, None, parameters) if parameters else pb_utils.InferenceResponse(made)

@@ -46,11 +46,24 @@ class TritonError:
 
 
 class InferenceResponse:
-    """Like the real one, it takes tensors or an error. Here the outputs are accessible by name."""
+    """Like the real one, it takes tensors or an error. Here the outputs are accessible by name.
+
+    `parameters` as in python_backend from release 25.02 on. No such release is on this machine.
+    """
+
+    def __init__(self, output_tensors=(), error=None, parameters=None):
+        self.outputs = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}
+        self.error, self.parameters = error, dict(parameters or {})
+        for name, value in self.parameters.items():
+            if type(name) is not str or type(value) not in (bool, int, str):
+                raise TypeError(f"Expect parameters values to have type bool/int/str, found type {type(value)}")
+
+
+class OlderResponse:
+    """Before that release."""
 
     def __init__(self, output_tensors=(), error=None):
-        self.outputs = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}
-        self.error = error
+        self.outputs, self.error = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}, error
 
 
 class TritonModelException(Exception):

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.components.conftest import InferenceResponse, OlderResponse
 from utils.repository.served_code import load_shared
 
 OUTPUTS = {"predicts": "TYPE_STRING", "scores": "TYPE_FP32"}
@@ -88,6 +89,25 @@ def test_rows_return_to_their_requests(load, request_of, token_budget):
     responses = load(token_budget=token_budget).execute([request_of(text_input=texts(*each)) for each in asked])
     assert [rows(response) for response in responses] == [[expected(text) for text in each] for each in asked]
     assert [response.outputs["predicts"].shape for response in responses] == [(2, 3), (1, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("release", [InferenceResponse, OlderResponse])
+def test_truncated_rows_are_named(load, request_of, pb_utils, release):
+    pb_utils.InferenceResponse = release
+    asked = [texts("a", "a b c d e", "c", "a b c d e f"), texts("a"), texts(b"\xff")]
+    named, whole, refused = load(max_length=5).execute([request_of(text_input=each) for each in asked])
+    assert rows(named) == [expected(text) for text in ("a", "a b c", "c", "a b c")]
+    assert refused.error.code() == "INVALID_ARG"
+    if release is InferenceResponse:
+        assert [each.parameters for each in (named, whole, refused)] == [{"truncated": "1,3"}, {}, {}]
+
+
+def test_an_unknown_parameter_is_refused(load, request_of):
+    refused, answered = load().execute(
+        [request_of(text_input=texts("a"), parameters=each) for each in ({"prompt_name": "query"}, {})]
+    )
+    assert refused.error.code() == "INVALID_ARG" and "'prompt_name' is unknown" in refused.error.message()
+    assert answered.error is None
 
 
 def test_an_invalid_request_does_not_fail_others(load, request_of):

@@ -124,6 +124,7 @@ def test_a_request_chooses_its_prompt_and_its_size(load, request_of, settings, p
         ({"dimensions": 3}, "parameter 'dimensions' is 3; allowed: 2, 1"),
         ({"dimensions": True}, "parameter 'dimensions' is True"),
         ({"dimensions": "2"}, "parameter 'dimensions' is '2'"),
+        ({"dimension": 2}, "parameter 'dimension' is unknown; known are: prompt_name, dimensions"),
     ],
 )
 def test_what_the_model_does_not_have_is_refused(load, request_of, parameters, says):

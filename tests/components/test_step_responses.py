@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,6 +62,42 @@ def test_an_unexpected_error_fails_its_own_request_only(shared, capsys):
         f"the step failed on this request ({name})" for name in ("PanicException", "KeyError")
     ]
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_unknown_parameters_are_refused(shared, request_of):
+    read = shared.step_responses.parameters_of
+    assert read(request_of()) == {}
+    assert read(request_of(parameters={"top": 2, "id": "from /generate"}), ["top"])["top"] == 2
+    with pytest.raises(shared.step_responses.InvalidInputError, match=r"'size' is unknown; known are: top, bottom"):
+        read(request_of(parameters={"top": 1, "size": 2}), ["top", "bottom"])
+    with pytest.raises(shared.step_responses.InvalidInputError, match="this model has no parameters"):
+        read(request_of(parameters={"stream": False}))
+
+
+@pytest.mark.parametrize(
+    ("flags", "refused"),
+    [
+        (["--http-header-forward-pattern=^x-trace", "--grpc-header-forward-pattern", "agent$"], ["stream"]),
+        (["--http-header-forward-pattern=(?<no Python pattern"], []),
+        ([], ["X-Trace-Id", "user-agent", "stream"]),
+    ],
+)
+def test_headers_that_the_server_forwards_are_no_parameters(shared, request_of, monkeypatch, flags, refused):
+    """The parent of a stub is tritonserver; here it is a real process with these flags."""
+    command = [sys.executable, "-c", "input(print(flush=True))", *flags]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server.stdout.readline()  # it runs: before, it has no command line
+    monkeypatch.setattr(os, "getppid", lambda: server.pid)
+    try:
+        found = []
+        for name in ("X-Trace-Id", "user-agent", "stream"):
+            try:
+                shared.step_responses.parameters_of(request_of(parameters={name: "1"}))
+            except shared.step_responses.InvalidInputError:
+                found.append(name)
+        assert found == refused
+    finally:
+        server.communicate(b"\n")
 
 
 def test_exits_are_not_caught(shared):

@@ -113,6 +113,11 @@ def garbled(part: str) -> Send:
     return lambda target: target.infer(body.replace(part.encode(), b"\x80"))
 
 
+def unknown_member(target: Target) -> Reply:
+    """/generate makes a parameter of each member that is no input."""
+    return target.send(f"/v2/models/{target.model}/generate", b'{"text_input": "good", "temperature": 0}')
+
+
 def texts(*values: str) -> Send:
     """A batch of these texts."""
     return lambda target: target.infer(infer_body(values))
@@ -195,6 +200,8 @@ CASES = [
     Case(6, "lists nested 20,000,000 deep", nested(20_000_000), message=DEEP, plain=KILLED),
     Case(6, "lists nested 40,000 deep, /generate", nested(40_000, "generate"), message=DEEP, plain=KILLED),
     Case(6, "300,000 parameters", many_parameters, message="more than 10000 members", plain="192 s of a thread, 200"),
+    Case(6, "an unknown parameter", request(lambda c: c.update(parameters={"top": 2})), message="'top'", plain="200"),
+    Case(6, "an unknown parameter, /generate", unknown_member, message="'temperature'", plain="200"),
     Case(7, "unknown model", lambda t: t.send("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
     Case(7, "unknown version", lambda t: t.infer(infer_body(), version="/versions/9"), 404, "version 9"),
     Case(8, "empty text", texts(""), 200),

@@ -1,6 +1,7 @@
 """A running tritonserver: its process group, its log, its shared memory. Standard library only."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -85,6 +86,7 @@ class LocalServer:
         place: Place | None = None,
     ) -> None:
         self._region = f"triton_{uuid.uuid4().hex}_"
+        self._started, self._ready = time.time(), math.inf
         command = [*command, f"--backend-config=python,shm-region-prefix-name={self._region}"]
         self._place = place  # of the guard, if there is one
         guard = place.command(str(interpreter.python)) if place else []
@@ -127,6 +129,7 @@ class LocalServer:
             if time.monotonic() > deadline:
                 raise BootProofError(f"Triton was not ready in {seconds:g} s; its log says:\n{self._log.reason()}")
             time.sleep(0.05)
+        self._ready = time.time()
 
     def drain(self) -> None:
         """SIGTERM and a limited wait: requests in progress are answered. Without any, Triton needs about 3 seconds."""
@@ -137,8 +140,13 @@ class LocalServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """SIGKILL. Removes the server's shared memory."""
+        """SIGKILL. Removes what the server would remove when it drains: shared memory, and an empty folder."""
         self._end_group()
+        # The Python backend makes the folder when it is loaded. It is for packed environments; models here have none.
+        for folder in Path("/tmp").glob("python_env_??????"):
+            with contextlib.suppress(OSError):  # not empty, or of another user
+                if self._started - 1 <= folder.stat().st_ctime <= self._ready:
+                    folder.rmdir()
         for region in Path("/dev/shm").glob(f"{self._region}*"):
             region.unlink(missing_ok=True)
 

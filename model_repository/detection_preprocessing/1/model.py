@@ -9,7 +9,16 @@ import triton_python_backend_utils as pb_utils
 from metric_families import image_families
 from model_metrics import ModelMetrics, is_counted
 from picture import as_grey, as_input, read
-from step_responses import InvalidInputError, is_overloaded, read_settings, refuse, respond, tensors, timed
+from step_responses import (
+    InvalidInputError,
+    is_overloaded,
+    parameters_of,
+    read_settings,
+    refuse,
+    respond,
+    tensors,
+    timed,
+)
 
 
 class TritonPythonModel:
@@ -37,6 +46,7 @@ class TritonPythonModel:
         return respond(requests, self._answer)
 
     def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
+        parameters_of(request)
         (content,) = pb_utils.get_input_tensor_by_name(request, self.image).as_numpy()
         try:
             image = read(content, self.settings["most_pixels"])

@@ -22,6 +22,7 @@ from step_responses import (
     respond,
     tensors,
     timed,
+    truncation,
     version_folder,
 )
 from tokenization import arrays, decode_rows, joined, load_tokenizer, prompted, tokenize
@@ -58,7 +59,7 @@ class TritonPythonModel:
         chosen = [(row, rows.choice) for rows in encoded if isinstance(rows, Rows) for row in rows]
         answers = iter(self._answers([row for row, _ in chosen], [choice for _, choice in chosen]))
         answered = [[next(answers) for _ in rows] if isinstance(rows, list) else rows for rows in encoded]
-        responses = respond(answered, self._response)
+        responses = respond(answered, self._response, map(truncation, encoded))
         self.metrics.count_texts(requests, encoded, lengths)
         self._count_answers(requests, answered, perf_counter() - started)
         return responses

@@ -15,6 +15,7 @@ from step_responses import (
     InvalidInputError,
     InvalidResultError,
     is_overloaded,
+    parameters_of,
     read_settings,
     refuse,
     respond,
@@ -52,6 +53,7 @@ class TritonPythonModel:
         return respond(requests, self._answer)
 
     def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
+        parameters_of(request)
         columns = [(pb_utils.get_input_tensor_by_name(request, name).as_numpy(), name) for name in self.inputs]
         try:
             questions, contexts = (decode_rows(values, name) for values, name in columns)

@@ -15,6 +15,7 @@ from step_responses import (
     InvalidInputError,
     InvalidResultError,
     is_overloaded,
+    parameters_of,
     read_settings,
     refuse,
     respond,
@@ -51,6 +52,7 @@ class TritonPythonModel:
         return respond(requests, self._answer)
 
     def _answer(self, request: pb_utils.InferenceRequest) -> dict[str, np.ndarray]:
+        parameters_of(request)
         text_array, label_array = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs)
         template = self.settings["hypothesis_template"]
         try:
