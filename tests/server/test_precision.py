@@ -52,6 +52,8 @@ def test_no_text_changes_the_answer_of_another(served):
         (["--precision", "int8", "--task", "logits"], 2, "is not for --task logits"),
         (["--precision", "int8", "--min-agreement", "99"], 2, "--min-agreement '99'"),
         (["--min-agreement", "0.9"], 2, "--min-agreement"),
+        (["--precision", "int8", "--max-drift", "a little"], 2, "--max-drift 'a little' must be a number from 0 on"),
+        (["--max-drift", "0.1"], 2, "--max-drift applies to a reduced precision"),
         (["--precision", "int8", "--eval-file", "./no-such.tsv"], 3, "--eval-file"),
     ],
 )
@@ -78,12 +80,14 @@ def test_labelled_texts(tmp_path, model):
     assert "line 2 has the label 'rain'" in done.stderr.splitlines()[-1]
 
 
-def test_too_little_agreement_builds_nothing(model):
+@pytest.mark.parametrize("limit", [("--min-agreement", "1"), ("--min-agreement", "0.5", "--max-drift", "0")])
+def test_too_little_agreement_builds_nothing(model, limit):
     """No embedding of 8 bits has exactly the direction of PyTorch's."""
-    options = ["--task", "feature-extraction", "--precision", "int8", "--min-agreement", "1"]
+    options = ["--task", "feature-extraction", "--precision", "int8", *limit]
     done = build(model, model, "-", NAME, "v1", 4, *options)
     assert (done.returncode, done.stdout) == (5, "")
     assert "int8 does not agree with PyTorch: cosine similarity of at least 9" in done.stderr.splitlines()[-1]
+    assert f"and {limit[-2]} is {limit[-1]}; measure on your own texts" in done.stderr.splitlines()[-1]
     assert not (BUILD / NAME).exists()
 
 

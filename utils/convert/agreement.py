@@ -1,7 +1,7 @@
 """Agreement of a graph of reduced precision with the reference model: one rule for each kind of answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,14 +12,30 @@ TIE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """`share`: equal choices (embeddings: lowest cosine similarity); `drift`: largest difference."""
+    """`share`: equal choices (embeddings: lowest cosine similarity); `drifts`: each text's largest difference.
+
+    A difference is one of probabilities, or of the values themselves if they are served as they are.
+    """
 
     share: float
-    drift: float
+    drifts: tuple[float, ...]
     measured: str
 
+    @property
+    def drift(self) -> float:
+        """The largest difference of all texts."""
+        return max(self.drifts)
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What a build records of it: the share, and the distribution of the differences over the texts."""
+        median, most = np.quantile(self.drifts, [0.5, 0.95])
+        return {"agreement": self.share, "drift_median": float(median), "drift_95": float(most), "drift": self.drift}
+
     def __str__(self) -> str:
-        return f"{self.measured} {100 * self.share:.6g}%, largest drift {self.drift:.2g}"
+        facts = self.facts
+        drift = f"{facts['drift_median']:.2g} (median), {facts['drift_95']:.2g} (95% of the texts), {self.drift:.2g}"
+        return f"{self.measured} {100 * self.share:.6g}%, drift {drift} (largest)"
 
 
 # Two lists of FP32 arrays, one per text: the reference model's, and the reduced graph's.
@@ -28,20 +44,20 @@ Rule = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Agreement]
 
 def _choices(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
     """The best label of a text, or of each of its tokens."""
-    same, drifts = [], []
+    same, differences = [], []
     for one, other in zip(reference, reduced, strict=True):
         expected, found = _softmax(one), _softmax(other)
         chosen = np.take_along_axis(expected, found.argmax(axis=-1, keepdims=True), axis=-1)
         same.append((expected.max(axis=-1, keepdims=True) - chosen <= TIE).reshape(-1))
-        drifts.append(np.abs(expected - found).max(initial=0))
-    return _agreement("same label", np.concatenate(same), drifts)
+        differences.append(np.abs(expected - found))
+    return _agreement("same label", np.concatenate(same), differences)
 
 
 def _decisions(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
     """Each label separately: above one half or not."""
     expected, found = (1 / (1 + np.exp(-np.stack(list(each)))) for each in (reference, reduced))
     same = ((expected > 0.5) == (found > 0.5)) | (np.abs(expected - 0.5) <= TIE)
-    return _agreement("same decision", same.reshape(-1), [np.abs(expected - found).max()])
+    return _agreement("same decision", same.reshape(-1), np.abs(expected - found))
 
 
 def _order(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
@@ -53,7 +69,7 @@ def _order(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Ag
         | (np.abs(expected[one] - expected[other]) <= TIE * spread)
         for one, other in combinations(range(len(expected)), 2)
     ]
-    return _agreement("same order of two texts", np.array(same or [True]), [np.abs(expected - found).max()])
+    return _agreement("same order of two texts", np.array(same or [True]), np.abs(expected - found))
 
 
 def _cosines(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Agreement:
@@ -61,12 +77,14 @@ def _cosines(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> 
         float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
         for one, other in zip(reference, reduced, strict=True)
     ]
-    drifts = [np.abs(one - other).max() for one, other in zip(reference, reduced, strict=True)]
-    return Agreement(share=min(cosines), drift=float(max(drifts)), measured="cosine similarity of at least")
+    differences = [np.abs(one - other) for one, other in zip(reference, reduced, strict=True)]
+    return replace(_agreement("cosine similarity of at least", np.ones(1), differences), share=min(cosines))
 
 
-def _agreement(measured: str, same: np.ndarray, drifts: Sequence[np.floating]) -> Agreement:
-    return Agreement(share=float(np.mean(same)), drift=float(max(drifts)), measured=measured)
+def _agreement(measured: str, same: np.ndarray, differences: Sequence[np.ndarray] | np.ndarray) -> Agreement:
+    """`differences`: an array for each text."""
+    drifts = tuple(float(each.max(initial=0)) for each in differences)
+    return Agreement(share=float(np.mean(same)), drifts=drifts, measured=measured)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, set
             "max_ir": target.release.max_ir,
             "precision": target.reduction.precision.name,
             "min_agreement": target.reduction.min_agreement,
+            "max_drift": target.reduction.max_drift,
             "allow_pickle": sources.requirements.allow_pickle,
         }
     )

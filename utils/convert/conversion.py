@@ -65,7 +65,7 @@ def convert_with_reference(
             "largest_difference": float(compared.max_difference),
             "same_choice": float(compared.agreement),
             **unmerged,
-            **({"agreement": float(agreement.share), "drift": float(agreement.drift)} if agreement else {}),
+            **(agreement.facts if agreement else {}),
         },
         step_files=task.files(model_folder, spec.settings, destination) if task.files else (),
     )

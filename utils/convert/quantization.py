@@ -29,7 +29,7 @@ def reduce(
 
     The golden answers then use transformers' tokenizer and post-processing, and the numbers of the served graph, run
     by ONNX Runtime. If the graph stays as it is and the engine computes in the precision, the golden answers stay
-    PyTorch's. ParityError (5) below the minimum agreement.
+    PyTorch's. ParityError (5) below the minimum agreement, or above the maximum drift.
     """
     precision = spec.target.reduction.precision
     if precision.name == DEFAULT_PRECISION:
@@ -52,7 +52,7 @@ def reduce(
 def _guarded(
     graph: Graph, reference: ReferenceModel, session: Session, spec: ConversionSpec
 ) -> tuple[ReferenceModel, Agreement]:
-    """The reference model with `session` in place of its layers; ParityError below the minimum agreement."""
+    """The reference model with `session` in place of its layers; ParityError beyond a limit of the agreement."""
     precision = spec.target.reduction.precision
     model = with_graph(reference.model, graph, session)
     reduced_model = replace(
@@ -63,13 +63,17 @@ def _guarded(
     )
     agreement = _agreement(*evaluated, spec)
     note(f"{precision.name} against PyTorch on {len(evaluated[0].outputs)} texts: {agreement}")
-    if not agreement.share >= spec.target.reduction.min_agreement:
-        raise ParityError(
-            f"{precision.name} does not agree with PyTorch: {agreement}, and --min-agreement is "
-            f"{spec.target.reduction.min_agreement:g}; measure on your own texts (--eval-file), allow less, or build "
-            "with --precision fp32; nothing was built"
-        )
-    return reduced_model, agreement
+    reduction = spec.target.reduction
+    if not agreement.share >= reduction.min_agreement:
+        broken = f"--min-agreement is {reduction.min_agreement:g}"
+    elif reduction.max_drift is not None and not agreement.drift <= reduction.max_drift:
+        broken = f"--max-drift is {reduction.max_drift:g}"
+    else:
+        return reduced_model, agreement
+    raise ParityError(
+        f"{precision.name} does not agree with PyTorch: {agreement}, and {broken}; measure on your own texts "
+        "(--eval-file), allow less, or build with --precision fp32; nothing was built"
+    )
 
 
 def with_graph(model: Any, graph: Graph, session: Session) -> Any:

@@ -169,6 +169,9 @@ def _add_speed(options: Any) -> None:
         "--min-agreement", metavar="SHARE", help="minimum agreement of a reduced precision with PyTorch (default: 0.99)"
     )
     options.add_argument(
+        "--max-drift", metavar="DIFFERENCE", help="maximum difference of a score from PyTorch's (default: any)"
+    )
+    options.add_argument(
         "--eval-file", metavar="FILE", help="labelled texts: agreement, baseline of drift; .tsv, .csv or .jsonl"
     )
     for knob in KNOBS.values():

@@ -1,5 +1,6 @@
-"""--precision, --min-agreement and --eval-file."""
+"""--precision, --min-agreement, --max-drift and --eval-file."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,15 +33,17 @@ def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_na
     eval_file = Path(texts["eval_file"]).expanduser() if "eval_file" in texts else None
     _check_task(task, name, has_eval_file=eval_file is not None)
     if name == DEFAULT_PRECISION:
-        if "min_agreement" in texts:
-            raise UsageError(
-                f"--min-agreement applies to a reduced precision, and {name} is the default; add --precision, or "
-                "leave it out"
-            )
+        for option in ("min-agreement", "max-drift"):
+            if option.replace("-", "_") in texts:
+                raise UsageError(
+                    f"--{option} applies to a reduced precision, and {name} is the default; add --precision, or leave "
+                    "it out"
+                )
         return Reduction(precision=row, eval_file=eval_file)
     return Reduction(
         precision=row,
-        min_agreement=_share(texts.get("min_agreement", str(MIN_AGREEMENT))),
+        min_agreement=_number("--min-agreement", texts.get("min_agreement", str(MIN_AGREEMENT)), most=1),
+        max_drift=_number("--max-drift", texts["max_drift"]) if "max_drift" in texts else None,
         eval_file=eval_file,
     )
 
@@ -56,11 +59,11 @@ def _check_task(task: Task, name: str, *, has_eval_file: bool) -> None:
         raise UsageError(f"--eval-file holds a label for each text, and --task {task.name} gives none; leave it out")
 
 
-def _share(text: str) -> float:
+def _number(option: str, text: str, most: float = math.inf) -> float:
     try:
-        share = float(text)
+        number = float(text)
     except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise UsageError(f"--min-agreement {text!r} must be a number from 0 to 1, such as 0.99")
-    return share
+        number = -1.0
+    if not 0 <= number <= most or math.isinf(number):
+        raise UsageError(f"{option} {text!r} must be a number from 0{' to 1, such as 0.99' if most == 1 else ' on'}")
+    return number

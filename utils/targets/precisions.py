@@ -5,7 +5,7 @@ from pathlib import Path
 
 # The numbers of an FP32 server may differ from the reference model's by this: measured differences are below 1e-5.
 TOLERANCE = 1e-3
-OPTIONS = ("precision", "min_agreement", "eval_file")
+OPTIONS = ("precision", "min_agreement", "max_drift", "eval_file")
 MIN_AGREEMENT = 0.99
 
 
@@ -66,8 +66,13 @@ DEFAULT_PRECISION = "fp32"
 
 @dataclass(frozen=True, kw_only=True)
 class Reduction:
-    """The precision of a build, the minimum share of answers that must agree, and a file to measure it on."""
+    """The precision of a build, its limits, and a file to measure them on.
+
+    `min_agreement`: the least share of answers that must agree. `max_drift`: the largest difference of a probability,
+    or of a value that is served as it is; None: any.
+    """
 
     precision: Precision = PRECISIONS[DEFAULT_PRECISION]
     min_agreement: float = MIN_AGREEMENT
+    max_drift: float | None = None
     eval_file: Path | None = None

@@ -31,7 +31,19 @@ def test_the_share_that_agrees(rule, wanted, given, share):
 def test_the_drift_is_the_largest_of_probabilities():
     found = RULES["softmax"](rows([0, 0], [5, 5]), rows([0, 0], [5, 5 + np.log(3)]))
     assert found.drift == pytest.approx(0.25)
-    assert str(found) == "same label 100%, largest drift 0.25"
+    assert str(found) == "same label 100%, drift 0.12 (median), 0.24 (95% of the texts), 0.25 (largest)"
+
+
+@pytest.mark.parametrize(("rule", "most"), [("softmax", 0.5), ("sigmoid", 0.5), ("none", 8), ("cosine", 8)])
+def test_the_drift_has_a_value_for_each_text(rule, most):
+    """Of probabilities, or of values that are served as they are."""
+    reference, reduced = rows([0, 0], [0, 0.0], [8, 0]), rows([0, 0], [0, 0.2], [0, 0])
+    if rule == "cosine":
+        reference, reduced = ([row + 0.1 for row in each] for each in (reference, reduced))
+    found = RULES[rule](reference, reduced)
+    assert found.drifts[0] == 0 < found.drifts[1] < found.drifts[2] == pytest.approx(most, rel=0.01)
+    assert found.facts["drift_median"] == found.drifts[1]
+    assert found.facts["drift_median"] < found.facts["drift_95"] < found.facts["drift"] == found.drifts[2]
 
 
 def test_the_same_answers_agree_wholly():
