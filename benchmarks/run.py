@@ -5,8 +5,6 @@ Writes docs/performance.md with its plots, and the raw figures as JSON. The mach
 
 import argparse
 import json
-import os
-import platform
 import shlex
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from benchmarks.whole_run import WholeRun
 from utils import ROOT
 from utils.host import entry
 from utils.host.build_tree import BUILD
+from utils.host.machine import machine
 
 MODEL = BUILD / "benchmark-model"
 DEFAULTS = {
@@ -50,15 +49,6 @@ def sample_model() -> Path:
             [sys.executable, "-m", "examples.topics.fine_tune", str(MODEL)], cwd=ROOT, check=True, stdout=sys.stderr
         )
     return MODEL
-
-
-def machine() -> str:
-    """The processor, how many of it, and what of it matters here."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
-    fields = {name.strip(): value for name, value in fields.items()}
-    flags = [each for each in ("avx2", "avx512_vnni", "avx512_bf16", "amx_bf16") if each in fields.get("flags", "")]
-    name = fields.get("model name", platform.machine()).strip()
-    return f"{name}, {len(os.sched_getaffinity(0))} CPUs ({', '.join(flags)})"
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

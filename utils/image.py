@@ -8,12 +8,14 @@ from pathlib import Path
 from utils.docker import context as docker_context
 from utils.docker.engine import connect
 from utils.docker.image import NEEDED, build_and_prove_each, read_tree
+from utils.factory.prove_and_publish import proof_of
 from utils.factory.publish import Proven, publish, require_key, require_target
 from utils.host import build_tree, entry, progress
 from utils.host.errors import ImageError
 from utils.host.temporary import temporary_files_in
 from utils.options.command_line import add_push
 from utils.options.publication import Publication, parse_publication, require_registry, with_tag
+from utils.report.files import remove_report
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context
 from utils.repository.names import check_image
 
@@ -27,6 +29,7 @@ class Options:
     tree: Path
     no_cache: bool
     verify: bool
+    measure: bool
     image: str
     publication: Publication = field(default_factory=Publication)
 
@@ -43,6 +46,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
     parser.add_argument("tree", metavar="BUILD_TREE", type=Path, help="a build tree: build/<name>/<tag>")
     parser.add_argument("--no-cache", action="store_true", help="rebuild every layer")
     parser.add_argument("--no-verify", action="store_true", help="skip the boot proof")
+    parser.add_argument("--no-measure", action="store_true", help="do not measure the latency after the boot proof")
     parser.add_argument(
         "--image", metavar="REFERENCE", default="", help="image name (default: the one in context.json)"
     )
@@ -54,6 +58,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
         tree=parsed.tree.resolve(),
         no_cache=parsed.no_cache,
         verify=not parsed.no_verify,
+        measure=not parsed.no_measure,
         image=image,
         publication=publication,
     )
@@ -71,6 +76,7 @@ def run(options: Options) -> str:
             with temporary_files_in(options.tree):
                 engine = connect()
                 require_target(options.publication, image, engine, again=True)
+                remove_report(options.tree)
                 _complete(options, context)
                 images = build_and_prove_each(
                     options.tree,
@@ -78,10 +84,12 @@ def run(options: Options) -> str:
                     no_cache=options.no_cache,
                     verify=options.verify,
                     reference=image,
+                    prove=proof_of(context, options.tree, measure=options.measure),
                     cache_options=options.publication.cache_options(engine.client.builder),
                 )
                 proven = True
-                built = Proven(tree=options.tree, context=context, image=image, images=images)
+                final = build_tree.place_of(options.tree) or options.tree
+                built = Proven(tree=options.tree, place=final, context=context, image=image, images=images)
                 published = publish(built, options.publication, engine)
         finally:
             if proven and (place := build_tree.place_of(options.tree)):

@@ -27,12 +27,13 @@ from utils.host import entry, source_date
 from utils.host.build_tree import BuildTree, open_build_tree
 from utils.host.disk import require_room
 from utils.host.errors import ExportError, ImageError, RenderError, SourceError
-from utils.host.progress import note, stage
+from utils.host.progress import WARNINGS, note, stage
 from utils.host.temporary import private_folder, temporary_files_in
 from utils.options.arguments import Arguments, read_arguments
 from utils.options.build_spec import BuildSpec, build_spec
 from utils.options.release_choice import InstalledGpu, installed_gpu, needs_installed_gpu, warn_of_doubts
 from utils.release.signature_files import read_private_pem
+from utils.report.files import PAGE_FILE
 from utils.repository import build_record
 from utils.repository.context import Context, write_context
 from utils.sources.checkpoint import weight_bytes
@@ -100,6 +101,7 @@ def _make(values: dict[str, Any]) -> str:
     spec = _checked_spec(values, installed_gpu() if needs_installed_gpu(values) else InstalledGpu())
     require_key(spec.output.publication)
     started = time.monotonic()
+    WARNINGS.clear()
     warn_of_doubts(spec.target.release, spec.target.device)
     if spec.output.dry_run:
         return _dry_run(spec)
@@ -152,6 +154,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         "digest": result.published.reference,
         "model_repository": str(result.place / "model_repository"),
         "build_tree": str(result.place),
+        "report": str(result.place / PAGE_FILE),
         "sbom": str(result.place / result.published.sbom),
         "provenance": str(result.place / result.published.provenance),
         **describe(spec, origins.served.known, origins.served.settings, context.pipeline, docker),

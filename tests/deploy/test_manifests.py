@@ -21,7 +21,7 @@ import yaml
 
 from deploy.supervisor.settings import Settings
 from utils import ROOT
-from utils.docker.measured import write_peak_memory
+from utils.proof import measured
 from utils.release.manifests import write_manifests
 from utils.repository.context import Context
 from utils.repository.pipeline import Pipeline
@@ -49,7 +49,7 @@ def tree(request, tmp_path):
         pipeline=pipeline, image="tritoned_topics:1.10", device=device, docker={"machine": "x86_64"}, oci_labels={}
     )
     if peak:
-        write_peak_memory(tmp_path, peak)
+        measured.add(tmp_path, peak_memory_bytes=peak)
     write_manifests(tmp_path, context, REFERENCE)
     return tmp_path / "deploy"
 

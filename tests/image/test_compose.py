@@ -20,7 +20,7 @@ from tests.server.faults.target import family
 from tests.unavailable import unavailable
 from utils import ROOT
 from utils.docker.image import build_and_prove
-from utils.docker.measured import read_peak_memory
+from utils.proof import measured
 from utils.proof.golden import json_request
 from utils.proof.golden_file import read_golden
 from utils.release.manifests import write_manifests
@@ -96,7 +96,7 @@ def test_the_container_is_hardened_and_limited(container, tree):
     assert state["SecurityOpt"] == ["no-new-privileges:true"] and state["Tmpfs"] == {"/tmp": ""}
     assert {binding[0]["HostIp"] for binding in state["PortBindings"].values()} == {"127.0.0.1"}
     assert state["ShmSize"] == 64 << 20
-    peak = read_peak_memory(tree.folder)
+    peak = measured.read(tree.folder).peak_memory_bytes
     assert 20 << 20 < peak < 2 << 30, "Triton and a model take at least some memory"
     assert 2 * peak < state["Memory"] < 2 * peak + (1 << 30)
 

@@ -68,7 +68,7 @@ def push(engine, tmp_path, monkeypatch):
         engine.tag(images["linux/amd64"], name)
         tags.append(name)
         context = Context(pipeline=pipeline, image=name, device="cpu", docker={}, oci_labels={})
-        proven = Proven(tree=tmp_path, context=context, image=name, images=images)
+        proven = Proven(tree=tmp_path, place=tmp_path, context=context, image=name, images=images)
         return publish(proven, publication, engine).reference
 
     yield run

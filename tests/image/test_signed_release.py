@@ -131,7 +131,7 @@ def test_a_fault_at_the_signature_releases_nothing(engine, server, keys, release
     (tags / signature_tag(digest)).write_text("in the way")
     tree = BUILD / NAME / "v1"
     context = read_context(tree / CONTEXT_FILE)
-    proven = Proven(tree=tree, context=context, image=f"{repository}:v1", images={"linux/amd64": image_id})
+    proven = Proven(tree=tree, place=tree, context=context, image=f"{repository}:v1", images={"linux/amd64": image_id})
     publication = Publication(push=True, push_timeout=60, sign_key=keys / "sign.key")
     with pytest.raises(ReleaseError, match=r"team/half:sha256-\w+\.sig"):
         publish(proven, publication, engine)

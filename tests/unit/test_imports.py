@@ -8,7 +8,7 @@ import ast
 from utils import ROOT
 
 # From top to bottom; "" are the entries, the modules directly in utils/.
-ORDER = ("", "diagnosis", "factory", "options", "tasks", "ocr", "convert", "release", "docker", "proof")
+ORDER = ("", "diagnosis", "factory", "report", "options", "tasks", "ocr", "convert", "release", "docker", "proof")
 ORDER += ("repository", "sources", "registry", "targets", "triton", "host")
 
 

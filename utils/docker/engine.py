@@ -148,6 +148,14 @@ class Engine:
         """Bytes of all layers."""
         return int(self._inspect(image, "{{.Size}}") or 0)
 
+    def layers(self, image: str) -> tuple[tuple[str, int], ...]:
+        """(the instruction that made it, bytes) of each layer, the lowest first; () if the engine does not tell."""
+        answer = self.client.run(
+            "history", "--no-trunc", "--human=false", "--format", "{{.Size}}\t{{.CreatedBy}}", image
+        )
+        lines = (line.partition("\t") for line in reversed(answer.stdout.splitlines()))
+        return tuple((made_by, int(size)) for size, _, made_by in lines if size.isdecimal())
+
     def build(
         self,
         tree: Path,

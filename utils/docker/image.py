@@ -4,13 +4,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from utils.docker import context as docker_context
 from utils.docker import wheelhouse
 from utils.docker.engine import Engine, untagged
-from utils.docker.measured import write_peak_memory
 from utils.host import progress
 from utils.host.errors import BootProofError, ImageError, UsageError
+from utils.proof import measured
 from utils.repository import build_record
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
 from utils.targets.runtimes import RUNTIMES
@@ -61,7 +62,7 @@ def build_and_prove(
     with untagged(engine, image_id):
         if verify:
             run_options = RUNTIMES[context.device].run_options
-            write_peak_memory(tree, _prove(engine, image_id, run_options, prove or _golden_proof(tree, context)))
+            measured.add(tree, **_prove(engine, image_id, run_options, prove or _golden_proof(tree, context)))
         engine.tag(image_id, context.image)
     return image_id
 
@@ -115,8 +116,8 @@ def read_tree(tree: Path, needed: Sequence[str] = NEEDED) -> Context:
     return read_context(tree / CONTEXT_FILE)
 
 
-def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) -> int | None:
-    """Returns the largest memory of the container in bytes."""
+def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) -> dict[str, Any]:
+    """Returns what was measured of the container: see Measured."""
     with progress.stage("boot proof", BootProofError), engine.run(image_id, options=options) as container:
         try:
             proven = prove(container.address)
@@ -126,7 +127,7 @@ def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) 
             raise
         if proven:
             progress.note(str(proven))
-        return container.peak_memory()
+        return {"peak_memory_bytes": container.peak_memory(), "ready_seconds": container.ready_seconds}
 
 
 def _golden_proof(tree: Path, context: Context) -> Prove:

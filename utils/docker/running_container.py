@@ -24,11 +24,12 @@ _ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 
 @dataclass(frozen=True, kw_only=True)
 class RunningContainer:
-    """A container whose server is ready at `address`."""
+    """A container whose server is ready at `address`, `ready_seconds` after the start of the container."""
 
     client: DockerClient
     name: str
     address: ServerAddress
+    ready_seconds: float | None = None
 
     def log_text(self) -> str:
         """The last 2,000 lines of the server's output."""
@@ -50,13 +51,12 @@ def running(
     """Starts a container, waits until it is ready, and always removes it. Raises BootProofError."""
     # The name is chosen before the container exists, so that it can be removed after an interrupt at any moment.
     name = f"triton-image-factory-{uuid.uuid4().hex[:12]}"
-    started = False
+    started, begun = False, time.monotonic()
     try:
         _start(client, name, image_id, publish="0.0.0.0" if remote_host else "127.0.0.1", options=options)
         started = True
-        yield RunningContainer(
-            client=client, name=name, address=_wait_until_ready(client, name, remote_host, ready_within)
-        )
+        address = _wait_until_ready(client, name, remote_host, ready_within)
+        yield RunningContainer(client=client, name=name, address=address, ready_seconds=time.monotonic() - begun)
     finally:
         _remove(client, name, attempts=1 if started else 3)
 

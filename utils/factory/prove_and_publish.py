@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from utils.host.progress import note, stage, warn
 from utils.options.build_spec import BuildSpec
 from utils.proof.golden import json_request
 from utils.proof.golden_file import read_golden
+from utils.report.files import PAGE_FILE, keep_warnings
 from utils.repository.context import GOLDEN_FILE, Context
 from utils.targets.runtimes import RUNTIMES
 from utils.triton.address import ServerAddress
@@ -44,9 +46,10 @@ def prove_and_publish(spec: BuildSpec, context: Context, engine: "Engine | None"
     """Proves, publishes, moves into place. If only the image or the push fails, the tree is kept to continue from."""
     if spec.output.no_verify:
         warn("--no-verify: the boot proof was skipped; the answers are not proven")
+    keep_warnings(tree.folder)
     if engine is None:
         _prove_repository(spec, context, tree)
-        published = publish(Proven(tree=tree.folder, context=context), spec.output.publication, None)
+        published = publish(Proven(tree=tree.folder, place=tree.final, context=context), spec.output.publication, None)
         return Result(place=_place(tree, tree.final), published=published)
     try:
         with stage("serving wheels", ImageError):
@@ -57,7 +60,7 @@ def prove_and_publish(spec: BuildSpec, context: Context, engine: "Engine | None"
         note(f"the finished model repository is kept; continue with: {command_to_continue(spec, kept)}")
         raise
     try:
-        proven = Proven(tree=tree.folder, context=context, image=context.image, images=images)
+        proven = Proven(tree=tree.folder, place=tree.final, context=context, image=context.image, images=images)
         published = publish(proven, spec.output.publication, engine)
     except BaseException:  # an interrupted push too: the image has its tag on the engine already
         kept = _place(tree, tree.final)
@@ -99,30 +102,44 @@ def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: Bui
     )
 
 
-def _proof(spec: BuildSpec, context: Context, folder: Path) -> Callable[[ServerAddress], str]:
-    """Compares a server's answers with the golden ones, and takes the baseline of drift from it."""
+def _proof(spec: BuildSpec, context: Context, folder: Path) -> Callable[[ServerAddress], None]:
     from utils.factory.observed import evaluate
+
+    further = partial(evaluate, spec, context, folder)
+    return proof_of(context, folder, measure=not spec.output.no_measure, further=further)
+
+
+def proof_of(
+    context: Context,
+    folder: Path,
+    *,
+    measure: bool,
+    further: Callable[[ServerAddress], None] = lambda _: None,
+) -> Callable[[ServerAddress], None]:
+    """Compares a server's answers with the golden ones; then calls `further`, and measures the latency."""
+    from utils.proof.latency import measure_and_record
     from utils.proof.verify import prove_and_record
 
-    def proven(address: ServerAddress) -> str:
-        proof = prove_and_record(address, folder, context.pipeline)
-        evaluate(spec, context, folder, address)
-        return str(proof)
+    def proven(address: ServerAddress) -> None:
+        note(str(prove_and_record(address, folder, context.pipeline)))
+        further(address)
+        if measure:
+            measure_and_record(address, folder, context.pipeline)
 
     return proven
 
 
-def prove_locally(context: Context, folder: Path, prove: Callable[[ServerAddress], str] | None = None) -> None:
+def prove_locally(context: Context, folder: Path, prove: Callable[[ServerAddress], None] | None = None) -> None:
     """The proof without Docker, on the Triton from PyPI; `prove`: by default the golden requests.
 
     Raises BootProofError.
     """
-    from utils.proof import verify
+    from utils.proof import measured
     from utils.triton.server import serve
 
     with serve(folder / "model_repository", log=folder / "server.log") as server:
-        address = server.address
-        note(prove(address) if prove else str(verify.prove_and_record(address, folder, context.pipeline)))
+        (prove or proof_of(context, folder, measure=False))(server.address)
+        measured.add(folder, ready_seconds=server.ready_seconds)
 
 
 def _place(tree: BuildTree, destination: Path) -> Path:
@@ -134,6 +151,7 @@ def _place(tree: BuildTree, destination: Path) -> Path:
 def command_to_continue(spec: BuildSpec, kept: Path) -> str:
     """The command that builds and proves the image of a kept tree; works from any folder."""
     options = [*(["--no-cache"] if spec.output.no_cache else []), *(["--no-verify"] if spec.output.no_verify else [])]
+    options += ["--no-measure"] if spec.output.no_measure else []
     options += spec.output.publication.as_options()
     command = shlex.join([sys.executable, str(ROOT / "utils" / "launch.py"), "utils.image", str(kept), *options])
     # An installed package takes build/ of the current folder.
@@ -153,4 +171,5 @@ def print_next_steps(spec: BuildSpec, place: Path, image: str) -> None:
     if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:
         url = f"http://127.0.0.1:8000/v2/models/{row.path}/infer"
         lines.append(shlex.join([*curl(), "-X", "POST", url, "-d", json_request(row)]))
+    note(f"report: {place / PAGE_FILE}")
     note("\n  ".join(["next:", *lines]))

@@ -1,6 +1,6 @@
 """What follows the proof. The registry's tag is set when all the rest is there; a fault leaves it unchanged.
 
-The order: SBOM, push, provenance, attachments, signatures, tag, manifests for deployment.
+The order: SBOM, push, provenance, attachments, signatures, tag, manifests for deployment, report.
 """
 
 import functools
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 class Proven:
     """What was proven: the build tree and, unless --no-image, its images.
 
-    `images` are the ids by platform ("linux/amd64"), `image` is their name with the tag.
+    `place`: the folder that the tree will be moved to. `images` are the ids by platform ("linux/amd64"), `image` is
+    their name with the tag.
     """
 
     tree: Path
+    place: Path
     context: Context
     image: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +94,33 @@ def publish(proven: Proven, publication: Publication, engine: "Engine | None") -
         _write_provenance(proven, proven.image or proven.context.pipeline.model_name, built)
     if proven.images:
         _write_manifests(proven, reference)
+    with stage("report", ReleaseError):
+        _write_report(proven, engine, reference)
     return Published(reference=reference)
+
+
+def _write_report(proven: Proven, engine: "Engine | None", released: str | None) -> None:
+    from utils.report.section import Image, Layer
+    from utils.report.write import write_report
+
+    images = [
+        Image(
+            platform=platform,
+            id=image_id,
+            size=engine.image_size(image_id),
+            layers=tuple(Layer(made_by=made_by, size=size) for made_by, size in engine.layers(image_id)),
+        )
+        for platform, image_id in proven.images.items()
+        if engine
+    ]
+    write_report(
+        proven.tree,
+        proven.place,
+        proven.context,
+        image=proven.image,
+        images=tuple(images),
+        reference=released or "",
+    )
 
 
 def _write_manifests(proven: Proven, released: str | None) -> None:

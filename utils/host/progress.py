@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from utils.host import exceptions, signals
 from utils.host.errors import FactoryError
 
+# What this process has warned of.
+WARNINGS: list[str] = []
+
 
 @contextlib.contextmanager
 def stage(name: str, fails_as: type[FactoryError] = FactoryError) -> Iterator[None]:
@@ -35,7 +38,8 @@ def note(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Prints a warning."""
+    """Prints a warning, and keeps it for the report."""
+    WARNINGS.append(text)
     _print(f"{_clear(sys.stderr.isatty())}warning: {text}")
 
 

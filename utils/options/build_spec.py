@@ -49,6 +49,7 @@ class Output:
     dry_run: bool = False
     no_cache: bool = False
     no_verify: bool = False
+    no_measure: bool = False
     json: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     publication: Publication = field(default_factory=Publication)

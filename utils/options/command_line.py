@@ -16,7 +16,7 @@ from utils.tasks import DEFAULT_TASK, task_options
 
 POSITIONALS = ("model", "tokenizer", "id2label", "model_name", "tag", "max_batch_size")
 LISTS = ("accept_unknown", "add_model", "cache_from", "cache_to", "golden_inputs", "inputs", "outputs", "label")
-FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "json")
+FLAGS = ("no_image", "dry_run", "no_cache", "no_verify", "no_measure", "json")
 # They belong to the run; the others may be in a --config file.
 OF_THE_RUN = ("help", "config", "debug", "jobs")
 PERMISSIONS = ("allow_pickle", "allow_duplicate_labels", "allow_placeholder_labels")
@@ -119,13 +119,18 @@ def make_parser() -> argparse.ArgumentParser:
         "--platform", metavar="LIST", help="linux/amd64, linux/arm64 or both with a comma (default: the base image's)"
     )
     add_push(options)
+    _add_omissions(options)
+    options.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    options.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _add_omissions(options: Any) -> None:
     options.add_argument("--no-image", action="store_true", help="stop after the model repository; needs no Docker")
     options.add_argument("--dry-run", action="store_true", help="print the plan and write nothing")
     options.add_argument("--no-cache", action="store_true", help="ignore all caches: fetch, convert and build again")
     options.add_argument("--no-verify", action="store_true", help="skip the boot proof of the built server")
-    options.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    options.add_argument("--debug", action="store_true", help="show tracebacks")
-    return parser
+    options.add_argument("--no-measure", action="store_true", help="do not measure the latency after the boot proof")
 
 
 def _add_config(options: Any) -> None:

@@ -4,7 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from math import prod
 from pathlib import Path
@@ -14,6 +14,7 @@ from deploy.supervisor.comparison import difference
 from utils.host.errors import BootProofError
 from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain
 from utils.proof.golden_file import read_golden
+from utils.proof.served import ServedRow, write_served
 from utils.repository import build_record
 from utils.repository.context import GOLDEN_FILE
 from utils.repository.pipeline import Pipeline
@@ -36,15 +37,28 @@ Infer = Callable[[str, dict[str, TensorValue], Mapping[str, Any]], dict[str, Ten
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What the golden requests showed. `largest_difference`: of a number and the reference model's."""
+    """What the golden requests showed, one of `rows` for each; batches of them were sent over `protocols`, too."""
 
-    requests: int
+    rows: tuple[ServedRow, ...]
     protocols: tuple[str, ...]
-    largest_difference: float
+
+    @property
+    def largest_difference(self) -> float:
+        """Of a number and the reference model's."""
+        return max(row.difference for row in self.rows)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For build.json."""
+        return {
+            "requests": len(self.rows),
+            "protocols": self.protocols,
+            "largest_difference": self.largest_difference,
+        }
 
     def __str__(self) -> str:
         return (
-            f"{self.requests} golden requests over HTTP and gRPC: answers equal, "
+            f"{len(self.rows)} golden requests over HTTP and gRPC: answers equal, "
             f"largest difference {self.largest_difference:.1e}"
         )
 
@@ -62,19 +76,22 @@ def prove(address: ServerAddress, golden_file: Path, pipeline: Pipeline) -> Proo
     }
     if not all(row.fits_json for row in golden.rows):
         del protocols["HTTP with JSON"]
-    largest = 0.0
+    served: dict[int, ServedRow] = {}  # by id(row); the first answer is that to the row alone
     for protocol, infer in protocols.items():
         for rows in _batches(golden.rows, pipeline):
             for row, answer in zip(rows, _answers(infer, rows, protocol), strict=True):
-                largest = max(largest, _compare(golden, row, answer, protocol, pipeline))
-    return Proof(requests=len(golden.rows), protocols=tuple(protocols), largest_difference=largest)
+                size = _compare(golden, row, answer, protocol, pipeline)
+                first = served.setdefault(id(row), ServedRow(outputs=answer, difference=size))
+                served[id(row)] = replace(first, difference=max(first.difference, size))
+    return Proof(rows=tuple(served[id(row)] for row in golden.rows), protocols=tuple(protocols))
 
 
 def prove_and_record(address: ServerAddress, tree: Path, pipeline: Pipeline) -> Proof:
-    """Proves the server of a build tree; the figures go into the tree's build.json."""
+    """Proves the server of a build tree; the figures go into the tree's build.json, the answers into served.json."""
     build_record.add(tree, proof=None)
     proof = prove(address, tree / GOLDEN_FILE, pipeline)
-    build_record.add(tree, proof=asdict(proof))
+    build_record.add(tree, proof=proof.figures)
+    write_served(proof.rows, tree)
     return proof
 
 
@@ -107,7 +124,7 @@ def _other_sizes(group: Sequence[GoldenRow], size: int) -> Iterator[tuple[Golden
 
 
 def _answers(infer: Infer, rows: Sequence[GoldenRow], protocol: str) -> list[dict[str, TensorValue]]:
-    inputs = {name: _stacked([row.inputs[name] for row in rows], rows[0].batched) for name in rows[0].inputs}
+    inputs = {name: stacked([row.inputs[name] for row in rows], rows[0].batched) for name in rows[0].inputs}
     try:
         outputs = infer(rows[0].path, inputs, rows[0].parameters)
     except Exception as error:  # tritonclient, gevent, grpc and urllib raise different types
@@ -121,7 +138,8 @@ def _answers(infer: Infer, rows: Sequence[GoldenRow], protocol: str) -> list[dic
     return [{name: _row(output, index) for name, output in outputs.items()} for index in range(len(rows))]
 
 
-def _stacked(values: Sequence[TensorValue], batched: bool) -> TensorValue:
+def stacked(values: Sequence[TensorValue], batched: bool) -> TensorValue:
+    """The tensors of rows as one with a batch dimension; that of a model without batches as it is."""
     if not batched:
         return values[0]
     data = tuple(element for value in values for element in value.data)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from deploy.supervisor.settings import Settings
 from utils import ROOT
-from utils.docker.measured import read_peak_memory
 from utils.host import digest
+from utils.proof import measured
 from utils.repository.context import Context
 from utils.repository.render import render
 from utils.targets.runtimes import RUNTIMES
@@ -99,7 +99,7 @@ def _memory(tree: Path) -> Memory | None:
     weights twice only if both copies fit into half of the limit (docs/operations.md#memory), plus the bodies of the
     requests that are read at once, plus the volumes in memory.
     """
-    peak = read_peak_memory(tree)
+    peak = measured.read(tree).peak_memory_bytes
     if not peak:
         return None
     beside = BODIES * Settings.max_input_bytes // MIB + SHARED_MEMORY + TEMPORARY_FILES

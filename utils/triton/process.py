@@ -111,6 +111,11 @@ class LocalServer:
         self.address = ServerAddress(http=f"{near}:{ports['http']}", grpc=f"{near}:{ports['grpc']}")
         self.metrics = f"{near}:{ports['metrics']}"
 
+    @property
+    def ready_seconds(self) -> float:
+        """From its start until it was ready."""
+        return self._ready - self._started
+
     def log_text(self) -> str:
         """The last 20,000 lines of the server and its stubs."""
         return self._log.text()

@@ -1,6 +1,7 @@
 """Stage 8 on a fake engine that records its calls; a real one is used in tests/image."""
 
 import contextlib
+import json
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,9 +12,12 @@ from utils import image as command
 from utils.docker import context as docker_context
 from utils.docker import image
 from utils.docker.client import BUILT_IN
-from utils.docker.measured import read_peak_memory
 from utils.host import digest
 from utils.host.errors import BootProofError, UsageError
+from utils.proof import measured
+from utils.proof.golden import GoldenAnswers, GoldenRow, texts
+from utils.proof.golden_file import write_golden
+from utils.proof.measured import Measured
 from utils.repository.context import Context, read_context, write_context
 from utils.repository.pipeline import Pipeline
 from utils.triton.address import ServerAddress
@@ -41,13 +45,18 @@ class RecordingEngine:
     def image_size(self, name):
         return 1_000_000
 
+    def layers(self, name):
+        return (("COPY weights/ /", 900_000),)
+
     def platform(self, name):
         return "linux/amd64"
 
     @contextlib.contextmanager
     def run(self, image_id, *, options=()):
         self.calls.append(("run", image_id, tuple(options)))
-        yield SimpleNamespace(address=ADDRESS, log_text=lambda: "first\nlast\n", peak_memory=lambda: 7)
+        yield SimpleNamespace(
+            address=ADDRESS, log_text=lambda: "first\nlast\n", peak_memory=lambda: 7, ready_seconds=1.5
+        )
         self.calls.append(("stopped",))
 
     def tag(self, image_id, reference):
@@ -67,6 +76,9 @@ def make_tree(folder, *, device="cpu", runtime="slim"):
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+    answer = {"y": texts(["b"])}
+    row = GoldenRow(model="m", batched=True, inputs={"x": texts(["a"])}, outputs=answer)
+    write_golden(GoldenAnswers(rows=(row,), comparison="tensors"), folder)
     with zipfile.ZipFile(folder / WHEEL, "w") as archive:
         archive.writestr("a-1.dist-info/METADATA", "Metadata-Version: 2.4\n")
     (folder / "requirements-serving.txt").write_text(f"a==1 --hash=sha256:{digest.of_file(folder / WHEEL)}\n")
@@ -96,7 +108,7 @@ def test_order_is_pull_build_prove_tag(tmp_path):
         ("stopped",),
         ("tag", "sha256:new", "topics:v1"),
     ]
-    assert read_peak_memory(tmp_path) == 7
+    assert measured.read(tmp_path) == Measured(peak_memory_bytes=7, ready_seconds=1.5)
 
 
 def test_gpu_image_is_proven_on_a_gpu(tmp_path):
@@ -178,13 +190,18 @@ def test_invalid_command_line(argv):
 
 def test_command_line(tmp_path):
     options = command.parse_arguments([str(tmp_path), "--no-verify", "--image", "host:5000/a/b:c"])
-    assert options == command.Options(tree=tmp_path, no_cache=False, verify=False, image="host:5000/a/b:c")
+    assert options == command.Options(
+        tree=tmp_path, no_cache=False, verify=False, measure=True, image="host:5000/a/b:c"
+    )
 
 
 def test_command_prints_the_reference(tmp_path, monkeypatch):
     engine = RecordingEngine()
     monkeypatch.setattr(command, "connect", lambda: engine)
-    monkeypatch.setattr(image, "_golden_proof", lambda tree, context: lambda address: "3 texts")
+    monkeypatch.setattr(command, "proof_of", lambda *_, **__: lambda address: None)
     assert command.run(command.parse_arguments([str(make_tree(tmp_path))])) == "topics:v1"
     assert command.run(command.parse_arguments([str(tmp_path), "--image", "b:2"])) == "b:2"
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["sections"]["built"]["platforms"] == {"linux/amd64": "sha256:new"}
+    assert "b:2" in (tmp_path / "report.html").read_text()
     assert 'image: "b:2"' in (tmp_path / "deploy/compose.yaml").read_text()

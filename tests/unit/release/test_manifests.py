@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from utils.docker.measured import MEASURED_FILE, write_peak_memory
 from utils.host.errors import ReleaseError
+from utils.proof import measured
+from utils.proof.measured import MEASURED_FILE
 from utils.release.manifests import kubernetes_name, label_value, write_manifests
 from utils.repository.context import Context
 
@@ -55,7 +56,7 @@ def test_a_tag_as_the_value_of_a_label(tag, value):
 def test_equal_builds_give_equal_bytes_and_a_push_changes_the_image_only(context, tmp_path):
     for name, reference in (("one", TAG), ("two", TAG), ("pushed", DIGEST)):
         (tmp_path / name).mkdir()
-        write_peak_memory(tmp_path / name, 300 * MIB)
+        measured.add(tmp_path / name, peak_memory_bytes=300 * MIB)
         write_manifests(tmp_path / name, context, reference)
     (tmp_path / "two/deploy/kubernetes/stale.yaml").touch()
     write_manifests(tmp_path / "two", context, TAG)
@@ -76,7 +77,7 @@ def test_equal_builds_give_equal_bytes_and_a_push_changes_the_image_only(context
     ],
 )
 def test_memory_follows_from_the_boot_proof(context, tmp_path, peak, request_mib, limit_mib):
-    write_peak_memory(tmp_path, peak)
+    measured.add(tmp_path, peak_memory_bytes=peak)
     write_manifests(tmp_path, context, TAG)
     assert container(tmp_path)["resources"] == {
         "requests": {"cpu": "2", "memory": f"{request_mib}Mi"},
@@ -88,14 +89,14 @@ def test_memory_follows_from_the_boot_proof(context, tmp_path, peak, request_mib
 
 def test_without_a_measurement_no_memory_is_stated(context, tmp_path):
     (tmp_path / "proven").mkdir()
-    write_peak_memory(tmp_path / "proven", None)
+    measured.add(tmp_path / "proven", peak_memory_bytes=None)
     for tree in (tmp_path / "unproven", tmp_path / "proven"):
         write_manifests(tree, context, TAG)
         assert container(tree)["resources"] == {"requests": {"cpu": "2"}, "limits": {"cpu": "2"}}
         assert "mem_limit" not in (tree / "deploy/compose.yaml").read_text()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"peak_memory_bytes": "much"}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"peak_memory_bytes": "much"}'])
 def test_a_damaged_measurement_is_refused(context, tmp_path, text):
     (tmp_path / MEASURED_FILE).write_text(text)
     with pytest.raises(ReleaseError, match="prove the image again"):
