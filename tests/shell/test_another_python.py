@@ -125,13 +125,13 @@ def test_an_environment_whose_python_is_removed_is_made_from_an_empty_folder(run
     assert "another" in answer
     environment = run.checkout / ".venv"
     (environment / "left over").touch()
-    lock = (environment / ".lock").stat().st_ino
+    lock = (environment / ".set-up.lock").stat().st_ino
     shutil.rmtree(made.parent)
     answer, message = run(own)
     assert "another" not in answer
     assert message.splitlines()[0] == ".venv is incomplete or its Python does not run: creating it again"
     assert not (environment / "left over").exists()
-    assert (environment / ".lock").stat().st_ino == lock
+    assert (environment / ".set-up.lock").stat().st_ino == lock
     assert run(own) == (answer, "")
 
 

@@ -31,6 +31,9 @@ __all__ = [
     "open_packages",
 ]
 
+# uv itself locks the file .lock of an environment, and would wait for this process.
+LOCK = ".set-up.lock"
+
 
 def ensure(environment: Environment) -> Path:
     """The environment's interpreter; sets the environment up if needed. Parallel callers wait for each other."""
@@ -38,7 +41,7 @@ def ensure(environment: Environment) -> Path:
         return environment.python
     try:
         environment.folder.mkdir(parents=True, exist_ok=True)
-        with lock.exclusive(environment.folder / ".lock"):
+        with lock.exclusive(environment.folder / LOCK):
             _update(environment)
     except OSError as error:
         reason = exceptions.machine_fault(error) or f"{error}; remove that folder and run the same command again"
@@ -73,7 +76,7 @@ def _can_be_updated(environment: Environment) -> bool:
 
 def _clear(environment: Environment) -> None:
     """Empties the folder except for the lock and the mark that it is incomplete."""
-    kept = {".lock", environment.incomplete_mark.name}
+    kept = {LOCK, environment.incomplete_mark.name}
     found = sorted(environment.folder.iterdir(), key=lambda path: path.suffix != ".sha256")  # stamps first
     names = {path.name for path in found}
     if names - kept and not names & {"pyvenv.cfg", base_python.RECORD, environment.incomplete_mark.name}:
