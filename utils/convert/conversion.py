@@ -48,7 +48,7 @@ def convert_with_reference(
     reference, frozen, examples = load_reference(model_folder, tokenizer_folder, destination, spec)
     version_5.check(model_folder, tokenizer_folder, reference, task, spec.settings)
     graph = _export(reference, destination, spec)
-    compared = _check(graph, frozen, reference, spec)
+    tokenized, compared = _check(graph, frozen, reference, spec)
     unmerged = _check_unmerged(spec.tuned, base, graph, frozen, reference, spec) if spec.tuned else {}
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
     if task.relabelled:
@@ -61,6 +61,7 @@ def convert_with_reference(
         tolerance=target.reduction.precision.tolerance,
         checked=checked_rows(spec.max_batch_size),
         parity={
+            "tokenizer_texts": tokenized,
             "rows": compared.texts,
             "largest_difference": float(compared.max_difference),
             "same_choice": float(compared.agreement),
@@ -139,8 +140,10 @@ def _export(reference: ReferenceModel, destination: Path, spec: ConversionSpec) 
     return with_form(_served_part(graph, task), form)
 
 
-def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec) -> parity.Parity:
-    """ParityError (5) if the frozen tokenizer or the graph differs from the reference."""
+def _check(
+    graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec
+) -> tuple[int, parity.Parity]:
+    """How many texts were tokenized, and the parity. ParityError (5) if one of them differs from the reference."""
     names, texts = tuple(tensor.name for tensor in graph.inputs), reference.texts
     count = tokenization.check_parity(frozen, reference.tokenizer, names, pairs=not isinstance(texts[0], str))
     note(f"tokenizer: {count} texts, all ids equal to those of {type(reference.tokenizer).__name__}")
@@ -149,7 +152,7 @@ def _check(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spe
         f"{', '.join(spec.task.graph_outputs)} against PyTorch on {result.texts} rows of ragged batches: "
         f"max abs diff {result.max_difference:.1e}, same choice {result.agreement:.1%}"
     )
-    return result
+    return count, result
 
 
 def _check_unmerged(

@@ -16,18 +16,13 @@ from utils.host.build_tree import BuildTree
 from utils.host.errors import BootProofError, ImageError, RenderError
 from utils.host.exceptions import raised_as
 from utils.host.installed import COMMANDS, INSTALLED
-from utils.host.loopback import curl
 from utils.host.progress import note, stage, warn
 from utils.options.build_spec import BuildSpec
-from utils.proof.golden import json_request
 from utils.proof.golden_file import read_golden
 from utils.report.files import PAGE_FILE, keep_warnings
+from utils.report.run import commands
 from utils.repository.context import GOLDEN_FILE, Context
-from utils.targets.runtimes import RUNTIMES
 from utils.triton.address import ServerAddress
-
-# A longer request (an image, an array of tokens) does not suit a command line.
-LONGEST_REQUEST = 400
 
 if TYPE_CHECKING:
     from utils.docker.engine import Engine
@@ -159,17 +154,13 @@ def command_to_continue(spec: BuildSpec, kept: Path) -> str:
 
 
 def print_next_steps(spec: BuildSpec, place: Path, image: str) -> None:
-    """Prints how to serve the result, and a first request."""
-    run = ["docker", "run", "--rm", *RUNTIMES[spec.target.device].run_options]
-    run += [part for port in (8000, 8001, 8002) for part in ("-p", f"127.0.0.1:{port}:{port}")]
-    serve = COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh")
-    start = [serve, str(place / "model_repository")] if spec.output.no_image else [*run, image]
-    lines = [shlex.join(start)]
-    if not spec.output.no_image:
-        lines.append(shlex.join(["docker", "compose", "-f", str(place / "deploy/compose.yaml"), "up"]))
-    row = read_golden(place / GOLDEN_FILE).rows[0]
-    if row.fits_json and len(str(row.inputs)) <= LONGEST_REQUEST:
-        url = f"http://127.0.0.1:8000/v2/models/{row.path}/infer"
-        lines.append(shlex.join([*curl(), "-X", "POST", url, "-d", json_request(row)]))
+    """Prints where the report is, how to serve the result, and a first request."""
+    steps = commands(
+        read_golden(place / GOLDEN_FILE).rows,
+        device=spec.target.device,
+        place=place,
+        serve=COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh"),
+        image="" if spec.output.no_image else image,
+    )
     note(f"report: {place / PAGE_FILE}")
-    note("\n  ".join(["next:", *lines]))
+    note("\n  ".join(["next:", *(step.command for step in steps)]))

@@ -9,7 +9,7 @@ from pathlib import Path
 from utils.host import lock
 
 PARTIAL = ".partial-"
-NAMES = ("wheels", "graphs", "heads")
+NAMES = ("wheels", "graphs", "heads", "matplotlib")
 
 
 def cache_folder(name: str) -> Path:

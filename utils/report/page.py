@@ -12,9 +12,9 @@ from utils.host import installed
 from utils.report.report import Report
 from utils.report.section import Figure, Section
 from utils.report.sections import SECTIONS
+from utils.report.units import number, percent, seconds, size
 
 TEMPLATES = Path(__file__).parent / "templates"
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def page(report: Report) -> str:
@@ -50,24 +50,5 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"size": size, "seconds": seconds, "number": number}
+    made.filters |= {each.__name__: each for each in (size, seconds, number, percent)}
     return made
-
-
-def size(count: float) -> str:
-    """Bytes as "1.23 MB"."""
-    for unit in UNITS:
-        if count < 1000 or unit == UNITS[-1]:
-            break
-        count /= 1000
-    return f"{count:.3g} {unit}" if count < 1000 else f"{count:.0f} {unit}"
-
-
-def seconds(value: float) -> str:
-    """A time as "12.3 ms" or "1.2 s"."""
-    return f"{value:.2g} s" if value >= 1 else f"{1000 * value:.3g} ms"
-
-
-def number(value: float) -> str:
-    """A number with three digits; "0" for none."""
-    return f"{value:.3g}"

@@ -12,7 +12,22 @@ To add one:
 
 from typing import Any
 
-from utils.report import built
+from utils.proof.measured import Measured
+from utils.report import built, conversion, proof, run, size, speed, warnings
 from utils.report.section import Section
 
-SECTIONS: tuple[Section[Any], ...] = (Section(name="built", title="What was built", kind=built.Built, make=built.make),)
+SECTIONS: tuple[Section[Any], ...] = (
+    Section(name="warnings", title="Warnings", kind=warnings.Warnings, make=warnings.make),
+    Section(name="run", title="Run it", kind=run.Run, make=run.make),
+    Section(name="built", title="What was built", kind=built.Built, make=built.make),
+    Section(name="proof", title="Proof", kind=proof.Proof, make=proof.make, figures=proof.figures, plots=proof.drawn),
+    Section(
+        name="conversion",
+        title="Conversion",
+        kind=conversion.Conversion,
+        make=conversion.make,
+        figures=conversion.figures,
+    ),
+    Section(name="speed", title="Speed", kind=Measured, make=speed.make, figures=speed.figures),
+    Section(name="size", title="Size", kind=size.Size, make=size.make, figures=size.figures),
+)

@@ -41,7 +41,7 @@ def finished(make_pipeline, tmp_path):
             "place": tmp_path,
             "context": context,
             "golden": GoldenAnswers(rows=(row,), comparison="ranking"),
-            "record": {"parameters": {"model": "hf:team/topics"}, "proof": {"requests": 1}},
+            "record": {"parameters": {"model": "hf:team/topics"}, "proof": {"requests": 1, "protocols": ["HTTP"]}},
             "served": (ServedRow(outputs=served, difference=1e-7),),
         }
         return Finished(**{**values, **changes})
