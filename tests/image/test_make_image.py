@@ -54,7 +54,7 @@ def built(engine, bases, model):
 
 def make(model, name, bases, *options):
     bases = ("--base-image", bases[0], *(("--slim-image", bases[1]) if len(bases) > 1 else ()))
-    return run(ROOT / "make_triton_image.sh", model, model, "-", name, "v1", 8, *bases, *options)
+    return run(ROOT / "make_triton_image.sh", model, model, "-", name, "v1", 8, "--no-measure", *bases, *options)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ def test_eight_concurrent_builds_with_equal_and_different_names(checkout, fresh_
     children = []
     for number, name in enumerate(names):
         model = str(models[number % 2])
-        command = [script, model, model, "-", name, TAG, "4", "--no-image"]
+        command = [script, model, model, "-", name, TAG, "4", "--no-image", "--no-measure"]
         children.append(checkout.start(command, TRITON_FACTORY_DEBUG="1"))
     for child, name in zip(children, names, strict=True):
         code, out, err = checkout.end(child, 200)

@@ -15,8 +15,8 @@ from utils import ROOT
 
 
 def build(*arguments, env=None, **options):
-    """The main job's script, without an image. `env` is added to the environment."""
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-image"]
+    """The main script, without an image and a measurement of latency. `env` is added to the environment."""
+    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-image", "--no-measure"]
     env = shared_conversions.environment(**(env or {}))
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env, **options)
 

@@ -18,9 +18,11 @@ from tests.loopback.hub import HubServer
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
+SCRIPT = "make_triton_image.sh"
 
-def make(*arguments, env=None, cwd=None, script="make_triton_image.sh"):
-    command = [str(ROOT / script), *map(str, arguments)]
+
+def make(*arguments, env=None, cwd=None, script=SCRIPT):
+    command = [str(ROOT / script), *map(str, arguments), *(["--no-measure"] if script == SCRIPT else [])]
     return subprocess.run(
         command, capture_output=True, text=True, cwd=cwd, env=shared_conversions.environment(**(env or {})),
         check=False, timeout=300,

@@ -20,7 +20,7 @@ TEXTS = ["I would like MY money back", "помогите МНЕ", "今日は �
 
 
 def make(*arguments):
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments)]
+    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-measure"]
     env = shared_conversions.environment()
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, env=env)
 

@@ -77,7 +77,7 @@ output {
 
 
 def make(*arguments):
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments)]
+    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-measure"]
     env = shared_conversions.environment()
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=env)
 
