@@ -7,6 +7,7 @@ from typing import Any
 from utils.host import entry
 from utils.options.config_file import Names
 from utils.options.config_schema import config_schema, is_flag, is_list
+from utils.targets.apis import APIS
 from utils.targets.engines import DEFAULT_ENGINE
 from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES
 from utils.targets.releases import default_release, list_releases
@@ -165,6 +166,8 @@ def _add_models(options: Any) -> None:
 
 def _add_layout(options: Any) -> None:
     options.add_argument("--layout", help="fused: one model for all steps (default for cpu); ensemble: one per step")
+    listed = ", ".join(APIS)
+    options.add_argument("--api", metavar="NAMES", help=f"add routes of other APIs: {listed}, or several with commas")
     options.add_argument("--engine", help=f"runtime of the graph: onnxruntime or openvino (default: {DEFAULT_ENGINE})")
 
 
