@@ -14,9 +14,10 @@ from tests import shared_conversions
 from utils import ROOT
 
 
-def build(*arguments, env=None, **options):
-    """The main script, without an image and a measurement of latency. `env` is added to the environment."""
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-image", "--no-measure"]
+def build(*arguments, env=None, measured=False, **options):
+    """The main script, without an image, and unless `measured` without a latency. `env` is added to the environment."""
+    further = ["--no-image", *([] if measured else ["--no-measure"])]
+    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), *further]
     env = shared_conversions.environment(**(env or {}))
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env, **options)
 

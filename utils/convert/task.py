@@ -44,7 +44,8 @@ class Task(ABC):
     settings and the graph. layouts: for each layout the makers of its steps, in the order in which a request passes
     them; the first layout is the default. comparison: a rule of comparison.py. formats: the rows of
     targets/formats.py that its steps can be served with. takes_labels: the build needs a label map. blank_label: the
-    first label stands for no symbol, and may be empty.
+    first label stands for no symbol, and may be empty. pipeline_tag: the task on the Hugging Face hub; "" for one that
+    the hub does not have.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task(ABC):
     comparison: str = "tensors"
     takes_labels: bool = True
     blank_label: bool = False
+    pipeline_tag: str = ""
     formats: tuple[str, ...] = tuple(FORMATS)
     options: tuple[TaskOption, ...] = ()
 

@@ -19,7 +19,7 @@ from utils.report.section import Section
 SECTIONS: tuple[Section[Any], ...] = (
     Section(name="warnings", title="Warnings", kind=warnings.Warnings, make=warnings.make),
     Section(name="run", title="Run it", kind=run.Run, make=run.make),
-    Section(name="built", title="What was built", kind=built.Built, make=built.make),
+    Section(name="built", title="What was built", kind=built.Built, make=built.make, card=built.card),
     Section(name="proof", title="Proof", kind=proof.Proof, make=proof.make, figures=proof.figures, plots=proof.drawn),
     Section(
         name="conversion",

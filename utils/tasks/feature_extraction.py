@@ -216,6 +216,7 @@ def embedding(settings: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
 
 TASK = ModelTask(
     name="feature-extraction",
+    pipeline_tag="feature-extraction",
     export_task="feature-extraction",
     auto_class="AutoModel",
     graph_outputs=("last_hidden_state",),

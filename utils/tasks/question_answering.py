@@ -128,6 +128,7 @@ def _tensors(result: Mapping[str, Any]) -> Tensors:
 
 TASK = ModelTask(
     name="question-answering",
+    pipeline_tag="question-answering",
     export_task="question-answering",
     auto_class="AutoModelForQuestionAnswering",
     graph_outputs=("start_logits", "end_logits"),

@@ -81,6 +81,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 TASK = ModelTask(
     name="sparse-embedding",
+    pipeline_tag="feature-extraction",
     export_task="fill-mask",
     auto_class="AutoModelForMaskedLM",
     graph_outputs=("logits",),

@@ -122,6 +122,7 @@ def relabelled(answer: Tensors, labels: tuple[str, ...]) -> Tensors:
 
 TASK = ModelTask(
     name="text-classification",
+    pipeline_tag="text-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
     graph_outputs=("logits",),

@@ -71,6 +71,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 TASK = ModelTask(
     name="token-classification",
+    pipeline_tag="token-classification",
     export_task="token-classification",
     auto_class="AutoModelForTokenClassification",
     graph_outputs=("logits",),

@@ -131,6 +131,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 TASK = ModelTask(
     name="zero-shot-classification",
+    pipeline_tag="zero-shot-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
     graph_outputs=("logits",),
