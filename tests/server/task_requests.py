@@ -22,7 +22,7 @@ def build(*arguments, env=None, measured=False, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env, **options)
 
 
-def ask(protocol, address, model, inputs):
+def ask(protocol, address, model, inputs, parameters=None):
     """`inputs`: {name: nested lists of texts or bytes}; the answer's arrays by name. tritonclient's own errors."""
     client, port = {"http": (tritonclient.http, address.http), "grpc": (tritonclient.grpc, address.grpc)}[protocol]
     tensors = []
@@ -31,7 +31,7 @@ def ask(protocol, address, model, inputs):
         tensors.append(client.InferInput(name, list(array.shape), "BYTES"))
         tensors[-1].set_data_from_numpy(array)
     with client.InferenceServerClient(port) as server:
-        result = server.infer(model, tensors)
+        result = server.infer(model, tensors, parameters=parameters)
         response = result.get_response()
     outputs = response["outputs"] if isinstance(response, dict) else response.outputs
     names = [each["name"] if isinstance(each, dict) else each.name for each in outputs]

@@ -102,8 +102,8 @@ class ModelTask(Task):
     fields that differ for it}.
 
     Some settings are also read by the conversion: `max_length`, the limit that --max-length overrides, `lower_case`,
-    for texts that are lower-cased before all else, and `prompts`, with `include_prompt` and `default_prompt`
-    (utils/sources/sentence_folder.py).
+    for texts that are lower-cased before all else, and `prompts`, with `default_prompt` and, if they
+    are not pooled, `include_prompt` (utils/sources/sentence_folder.py).
     """
 
     export_task: str
