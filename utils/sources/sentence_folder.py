@@ -31,8 +31,9 @@ class SentenceFolder:
     """What the folder's files say; the defaults are those of the library.
 
     `modules`: see read_modules; () for a folder without. `include_prompt` False: the tokens of a prompt are not pooled.
-    `prompts`: {name: text}, `default_prompt`: a name. `truncate_dim` numbers of an embedding are kept. `activation` is
-    the class of torch, with its module, applied to a cross-encoder's logits.
+    `prompts`: {name: text}, `default_prompt`: a name. `truncate_dim` numbers of an embedding are kept,
+    `max_active_dims` weights of a sparse one. `activation` is the class of torch, with its module, applied to a
+    cross-encoder's logits.
     """
 
     modules: Modules = ()
@@ -41,6 +42,7 @@ class SentenceFolder:
     default_prompt: str | None = None
     similarity: str = SIMILARITIES[0]
     truncate_dim: int | None = None
+    max_active_dims: int | None = None
     activation: str | None = None
     max_length: int | None = None
     lower_case: bool = False
@@ -63,7 +65,7 @@ def read_sentence_folder(folder: Path, *, pooling: Sequence[str] = ()) -> Senten
         prompts=prompts,
         default_prompt=default,
         similarity=_similarity(root / OWN_CONFIG),
-        truncate_dim=_truncate_dim(root),
+        truncate_dim=_positive(root, "truncate_dim"),
         **_before_the_model(folder),
     )
 
@@ -93,7 +95,8 @@ def read_sparse_folder(folder: Path) -> tuple[SentenceFolder, dict[str, str]]:
     for name, allowed in SPLADE_CHOICES.items():
         if content[name] not in allowed:
             raise SourceError(f"{str(file)!r} has {name} {content[name]!r}; this task serves {' or '.join(allowed)}")
-    found = SentenceFolder(prompts=prompts, default_prompt=default, **_before_the_model(folder))
+    most = _positive(folder, "max_active_dims")
+    found = SentenceFolder(prompts=prompts, default_prompt=default, max_active_dims=most, **_before_the_model(folder))
     return found, {name: content[name] for name in SPLADE_CHOICES}
 
 
@@ -178,9 +181,9 @@ def _transformer_settings(folder: Path) -> tuple[Path, dict[str, Any]]:
     return found[0], read_json_object(found[0], AGAIN)
 
 
-def _truncate_dim(folder: Path) -> int | None:
+def _positive(folder: Path, name: str) -> int | None:
     file = folder / OWN_CONFIG
-    size = read_json_object(file, AGAIN).get("truncate_dim")
+    size = read_json_object(file, AGAIN).get(name)
     if size is not None and (type(size) is not int or size < 1):
-        raise SourceError(f"{str(file)!r} has truncate_dim {size!r}; it must be a positive whole number, or null")
+        raise SourceError(f"{str(file)!r} has {name} {size!r}; it must be a positive whole number, or null")
     return size

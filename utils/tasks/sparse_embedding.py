@@ -60,7 +60,7 @@ def indices_and_weights(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """The folder's SpladePooling and prompts, --top-k, the token limit and the case of texts.
+    """The folder's SpladePooling and prompts, --top-k or the folder's limit, the token limit and the case of texts.
 
     SourceError for a plain folder without a masked-language head: SparseEncoder would add layers of random weights.
     """
@@ -71,7 +71,8 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
             "sparse embedding needs a SparseEncoder of sentence-transformers, or a class ending in ForMaskedLM"
         )
     folder, pooling = read_sparse_folder(config.file.parent)
-    settings: dict[str, object] = {**pooling, "top_k": options.get("top_k"), **prompts_of(folder, options, config)}
+    top_k = options.get("top_k", folder.max_active_dims)
+    settings: dict[str, object] = {**pooling, "top_k": top_k, **prompts_of(folder, options, config)}
     if folder.max_length is not None:
         settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
     if folder.lower_case:
