@@ -34,7 +34,7 @@ SETTINGS = {
 
 # The files of each folder share expensive fixtures: one worker runs them. The longest folder comes first.
 TOGETHER = ("tests/image/", "tests/server/faults/")
-LONG = (*TOGETHER, "tests/interruption/", "tests/report/", "tests/benchmarks/", "tests/server/", "tests/examples/")
+LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -40,7 +40,6 @@ def answer(reference: ReferenceModel, _: Settings, examples: Sequence[Example]) 
 
 TASK = ModelTask(
     name="logits",
-    pipeline_tag="text-classification",
     accepts_graph=True,
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",

@@ -128,7 +128,6 @@ def _tensors(result: Mapping[str, Any]) -> Tensors:
 
 TASK = ModelTask(
     name="question-answering",
-    pipeline_tag="question-answering",
     export_task="question-answering",
     auto_class="AutoModelForQuestionAnswering",
     graph_outputs=("start_logits", "end_logits"),
@@ -144,4 +143,5 @@ TASK = ModelTask(
     answer=answer,
     takes_labels=False,
     options=(HANDLE_IMPOSSIBLE_ANSWER,),
+    right_answers=lambda _settings, _size: "answers",
 )

@@ -131,7 +131,6 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 TASK = ModelTask(
     name="zero-shot-classification",
-    pipeline_tag="zero-shot-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
     graph_outputs=("logits",),
@@ -147,4 +146,5 @@ TASK = ModelTask(
     answer=answer,
     comparison="ranking",
     options=(HYPOTHESIS_TEMPLATE, MULTI_LABEL),
+    right_answers=lambda settings, _size: "candidates" if settings["multi_label"] else "candidate",
 )

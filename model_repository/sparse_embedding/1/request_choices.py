@@ -1,1 +1,0 @@
-../../shared/request_choices.py
