@@ -28,7 +28,9 @@ RUN umask 022 \
 COPY LICENSE NOTICE /rootfs/opt/serving/
 COPY deploy/healthcheck.py deploy/inventory.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py /rootfs/opt/serving/
 COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash -d /opt/serving/supervisor /rootfs/opt/serving/supervisor
+COPY optional/code/ /rootfs/opt/serving/
+RUN for package in supervisor api; do if [ -d "/rootfs/opt/serving/${package}" ]; then python3 -m compileall -q \
+      --invalidation-mode unchecked-hash -d "/opt/serving/${package}" "/rootfs/opt/serving/${package}"; fi; done
 ARG SOURCE_DATE_EPOCH
 # Triton's stub may ignore PYTHONPATH, but not a site folder (see serving_site.py).
 RUN umask 022 \
@@ -92,6 +94,7 @@ USER 0
 # The image needs this stage, and this stage the check.
 COPY --from=checked /opt/serving/LICENSE /checked/
 COPY golden.json /rootfs/opt/serving/
+COPY optional/settings/ /rootfs/opt/serving/
 COPY model_repository/ /rootfs/models/
 RUN find /rootfs -exec touch "--date=@${SOURCE_DATE_EPOCH}" {} +
 

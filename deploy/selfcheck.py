@@ -53,6 +53,7 @@ def _library(backend: str) -> Path:
 def _import_packages() -> None:
     """Imports the packages of the served models and the supervisor, in the environment of the models."""
     names = [*sorted(path.parent.name for path in SERVING.glob("*/__init__.py")), "supervisor.main"]
+    names += ["api.main"] if (SERVING / "api").is_dir() else []
     done = subprocess.run(["python3", "-c", f"import {', '.join(names)}"], capture_output=True, text=True)
     if done.returncode:
         raise Fault(f"python3 cannot import {', '.join(names)}: {done.stderr.strip().splitlines()[-1]}")

@@ -33,8 +33,8 @@ SETTINGS = {
 }
 
 # The files of each folder share expensive fixtures: one worker runs them. The longest folder comes first.
-TOGETHER = ("tests/image/", "tests/server/faults/")
-LONG = (*TOGETHER, "tests/interruption/", "tests/benchmarks/", "tests/server/", "tests/examples/")
+TOGETHER = ("tests/image/", "tests/server/faults/", "tests/clients/")
+LONG = (*TOGETHER, "tests/interruption/", "tests/report/", "tests/benchmarks/", "tests/server/", "tests/examples/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from utils.convert.origins import inspect_models
 from utils.convert.origins.origin import Models, Origin
 from utils.convert.types import ServedGraph
+from utils.factory.api_facts import write_api_facts
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
 from utils.factory.image_labels import oci_labels, tool_versions
 from utils.factory.many import Planned, build_all, plan, report, require_all, table
-from utils.factory.observed import write_before, write_observed
+from utils.factory.observed import write_observed
 from utils.factory.parameters import public_parameters
 from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
 from utils.factory.publish import require_key, require_target
@@ -39,6 +40,7 @@ from utils.repository.context import Context, write_context
 from utils.sources.checkpoint import weight_bytes
 from utils.sources.fetch import require_existing, require_local
 from utils.sources.storage import StorageRef
+from utils.targets.apis import require_one_score
 
 if TYPE_CHECKING:
     from utils.docker.engine import Engine
@@ -126,6 +128,7 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     downloads = tree.folder / "downloads"
     with stage("references", SourceError):
         origins = inspect_models(spec.request, downloads)
+    _require_answerable(spec, origins.served)
     for origin in origins.by_name.values():
         require_room(
             weight_bytes(origin.weights), tree.folder, engine_root, kept=kept
@@ -193,15 +196,22 @@ def _write_tree(
         docker=plans[0],
         oci_labels=labels,
         further=tuple(plans[1:]),
+        api=spec.output.api,
     )
     write_context(context, folder)
+    write_api_facts(spec, known, settings, pipeline, folder)
     golden = golden_answers(spec.source.task, names, settings, known.label_texts, served, pipeline)
     versions.write_golden(golden, pipeline, folder)
     write_observed(pipeline, golden, folder)
-    write_before(spec.source.task.name, served.served, folder)
     build_record.add(folder, parity=dict(served.served.parity) or None)
     assemble(pipeline, folder / "model_repository")
     return context
+
+
+def _require_answerable(spec: BuildSpec, origin: Origin) -> None:
+    """UsageError for a model that a route of --api cannot give the whole answer of."""
+    if spec.output.api:
+        require_one_score(spec.output.api, spec.source.task.name, origin.predict().outputs[0].dims[-1])
 
 
 def _dry_run(spec: BuildSpec) -> str:
@@ -209,6 +219,7 @@ def _dry_run(spec: BuildSpec) -> str:
     inspect_versions(spec)
     with private_folder() as folder, stage("references", SourceError):
         origins = inspect_models(spec.request, folder)
+        _require_answerable(spec, origins.served)
         graphs = origins.each(lambda _, origin: origin.predict())
     known, settings = origins.served.known, origins.served.settings
     pipeline = served_pipeline(spec, known, settings, graphs, None)

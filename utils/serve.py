@@ -1,32 +1,43 @@
 """Serves a built model repository in the foreground until SIGINT or SIGTERM. Standard library only."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 from utils.host import entry, environment
+from utils.host.environments import API
 from utils.host.errors import BootProofError, Terminated, UsageError
 from utils.host.loopback import curl
-from utils.triton.server import SERVICES, LocalServer, environment_for, serve
+from utils.repository.context import API_FILE
+from utils.triton.api import serve_api
+from utils.triton.server import SERVICES, LocalServer, environment_for, read_settings, serve
 
 EXAMPLE = "example:\n  ./serve.sh build/ensemble_model/latest --http-port 8000"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The model repository and the addresses; port 0 selects a free one."""
+    """The model repository and the addresses; port 0 selects a free one. `api`: run the API process as well."""
 
     model_repository: Path
     host: str
     http_port: int
     grpc_port: int
     metrics_port: int
+    api: bool
+    api_port: int
+
+    @property
+    def api_facts(self) -> Path:
+        """What the build wrote for the API process."""
+        return self.model_repository.parent / API_FILE
 
 
 def parse_arguments(arguments: Sequence[str]) -> Options:
@@ -46,16 +57,28 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
         help="a model repository, or a build tree with model_repository/ in it",
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    free = "0 selects a free one (default: %(default)s)"
     for number, service in enumerate(SERVICES, start=8000):
-        help_text = f"port for {service}; 0 selects a free one (default: %(default)s)"
+        help_text = f"port for {service}; {free}"
         parser.add_argument(f"--{service}-port", metavar="PORT", type=_port, default=number, help=help_text)
+    parser.add_argument("--api", action="store_true", help="also answer the routes of other APIs (docs/api.md)")
+    parser.add_argument("--api-port", metavar="PORT", type=_port, default=8080, help=f"port for --api; {free}")
     parsed = parser.parse_args(arguments)
-    ports = [getattr(parsed, f"{service}_port") for service in SERVICES]
+    services = [*SERVICES, *(["api"] if parsed.api else [])]
+    ports = [getattr(parsed, f"{service}_port") for service in services]
     named = [port for port in ports if port]
     if len(set(named)) < len(named):
         listed = ", ".join(map(str, ports))
-        raise UsageError(f"the http, grpc and metrics ports are {listed}; choose three different ports")
-    return Options(**{**vars(parsed), "model_repository": find_models(parsed.model_repository)})
+        raise UsageError(
+            f"the {', '.join(services[:-1])} and {services[-1]} ports are {listed}; choose different ports"
+        )
+    options = Options(**{**vars(parsed), "model_repository": find_models(parsed.model_repository)})
+    if options.api and not options.api_facts.is_file():
+        raise UsageError(
+            f"--api needs {str(options.api_facts)!r}, which a build writes for the tasks of docs/api.md; pass the "
+            "build tree of such a model, or leave --api out"
+        )
+    return options
 
 
 def _port(text: str) -> int:
@@ -100,6 +123,8 @@ def run(options: Options) -> str:
     # A shell starts background jobs with SIGINT ignored, and Python keeps that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     environment.ensure(environment_for(options.model_repository))
+    if options.api:
+        environment.ensure(API)
     try:
         with serve(
             options.model_repository,
@@ -111,13 +136,26 @@ def run(options: Options) -> str:
         ) as server:
             try:
                 _announce(options, server)
-                server.wait()
+                with _api(options, server):
+                    server.wait()
                 raise BootProofError("Triton exited; see its log above")
             finally:
                 server.drain()
     except (KeyboardInterrupt, Terminated):
         print("stopped", file=sys.stderr)
     return ""
+
+
+@contextlib.contextmanager
+def _api(options: Options, server: LocalServer) -> Iterator[None]:
+    """Runs the API process during the block if it is asked for."""
+    if not options.api:
+        yield
+        return
+    limits = replace(read_settings(), api_address=options.host, api_port=options.api_port)
+    with serve_api(options.api_facts, options.model_repository, server.address, limits) as address:
+        print(f"API at http://{address.api}, its routes at http://{address.api}/docs", file=sys.stderr, flush=True)
+        yield
 
 
 def _announce(options: Options, server: LocalServer) -> None:

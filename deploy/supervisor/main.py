@@ -7,10 +7,12 @@ import errno
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from . import backlog, guard, launch, processes, release, request_log, settings
+from . import api_process, backlog, guard, launch, processes, release, request_log, settings
 from .errors import Fault, SettingError
 from .gate import BYPASS, Gate
 from .log import log
@@ -51,9 +53,13 @@ class Supervisor:
     def __init__(self, start: launch.Launch, serving: str, output: int | None) -> None:
         golden = os.path.join(serving, "golden.json")  # noqa: PTH118
         launch.check_models(start.repositories, golden)
+        self._api = api_process.of_image(serving, start.repositories, start.settings, os.environ)
+        if self._api:
+            start = replace(start, settings=self._api.limits)
         self._settings = start.settings
         self._gate = _gate(start.settings)
         place = _guard_place(start.settings, release.release_of(os.environ, start.program))
+        self._api_socket = self._api and _api_socket(self._api)
         self._ports = [*start.settings.ports, *([place.upstream[1]] if place else [])]
         command = start.command(place, gated=bool(self._gate))
         self._backlog = backlog.Backlog(start.settings.metrics_port, backlog.refusal_file())
@@ -86,6 +92,9 @@ class Supervisor:
                 return 0
             if self._gate:
                 self._gate.open()
+            if self._api and self._api_socket:
+                self._api_socket.listen(api_process.BACKLOG)
+                self._server.start_api(self._api, self._api_socket)
             log(f"ready: the golden answers are right; the last one took {self._pulse.idle_seconds:.3f} s")
             self._backlog.start()
             self._watch(until_ready=False)
@@ -143,7 +152,7 @@ class Supervisor:
         deadline = time.monotonic() + self._settings.drain_seconds
         if self._gate:
             self._gate.close()
-        is_quiet = self._answered_all(deadline)
+        is_quiet = self._server.drain_api(deadline) and self._answered_all(deadline)
         self._server.terminate(STOP_SECONDS)
         if is_quiet:
             log("drained")
@@ -205,6 +214,14 @@ def _guard_place(limits: Settings, triton_release: str) -> guard.Place | None:
         return guard.Place(limits.http_address, limits.http_port, release.rules(limits, triton_release))
     except OSError as error:
         raise Fault(f"{error.strerror}: TRITON_HTTP_PORT {limits.http_port}") from error
+
+
+def _api_socket(process: api_process.ApiProcess) -> socket.socket:
+    """Raises Fault for a port in use."""
+    try:
+        return process.listen()
+    except OSError as error:
+        raise Fault(f"{error.strerror}: {settings.API_PORT} {process.limits.api_port}") from error
 
 
 def _write(path: str, text: str) -> None:

@@ -1,14 +1,17 @@
-"""Triton's process group: the server, its Python stubs and the guard."""
+"""Triton's process group: the server, its Python stubs, the guard and the API process."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
 
 from . import processes
+from .api_process import ApiProcess
 from .guard import Place
 
 STUB = "triton_python_b"
@@ -32,6 +35,7 @@ class Server:
         self._place: Place | None = None
         self._regions: dict[int, set[str]] = {}  # of each stub
         self._faulty_since = 0.0
+        self._api = 0  # its process id
 
     def start_guard(self, place: Place, output: int | None, times: str) -> None:
         """Starts the guard in the process group, and closes this process's copy of its listening socket.
@@ -49,6 +53,29 @@ class Server:
         self._required[pid] = "guard"
         place.listening.close()
         self._place = place  # keeps Triton's port reserved
+
+    def start_api(self, process: ApiProcess, listening: socket.socket) -> None:
+        """Starts the API process in the process group, and closes this process's copy of its socket."""
+        self._api = os.posix_spawnp(
+            sys.executable, process.command(sys.executable), self._environment,
+            file_actions=[(os.POSIX_SPAWN_DUP2, listening.fileno(), 0)], setpgroup=self.pid, setsigmask=(),
+            setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
+        )  # fmt: skip
+        self._required[self._api] = "API process"
+        listening.close()
+
+    def drain_api(self, deadline: float) -> bool:
+        """Ends the API process after its last response; False if it still has requests at the `deadline`."""
+        if not self._api:
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._api, signal.SIGTERM)
+        while self._api in self._members and self._members[self._api].state not in processes.DEAD:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+            self.update()
+        return True
 
     def update(self) -> None:
         """Reads the state of the processes; call it often."""

@@ -18,6 +18,13 @@ GUARD = ("always", "auto", "never")
 ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 ADDRESSES = EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
 ON_OFF = ("on", "off")
+# Of images built with --api (docs/api.md).
+API_NAMES = API_PORT, API_ADDRESS, API_KEYS, API_MAX_INPUTS = (
+    "TRITON_API_PORT",
+    "TRITON_API_ADDRESS",
+    "TRITON_API_KEYS_FILE",
+    "TRITON_API_MAX_INPUTS",
+)
 LOG_FORMAT, LOG_FORMATS = "TRITON_LOG_FORMAT", ("text", "json")
 
 
@@ -46,6 +53,10 @@ class Settings:
     model_metrics: bool = True
     has_json_log: bool = False
     tracing: tracing.Tracing | None = None
+    api_port: int = 8080
+    api_address: str = EVERYWHERE
+    api_keys_file: str = ""
+    api_max_inputs: int = 2048
 
     @property
     def ports(self) -> list[int]:
@@ -61,6 +72,8 @@ NAMES = {
     "TRITON_START_SECONDS": "start_seconds",
     "TRITON_DRAIN_SECONDS": "drain_seconds",
     "TRITON_HANG_SECONDS": "hang_seconds",
+    API_PORT: "api_port",
+    API_MAX_INPUTS: "api_max_inputs",
 }
 
 
@@ -83,6 +96,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         model_metrics=_choice(environment, "TRITON_MODEL_METRICS", ON_OFF) == "on",
         has_json_log=_choice(environment, LOG_FORMAT, LOG_FORMATS) == "json",
         tracing=tracing.read(environment),
+        api_address=_choice(environment, API_ADDRESS, ADDRESSES),
+        api_keys_file=_api_keys(environment.get(API_KEYS, "")),
         **values,
     )
 
@@ -122,9 +137,29 @@ def _admin_key(environment: Mapping[str, str]) -> str:
     return key
 
 
+def _api_keys(file: str) -> str:
+    """`file`, if each of its lines is a key. No message shows a key."""
+    if not file:
+        return ""
+    try:
+        with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - pathlib costs 10 ms of every start
+            keys = [line.strip() for line in lines if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{API_KEYS} names {file!r}, which cannot be read ({error}); mount it readable") from error
+    if not keys:
+        raise SettingError(f"{API_KEYS} names {file!r}, which has no key; write one a line to it, or unset {API_KEYS}")
+    for number, key in enumerate(keys, start=1):
+        if not ADMIN_KEY.fullmatch(key):
+            raise SettingError(
+                f"key {number} of {API_KEYS} must be 16 to 128 of A-Z, a-z, 0-9, _, ., ~ and -; choose another key"
+            )
+    return file
+
+
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of Triton and its stubs."""
-    return {name: value for name, value in environment.items() if not name.startswith("TRITON_ADMIN_KEY")}
+    hidden = ("TRITON_ADMIN_KEY", API_KEYS)
+    return {name: value for name, value in environment.items() if not name.startswith(hidden)}
 
 
 def port_file(serving: str) -> str:

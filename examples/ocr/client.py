@@ -1,5 +1,7 @@
 """Reads the words of an image with a Triton that serves text_detection and text_recognition, or an ensemble of both.
 
+For an ensemble, `Ocr` of clients/python does the same with retries, and without this repository.
+
 `python -m examples.ocr.client IMAGE [--url HOST:PORT] [--ensemble NAME]` prints words, scores and corner points.
 """
 

@@ -20,7 +20,9 @@ class Answering:
         self.texts = [id2label[str(index)] for index in range(len(id2label))]
         self.labels = [text.encode("utf-8") for text in self.texts]
 
-    def __call__(self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None, _choices: Sequence[Any] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The K best labels of each row."""
         return best(outputs[0], self.settings["score_function"], self.labels, self.settings["top_k"])
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from metric_families import Family, score_family
@@ -18,7 +19,9 @@ class Answering:
         self.name: str = settings["activation"]
         self.activation = SCORE_FUNCTIONS[self.name]
 
-    def __call__(self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None) -> tuple[np.ndarray]:
+    def __call__(
+        self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None, _choices: Sequence[Any] = ()
+    ) -> tuple[np.ndarray]:
         """One score per row and output of the head."""
         return (self.activation(outputs[0].astype(np.float32)),)
 

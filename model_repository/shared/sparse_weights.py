@@ -37,10 +37,11 @@ class Answering:
         self.top_k = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["top_k"]
 
     def __call__(
-        self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None
+        self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None, choices: Sequence[Any] = ()
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The ids and weights of each row, not padded."""
-        ids, weights = zip(*(selected(row, self.top_k) for row in outputs[0]), strict=True)
+        """The ids and weights of each row, not padded. `choices`: a Choice of request_choices.py each, or none."""
+        limits = [each.top_k or self.top_k for each in choices] or [self.top_k] * len(outputs[0])
+        ids, weights = zip(*map(selected, outputs[0], limits), strict=True)
         return list(ids), list(weights)
 
     def stack(self, rows: Sequence[np.ndarray]) -> np.ndarray:

@@ -46,6 +46,8 @@ def test_kubernetes_service_variables_are_ignored():
      ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
      ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0"), ("TRITON_GRPC", "no"),
      ("TRITON_MODEL_METRICS", "no"), ("TRITON_LOG_FORMAT", "xml"),
+     ("TRITON_API_PORT", "0"), ("TRITON_API_ADDRESS", "::"), ("TRITON_API_MAX_INPUTS", "many"),
+     ("TRITON_API_KEYS_FILE", "/no/such/file"),
      ("TRITON_METRICS", "0"), ("TRITON_HTTP_ADDRESS", "10.0.0.1"), ("TRITON_GRPC_CERT_FILE", "/no/such/file")],
 )  # fmt: skip
 def test_an_invalid_setting_is_named(name, text):
@@ -62,8 +64,20 @@ def test_the_key_is_read_from_a_file(tmp_path):
         settings.read({"TRITON_ADMIN_KEY_FILE": str(tmp_path / "key")})
 
 
-def test_models_do_not_get_the_key():
-    assert settings.without_secrets({"TRITON_ADMIN_KEY": "a", "TRITON_ADMIN_KEY_FILE": "b", "C": "d"}) == {"C": "d"}
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("", "has no key"), (" \n\n", "has no key"), ("0123456789abcdef\nshort\n", "key 2 of TRITON_API_KEYS_FILE")],
+)
+def test_a_file_of_keys_that_cannot_be_used_is_refused(tmp_path, content, says):
+    (tmp_path / "keys").write_text(content)
+    with pytest.raises(settings.SettingError, match=says) as raised:
+        settings.read({"TRITON_API_KEYS_FILE": str(tmp_path / "keys")})
+    assert "0123456789abcdef" not in str(raised.value)
+
+
+def test_models_do_not_get_the_keys():
+    hidden = {"TRITON_ADMIN_KEY": "a", "TRITON_ADMIN_KEY_FILE": "b", "TRITON_API_KEYS_FILE": "c"}
+    assert settings.without_secrets({**hidden, "C": "d"}) == {"C": "d"}
 
 
 def row(*values, **changes):

@@ -122,6 +122,11 @@ def test_build_prints_the_image_which_answers_the_documented_request(engine, bas
     compose = BUILD / name / "v1/deploy/compose.yaml"
     assert f'image: "tritoned_{name}:v1"' in compose.read_text() and "mem_limit:" in compose.read_text()
     assert f"docker compose -f {compose} up" in done.stderr
+    sections = json.loads((BUILD / name / "v1/report.json").read_text(encoding="utf-8"))["sections"]
+    (reported,) = sections["size"]["images"]
+    assert reported["id"] == image_id(engine, f"tritoned_{name}:v1")
+    assert 0 < max(layer["size"] for layer in reported["layers"]) <= reported["size"]
+    assert sections["speed"]["ready_seconds"] > 0
 
 
 def test_json_reports_the_build(engine, bases, model, name):

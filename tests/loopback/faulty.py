@@ -22,7 +22,8 @@ PAUSE = 0.5  # seconds between two bytes of a slow file
 NOT_FORWARDED = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 
 # For every request. A number is the status of the answer.
-OF_THE_SERVER = ("unreachable", "lost connection", "hang", "401", "403", "429", "500", "other content")
+GATEWAY = "error of a gateway"
+OF_THE_SERVER = ("unreachable", "lost connection", "hang", "401", "403", "429", "500", "other content", GATEWAY)
 # For the content of files only.
 OF_FILES = (
     *("lost connection for files", "hang for files", "403 for files", "500 for files"),
@@ -50,6 +51,8 @@ class _Faulty(Answering):
             self.hang()
         elif fault == "other content":
             self.send_content(b"<html>welcome</html>", 200, {"Content-Type": "text/html"})
+        elif fault == GATEWAY:
+            self.send_json({"error": "no healthy upstream"}, 502)
         elif fault.isdigit():
             # A server may repeat the keys of a request in its message.
             text = f"these keys are refused: {', '.join(self.loopback.secrets)}"

@@ -42,7 +42,7 @@ def splade(folder):
     (folder / "1_SpladePooling").mkdir()
     pooling = {"pooling_strategy": "max", "activation_function": "relu", "word_embedding_dimension": None}
     (folder / "1_SpladePooling/config.json").write_text(json.dumps(pooling), encoding="utf-8")
-    own = {"model_type": "SparseEncoder", "prompts": {}, "default_prompt_name": None, "similarity_fn_name": "dot"}
+    own = {"model_type": "SparseEncoder", "prompts": {"query": "search: "}, "similarity_fn_name": "dot"}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(own), encoding="utf-8")
     return folder
 

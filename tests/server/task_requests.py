@@ -14,14 +14,15 @@ from tests import shared_conversions
 from utils import ROOT
 
 
-def build(*arguments, env=None, **options):
-    """The main script, without an image and a measurement of latency. `env` is added to the environment."""
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-image", "--no-measure"]
+def build(*arguments, env=None, measured=False, **options):
+    """The main script, without an image, and unless `measured` without a latency. `env` is added to the environment."""
+    further = ["--no-image", *([] if measured else ["--no-measure"])]
+    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), *further]
     env = shared_conversions.environment(**(env or {}))
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env, **options)
 
 
-def ask(protocol, address, model, inputs):
+def ask(protocol, address, model, inputs, parameters=None):
     """`inputs`: {name: nested lists of texts or bytes}; the answer's arrays by name. tritonclient's own errors."""
     client, port = {"http": (tritonclient.http, address.http), "grpc": (tritonclient.grpc, address.grpc)}[protocol]
     tensors = []
@@ -30,7 +31,7 @@ def ask(protocol, address, model, inputs):
         tensors.append(client.InferInput(name, list(array.shape), "BYTES"))
         tensors[-1].set_data_from_numpy(array)
     with client.InferenceServerClient(port) as server:
-        result = server.infer(model, tensors)
+        result = server.infer(model, tensors, parameters=parameters)
         response = result.get_response()
     outputs = response["outputs"] if isinstance(response, dict) else response.outputs
     names = [each["name"] if isinstance(each, dict) else each.name for each in outputs]

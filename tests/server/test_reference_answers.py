@@ -26,14 +26,15 @@ sys.path.append(sys.argv[1])
 import sentence_transformers
 model = getattr(sentence_transformers, sys.argv[2])(sys.argv[3], device="cpu")
 ask = model.encode if hasattr(model, "encode") else model.predict
-print(json.dumps([ask([each])[0].tolist() for each in json.loads(sys.argv[4])]))
+print(json.dumps([ask([each], **json.loads(sys.argv[5]))[0].tolist() for each in json.loads(sys.argv[4])]))
 """
 
 
-def users_answers(name, folder, asked):
+def users_answers(name, folder, asked, **arguments):
     """What the class `name` of sentence-transformers gives for each by itself."""
     packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
-    command = [str(FACTORY.python), "-c", USERS_CODE, str(packages), name, str(folder), json.dumps(asked)]
+    given = [name, str(folder), json.dumps(asked), json.dumps(arguments)]
+    command = [str(FACTORY.python), "-c", USERS_CODE, str(packages), *given]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return np.array(json.loads(done.stdout.splitlines()[-1]))
@@ -72,9 +73,10 @@ def serve_built(request, serve_repository):
     shutil.rmtree(BUILD / name, ignore_errors=True)
 
 
+PROMPTS = {"prompts": {"query": "I would like: ", "fox": "quick fox "}, "default_prompt_name": "query"}
 RANKERS = {
-    "identity": ("bert", {"activation_fn": "torch.nn.modules.linear.Identity"}, ("--layout", "ensemble")),
-    "tanh": ("bert", {"activation_fn": "torch.nn.modules.activation.Tanh"}, ()),
+    "identity": ("bert", {"activation_fn": "torch.nn.modules.linear.Identity", **PROMPTS}, ("--layout", "ensemble")),
+    "tanh": ("bert", {"activation_fn": "torch.nn.modules.activation.Tanh", **PROMPTS}, ("--prompt-name", "fox")),
     "relu": ("roberta", {"activation_fn": "torch.nn.modules.activation.ReLU"}, ()),
     "none-named": ("roberta", {}, ()),
     "three-labels": ("bert", {}, ("--layout", "ensemble")),
@@ -95,11 +97,18 @@ def test_a_ranking_score_is_that_of_predict(tmp_path, serve_built, case):
     if family == "roberta":
         limit_of_tokenizer(folder, 512)
     address, name = serve_built(folder, "text-ranking", *options)
-    right = users_answers("CrossEncoder", folder, PAIRS).reshape(len(PAIRS), len(labels))
-    assert np.ptp(right) > 1e-2
-    for pair, score in zip(PAIRS, right, strict=True):
-        given = ask("grpc", address, name, {"text_input": [[pair[0]]], "text_pair": [[pair[1]]]})
-        np.testing.assert_allclose(given["scores"], [score], atol=1e-4, err_msg=repr(pair)[:100])
+    usual = {"prompt_name": "fox"} if "--prompt-name" in options else {}
+    choices = [(usual, {}), *(({"prompt_name": each},) * 2 for each in own.get("prompts", ()))]
+    answers = []
+    for arguments, parameters in choices:
+        right = users_answers("CrossEncoder", folder, PAIRS, **arguments).reshape(len(PAIRS), len(labels))
+        assert np.ptp(right) > 1e-2
+        for pair, score in zip(PAIRS, right, strict=True):
+            inputs = {"text_input": [[pair[0]]], "text_pair": [[pair[1]]]}
+            given = ask("grpc", address, name, inputs, parameters)
+            np.testing.assert_allclose(given["scores"], [score], atol=1e-5, err_msg=repr((parameters, pair))[:100])
+        answers.append(right)
+    assert len(answers) == 1 or np.abs(answers[1] - answers[2]).max() > 1e-3, "the prompts must differ"
 
 
 def limit_of_tokenizer(folder, limit):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.sentence_folders import NORMALIZE, dense, embedder, pooling
 from tests.server.task_requests import ask, build
 from tests.server.test_reference_answers import TEXTS, with_modules
 from utils import ROOT
@@ -47,6 +48,14 @@ def body(tmp_path_factory):
     return with_modules(folder, ["Transformer", "Pooling"])
 
 
+@pytest.fixture(scope="module")
+def long_body(tmp_path_factory):
+    """A body with more modules, and a prompt before every text."""
+    chain = [pooling("mean"), dense(32, 24), ("LayerNorm", {"dimension": 24}), NORMALIZE]
+    own = {"prompts": {"query": "I would like: "}, "default_prompt_name": "query"}
+    return embedder(tiny_models.bert(tmp_path_factory.mktemp("setfit") / "long"), chain, own)
+
+
 def saved(body, head, folder, *, normalized=False):
     settings = {"labels": LABELS.get(head, ["neg", "neu", "pos"]), "normalize_embeddings": normalized}
     by_setfit(body, head, json.dumps(settings), folder)
@@ -63,8 +72,9 @@ def without_pickle(folder):
 
 
 @pytest.mark.parametrize("head", CASES)
-def test_the_served_probabilities_are_those_of_setfit(tmp_path, body, serve_repository, head):
+def test_the_served_probabilities_are_those_of_setfit(tmp_path, body, long_body, serve_repository, head):
     normalized, options = CASES[head]
+    body = long_body if head in ("three", "multi-output") else body
     folder, name = saved(body, head, tmp_path / "model", normalized=normalized), f"test-setfit-{head}"
     right = np.array(json.loads(by_setfit(folder, "answer", json.dumps(TEXTS), "").splitlines()[-1]))
     assert np.ptp(right, axis=0).max() > 1e-2, "texts get different answers"

@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from tests.certificates import Authority
 from tests.loopback import artifacts, azure_server, gcs_emulator
-from tests.loopback.clearml_server import zipped
+from tests.loopback.clearml_server import ClearmlServer, zipped
 from tests.loopback.faulty import FaultyProxy
 from tests.loopback.git_server import GitServer
 from tests.loopback.https_files import FileServer
@@ -24,6 +25,7 @@ from utils.host.build_tree import BUILD
 from utils.proof.golden_file import read_golden
 
 NAME = "test-source-builds"
+CLEARML_ID, CLEARML_TASK = "0123456789abcdef0123456789abcdef", "00112233445566778899aabbccddeeff"
 ETAG = "etag:[0-9a-f]{16}"
 
 
@@ -81,19 +83,39 @@ def _https(model, folder):
         yield f"{proxy.url}/topics.zip#sha256={digest}", f"sha256:{digest}", variables
 
 
+@contextmanager
+def _clearml(model, folder, *, kind):
+    """A tag, an artifact of a task, or one file of weights with config.json as its configuration."""
+    del folder
+    weights = kind == "weights"
+    with ClearmlServer({CLEARML_ID: model / "model.safetensors" if weights else model}) as server:
+        if kind == "tag":
+            server.tagged = [(CLEARML_ID, "topics", ("production",))]
+            yield "clearml:topics@production", CLEARML_ID, server.environment()
+        elif kind == "task":
+            server.tasks[CLEARML_TASK] = {"model": CLEARML_ID}
+            yield f"clearml:task/{CLEARML_TASK}/model", "sha256:[0-9a-f]{64}", server.environment()
+        else:
+            server.designs[CLEARML_ID] = (model / "config.json").read_text()
+            yield f"clearml:{CLEARML_ID}", CLEARML_ID, server.environment()
+
+
 def _objects(model):
     return {f"team/topics/{path.name}": path.read_bytes() for path in model.iterdir()}
 
 
-STORAGES = {"oci": _oci, "git": _git, "mlflow": _mlflow, "wandb": _wandb, "gs": _gs, "az": _az, "https": _https}
+STORAGES = {
+    **{"oci": _oci, "git": _git, "mlflow": _mlflow, "wandb": _wandb, "gs": _gs, "az": _az, "https": _https},
+    **{f"clearml-{kind}": partial(_clearml, kind=kind) for kind in ("tag", "task", "weights")},
+}
 
 
 @pytest.fixture(scope="module")
 def build():
-    """`build(reference, tag)`: the golden file and the JSON report."""
+    """`build(reference, tokenizer, tag)`: the golden file and the JSON report."""
 
-    def run(reference, tag, variables=None):
-        command = [str(ROOT / "make_triton_image.sh"), str(reference), str(reference), "-", NAME, tag, "3"]
+    def run(reference, tokenizer, tag, variables=None):
+        command = [str(ROOT / "make_triton_image.sh"), str(reference), str(tokenizer), "-", NAME, tag, "3"]
         done = subprocess.run(
             [*command, "--no-image", "--no-verify", "--json"],
             capture_output=True,
@@ -119,13 +141,15 @@ def model(tiny_bert, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def local(model, build):
-    return build(model, "local")[0]
+    return build(model, model, "local")[0]
 
 
 @pytest.mark.parametrize("scheme", STORAGES)
 def test_a_build_from_each_storage(scheme, model, local, build, tmp_path):
     with STORAGES[scheme](model, tmp_path / "served") as (reference, revision, variables):
-        golden, report = build(reference, scheme, variables)
+        tokenizer = model if scheme == "clearml-weights" else reference
+        golden, report = build(reference, tokenizer, scheme, variables)
     assert [row.outputs for row in golden.rows] == [row.outputs for row in local.rows]
     assert set(report["revisions"]) == {"model", "tokenizer"}
-    assert all(re.fullmatch(revision, found) for found in report["revisions"].values())
+    of_storage = [found for name, found in report["revisions"].items() if name == "model" or tokenizer == reference]
+    assert all(re.fullmatch(revision, found) for found in of_storage)

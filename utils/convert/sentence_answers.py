@@ -40,14 +40,24 @@ def encode(
     return _answers("SentenceTransformer", reference, settings, texts, options)
 
 
-def predict(reference: ReferenceModel, settings: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Any]:
-    """Of each pair alone its scores, FP32 [C]. SourceError as above."""
-    return _answers("CrossEncoder", reference, settings, pairs)
+def predict(
+    reference: ReferenceModel,
+    settings: Mapping[str, Any],
+    pairs: Sequence[tuple[str, str]],
+    options: Sequence[Mapping[str, Any]] = (),
+) -> list[Any]:
+    """Of each pair alone its scores, FP32 [C]. SourceError and `options` as above."""
+    return _answers("CrossEncoder", reference, settings, pairs, options)
 
 
-def sparse(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
-    """Of each text alone the weights of all tokens of the vocabulary, FP32 [V]. SourceError as above."""
-    return _answers("SparseEncoder", reference, settings, texts)
+def sparse(
+    reference: ReferenceModel,
+    settings: Mapping[str, Any],
+    texts: Sequence[str],
+    options: Sequence[Mapping[str, Any]] = (),
+) -> list[Any]:
+    """Of each text alone the weights of all tokens of the vocabulary, FP32 [V]. SourceError and `options` as above."""
+    return _answers("SparseEncoder", reference, settings, texts, options)
 
 
 def classify(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:

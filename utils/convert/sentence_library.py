@@ -22,8 +22,8 @@ class Call:
 
     `kind`: SentenceTransformer, CrossEncoder, SparseEncoder or SetFit.
     `texts`: texts, or pairs for a CrossEncoder. `settings`: the task's. `options`: for each text the arguments of
-    `encode` that the request chooses. `max_length`: the limit that an option sets, in
-    tokens; without it the library's own applies, and at most `most`, the limit of tokenizer and model.
+    `encode` or `predict` that the request chooses. `max_length`: the limit that an option sets, in tokens; without it
+    the library's own applies, and at most `most`, the limit of tokenizer and model.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Call:
                     model[1].forward = lambda features: {**features, "sentence_embedding": features["token_embeddings"]}
             return [self._answered(answer, *each) for each in zip(self.texts, self.options, strict=True)]
 
-    def _loaded(self) -> tuple[Any, Callable[[Any], Any]]:
+    def _loaded(self) -> tuple[Any, Callable[..., Any]]:
         """The model, and what answers a text."""
         library = importlib.import_module("sentence_transformers")
         model = getattr(library, self.kind)(self.folder, device="cpu", local_files_only=True)
@@ -94,15 +94,12 @@ class Call:
 
         is_option = self.settings.get("score_rule") == "option"
         function = getattr(torch.nn, CLASSES[self.settings["activation"]])() if is_option else None
-        return lambda pair: model.predict([tuple(pair)], activation_fn=function, show_progress_bar=False).reshape(-1)
+        common = {"activation_fn": function, "show_progress_bar": False}
+        return lambda pair, **options: model.predict([tuple(pair)], **common, **options).reshape(-1)
 
-    def _sparse_encoder(self, model: Any) -> Callable[[Any], Any]:
-        return lambda text: model.encode(
-            text,
-            max_active_dims=self.settings.get("top_k"),
-            convert_to_sparse_tensor=False,
-            show_progress_bar=False,
-        ).numpy()
+    def _sparse_encoder(self, model: Any) -> Callable[..., Any]:
+        common = {"convert_to_sparse_tensor": False, "show_progress_bar": False}
+        return lambda text, **options: model.encode(text, **common, **options).numpy()
 
     @contextmanager
     def _telling(self, action: str) -> Iterator[None]:

@@ -1,10 +1,11 @@
-"""The layers behind a SetFit model's body: pooling, normalization and the head, so that it is one classifier."""
+"""The layers behind a SetFit model's body: its modules and the head, so that it is one classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from utils.convert.completed_model import completed
+from utils.convert.sentence_weights import read_weights
 from utils.convert.types import Settings
 from utils.host.errors import SourceError
 from utils.sources.sentence_folder import root_of
@@ -25,18 +26,37 @@ def with_head(model: Any, settings: Settings, folder: Path) -> Any:
         raise SourceError(f"the head in {str(folder)!r} has changed during the build; run the same command again")
     weight = torch.tensor(head.coefficients, dtype=torch.float32)
     bias = torch.tensor(head.intercept, dtype=torch.float32)
-    size = settings.get("truncate_dim")
+    size, (pooling, *modules) = settings.get("truncate_dim"), settings["modules"]
+    weights = {name: torch.from_numpy(array) for name, array in read_weights(folder, modules).items()}
 
     def logits(output: Any, mask: Any) -> Any:
-        embedding = pooled(output.last_hidden_state, mask, settings["modules"][0]["modes"])
-        if any(each["type"] == "Normalize" for each in settings["modules"]):
-            embedding = normalize(embedding, dim=1)
+        embedding = pooled(output.last_hidden_state, mask, pooling["modes"])
+        for module in modules:
+            embedding = applied(module, embedding, weights)
         embedding = embedding[:, :size]
         embedding = normalize(embedding, dim=1) if settings["normalize_embeddings"] else embedding
         found = embedding @ weight.T + bias
         return logsigmoid(found) if head.function == NORMALIZED else found
 
     return completed(model, logits)
+
+
+def applied(module: Mapping[str, Any], values: Any, weights: Mapping[str, Any]) -> Any:
+    """The numbers of each text, FP32 [B, D], after a module: as in model_repository/shared/pooled_embeddings.py."""
+    import torch
+    from torch.nn import functional
+
+    if module["type"] == "Normalize":
+        return functional.normalize(values, dim=1)
+    own = {name.removeprefix(f"{module['path']}."): each for name, each in weights.items()}
+    if module["type"] == "LayerNorm":
+        return functional.layer_norm(values, own["norm.weight"].shape, own["norm.weight"], own["norm.bias"])
+    activation = getattr(torch.nn, module["activation"])()
+    found = activation(functional.linear(values, own["linear.weight"], own.get("linear.bias")))
+    if not module.get("residual"):
+        return found
+    resized = own.get("residual.weight")
+    return found + (values if resized is None else functional.linear(values, resized))
 
 
 def pooled(states: Any, mask: Any, modes: Sequence[str]) -> Any:

@@ -44,7 +44,8 @@ class Task(ABC):
     settings and the graph. layouts: for each layout the makers of its steps, in the order in which a request passes
     them; the first layout is the default. comparison: a rule of comparison.py. formats: the rows of
     targets/formats.py that its steps can be served with. takes_labels: the build needs a label map. blank_label: the
-    first label stands for no symbol, and may be empty.
+    first label stands for no symbol, and may be empty. pipeline_tag: the task on the Hugging Face hub; "" for one that
+    the hub does not have.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task(ABC):
     comparison: str = "tensors"
     takes_labels: bool = True
     blank_label: bool = False
+    pipeline_tag: str = ""
     formats: tuple[str, ...] = tuple(FORMATS)
     options: tuple[TaskOption, ...] = ()
 
@@ -67,13 +69,14 @@ class Task(ABC):
 class Guard:
     """How to tell whether a graph of reduced precision answers well enough: a `rule` of agreement.py.
 
-    `values`: what the rule compares, one array a text.
+    `values`: what the rule compares, one array a text. `labelled`: texts may have their right labels (--eval-file).
     """
 
     rule: Callable[[Settings], str]
     values: Callable[[ReferenceModel, Settings], list[Any]] = lambda reference, _: [
         each["logits"] for each in reference.outputs
     ]
+    labelled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +99,11 @@ class ModelTask(Task):
     files of sentence-transformers in the folder. library: the environment (host/environments.py) whose library gives
     the answers, beside transformers. complete: adds layers to the loaded model, from the settings and its folder, so
     that they are in the graph (completed_model.py). head_size: the width of the logits. variants: {kind of folder: the
-    fields that differ for it}. right_answers: the kind of them in --eval-file (evaluation/kinds.py), from the settings
-    and the width of the logits; UsageError for answers that no kind measures. None: the task has no right answers.
+    fields that differ for it}.
 
     Some settings are also read by the conversion: `max_length`, the limit that --max-length overrides, `lower_case`,
-    for texts that are lower-cased before all else, and `prompts`, with `include_prompt` and `default_prompt`
-    (utils/sources/sentence_folder.py).
+    for texts that are lower-cased before all else, and `prompts`, with `default_prompt` and, if they
+    are not pooled, `include_prompt` (utils/sources/sentence_folder.py).
     """
 
     export_task: str
@@ -127,7 +129,6 @@ class ModelTask(Task):
     complete: Callable[[Any, Settings, Path], Any] | None = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     head_size: Callable[[ModelConfig], int] = lambda config: config.head_size
-    right_answers: Callable[[Settings, int], str] | None = None
 
     @property
     def graph_task(self) -> str:

@@ -126,7 +126,10 @@ def with_prompts(frozen: FrozenTokenizer, tokenizer: Any, settings: Settings) ->
     """The settings with `prompts` and `default_prompt` of a task's settings, as request_choices.py reads them."""
     limit = frozen.settings["max_length"]
     prompts = {
-        name: {"text": text, "tokens": 0 if settings["include_prompt"] else prompt_tokens(tokenizer, text, limit)}
+        name: {
+            "text": text,
+            "tokens": 0 if settings.get("include_prompt", True) else prompt_tokens(tokenizer, text, limit),
+        }
         for name, text in settings["prompts"].items()
     }
     own = {"prompts": prompts, "default_prompt": settings["default_prompt"]}

@@ -10,7 +10,7 @@ from pathlib import Path
 from utils import ROOT
 from utils.docker import wheelhouse
 from utils.host import source_date
-from utils.repository.context import GOLDEN_FILE
+from utils.repository.context import API_FILE, API_REQUIREMENTS, GOLDEN_FILE
 from utils.repository.names import check_image
 from utils.repository.version_files import place_again
 
@@ -31,6 +31,8 @@ FILES = {
     **{path.relative_to(ROOT).as_posix(): 0o644 for path in sorted((ROOT / "deploy/supervisor").glob("*.py"))},
     "deploy/supervisor/bin/tritonserver": 0o755,
 }
+# What only some images have: code beside the supervisor's, and settings beside golden.json.
+OPTIONAL_CODE, OPTIONAL_SETTINGS = "optional/code", "optional/settings"
 WHEELHOUSE = "wheelhouse"
 # Files of the model repository from this size in bytes on go into an image layer of their own.
 WEIGHTS, LARGE = "weights", 1 << 16
@@ -41,20 +43,34 @@ def write(tree: Path, docker: Mapping[str, str], requirements: Collection[Path] 
     """Completes `tree` according to `docker`, a part of context.json; then `docker build TREE` works by hand as well.
 
     `docker` holds triton_image, slim_image, runtime, python and, if it is not this machine's, machine ("x86_64" or
-    "aarch64"). `requirements` are those of the steps' components (see Context). Raises ImageError when a wheel is not
-    available; the rest of the tree is complete then.
+    "aarch64"). `requirements` are those of Context; the image has the API process if its packages are among them.
+    Raises ImageError when a wheel is not available; the rest of the tree is complete then.
     """
     write_context(tree, **{name: docker[name] for name in ("triton_image", "slim_image", "runtime")})
-    of_components = [ROOT / "model_repository" / name for name in dict.fromkeys(requirements)]
+    _write_optional(tree, has_api=API_REQUIREMENTS in requirements)
+    further = [ROOT / name for name in dict.fromkeys(requirements)]
     lines = wheelhouse.fill(
         tree / WHEELHOUSE,
-        requirements=[ROOT / SERVING_REQUIREMENTS, *(path for path in of_components if path.is_file())],
+        requirements=[ROOT / SERVING_REQUIREMENTS, *(path for path in further if path.is_file())],
         python=docker["python"],
         machine=docker.get("machine") or {"arm64": "aarch64"}.get(platform.machine(), platform.machine()),
         refresh=refresh,
     )
     (tree / SERVING_REQUIREMENTS).write_text(lines, encoding="utf-8")
     _set_times(tree)
+
+
+def _write_optional(tree: Path, *, has_api: bool) -> None:
+    """The optional parts of the image: the API process and what it knows of the model."""
+    shutil.rmtree(tree / "optional", ignore_errors=True)
+    for name in (OPTIONAL_CODE, OPTIONAL_SETTINGS):
+        (tree / name).mkdir(parents=True)
+    if has_api:
+        package = tree / OPTIONAL_CODE / "api"
+        shutil.copytree(ROOT / "deploy/api", package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copyfile(tree / API_FILE, tree / OPTIONAL_SETTINGS / API_FILE)
+    for path in (tree / "optional", *(tree / "optional").rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _set_times(tree: Path) -> None:

@@ -14,7 +14,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from utils.docker.client import BUILDX, LEGACY, DockerClient, find_client, last_line
-from utils.docker.running_container import RunningContainer, owned, remove_leftovers, running
+from utils.docker.running_container import (
+    API_PORT,
+    GRPC_PORT,
+    HTTP_PORT,
+    RunningContainer,
+    owned,
+    remove_leftovers,
+    running,
+)
 from utils.host import progress
 from utils.host.errors import ImageError, ReleaseError
 from utils.targets.platforms import MACHINES
@@ -227,16 +235,29 @@ class Engine:
             self.client.run("rmi", image_id)
 
     def run(
-        self, image_id: str, *, options: Sequence[str] = (), ready_within: float = READY_SECONDS
+        self,
+        image_id: str,
+        *,
+        options: Sequence[str] = (),
+        has_api: bool = False,
+        ready_within: float = READY_SECONDS,
     ) -> AbstractContextManager[RunningContainer]:
         """Context manager: a ready container of the image, hardened as in production.
 
-        `options` are passed to `docker run`. Raises BootProofError with the reason from the log if the server exits or
-        is not ready within `ready_within` seconds.
+        `options` are passed to `docker run`. `has_api`: the image was built with --api. Raises BootProofError with the
+        reason from the log if the server exits or is not ready within `ready_within` seconds.
         """
         if self.remote_host:
             progress.note(f"remote engine: the boot proof publishes its ports on {self.remote_host}")
-        return running(self.client, image_id, remote_host=self.remote_host, options=options, ready_within=ready_within)
+        ports = (HTTP_PORT, GRPC_PORT, *([API_PORT] if has_api else []))
+        return running(
+            self.client,
+            image_id,
+            remote_host=self.remote_host,
+            options=options,
+            ports=ports,
+            ready_within=ready_within,
+        )
 
     def root_folder(self) -> Path | None:
         """The folder where a local engine stores its images; None for a remote engine or if unknown."""

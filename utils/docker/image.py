@@ -23,6 +23,8 @@ NEEDED = (
     "model_repository",
     docker_context.WHEELHOUSE,
     docker_context.WEIGHTS,
+    docker_context.OPTIONAL_CODE,
+    docker_context.OPTIONAL_SETTINGS,
     *docker_context.FILES,
 )
 LOG_LINES = 40
@@ -61,8 +63,7 @@ def build_and_prove(
     progress.note(f"{engine.image_size(image_id) / 1e6:.0f} MB")
     with untagged(engine, image_id):
         if verify:
-            run_options = RUNTIMES[context.device].run_options
-            measured.add(tree, **_prove(engine, image_id, run_options, prove or _golden_proof(tree, context)))
+            measured.add(tree, **_prove(engine, image_id, context, prove or _golden_proof(tree, context)))
         engine.tag(image_id, context.image)
     return image_id
 
@@ -116,9 +117,10 @@ def read_tree(tree: Path, needed: Sequence[str] = NEEDED) -> Context:
     return read_context(tree / CONTEXT_FILE)
 
 
-def _prove(engine: Engine, image_id: str, options: Sequence[str], prove: Prove) -> dict[str, Any]:
+def _prove(engine: Engine, image_id: str, context: Context, prove: Prove) -> dict[str, Any]:
     """Returns what was measured of the container: see Measured."""
-    with progress.stage("boot proof", BootProofError), engine.run(image_id, options=options) as container:
+    running = engine.run(image_id, options=RUNTIMES[context.device].run_options, has_api=bool(context.api))
+    with progress.stage("boot proof", BootProofError), running as container:
         try:
             proven = prove(container.address)
         except BootProofError:

@@ -3,7 +3,7 @@
 import contextlib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from deploy.supervisor.triton_errors import NO_GPU, TELLING
@@ -12,7 +12,7 @@ from utils.host import children
 from utils.host.errors import BootProofError
 from utils.triton.address import ServerAddress
 
-HTTP_PORT, GRPC_PORT = 8000, 8001
+HTTP_PORT, GRPC_PORT, API_PORT = 8000, 8001, 8080
 # Label of every container that we start; its value identifies the process that started it.
 OWNER = "triton-image-factory.owner"
 # The strictest usual settings: an image that passes the proof with them runs with looser ones.
@@ -46,25 +46,35 @@ class RunningContainer:
 
 @contextlib.contextmanager
 def running(
-    client: DockerClient, image_id: str, *, remote_host: str, options: Sequence[str], ready_within: float
+    client: DockerClient,
+    image_id: str,
+    *,
+    remote_host: str,
+    options: Sequence[str],
+    ports: Sequence[int] = (HTTP_PORT, GRPC_PORT),
+    ready_within: float,
 ) -> Iterator[RunningContainer]:
-    """Starts a container, waits until it is ready, and always removes it. Raises BootProofError."""
+    """Starts a container, waits until it is ready, and always removes it. Raises BootProofError.
+
+    `ports`: those that are published, in the order of the fields of ServerAddress.
+    """
     # The name is chosen before the container exists, so that it can be removed after an interrupt at any moment.
     name = f"triton-image-factory-{uuid.uuid4().hex[:12]}"
     started, begun = False, time.monotonic()
     try:
-        _start(client, name, image_id, publish="0.0.0.0" if remote_host else "127.0.0.1", options=options)
+        host = "0.0.0.0" if remote_host else "127.0.0.1"
+        published = [part for port in ports for part in ("--publish", f"{host}::{port}")]
+        _start(client, name, image_id, [*published, *options])
         started = True
-        address = _wait_until_ready(client, name, remote_host, ready_within)
+        address = _wait_until_ready(client, name, lambda: _candidates(client, name, remote_host, ports), ready_within)
         yield RunningContainer(client=client, name=name, address=address, ready_seconds=time.monotonic() - begun)
     finally:
         _remove(client, name, attempts=1 if started else 3)
 
 
-def _start(client: DockerClient, name: str, image_id: str, *, publish: str, options: Sequence[str]) -> None:
-    ports = [part for port in (HTTP_PORT, GRPC_PORT) for part in ("--publish", f"{publish}::{port}")]
+def _start(client: DockerClient, name: str, image_id: str, options: Sequence[str]) -> None:
     labels = ["--label", "triton-image-factory=boot-proof", *owned()]
-    command = ["run", "--detach", "--name", name, *labels, "--log-driver", "json-file", *HARDENED, *ports, *options]
+    command = ["run", "--detach", "--name", name, *labels, "--log-driver", "json-file", *HARDENED, *options]
     answer = client.run(*command, image_id, seconds=120)
     if answer.returncode != 0:
         raise BootProofError(
@@ -73,9 +83,11 @@ def _start(client: DockerClient, name: str, image_id: str, *, publish: str, opti
         )
 
 
-def _wait_until_ready(client: DockerClient, name: str, remote_host: str, seconds: float) -> ServerAddress:
+def _wait_until_ready(
+    client: DockerClient, name: str, find: Callable[[], list[ServerAddress]], seconds: float
+) -> ServerAddress:
     deadline = time.monotonic() + seconds
-    candidates = _candidates(client, name, remote_host)
+    candidates = find()
     while True:
         for address in candidates:
             if address.is_ready(timeout=1):
@@ -89,26 +101,27 @@ def _wait_until_ready(client: DockerClient, name: str, remote_host: str, seconds
                 f"the server in the built image was not ready at {candidates[0].http if candidates else 'any port'} "
                 f"within {seconds:g} s; its log:\n{_reason(_log(client, name))}"
             )
-        candidates = candidates or _candidates(client, name, remote_host)
+        candidates = candidates or find()
         time.sleep(0.1)
 
 
-def _candidates(client: DockerClient, name: str, remote_host: str) -> list[ServerAddress]:
+def _candidates(client: DockerClient, name: str, remote_host: str, ports: Sequence[int]) -> list[ServerAddress]:
     """Addresses to try, most likely first; none while the container has no ports, for example after it exited."""
-    ports = {}
-    for port in (HTTP_PORT, GRPC_PORT):
-        answer = client.run("port", name, f"{port}/tcp").stdout.split()
-        if answer:
-            ports[port] = answer[0].rpartition(":")[2]
-    if len(ports) < 2:
+    published = [client.run("port", name, f"{port}/tcp").stdout.split()[:1] for port in ports]
+    if not all(published):
         return []
     host = remote_host or "127.0.0.1"
-    places = [ServerAddress(http=_join(host, ports[HTTP_PORT]), grpc=_join(host, ports[GRPC_PORT]))]
+    places = [_address(host, [answer.rpartition(":")[2] for (answer,) in published])]
     if not remote_host:
         # If this build runs in a container with the engine's socket, the published ports are on the host.
         inner = client.run("inspect", "--format", _ADDRESSES, name).stdout.split()
-        places += [ServerAddress(http=_join(ip, HTTP_PORT), grpc=_join(ip, GRPC_PORT)) for ip in inner]
+        places += [_address(ip, ports) for ip in inner]
     return places
+
+
+def _address(host: str, ports: Sequence[object]) -> ServerAddress:
+    http, grpc, *api = (_join(host, port) for port in ports)
+    return ServerAddress(http=http, grpc=grpc, api="".join(api))
 
 
 def _join(host: str, port: object) -> str:

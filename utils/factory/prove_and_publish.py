@@ -1,10 +1,11 @@
 """Stages 7 and 8: proves a written tree, builds its image unless --no-image, and moves the tree into place."""
 
+import contextlib
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from utils.options.build_spec import BuildSpec
 from utils.proof.golden_file import read_golden
 from utils.report.files import PAGE_FILE, keep_warnings
 from utils.report.run import commands
-from utils.repository.context import GOLDEN_FILE, Context
+from utils.repository.context import API_FILE, GOLDEN_FILE, Context
 from utils.triton.address import ServerAddress
 
 if TYPE_CHECKING:
@@ -98,9 +99,9 @@ def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: Bui
 
 
 def _proof(spec: BuildSpec, context: Context, folder: Path) -> Callable[[ServerAddress], None]:
-    from utils.factory.observed import observe
+    from utils.factory.observed import evaluate
 
-    further = partial(observe, spec, context, folder)
+    further = partial(evaluate, spec, context, folder)
     return proof_of(context, folder, measure=not spec.output.no_measure, further=further)
 
 
@@ -130,10 +131,17 @@ def prove_locally(context: Context, folder: Path, prove: Callable[[ServerAddress
     Raises BootProofError.
     """
     from utils.proof import measured
-    from utils.triton.server import serve
+    from utils.triton.api import serve_api
+    from utils.triton.server import read_settings, serve
 
-    with serve(folder / "model_repository", log=folder / "server.log") as server:
-        (prove or proof_of(context, folder, measure=False))(server.address)
+    repository = folder / "model_repository"
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serve(repository, log=folder / "server.log"))
+        address = server.address
+        if context.api:
+            limits = replace(read_settings(), api_address="127.0.0.1", api_port=0, api_keys_file="")
+            address = stack.enter_context(serve_api(folder / API_FILE, repository, address, limits))
+        (prove or proof_of(context, folder, measure=False))(address)
         measured.add(folder, ready_seconds=server.ready_seconds)
 
 
@@ -161,6 +169,7 @@ def print_next_steps(spec: BuildSpec, place: Path, image: str) -> None:
         place=place,
         serve=COMMANDS["serve.sh"] if INSTALLED else str(ROOT / "serve.sh"),
         image="" if spec.output.no_image else image,
+        has_api=bool(spec.output.api),
     )
     note(f"report: {place / PAGE_FILE}")
     note("\n  ".join(["next:", *(step.command for step in steps)]))

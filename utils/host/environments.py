@@ -141,6 +141,13 @@ MLFLOW = _of_its_own("mlflow")
 WANDB = _of_its_own("wandb")
 GCS = _of_its_own("gcs")
 AZURE = _of_its_own("azure")
+# The API process of `serve.sh --api`, and its packages in the image.
+API = Environment(
+    name="api",
+    folder=PLACE / ".venv-api",
+    requirements=(ROOT / "requirements/api.txt", ROOT / "requirements-serving.txt"),
+    dependencies=False,
+)
 # For tests only.
 MLFLOW_SERVER = _of_its_own(
     "mlflow-server", dependencies=False, base=replace(MLFLOW, folder=PLACE / ".venv-mlflow-server")
@@ -166,6 +173,7 @@ ENVIRONMENTS = {
         MLFLOW_SERVER,
         GCS,
         AZURE,
+        API,
         GCS_EMULATOR,
         PEFT,
         COVERAGE,

@@ -28,6 +28,7 @@ from utils.repository import names
 from utils.repository.serving import Serving
 from utils.sources.requirements import SourceRequirements, Sources
 from utils.sources.storage import parse_reference
+from utils.targets.apis import parse_apis
 from utils.targets.engines import find_engine
 from utils.targets.exporters import parse_exporter
 from utils.targets.target import Target
@@ -40,7 +41,7 @@ LABELS_FROM_MODEL = "-"
 class Output:
     """What is made of the model repository, and how a build reports. The flags are the options of the same names.
 
-    `labels`: those of --label, for the image.
+    `labels`: those of --label, for the image. `api`: the rows of targets/apis.py that it has.
     """
 
     repository: str
@@ -52,6 +53,7 @@ class Output:
     no_measure: bool = False
     json: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    api: tuple[str, ...] = ()
     publication: Publication = field(default_factory=Publication)
 
     @property
@@ -114,15 +116,16 @@ def build_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
         ),
         target=target,
         serving=serving,
-        output=_output(values, model_name),
+        output=_output(values, model_name, task),
     )
 
 
-def _output(values: dict[str, Any], model_name: str) -> Output:
+def _output(values: dict[str, Any], model_name: str, task: Task) -> Output:
     output = Output(
         repository=names.check_repository(values.get("image", f"tritoned_{model_name}")),
         tag=names.check_tag(values.get("tag", DEFAULTS["tag"])),
         labels=parse_labels(values.get("label", ())),
+        api=parse_apis(values["api"], task.name) if "api" in values else (),
         publication=parse_publication(values),
         **{name: name in values for name in FLAGS},
     )

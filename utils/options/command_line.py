@@ -7,6 +7,7 @@ from typing import Any
 from utils.host import entry
 from utils.options.config_file import Names
 from utils.options.config_schema import config_schema, is_flag, is_list
+from utils.targets.apis import APIS
 from utils.targets.engines import DEFAULT_ENGINE
 from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES
 from utils.targets.releases import default_release, list_releases
@@ -165,6 +166,8 @@ def _add_models(options: Any) -> None:
 
 def _add_layout(options: Any) -> None:
     options.add_argument("--layout", help="fused: one model for all steps (default for cpu); ensemble: one per step")
+    listed = ", ".join(APIS)
+    options.add_argument("--api", metavar="NAMES", help=f"add routes of other APIs: {listed}, or several with commas")
     options.add_argument("--engine", help=f"runtime of the graph: onnxruntime or openvino (default: {DEFAULT_ENGINE})")
 
 
@@ -177,9 +180,7 @@ def _add_speed(options: Any) -> None:
         "--max-drift", metavar="DIFFERENCE", help="maximum difference of a score from PyTorch's (default: any)"
     )
     options.add_argument(
-        "--eval-file",
-        metavar="FILE",
-        help="texts with right answers, for accuracy, agreement and drift: .tsv, .csv or .jsonl",
+        "--eval-file", metavar="FILE", help="labelled texts: agreement, baseline of drift; .tsv, .csv or .jsonl"
     )
     for knob in KNOBS.values():
         options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)

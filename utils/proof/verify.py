@@ -12,11 +12,12 @@ from typing import Any
 
 from deploy.supervisor.comparison import difference
 from utils.host.errors import BootProofError
+from utils.proof.api import prove_api
 from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain
 from utils.proof.golden_file import read_golden
 from utils.proof.served import ServedRow, write_served
 from utils.repository import build_record
-from utils.repository.context import GOLDEN_FILE
+from utils.repository.context import API_FILE, GOLDEN_FILE
 from utils.repository.pipeline import Pipeline
 from utils.repository.tensors import TensorSpec
 from utils.triton.address import ServerAddress
@@ -37,10 +38,14 @@ Infer = Callable[[str, dict[str, TensorValue], Mapping[str, Any]], dict[str, Ten
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What the golden requests showed, one of `rows` for each; batches of them were sent over `protocols`, too."""
+    """What the golden requests showed, one of `rows` for each; batches of them were sent over `protocols`, too.
+
+    `api_requests`: how many were sent through the routes of --api.
+    """
 
     rows: tuple[ServedRow, ...]
     protocols: tuple[str, ...]
+    api_requests: int = 0
 
     @property
     def largest_difference(self) -> float:
@@ -54,12 +59,14 @@ class Proof:
             "requests": len(self.rows),
             "protocols": self.protocols,
             "largest_difference": self.largest_difference,
+            **({"api_requests": self.api_requests} if self.api_requests else {}),
         }
 
     def __str__(self) -> str:
         return (
             f"{len(self.rows)} golden requests over HTTP and gRPC: answers equal, "
             f"largest difference {self.largest_difference:.1e}"
+            + (f"; {self.api_requests} through the routes of --api" if self.api_requests else "")
         )
 
 
@@ -90,6 +97,8 @@ def prove_and_record(address: ServerAddress, tree: Path, pipeline: Pipeline) -> 
     """Proves the server of a build tree; the figures go into the tree's build.json, the answers into served.json."""
     build_record.add(tree, proof=None)
     proof = prove(address, tree / GOLDEN_FILE, pipeline)
+    if address.api:
+        proof = replace(proof, api_requests=prove_api(address.api, tree / GOLDEN_FILE, tree / API_FILE))
     build_record.add(tree, proof=proof.figures)
     write_served(proof.rows, tree)
     return proof

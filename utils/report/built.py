@@ -1,5 +1,6 @@
 """What was built, and from what: references, revisions, digests, licences, versions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from utils.release.ingredients import OURS, Base, Source, ingredients_of
 from utils.release.measured import labels
 from utils.report.section import Finished
 from utils.repository.tensors import TensorSpec
+from utils.tasks import TASKS
 
 SHOWN_LABELS = 200
 
@@ -42,6 +44,20 @@ class Built:
     invocation: str = ""
 
 
+def card(built: Built) -> Mapping[str, Any]:
+    """The licence, the task and the model on the Hugging Face hub, where they are known."""
+    sources = {each.name: each for each in built.sources}
+    model = sources.get("base") or sources.get("model")
+    on_hub = model is not None and model.reference.startswith("hf:")
+    task = TASKS.get(built.task)
+    return {
+        **({"license": sources["model"].licence} if "model" in sources and sources["model"].licence else {}),
+        **({"base_model": model.reference[3:].partition("@")[0]} if model and on_hub else {}),
+        **({"pipeline_tag": task.pipeline_tag} if task and task.pipeline_tag else {}),
+        "tags": ["triton-inference-server", built.engine, built.precision],
+    }
+
+
 def make(finished: Finished) -> Built:
     """From context.json and build.json."""
     context, record = finished.context, finished.record
@@ -58,7 +74,7 @@ def make(finished: Finished) -> Built:
         inputs=pipeline.inputs,
         outputs=pipeline.outputs,
         steps=tuple(step.model_name for step in pipeline.steps),
-        sources=ingredients.sources,
+        sources=tuple(sorted(ingredients.sources, key=lambda source: source.name != "model")),  # the model first
         bases=ingredients.bases,
         versions={
             "triton-image-factory": installed.VERSION,

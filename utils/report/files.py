@@ -6,8 +6,8 @@ from utils.host.errors import RenderError
 from utils.host.progress import WARNINGS
 from utils.repository import build_record
 
-REPORT_FILE, PAGE_FILE = "report.json", "report.html"
-FILES = (REPORT_FILE, PAGE_FILE)
+REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
+FILES = (REPORT_FILE, PAGE_FILE, CARD_FILE)
 
 
 def keep_warnings(tree: Path) -> None:

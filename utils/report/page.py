@@ -1,7 +1,5 @@
 """report.html: one file without scripts, from the values of report.json alone. Texts in it are escaped."""
 
-import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from utils.host import installed
 from utils.report.report import Report
 from utils.report.section import Figure, Section
 from utils.report.sections import SECTIONS
-from utils.report.units import metric, metric_name, number, percent, seconds, size
+from utils.report.units import number, percent, seconds, size
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,14 +24,16 @@ def page(report: Report) -> str:
         .render(
             report=report,
             version=installed.VERSION,
-            figures=list(itertools.chain.from_iterable(_figures(*each) for each in shown)),
+            figures=figures(report),
             shown=[(section, value, _plots(section, value)) for section, value in shown],
         )
     )
 
 
-def _figures(section: Section[Any], value: Any) -> Sequence[Figure]:
-    return section.figures(value)
+def figures(report: Report) -> list[Figure]:
+    """The numbers at the top of the page, of all sections."""
+    values = ((section, report.sections.get(section.name)) for section in SECTIONS)
+    return [figure for section, value in values if value is not None for figure in section.figures(value)]
 
 
 def _plots(section: Section[Any], value: Any) -> dict[str, Markup]:
@@ -50,5 +50,5 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {each.__name__: each for each in (size, seconds, number, percent, metric, metric_name)}
+    made.filters |= {each.__name__: each for each in (size, seconds, number, percent)}
     return made

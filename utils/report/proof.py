@@ -28,7 +28,8 @@ ROUNDING = 1e-9
 class ShownTensor:
     """A tensor as a person reads it: the first of its values, long texts shortened.
 
-    `count`: of all values. `picture`: a data URI, if the only value is a picture.
+    `count`: of all values; a JSON list in an answer is one value for each of its objects. `picture`: a data URI, if the
+    only value is a picture.
     """
 
     name: str
@@ -86,7 +87,7 @@ def make(finished: Finished) -> Proof:
 def _request(row: GoldenRow, answer: ServedRow | None) -> Request:
     return Request(
         model=row.path,
-        inputs=_shown(row.inputs),
+        inputs=tuple(_shown_tensor(name, tensor.data) for name, tensor in row.inputs.items()),
         parameters=dict(row.parameters),
         expected=_shown(row.outputs),
         served=_shown({name: answer.outputs[name] for name in row.outputs}) if answer else (),
@@ -95,16 +96,33 @@ def _request(row: GoldenRow, answer: ServedRow | None) -> Request:
 
 
 def _shown(tensors: Mapping[str, TensorValue]) -> tuple[ShownTensor, ...]:
-    return tuple(_shown_tensor(name, tensor) for name, tensor in tensors.items())
+    return tuple(
+        _shown_tensor(name, [each for value in tensor.data for each in _objects(value)])
+        for name, tensor in tensors.items()
+    )
 
 
-def _shown_tensor(name: str, tensor: TensorValue) -> ShownTensor:
-    data = tensor.data[:SHOWN_VALUES]
-    picture = _picture(data[0]) if len(tensor.data) == 1 else ""
-    return ShownTensor(name=name, values=tuple(map(_as_text, data)), count=len(tensor.data), picture=picture)
+def _shown_tensor(name: str, data: Sequence[Any]) -> ShownTensor:
+    picture = _picture(data[0]) if len(data) == 1 else ""
+    return ShownTensor(name=name, values=tuple(map(_as_text, data[:SHOWN_VALUES])), count=len(data), picture=picture)
+
+
+def _objects(value: Any) -> list[Any]:
+    """The objects of a JSON list, such as entities; else the value itself."""
+    document = _document(value)
+    return document if isinstance(document, list) and all(isinstance(each, dict) for each in document) else [value]
+
+
+def _document(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) and value[:1] in ("[", "{") else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _as_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_as_text(each)}" for name, each in value.items())
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, float):
@@ -133,11 +151,7 @@ def _numbers(tensor: TensorValue) -> Iterator[float]:
         yield from map(float, tensor.data)
     elif tensor.datatype == "BYTES":
         for text in tensor.data:
-            if isinstance(text, str) and text[:1] in ("[", "{"):
-                try:
-                    yield from _floats(json.loads(text))
-                except (ValueError, RecursionError):
-                    continue
+            yield from _floats(_document(text))
 
 
 def _floats(value: Any) -> Iterator[float]:
@@ -161,7 +175,7 @@ def figures(proof: Proof) -> Sequence[Figure]:
     if not proof.is_proven:
         return (Figure(label="Golden requests", value="not proven", note="--no-verify"),)
     return (
-        Figure(label="Golden requests", value=f"{count} of {count}", note="answered as by the reference model"),
+        Figure(label="Golden requests", value=f"{count} of {count}", note="equal to the reference"),
         Figure(label="Largest difference", value=f"{proof.largest:.2g}", note=f"{proof.tolerance:g} is allowed"),
     )
 

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.supervisor.settings import Settings
 from utils.host.build_tree import BUILD
 from utils.host.installed import COMMANDS, INSTALLED
 from utils.host.loopback import curl
@@ -43,22 +44,24 @@ def make(finished: Finished) -> Run:
             place=place,
             serve=COMMANDS["serve.sh"] if INSTALLED else "./serve.sh",
             image=finished.reference or finished.image,
+            has_api=bool(finished.context.api),
         )
     )
 
 
 def commands(
-    rows: tuple[GoldenRow, ...], *, device: str, place: Path, serve: str, image: str = ""
+    rows: tuple[GoldenRow, ...], *, device: str, place: Path, serve: str, image: str = "", has_api: bool = False
 ) -> tuple[Command, ...]:
     """Of the image if there is one, and of the model repository, which needs no Docker; then a first request."""
     found = []
     if image:
         run = ["docker", "run", "--rm", *RUNTIMES[device].run_options]
-        run += [part for port in PORTS for part in ("-p", f"127.0.0.1:{port}:{port}")]
+        ports = (*PORTS, *([Settings.api_port] if has_api else []))
+        run += [part for port in ports for part in ("-p", f"127.0.0.1:{port}:{port}")]
         found.append(Command(does="Run the image", command=shlex.join([*run, image])))
         compose = ["docker", "compose", "-f", str(place / "deploy/compose.yaml"), "up"]
         found.append(Command(does="Or with the settings of production", command=shlex.join(compose)))
-    command = shlex.join([serve, str(place / "model_repository")])
+    command = shlex.join([serve, str(place / "model_repository"), *(["--api"] if has_api else [])])
     found.append(Command(does="Or without Docker" if image else "Serve the model repository", command=command))
     if rows[0].fits_json and len(str(rows[0].inputs)) <= LONGEST_REQUEST:
         url = f"http://127.0.0.1:8000/v2/models/{rows[0].path}/infer"

@@ -66,7 +66,8 @@ class Section(Generic[T]):
 
     `name`: the key in report.json, the anchor in the page, and the template `templates/NAME.html`. `make`: its value,
     a dataclass of type `kind`; None leaves the section out. `figures`: the numbers of it at the top of the page.
-    `plots`: {name: SVG} by utils/report/plots.py, drawn from the value alone.
+    `plots`: {name: SVG} by utils/report/plots.py, drawn from the value alone. `card`:
+    entries of the model card's front matter.
     """
 
     name: str
@@ -75,3 +76,4 @@ class Section(Generic[T]):
     make: Callable[[Finished], T | None]
     figures: Callable[[T], Sequence[Figure]] = lambda _: ()
     plots: Callable[[T], Mapping[str, str]] = lambda _: {}
+    card: Callable[[T], Mapping[str, Any]] = lambda _: {}

@@ -1,4 +1,4 @@
-"""Writes report.json and report.html into a build tree, each whole or not at all."""
+"""Writes report.json, report.html and README.md into a build tree, each whole or not at all."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ from utils.proof import measured
 from utils.proof.golden_file import read_golden
 from utils.proof.measured import Measured
 from utils.proof.served import read_served
-from utils.report.files import PAGE_FILE, REPORT_FILE, keep_warnings
+from utils.report.files import CARD_FILE, PAGE_FILE, REPORT_FILE, keep_warnings
+from utils.report.model_card import model_card
 from utils.report.page import page
 from utils.report.report import as_json, make_report
 from utils.report.section import Finished, Image
@@ -34,7 +35,8 @@ def write_report(
         measured=measured.read(tree) if proven else Measured(),
     )
     report = make_report(finished)
-    for name, text in ((REPORT_FILE, as_json(report)), (PAGE_FILE, page(report))):
+    texts = {REPORT_FILE: as_json(report), PAGE_FILE: page(report), CARD_FILE: model_card(report)}
+    for name, text in texts.items():
         partial = tree / f".{name}"
         partial.write_text(text, encoding="utf-8")
         partial.replace(tree / name)

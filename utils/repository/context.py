@@ -13,6 +13,8 @@ from utils.repository.pipeline import Pipeline
 FORMAT = 1
 CONTEXT_FILE = "context.json"
 GOLDEN_FILE = "golden.json"
+API_FILE = "api.json"
+API_REQUIREMENTS = Path("requirements/api.txt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,8 @@ class Context:
     """The input of stages 6 to 8. File paths are absolute here, and relative to context.json in the file.
 
     `docker` holds triton_image, slim_image, runtime and python, and with --platform also platform; `further` are the
-    same for the other platforms of an index. `oci_labels` are set on the image unchanged.
+    same for the other platforms of an index. `oci_labels` are set on the image unchanged. `api` are the rows of
+    targets/apis.py that the image has.
     """
 
     pipeline: Pipeline
@@ -29,11 +32,14 @@ class Context:
     docker: Mapping[str, str]
     oci_labels: Mapping[str, str]
     further: tuple[Mapping[str, str], ...] = ()
+    api: tuple[str, ...] = ()
 
     @property
     def requirements(self) -> tuple[Path, ...]:
-        """The steps' requirements files, relative to model_repository/. Not every component has one."""
-        return tuple(Path(step.component, name) for step in self.pipeline.steps for name in step.requirements)
+        """Requirements files beside the usual ones, relative to the project. Not every component has one."""
+        steps = self.pipeline.steps
+        of_steps = (Path("model_repository", step.component, name) for step in steps for name in step.requirements)
+        return (*of_steps, *([API_REQUIREMENTS] if self.api else []))
 
 
 def write_context(context: Context, folder: Path) -> Path:

@@ -131,7 +131,7 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
     checkpoint = _weights_so_far(spec, tuned, config)
     if spec.model.scheme == "local" and not tuned:
-        _check_modules(config.file.parent, spec.requirements)
+        _check_modules(config.file.parent, requirements_of(config, spec.requirements))
     _check_weights(checkpoint, config, files, requirements_of(config, spec.requirements))
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))
     revisions = {name: fetcher.revision(name) for name in fetcher.references}
@@ -277,7 +277,7 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
             _check_weights(checkpoint, metadata.config, files, requirements_of(metadata.config, spec.requirements))
         if tuned or reference.scheme != "local":
-            _check_modules(tuned.folder if tuned else model, spec.requirements)
+            _check_modules(tuned.folder if tuned else model, requirements_of(metadata.config, spec.requirements))
     return model
 
 

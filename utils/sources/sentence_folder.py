@@ -13,7 +13,7 @@ from typing import Any
 
 from utils.host.errors import SourceError
 from utils.host.json_file import exists, read_json, read_json_object
-from utils.sources.sentence_modules import AGAIN, MODULES, Modules, module_list, read_modules
+from utils.sources.sentence_modules import AGAIN, MODULES, REASONS, ROUTERS, Modules, module_list, read_modules
 from utils.sources.whole_numbers import whole
 
 OLD_FOLDER = re.compile(r"[0-9]+_Transformer")
@@ -21,7 +21,7 @@ OWN_CONFIG = "config_sentence_transformers.json"
 # The settings of a SpladePooling, and what SparseEncoder uses for a plain masked-language model.
 SPLADE_CHOICES = {"pooling_strategy": ("max", "sum"), "activation_function": ("relu", "log1p_relu")}
 SPLADE_DEFAULTS = {"pooling_strategy": "max", "activation_function": "relu"}
-# The prompts that every model of the library has; a folder gives their texts.
+# The prompts that every SentenceTransformer and SparseEncoder has, but no CrossEncoder; a folder gives their texts.
 PROMPTS = {"query": "", "document": ""}
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
@@ -31,8 +31,9 @@ class SentenceFolder:
     """What the folder's files say; the defaults are those of the library.
 
     `modules`: see read_modules; () for a folder without. `include_prompt` False: the tokens of a prompt are not pooled.
-    `prompts`: {name: text}, `default_prompt`: a name. `truncate_dim` numbers of an embedding are kept. `activation` is
-    the class of torch, with its module, applied to a cross-encoder's logits.
+    `prompts`: {name: text}, `default_prompt`: a name. `truncate_dim` numbers of an embedding are kept,
+    `max_active_dims` weights of a sparse one. `activation` is the class of torch, with its module, applied to a
+    cross-encoder's logits.
     """
 
     modules: Modules = ()
@@ -41,6 +42,7 @@ class SentenceFolder:
     default_prompt: str | None = None
     similarity: str = SIMILARITIES[0]
     truncate_dim: int | None = None
+    max_active_dims: int | None = None
     activation: str | None = None
     max_length: int | None = None
     lower_case: bool = False
@@ -56,14 +58,14 @@ def read_sentence_folder(folder: Path, *, pooling: Sequence[str] = ()) -> Senten
         return SentenceFolder()
     _require_type(root, "SentenceTransformer")
     modules, include_prompt = read_modules(root, pooling)
-    prompts, default = _prompts(root / OWN_CONFIG)
+    prompts, default = _prompts(root / OWN_CONFIG, PROMPTS)
     return SentenceFolder(
         modules=modules,
         include_prompt=include_prompt,
         prompts=prompts,
         default_prompt=default,
         similarity=_similarity(root / OWN_CONFIG),
-        truncate_dim=_truncate_dim(root),
+        truncate_dim=_positive(root, "truncate_dim"),
         **_before_the_model(folder),
     )
 
@@ -71,13 +73,13 @@ def read_sentence_folder(folder: Path, *, pooling: Sequence[str] = ()) -> Senten
 def read_ranking_folder(folder: Path) -> SentenceFolder:
     """The settings of a CrossEncoder (version 6; earlier ones write config.json only); SourceError as above."""
     if not exists(folder / MODULES):
-        return SentenceFolder()
+        return SentenceFolder(prompts={})
     _require_type(folder, "CrossEncoder")
     _one_of(folder / MODULES, (["Transformer"],))
-    _refuse_prompt(folder)
+    prompts, default = _prompts(folder / OWN_CONFIG, {})
     activation = read_json_object(folder / OWN_CONFIG, AGAIN).get("activation_fn")
     name = None if activation is None else str(activation)
-    return SentenceFolder(activation=name, **_before_the_model(folder))
+    return SentenceFolder(activation=name, prompts=prompts, default_prompt=default, **_before_the_model(folder))
 
 
 def read_sparse_folder(folder: Path) -> tuple[SentenceFolder, dict[str, str]]:
@@ -87,19 +89,23 @@ def read_sparse_folder(folder: Path) -> tuple[SentenceFolder, dict[str, str]]:
     _require_type(folder, "SparseEncoder")
     chains = (["Transformer", "SpladePooling"], ["MLMTransformer", "SpladePooling"])
     (_, (_, path)) = _one_of(folder / MODULES, chains)
-    _refuse_prompt(folder)
+    prompts, default = _prompts(folder / OWN_CONFIG, PROMPTS)
     file = folder / path / "config.json"
     content = {**SPLADE_DEFAULTS, **read_json_object(file, AGAIN)}
     for name, allowed in SPLADE_CHOICES.items():
         if content[name] not in allowed:
             raise SourceError(f"{str(file)!r} has {name} {content[name]!r}; this task serves {' or '.join(allowed)}")
-    return SentenceFolder(**_before_the_model(folder)), {name: content[name] for name in SPLADE_CHOICES}
+    most = _positive(folder, "max_active_dims")
+    found = SentenceFolder(prompts=prompts, default_prompt=default, max_active_dims=most, **_before_the_model(folder))
+    return found, {name: content[name] for name in SPLADE_CHOICES}
 
 
 def _one_of(file: Path, served: Sequence[list[str]]) -> list[tuple[str, str]]:
     """(class, folder) of each module, in order: one of the chains in `served`."""
     modules = module_list(file)
     kinds = [kind for kind, _ in modules]
+    if refused := next((kind for kind in kinds if kind in ROUTERS), None):
+        raise SourceError(f"{str(file)!r} has the module {refused}, which {REASONS[refused]}")
     if kinds not in served:
         raise SourceError(
             f"{str(file)!r} has the modules {', '.join(kinds)}; this task serves "
@@ -144,17 +150,20 @@ def _before_the_model(folder: Path) -> dict[str, Any]:
     return {"max_length": limit if limit > 0 else None, "lower_case": bool(settings.get("do_lower_case"))}
 
 
-def _prompts(file: Path) -> tuple[dict[str, str], str | None]:
-    """The texts of the prompts by name, null as an empty one, and the name of the default prompt."""
+def _prompts(file: Path, usual: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
+    """The texts of the prompts by name, null as an empty one, and the name of the default prompt.
+
+    `usual`: the prompts that the library's class always has.
+    """
     content = read_json_object(file, AGAIN)
     given, default = content.get("prompts") or {}, content.get("default_prompt_name")
     if not isinstance(given, dict) or not all(isinstance(text, str | None) for text in given.values()):
         raise SourceError(f"{str(file)!r} has prompts {given!r}; they must be an object with a text for each name")
-    prompts = {**PROMPTS, **{name: text or "" for name, text in given.items()}}
+    prompts = {**usual, **{name: text or "" for name, text in given.items()}}
     if default is not None and default not in prompts:
         raise SourceError(
-            f"{str(file)!r} has the default_prompt_name {default!r}, and its prompts are {', '.join(prompts)}; "
-            "correct the name, or set it to null"
+            f"{str(file)!r} has the default_prompt_name {default!r}, and its prompts are "
+            f"{', '.join(prompts) or 'none'}; correct the name, or set it to null"
         )
     return prompts, default
 
@@ -172,19 +181,9 @@ def _transformer_settings(folder: Path) -> tuple[Path, dict[str, Any]]:
     return found[0], read_json_object(found[0], AGAIN)
 
 
-def _truncate_dim(folder: Path) -> int | None:
+def _positive(folder: Path, name: str) -> int | None:
     file = folder / OWN_CONFIG
-    size = read_json_object(file, AGAIN).get("truncate_dim")
+    size = read_json_object(file, AGAIN).get(name)
     if size is not None and (type(size) is not int or size < 1):
-        raise SourceError(f"{str(file)!r} has truncate_dim {size!r}; it must be a positive whole number, or null")
+        raise SourceError(f"{str(file)!r} has {name} {size!r}; it must be a positive whole number, or null")
     return size
-
-
-def _refuse_prompt(folder: Path) -> None:
-    file = folder / OWN_CONFIG
-    name = read_json_object(file, AGAIN).get("default_prompt_name")
-    if name is not None:
-        raise SourceError(
-            f"{str(file)!r} adds the prompt {name!r} to every text (default_prompt_name), which this factory does "
-            "not support: set it to null, and send texts that begin with the prompt"
-        )

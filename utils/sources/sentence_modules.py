@@ -28,13 +28,14 @@ FLAGS = {
 FURTHER = ("Dense", "Normalize", "LayerNorm", "Dropout")
 # Those with settings or weights in a folder of their own.
 WITH_FOLDER = ("Pooling", "Dense", "LayerNorm")
+ROUTERS = ("Router", "Asym")
 # Why other modules are not served.
 REASONS = {
     **dict.fromkeys(("WordEmbeddings", "StaticEmbedding", "BoW"), "embeds words without a transformer"),
     "WordWeights": "weighs words by a table of its own",
     **dict.fromkeys(("CNN", "LSTM"), "is a network over all tokens that is not in the model's graph"),
     "WeightedLayerPooling": "needs the states of every layer, and the graph gives those of the last",
-    **dict.fromkeys(("Router", "Asym"), "has modules for each kind of text; save each of its routes as a model"),
+    **dict.fromkeys(ROUTERS, "has modules for each kind of text; save each of its routes as a model"),
     **dict.fromkeys(("CLIPModel", "CLIP"), "reads pictures, too"),
     **dict.fromkeys(
         ("MLMTransformer", "SpladePooling", "SparseAutoEncoder", "CSR"),

@@ -16,8 +16,9 @@ from utils.repository.served_code import load_shared
 from utils.repository.steps import further_files, fused, graph_step, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
-from utils.sources.sentence_folder import SentenceFolder, read_sentence_folder
+from utils.sources.sentence_folder import read_sentence_folder
 from utils.sources.sentence_modules import POOLINGS
+from utils.tasks.prompts import PROMPT_NAME, argument, prompted, prompts_of, with_text
 
 # Golden requests for each prompt and each size beside the usual one.
 TEXTS_OF_A_CHOICE = GOLDEN_TEXTS[:2]
@@ -47,9 +48,6 @@ POOLING = TaskOption(
     parse=_modes,
 )
 NORMALIZE = TaskOption(name="normalize", help="scale embeddings to length 1 (default: the model's)")
-PROMPT_NAME = TaskOption(
-    name="prompt_name", metavar="NAME", help="prompt before texts of requests that name none (default: the model's)"
-)
 DIMENSIONS = TaskOption(
     name="dimensions",
     metavar="N,...",
@@ -102,12 +100,11 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
     """
     folder = read_sentence_folder(config.file.parent, pooling=options.get("pooling", ()))
     modules = folder.modules or ({"type": "Pooling", "modes": options.get("pooling") or _usual_pooling(config)},)
-    _require_activations(modules, config)
+    require_activations(modules, config)
     settings: dict[str, object] = {
         "modules": {str(each.get("path", f"{place}_{each['type']}")): each for place, each in enumerate(modules, 1)},
         "normalize": bool(options.get("normalize")),
-        "prompts": folder.prompts,
-        "default_prompt": _default_prompt(folder, options, config),
+        **prompts_of(folder, options, config),
         "include_prompt": folder.include_prompt,
         "similarity": folder.similarity,
     }
@@ -126,7 +123,8 @@ def _usual_pooling(config: ModelConfig) -> tuple[str, ...]:
     return ("lasttoken",) if is_generator else ("mean",)
 
 
-def _require_activations(modules: Sequence[Mapping[str, Any]], config: ModelConfig) -> None:
+def require_activations(modules: Sequence[Mapping[str, Any]], config: ModelConfig) -> None:
+    """SourceError for a Dense module with an activation that is not served."""
     known = load_shared("pooled_embeddings").ACTIVATIONS
     for module in modules:
         if module.get("activation", "Identity") not in known:
@@ -136,31 +134,18 @@ def _require_activations(modules: Sequence[Mapping[str, Any]], config: ModelConf
             )
 
 
-def _default_prompt(folder: SentenceFolder, options: Settings, config: ModelConfig) -> str | None:
-    name: str | None = options.get("prompt_name", folder.default_prompt)
-    if name is not None and name not in folder.prompts:
-        raise UsageError(
-            f"--prompt-name {name!r} is not a prompt of the model in {str(config.file.parent)!r}; choose one of: "
-            f"{', '.join(folder.prompts)}"
-        )
-    return name
-
-
 def further(settings: Settings) -> list[Example]:
     """Golden requests for each prompt with a text of its own and each size, beside the usual ones."""
-    named = [name for name, text in settings["prompts"].items() if text]
-    chosen = [{"prompt_name": name} for name in named] + [
-        {"dimensions": size} for size in settings.get("dimensions", ())[1:]
-    ]
+    named = with_text(settings)
+    chosen = named + [{"dimensions": size} for size in settings.get("dimensions", ())[1:]]
     if named and chosen[-1].keys() == {"dimensions"}:
-        chosen.append({"prompt_name": named[-1], **chosen[-1]})
+        chosen.append({**named[-1], **chosen[-1]})
     return [{"text_input": text, **each} for each in chosen for text in TEXTS_OF_A_CHOICE]
 
 
 def texts(settings: Settings, example: Example) -> tuple[str]:
     """The text of a request behind its prompt."""
-    name = example.get("prompt_name", settings["default_prompt"])
-    return ((settings["prompts"][name] if name is not None else "") + example["text_input"],)
+    return (prompted(settings, example),)
 
 
 def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example) -> bool:
@@ -178,13 +163,9 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
     """The embeddings of sentence-transformers' encode."""
     from utils.convert.sentence_answers import encode
 
-    usual = {"prompt_name": settings["default_prompt"], "truncate_dim": settings.get("dimensions", (None,))[0]}
+    usual = settings.get("dimensions", (None,))[0]
     options = [
-        {
-            "prompt_name": example.get("prompt_name", usual["prompt_name"]),
-            "truncate_dim": example.get("dimensions", usual["truncate_dim"]),
-        }
-        for example in examples
+        {**argument(settings, example), "truncate_dim": example.get("dimensions", usual)} for example in examples
     ]
     encoded = encode(reference, settings, [example["text_input"] for example in examples], options)
     return [{"embedding": numbers("FP32", embedding)} for embedding in encoded]
@@ -216,6 +197,7 @@ def embedding(settings: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
 
 TASK = ModelTask(
     name="feature-extraction",
+    pipeline_tag="feature-extraction",
     export_task="feature-extraction",
     auto_class="AutoModel",
     graph_outputs=("last_hidden_state",),
@@ -236,7 +218,6 @@ TASK = ModelTask(
     unneeded=("pooler",),
     options=(POOLING, NORMALIZE, PROMPT_NAME, DIMENSIONS),
     guard=Guard(rule=lambda _: "cosine", values=embeddings),
-    right_answers=lambda _settings, _size: "similarity",
     not_in_cache_key=("similarity",),
     sentences=True,
 )

@@ -40,6 +40,7 @@ def answer(reference: ReferenceModel, _: Settings, examples: Sequence[Example]) 
 
 TASK = ModelTask(
     name="logits",
+    pipeline_tag="text-classification",
     accepts_graph=True,
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",

@@ -152,6 +152,7 @@ def golden(
 
 TASK = GraphTask(
     name="ocr",
+    pipeline_tag="image-to-text",
     inputs=(IMAGE,),
     outputs=lambda _settings, _graph: (WORDS, BOXES, SCORES),
     formats=("onnx",),

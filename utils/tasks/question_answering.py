@@ -128,6 +128,7 @@ def _tensors(result: Mapping[str, Any]) -> Tensors:
 
 TASK = ModelTask(
     name="question-answering",
+    pipeline_tag="question-answering",
     export_task="question-answering",
     auto_class="AutoModelForQuestionAnswering",
     graph_outputs=("start_logits", "end_logits"),
@@ -143,5 +144,4 @@ TASK = ModelTask(
     answer=answer,
     takes_labels=False,
     options=(HANDLE_IMPOSSIBLE_ANSWER,),
-    right_answers=lambda _settings, _size: "answers",
 )

@@ -11,6 +11,8 @@ from utils.proof.golden import numbers, texts
 from utils.repository.served_code import load_shared
 from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
 from utils.sources.sentence_folder import SentenceFolder, read_sentence_folder
+from utils.tasks.feature_extraction import require_activations
+from utils.tasks.prompts import prompted
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
@@ -23,14 +25,19 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
         raise UsageError(f"--top-k {k} is more than the model has labels; give at most {config.head_size}")
     folder = read_sentence_folder(config.file.parent)
     _require_served(folder, config)
+    modules = folder.modules or ({"type": "Pooling", "modes": ["mean"]},)
+    require_activations(modules, config)
     settings: dict[str, Any] = {
         "score_function": SCORE_FUNCTIONS[config.problem_type],
         "score_rule": "setfit",
         "top_k": k,
         "head": config.setfit.head.digest,
         "normalize_embeddings": config.setfit.normalize,
-        "modules": list(folder.modules) or [{"type": "Pooling", "modes": ["mean"]}],
+        "modules": list(modules),
     }
+    if folder.default_prompt and folder.prompts[folder.default_prompt]:  # setfit has no other
+        name = folder.default_prompt
+        settings |= {"prompts": {name: folder.prompts[name]}, "default_prompt": name}
     if folder.truncate_dim is not None:
         settings["truncate_dim"] = folder.truncate_dim
     if folder.max_length is not None:
@@ -42,17 +49,11 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
 
 def _require_served(folder: SentenceFolder, config: ModelConfig) -> None:
     """SourceError for what the graph of a SetFit model does not have."""
-    others = [each["type"] for each in folder.modules if each["type"] in ("Dense", "LayerNorm")]
-    if others:
-        raise SourceError(
-            f"the body of the SetFit model in {str(config.file.parent)!r} has the module {others[0]}; bodies with "
-            "Transformer, Pooling and Normalize are served"
-        )
-    if folder.default_prompt and folder.prompts[folder.default_prompt]:
+    if folder.default_prompt and folder.prompts[folder.default_prompt] and not folder.include_prompt:
         raise SourceError(
             f"the body of the SetFit model in {str(config.file.parent)!r} adds the prompt {folder.default_prompt!r} to "
-            "every text (default_prompt_name), which is not served for SetFit models; set it to null, and send texts "
-            "that begin with the prompt"
+            "every text and does not pool its tokens (include_prompt is false), which is not served for SetFit models; "
+            "set default_prompt_name to null, and send texts that begin with the prompt"
         )
 
 
@@ -78,6 +79,7 @@ VARIANT: Mapping[str, Any] = {
     "export_task": "feature-extraction",
     "auto_class": "AutoModel",
     "resolve_settings": resolve_settings,
+    "texts": lambda settings, example: (prompted(settings, example),),
     "answer": answer,
     "complete": with_head,
     "library": "setfit",

@@ -15,18 +15,23 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import read_sparse_folder
 from utils.sources.sentence_modules import MODULES
+from utils.tasks.prompts import PROMPT_NAME, argument, prompted, prompts_of, with_text
 from utils.tasks.text_classification import TOP_K
+
+# Says to model_repository/shared/request_choices.py that a request may choose `top_k`.
+TOP_K_OF_A_REQUEST = {"chooses_top_k": True}
 
 
 def sparse_embedding(ingredients: Ingredients) -> Step:
     """The weights of the whole vocabulary to those above zero and their tokens."""
+    prompts = {name: ingredients.tokenization.get(name) for name in ("prompts", "default_prompt")}
     return Step(
         model_name=ingredients.name_of("sparse_embedding"),
         component="sparse_embedding",
         max_batch_size=ingredients.max_batch_size,
         inputs=ingredients.graph.outputs,
         outputs=ingredients.outputs,
-        documents={"settings.json": _how(ingredients.settings)},
+        documents={"settings.json": {**_how(ingredients.settings), **prompts}},
     )
 
 
@@ -37,7 +42,13 @@ def fused_weights(ingredients: Ingredients) -> Step:
 
 def _how(settings: Settings) -> Settings:
     """The settings of the selection; the conversion reads the others."""
-    return {"top_k": settings["top_k"]}
+    return {"top_k": settings["top_k"], **TOP_K_OF_A_REQUEST}
+
+
+def tokens(ingredients: Ingredients) -> Step:
+    """Tokenizes texts with their prompts; a request may have a parameter for the step after the graph."""
+    own = {"top_k": ingredients.settings["top_k"], **TOP_K_OF_A_REQUEST}
+    return text_preprocessing(replace(ingredients, tokenization={**ingredients.tokenization, **own}))
 
 
 def indices_and_weights(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
@@ -49,7 +60,7 @@ def indices_and_weights(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """The folder's SpladePooling, --top-k, the token limit and the case of texts.
+    """The folder's SpladePooling and prompts, --top-k or the folder's limit, the token limit and the case of texts.
 
     SourceError for a plain folder without a masked-language head: SparseEncoder would add layers of random weights.
     """
@@ -60,7 +71,8 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
             "sparse embedding needs a SparseEncoder of sentence-transformers, or a class ending in ForMaskedLM"
         )
     folder, pooling = read_sparse_folder(config.file.parent)
-    settings: dict[str, object] = {**pooling, "top_k": options.get("top_k")}
+    top_k = options.get("top_k", folder.max_active_dims)
+    settings: dict[str, object] = {**pooling, "top_k": top_k, **prompts_of(folder, options, config)}
     if folder.max_length is not None:
         settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
     if folder.lower_case:
@@ -68,11 +80,22 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
     return settings
 
 
+def further(settings: Settings) -> list[Example]:
+    """Golden requests for each prompt with a text of its own and for fewer weights, beside the usual ones."""
+    named = with_text(settings)
+    chosen = [*named, {"top_k": 1}, {**(named[-1] if named else {}), "top_k": min(settings["top_k"] or 5, 5)}]
+    return [{"text_input": text, **each} for each in chosen for text in GOLDEN_TEXTS[:2]]
+
+
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """The weights above zero of sentence-transformers' SparseEncoder.encode, in the order of their tokens."""
     from utils.convert.sentence_answers import sparse
 
-    dense = sparse(reference, settings, [example["text_input"] for example in examples])
+    options = [
+        {**argument(settings, example), "max_active_dims": example.get("top_k", settings["top_k"])}
+        for example in examples
+    ]
+    dense = sparse(reference, settings, [example["text_input"] for example in examples], options)
     return [
         {"indices": numbers("INT64", each.nonzero()[0]), "weights": numbers("FP32", each[each.nonzero()])}
         for each in dense
@@ -81,22 +104,25 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 TASK = ModelTask(
     name="sparse-embedding",
+    pipeline_tag="feature-extraction",
     export_task="fill-mask",
     auto_class="AutoModelForMaskedLM",
     graph_outputs=("logits",),
     inputs=(text_input(),),
     outputs=indices_and_weights,
-    layouts={"ensemble": (text_preprocessing, graph_step, sparse_embedding), "fused": (fused_weights,)},
+    layouts={"ensemble": (tokens, graph_step, sparse_embedding), "fused": (fused_weights,)},
     resolve_settings=resolve_settings,
     examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
     probes=lambda texts: [{"text_input": text} for text in texts],
-    texts=lambda _, example: (example["text_input"],),
+    texts=lambda settings, example: (prompted(settings, example),),
     answer=answer,
+    further=further,
+    parameters=("prompt_name", "top_k"),
     comparison="sparse",
     takes_labels=False,
     library="sentence-transformers",
     unneeded=("pooler",),
-    options=(TOP_K,),
+    options=(TOP_K, PROMPT_NAME),
     guard=Guard(rule=lambda _: "cosine"),
     sentences=True,
     complete=with_sparse_weights,

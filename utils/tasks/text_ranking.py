@@ -6,7 +6,6 @@ from dataclasses import replace
 from utils.convert.activations import ACTIVATION, OF_TORCH, chosen, of_torch
 from utils.convert.task import Guard, ModelTask
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors, Text
-from utils.host.errors import UsageError
 from utils.host.json_file import read_json
 from utils.proof.golden import numbers
 from utils.repository.pipeline import Graph, Ingredients, Step
@@ -15,6 +14,7 @@ from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import OWN_CONFIG, SentenceFolder, read_ranking_folder
 from utils.tasks import text_pair_classification
+from utils.tasks.prompts import PROMPT_NAME, argument, prompted, prompts_of, with_text
 
 
 def pair_preprocessing(ingredients: Ingredients) -> Step:
@@ -56,10 +56,13 @@ def scores(_: Settings, graph: Graph) -> tuple[TensorSpec, ...]:
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
-    """The activation (--activation, else the model's own or the library's default) and the token limit."""
+    """The activation (--activation, else the model's own or the library's default), the prompts and the token limit."""
     folder = read_ranking_folder(config.file.parent)
     option = chosen(options, tuple(OF_TORCH.values()), "text-ranking")
-    settings: dict[str, object] = {"activation": option or _own_activation(config, folder)}
+    settings: dict[str, object] = {
+        "activation": option or _own_activation(config, folder),
+        **prompts_of(folder, options, config),
+    }
     if option:
         settings["score_rule"] = "option"
     if folder.max_length is not None:
@@ -86,9 +89,14 @@ def _own_activation(config: ModelConfig, folder: SentenceFolder) -> str:
     return of_torch(named, str(config.file))
 
 
-def pairs(_: Settings, example: Example) -> Sequence[Text]:
-    """The pair, with its second text even if empty, as in CrossEncoder.predict."""
-    return ((example["text_input"], example["text_pair"]),)
+def further(settings: Settings) -> list[Example]:
+    """Golden requests for each prompt with a text of its own, beside the usual ones."""
+    return [{**pair, **each} for each in with_text(settings) for pair in text_pair_classification.TASK.examples[:2]]
+
+
+def pairs(settings: Settings, example: Example) -> Sequence[Text]:
+    """The pair, with its second text even if empty, and the prompt before the first, as in CrossEncoder.predict."""
+    return ((prompted(settings, example), example["text_pair"]),)
 
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
@@ -96,18 +104,13 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
     from utils.convert.sentence_answers import predict
 
     pairs = [(example["text_input"], example["text_pair"]) for example in examples]
-    return [{"scores": numbers("FP32", each)} for each in predict(reference, settings, pairs)]
-
-
-def right_answers(_: Settings, head_size: int) -> str:
-    """A score; UsageError for a model of several."""
-    if head_size != 1:
-        raise UsageError(f"--eval-file holds one score for each pair, and this model gives {head_size}; leave it out")
-    return "score"
+    options = [argument(settings, example) for example in examples]
+    return [{"scores": numbers("FP32", each)} for each in predict(reference, settings, pairs, options)]
 
 
 TASK = ModelTask(
     name="text-ranking",
+    pipeline_tag="text-ranking",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
     graph_outputs=("logits",),
@@ -119,10 +122,11 @@ TASK = ModelTask(
     probes=text_pair_classification.probes,
     texts=pairs,
     answer=answer,
+    further=further,
+    parameters=("prompt_name",),
     takes_labels=False,
     library="sentence-transformers",
-    options=(ACTIVATION,),
+    options=(ACTIVATION, PROMPT_NAME),
     guard=Guard(rule=lambda _: "none"),
-    right_answers=right_answers,
     sentences=True,
 )

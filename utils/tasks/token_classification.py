@@ -71,6 +71,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 TASK = ModelTask(
     name="token-classification",
+    pipeline_tag="token-classification",
     export_task="token-classification",
     auto_class="AutoModelForTokenClassification",
     graph_outputs=("logits",),
@@ -84,5 +85,4 @@ TASK = ModelTask(
     answer=answer,
     options=(AGGREGATION,),
     guard=Guard(rule=lambda _: "softmax"),
-    right_answers=lambda _settings, _size: "entities",
 )

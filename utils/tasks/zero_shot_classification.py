@@ -131,6 +131,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
 
 TASK = ModelTask(
     name="zero-shot-classification",
+    pipeline_tag="zero-shot-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
     graph_outputs=("logits",),
@@ -146,5 +147,4 @@ TASK = ModelTask(
     answer=answer,
     comparison="ranking",
     options=(HYPOTHESIS_TEMPLATE, MULTI_LABEL),
-    right_answers=lambda settings, _size: "candidates" if settings["multi_label"] else "candidate",
 )

@@ -20,7 +20,7 @@ from utils.triton.layout import inspect_interpreter, keep_bytecode_apart, lay_ou
 from utils.triton.ports import choose_ports
 from utils.triton.process import EXIT_SECONDS, LocalServer, help_text
 
-__all__ = ["LocalServer", "lay_out", "serve"]
+__all__ = ["LocalServer", "lay_out", "read_settings", "serve"]
 
 # In a config.pbtxt: the two names of the TorchScript backend.
 PYTORCH = re.compile(r'^\s*(backend\s*:\s*"pytorch"|platform\s*:\s*"pytorch_libtorch")', re.MULTILINE)
@@ -55,7 +55,7 @@ def serve(
         stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
         models = stack.enter_context(_plain(model_repository.resolve()))
         triton = stack.enter_context(_plain(triton_folder))
-        known, limits = flags.known(help_text(triton, interpreter)), _settings()
+        known, limits = flags.known(help_text(triton, interpreter)), read_settings()
         hardening = flags.hardening(known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes)
         rules = release.rules(limits, release.release_of({}, str(triton / "bin/tritonserver")))
 
@@ -129,7 +129,7 @@ def _start(
     raise AssertionError("unreachable")
 
 
-def _settings() -> settings.Settings:
+def read_settings() -> settings.Settings:
     """The settings, as in the image; UsageError for an invalid environment variable."""
     try:
         return settings.read(os.environ)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from request_choices import Choices
 from sparse_weights import Answering
-from step_responses import InvalidResultError, respond, tensors, timed, version_folder
+from step_responses import InvalidResultError, read_settings, respond, tensors, timed, version_folder
 
 
 class TritonPythonModel:
@@ -15,7 +16,7 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Reads the number of weights to keep."""
-        self.answering = Answering(version_folder(args))
+        self.answering, self.choices = Answering(version_folder(args)), Choices(read_settings(args))
         (self.input,), self.outputs = tensors(args, "input"), list(tensors(args, "output"))
 
     @timed
@@ -27,5 +28,5 @@ class TritonPythonModel:
         weights = pb_utils.get_input_tensor_by_name(request, self.input).as_numpy()
         if not np.isfinite(weights).all():
             raise InvalidResultError("the model's numbers are not finite for this input: there is no embedding")
-        columns = self.answering([weights])
+        columns = self.answering([weights], choices=[self.choices.of(request)] * len(weights))
         return {name: self.answering.stack(rows) for name, rows in zip(self.outputs, columns, strict=True)}

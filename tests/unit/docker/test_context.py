@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_dockerfile_holds_the_values_of_the_build(tmp_path, filled):
 def test_full_image_needs_no_slim_base(tmp_path, filled):
     context.write(tmp_path, DOCKER | {"runtime": "full", "slim_image": "no/such/image:1"})
     assert arguments_of(tmp_path)[1:] == ["ARG SLIM_IMAGE=team/triton:1", "ARG RUNTIME=full", "ARG SOURCE_DATE_EPOCH=0"]
+
+
+def test_only_an_image_with_routes_has_their_process(tmp_path, filled):
+    (tmp_path / "api.json").write_text("{}")
+    context.write(tmp_path, DOCKER)
+    assert not [path for path in (tmp_path / "optional").rglob("*") if path.is_file()]
+    context.write(tmp_path, DOCKER, [Path("requirements/api.txt")])
+    assert (tmp_path / "optional/settings/api.json").read_text() == "{}"
+    sources = {path.name for path in (context.ROOT / "deploy/api").glob("*.py")}
+    assert {path.name for path in (tmp_path / "optional/code/api").iterdir()} == sources
+    assert filled[1][1]["requirements"][1:] == [context.ROOT / "requirements/api.txt"]
+    assert not {path.stat().st_mode & 0o777 for path in (tmp_path / "optional").rglob("*")} - {0o755, 0o644}
 
 
 @pytest.mark.parametrize("name", ["triton_image", "slim_image"])

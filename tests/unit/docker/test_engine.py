@@ -169,6 +169,12 @@ def test_failed_build_quotes_docker(docker, tmp_path):
         engine.build(tmp_path, build_args={}, labels={}, no_cache=True)
 
 
+def test_layers_are_listed_from_the_lowest(docker):
+    engine = docker(r'"history --no-trunc") printf "0\tENV A=1\n123\tRUN a <<EOF\nb\nEOF\n" ;;')
+    assert engine.layers("a:1") == (("RUN a <<EOF", 123), ("ENV A=1", 0))
+    assert docker('"history --no-trunc") exit 1;;').layers("a:1") == ()
+
+
 def test_builder_that_does_not_load_its_image(docker, tmp_path):
     with pytest.raises(ImageError, match="docker buildx use default"):
         docker(BUILD.replace("echo sha256:new;;", "exit 1;;", 1)).build(

@@ -52,8 +52,8 @@ class RecordingEngine:
         return "linux/amd64"
 
     @contextlib.contextmanager
-    def run(self, image_id, *, options=()):
-        self.calls.append(("run", image_id, tuple(options)))
+    def run(self, image_id, *, options=(), has_api=False):
+        self.calls.append(("run", image_id, (*options, *(["api"] if has_api else []))))
         yield SimpleNamespace(
             address=ADDRESS, log_text=lambda: "first\nlast\n", peak_memory=lambda: 7, ready_seconds=1.5
         )
@@ -76,6 +76,8 @@ def make_tree(folder, *, device="cpu", runtime="slim"):
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+    for name in (docker_context.OPTIONAL_CODE, docker_context.OPTIONAL_SETTINGS):
+        (folder / name).mkdir(parents=True)
     answer = {"y": texts(["b"])}
     row = GoldenRow(model="m", batched=True, inputs={"x": texts(["a"])}, outputs=answer)
     write_golden(GoldenAnswers(rows=(row,), comparison="tensors"), folder)
@@ -122,6 +124,12 @@ def test_cpu_image_on_the_full_base_requests_no_gpu(tmp_path):
     engine = RecordingEngine()
     build(make_tree(tmp_path, runtime="full"), engine)
     assert ("run", "sha256:new", ()) in engine.calls
+
+
+def test_an_image_with_routes_is_proven_through_their_port(tmp_path):
+    engine = RecordingEngine()
+    build(tmp_path, engine, context=replace(read_context(make_tree(tmp_path) / "context.json"), api=("tei",)))
+    assert ("run", "sha256:new", ("api",)) in engine.calls
 
 
 def test_no_verify_starts_nothing(tmp_path):

@@ -34,7 +34,9 @@ def test_the_pairs_hold_every_number_as_it_is(finished):
 
 def test_numbers_in_documents_count(finished):
     expected, served = ({"entities": texts([json.dumps([{"score": score, "word": "1"}])])} for score in (0.5, 0.6))
-    assert of(finished, {"x": texts(["a"])}, expected, served).pairs == ((0.5, 0.6),)
+    made = of(finished, {"x": texts(["a"])}, expected, served)
+    assert made.pairs == ((0.5, 0.6),)
+    assert made.requests[0].expected[0].values == ("score 0.5, word 1",)
 
 
 def test_long_answers_and_texts_are_shortened(finished):
@@ -82,3 +84,14 @@ def test_the_plots_are_drawn_from_the_section_alone(finished):
     made = proof.make(finished())
     assert {name: each[:4] for name, each in proof.drawn(made).items()} == {"parity": "<svg", "differences": "<svg"}
     assert set(proof.drawn(replace(made, pairs=()))) == {"differences"}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("[]", ()), ('[{"a": 1}, {"a": 2.5}]', ("a 1", "a 2.5")), ("[1, 2]", ("[1, 2]",)), ("{x", ("{x",))],
+)
+def test_a_list_of_objects_is_one_value_for_each(finished, text, values):
+    (request,) = of(finished, {"x": texts([text])}, {"y": texts([text])}).requests
+    (shown,) = request.expected
+    assert (shown.values, shown.count) == (values, len(values))
+    assert request.inputs[0].values == (text,), "a request is a text, whatever it looks like"

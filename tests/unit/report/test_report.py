@@ -1,12 +1,15 @@
 """report.json, and the page that is made from it alone."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from tests.browser import PHONE
 from tests.unit.report.conftest import HOSTILE
 from utils.host.errors import RenderError
+from utils.proof.golden import GoldenRow, texts
 from utils.report.page import page
 from utils.report.report import as_json, make_report, read_report
 from utils.report.sections import SECTIONS
@@ -65,3 +68,25 @@ def test_what_was_built_is_in_the_file(finished):
         {"name": "model", "reference": "hf:team/topics", "revision": "c0ffee", "licence": "apache-2.0"}
     ]
     assert built["labels"] == ["a", HOSTILE]
+
+
+def test_no_text_runs_in_a_browser(finished, tmp_path, visitor):
+    """A label, a text and a plot with markup: no script runs, nothing is requested, and the page stays as wide."""
+    file = tmp_path / "page.html"
+    hostile = GoldenRow(
+        model="ensemble_model",
+        batched=True,
+        inputs={"text_input": texts(["<img src=x onerror=alert(1)><svg/onload=alert(2)>" + "w" * 3000])},
+        outputs={"predicts": texts(["</section></main><style>*{display:none}</style>"])},
+    )
+    golden = replace(finished().golden, rows=(hostile,), comparison="tensors")
+    built = finished(golden=golden, served=(), record={"warnings": [HOSTILE, "javascript:alert(3)"]})
+    file.write_text(page(make_report(built)), encoding="utf-8")
+    visit = visitor.open(file.as_uri(), size=PHONE)
+    dialogs = []
+    visit.page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
+    visit.check_width()
+    visit.check_accessibility()
+    assert visit.page.locator("script, main img, main style, [onerror]").count() == 0
+    assert visit.page.locator("#proof").is_visible()
+    assert (visit.requests, dialogs) == ([file.as_uri()], [])

@@ -65,7 +65,21 @@ def test_the_limit_and_the_case_of_its_texts_are_read(resolve_settings, tmp_path
     }
 
 
-def test_a_prompt_and_other_modules_are_refused(resolve_settings, tmp_path):
+def test_the_prompts_and_the_usual_one_are_read(resolve_settings, tmp_path):
+    write(tmp_path, "modules.json", [{"type": "x.Transformer"}])
+    own = {"model_type": "CrossEncoder", "prompts": {"query": "q: ", "none": None}, "default_prompt_name": "query"}
+    write(tmp_path, "config_sentence_transformers.json", own)
+    prompts = {"query": "q: ", "none": ""}
+    assert resolve_settings() == {"activation": "sigmoid", "prompts": prompts, "default_prompt": "query"}
+    assert resolve_settings({"prompt_name": "none"})["default_prompt"] == "none"
+    with pytest.raises(UsageError, match=r"--prompt-name 'document' .*; choose one of: query, none"):
+        resolve_settings({"prompt_name": "document"})
+    write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder"})
+    with pytest.raises(UsageError, match="it has none: leave the option out"):
+        resolve_settings({"prompt_name": "query"})
+
+
+def test_another_default_prompt_and_other_modules_are_refused(resolve_settings, tmp_path):
     write(tmp_path, "modules.json", [{"type": "x.Transformer"}, {"type": "x.LogitScore"}])
     with pytest.raises(SourceError, match=r"SentenceTransformer; this task serves a CrossEncoder"):
         resolve_settings()
@@ -74,7 +88,10 @@ def test_a_prompt_and_other_modules_are_refused(resolve_settings, tmp_path):
         resolve_settings()
     write(tmp_path, "modules.json", [{"type": "x.Transformer"}])
     write(tmp_path, "config_sentence_transformers.json", {"model_type": "CrossEncoder", "default_prompt_name": "query"})
-    with pytest.raises(SourceError, match="'query'"):
+    with pytest.raises(SourceError, match="has the default_prompt_name 'query', and its prompts are none; correct"):
+        resolve_settings()
+    write(tmp_path, "modules.json", [{"type": "x.Router"}])
+    with pytest.raises(SourceError, match="has the module Router, which has modules for each kind of text"):
         resolve_settings()
 
 

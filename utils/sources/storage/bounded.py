@@ -19,6 +19,7 @@ from utils.host.children import with_parent_death_signal
 from utils.host.errors import SourceError, UsageError
 from utils.host.temporary import private_folder
 from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, local
+from utils.sources.storage.certificates import for_all_clients
 
 # Not `-m`: that puts the current folder, which may have a `utils` of its own, before this project.
 _START = "import sys; sys.path[0] = sys.argv[1]; from utils.sources.storage.child import main; main()"
@@ -103,7 +104,8 @@ def _python(reference: StorageRef, name: str | None) -> str:
 def _environment(temporary: Path) -> dict[str, str]:
     rest = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([str(ROOT), rest] if rest else [str(ROOT)])
-    return {**os.environ, "PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1", "TMPDIR": str(temporary)}
+    own = {"PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1", "TMPDIR": str(temporary)}
+    return {**os.environ, **for_all_clients(os.environ), **own}
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

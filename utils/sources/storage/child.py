@@ -12,6 +12,7 @@ from utils.host import entry
 from utils.host.errors import SourceError
 from utils.host.streams import take_stdout
 from utils.sources.storage import Storage
+from utils.sources.storage.certificates import is_untrusted, untrusted
 from utils.sources.storage.scrub import scrub
 
 
@@ -38,18 +39,19 @@ def answer_to(request: dict[str, Any]) -> dict[str, str]:
             Path(arguments["destination"]),
         )
         return {"value": str(path)}
-    except SourceError as error:
-        _show_traceback()
-        return {"error": scrub(str(error))}
     except Exception as error:
         _show_traceback()
-        return {"error": _unexpected(request["reference"], error)}
+        return {"error": scrub(_sentence(request["reference"], error))}
 
 
-def _unexpected(reference: str, error: Exception) -> str:
+def _sentence(reference: str, error: Exception) -> str:
+    if is_untrusted(error):
+        return untrusted(reference)
+    if isinstance(error, SourceError):
+        return str(error)
     reason = next(iter(str(error).strip().splitlines()), "")
     shown = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    return scrub(f"{reference} could not be read ({shown}); run again with --debug for the traceback")
+    return f"{reference} could not be read ({shown}); run again with --debug for the traceback"
 
 
 def _show_traceback() -> None:

@@ -123,9 +123,11 @@ def _session() -> _Session:
     """A session with a limit of a few seconds, unlike InputModel's own."""
     import requests
     from clearml.backend_api import Session
+    from clearml.backend_api.session import session
     from clearml.backend_api.session.session import LoginError
 
     host = _host()
+    session.SSLError = ()  # the SDK repeats a request without end after such an error
     Session._session_initial_timeout = Session._session_timeout = _TIMEOUT
     try:
         return cast(_Session, Session(http_retries_config=dict(_RETRIES)))

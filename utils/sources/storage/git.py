@@ -56,7 +56,7 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
     with explained(locator):
         git.fetch_commit(revision)
         wanted = {name: blob for name, blob in git.files(revision).items() if matches(name, patterns)}
-        git.fetch_blobs(wanted.values())
+        git.fetch_blobs(wanted.values(), revision)
         for name, blob in wanted.items():
             _write(git, name, blob, files / name, locator)
     return files

@@ -31,6 +31,10 @@ _SETTINGS = {
 }
 
 
+# Of git, where a server of protocol 0 has no branch and no tag with an object.
+_ONLY_WHAT_IS_NAMED = "unadvertised object"
+
+
 class GitError(Exception):
     """git failed; the text is what it wrote on stderr."""
 
@@ -107,23 +111,26 @@ class Git:
         entries = (entry.split("\t", 1) for entry in listed.split("\0") if entry)
         return {path: about.split()[2] for about, path in entries if about.startswith("100")}
 
-    def fetch_blobs(self, blobs: Iterable[str]) -> None:
-        """Fetches in one request the blobs that are not here yet."""
+    def fetch_blobs(self, blobs: Iterable[str], commit: str) -> None:
+        """Fetches in one request the blobs that are not here yet; all of the commit from a server of protocol 0.
+
+        That is what sshd makes of git, unless it accepts the variable GIT_PROTOCOL.
+        """
         missing = self.run("rev-list", "--objects", "--missing=print", "HEAD").decode().splitlines()
         absent = {line.removeprefix("?") for line in missing if line.startswith("?")}
         wanted = "".join(f"{blob}\n" for blob in dict.fromkeys(blobs) if blob in absent)
-        if wanted:
-            settings = ("-c", "fetch.negotiationAlgorithm=noop")
-            fetch = (
-                "fetch",
-                "--quiet",
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--filter=blob:none",
-                "origin",
-                "--stdin",
+        if not wanted:
+            return
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+        try:
+            self.run(
+                *("-c", "fetch.negotiationAlgorithm=noop", *fetch, "--filter=blob:none", "origin", "--stdin"),
+                content=wanted.encode(),
             )
-            self.run(*settings, *fetch, content=wanted.encode())
+        except GitError as error:
+            if _ONLY_WHAT_IS_NAMED not in str(error):
+                raise
+            self.run(*fetch, "--refetch", "--no-filter", "--depth=1", "origin", commit)
 
     def write(self, blob: str, file: Path) -> None:
         """Writes the content of a blob as it is stored, without any conversion."""

@@ -95,7 +95,7 @@ def _explained(locator: str) -> Iterator[None]:
         ) from None
     except (requests.RequestException, ConnectionError) as error:
         raise SourceError(_sentence(locator, None, type(error).__name__)) from None
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:  # AttributeError: the client's, for an error in another form
         raise SourceError(
             f"the answer for gs:{locator} is not that of Google Cloud Storage ({type(error).__name__}); check "
             "STORAGE_EMULATOR_HOST and the proxy"

@@ -5,7 +5,6 @@ The client reads HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE and th
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,7 +26,6 @@ _DIGEST = re.compile(r"sha256=([0-9a-fA-F]{64})")
 # Seconds to connect, and between bytes.
 _TIMEOUT = (10.0, 20.0)
 _CHUNK = 1 << 20
-_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def resolve(locator: str) -> str:
@@ -79,7 +77,7 @@ def _download(address: str, digest: str, file: Path) -> None:
     limit = free_bytes(file.parent)
     computed = hashlib.sha256()
     with (
-        requests.get(address, stream=True, timeout=_TIMEOUT, verify=_certificates()) as response,
+        requests.get(address, stream=True, timeout=_TIMEOUT) as response,
         file.open("wb") as to,
     ):
         _require_served(address, response)
@@ -113,11 +111,6 @@ def _require_served(address: str, response: "requests.Response") -> None:
         raise SourceError(f"the server answered {status} for {_shown(address)}; run the same command again later")
 
 
-def _certificates() -> str | bool:
-    """The file or folder of trusted certificates; True is that of the client."""
-    return next((os.environ[name] for name in _CERTIFICATES if os.environ.get(name)), True)
-
-
 def _shown(address: str) -> str:
     """The address without its query, which may be a signature."""
     return scrub(urlunsplit(urlsplit(address)._replace(query="", fragment="")))
@@ -131,10 +124,6 @@ def _explained(address: str) -> Iterator[None]:
 
     late = "does not answer in time; check the network, then run the same command again"
     reasons: tuple[tuple[type[Exception], str], ...] = (
-        (
-            requests.exceptions.SSLError,
-            "has a certificate that is not trusted; set SSL_CERT_FILE to the file of its authority",
-        ),
         (requests.exceptions.ProxyError, "cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY"),
         (requests.Timeout, late),
         (requests.ConnectionError, "cannot be reached, or the connection was lost; check the network and HTTPS_PROXY"),

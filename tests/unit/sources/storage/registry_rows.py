@@ -12,7 +12,7 @@ from tests.loopback.git_server import GitServer
 from tests.loopback.mlflow_server import log_model, running_mlflow, transformers_layout
 from tests.loopback.registry import PASSWORD, USER, running_registry
 from tests.loopback.wandb_server import KEY, WandbServer
-from tests.unit.sources.storage.rows import CHANGED, Row, Served
+from tests.unit.sources.storage.rows import CHANGED, UNTRUSTED, Row, Served
 
 MLFLOW_TOKEN = "a-token-of-mlflow-never-printed"
 COMMIT = "the revision is a commit; its files never change"
@@ -89,6 +89,8 @@ from utils.registry.registry import Registry
 Registry.__init__.__kwdefaults__["seconds"] = 1.0
 """,
         impossible={CHANGED: "the revision is the digest of the manifest; its layers never change"},
+        # The certificates of registries on this machine are not checked.
+        for_tls="from utils.registry import registry; registry.is_loopback = lambda reference: False",
         words={
             "unreachable": "does not answer",
             "401": "docker login",
@@ -105,7 +107,9 @@ from utils.sources.storage import git_client
 git_client._SETTINGS |= {"http.lowSpeedTime": "1", "lfs.activitytimeout": "1", "lfs.transfer.maxretries": "1"}
 """,
         impossible={CHANGED: COMMIT},
+        authority="GIT_SSL_CAINFO",
         words={
+            UNTRUSTED: "its certificate is not trusted; set GIT_SSL_CAINFO, or http.sslCAInfo of git, to the file",
             "unreachable": "its server cannot be reached",
             "401": "git is not allowed to read it",
             "403": "git is not allowed to read it",

@@ -24,7 +24,8 @@ from tests.loopback.https_files import FileServer
 from tests.loopback.hub import HubServer
 
 CHANGED = "changed after the revision was resolved"
-FAULTS = (*faulty.OF_THE_SERVER, *faulty.OF_FILES, faulty.SLOW, CHANGED)
+UNTRUSTED = "certificate that is not trusted"
+FAULTS = (*faulty.OF_THE_SERVER, *faulty.OF_FILES, faulty.SLOW, CHANGED, UNTRUSTED)
 TOKEN = "hf_TheTokenThatMustNeverBePrinted"
 SIGNATURE = "the-signature-in-the-address"
 MODEL = "0123456789abcdef0123456789abcdef"
@@ -53,6 +54,7 @@ class Row:
     for the content of a file. `secrets`: what no message may contain; the server repeats them. `impatience`: Python
     statements that make the client's own waits short. `impossible`: {fault: reason}. `left_to_the_limit`:
     {fault: reason} of those that only --fetch-timeout ends. `words`: {fault: a part of the expected message}.
+    `authority`: the variable that names a private authority. `for_tls`: statements as `impatience` for its test.
     """
 
     serve: Callable[[Path, Path], contextlib.AbstractContextManager[Served]]
@@ -62,6 +64,8 @@ class Row:
     impossible: Mapping[str, str] = field(default_factory=dict)
     left_to_the_limit: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
+    authority: str = "SSL_CERT_FILE"
+    for_tls: str = ""
 
 
 @contextlib.contextmanager
@@ -246,6 +250,7 @@ gs._RETRY_SECONDS = 0.5
             "401": "cannot be read with these Google credentials (401)",
             "403": "cannot be read with these Google credentials (403)",
             "500": "Google Cloud Storage failed with status 500 for gs:models/team/topics",
+            faulty.GATEWAY: "the answer for gs:models/team/topics is not that of Google Cloud Storage",
             "changed byte": "does not have the checksum of the stored object",
             CHANGED: "gs:models/team/topics changed during the download",
         },

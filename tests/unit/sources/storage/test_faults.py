@@ -10,15 +10,16 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.loopback import faulty
 from tests.loopback.faulty import FaultyProxy
 from tests.unit.sources.storage import registry_rows, rows
-from tests.unit.sources.storage.rows import CHANGED, FAULTS, Row, Served
+from tests.unit.sources.storage.rows import CHANGED, FAULTS, UNTRUSTED, Row, Served
 from tests.unit.sources.storage.worker import Worker
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, STORAGES, WEIGHTS, StorageRef, bounded, parse_reference
@@ -127,11 +128,31 @@ def _a_change(station, fault, folder):
     station.refusal(fault, station.worker.fetch, station.reference, revision, PATTERNS, folder)
 
 
+def _a_private_authority(station, fault, folder):
+    """The server has TLS here. A variable with the certificate of its authority is all that the user sets."""
+    authority, row = Authority(folder.parent / "authority"), station.row
+    server = FaultyProxy(station.served.url, files=row.files, certificate=authority.sign("server"))
+    with contextlib.ExitStack() as stack:
+        proxy = stack.enter_context(server)
+        variables = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "NO_PROXY": "127.0.0.1"}
+        variables |= station.served.variables(proxy.url)
+        log = stack.enter_context(station.log.open("ab"))
+        trusting = variables | {row.authority: str(authority.folder / "ca.pem")}
+        scheme, before = station.reference.scheme, row.impatience + row.for_tls
+        workers = [Worker(STORAGES[scheme], each, log, before) for each in (variables, trusting)]
+        stack.callback(lambda: [worker.close() for worker in workers])
+        first, second = (replace(station, proxy=proxy, worker=worker) for worker in workers)
+        message = first.refusal(fault, first.read, folder)
+        assert row.words.get(fault) or f"{first.reference} has a certificate that is not trusted; set SSL" in message
+        assert (second.read(folder) / "model.safetensors").read_bytes() == WEIGHTS_BYTES
+
+
 CHECKS = {
     **dict.fromkeys(faulty.OF_THE_SERVER, _a_server_that_fails),
     **dict.fromkeys(faulty.OF_FILES, _a_file_that_does_not_arrive),
     faulty.SLOW: _meets_the_time_limit,
     CHANGED: _a_change,
+    UNTRUSTED: _a_private_authority,
 }
 CASES = [(scheme, fault) for scheme, row in ROWS.items() for fault in FAULTS if fault not in row.impossible]
 

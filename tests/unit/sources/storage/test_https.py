@@ -164,8 +164,9 @@ def test_a_missing_file(server, trusted, tmp_path):
 
 
 @pytest.mark.parametrize("without_length", [False, True])
-def test_a_file_larger_than_the_disk(server, trusted, tmp_path, monkeypatch, without_length):
+def test_a_file_larger_than_the_disk(server, authority, tmp_path, monkeypatch, without_length):
     """Called in this process, with a disk that is said to be small."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.folder / "ca.pem"))
     server.contents["/a.json"] = b"0123456789"
     server.without_length = {"/a.json"} if without_length else set()
     monkeypatch.setattr(https, "free_bytes", lambda folder: 8)

@@ -14,6 +14,7 @@ from utils import ROOT
 from utils.host import environment
 from utils.host.errors import SourceError
 from utils.sources.storage import Row, StorageRef
+from utils.sources.storage.certificates import for_all_clients
 
 # `sys.argv`: -c, root, statements
 LOOP = """
@@ -43,7 +44,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**variables, "PYTHONPATH": str(ROOT)},
+            env={**variables, **for_all_clients(variables), "PYTHONPATH": str(ROOT)},
         )
 
     def resolve(self, reference: StorageRef) -> str:

@@ -1,0 +1,1 @@
+"""`score`: a file of rows through a served model, in order, resumable after a kill."""

@@ -1,0 +1,102 @@
+"""The routes of OpenAI's API that an embedding model can answer (its reference: "Embeddings" and "Models")."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import fields
+from .errors import UNKNOWN_MODEL, ApiError, as_openai
+from .route import COUNT, NUMBER, TEXT, TEXTS, Protocol, Route, list_of, nullable, object_of
+from .service import Choices, Service
+
+ENCODINGS = ("float", "base64")
+FIELDS = ("input", "model", "dimensions", "encoding_format", "user")
+USAGE = object_of(("prompt_tokens", "total_tokens"), prompt_tokens=COUNT, total_tokens=COUNT)
+EMBEDDING = object_of(
+    ("object", "index", "embedding"),
+    object={"const": "embedding"},
+    index=COUNT,
+    embedding={
+        "oneOf": [list_of(NUMBER), TEXT],
+        "description": "numbers; with encoding_format base64 their FP32 bytes, little-endian",
+    },
+)
+EMBEDDINGS = object_of(
+    ("object", "data", "model", "usage"),
+    object={"const": "list"},
+    data=list_of(EMBEDDING),
+    model=TEXT,
+    usage=USAGE,
+)
+MODEL = object_of(
+    ("id", "object", "created", "owned_by"), id=TEXT, object={"const": "model"}, created=COUNT, owned_by=TEXT
+)
+ERROR = object_of(
+    ("error",),
+    error=object_of(
+        ("message", "type", "param", "code"), message=TEXT, type=TEXT, param=nullable(TEXT), code=nullable(TEXT)
+    ),
+)
+
+
+async def _embeddings(service: Service, body: Any) -> Any:
+    body = fields.require_known(body, FIELDS)
+    model = fields.word(body, "model")
+    if model not in (None, service.facts.model):
+        known = service.facts.model
+        raise ApiError(UNKNOWN_MODEL, f"model {model!r} is not served; the model is {known!r}", "model")
+    encoding = fields.choice(body, "encoding_format", ENCODINGS)
+    choices = Choices(dimensions=fields.number(body, "dimensions"))
+    rows, tokens = await service.rows_and_tokens([fields.texts(body, "input")], choices, "input")
+    data = [
+        {"object": "embedding", "index": index, "embedding": _encoded(embedding, encoding)}
+        for index, (embedding, *_) in enumerate(rows)
+    ]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": service.facts.model, "usage": usage}
+
+
+def _encoded(embedding: np.ndarray, encoding: str | None) -> Any:
+    return base64.b64encode(embedding.tobytes()).decode() if encoding == "base64" else embedding.tolist()
+
+
+def _model(service: Service) -> dict[str, Any]:
+    return {"id": service.facts.model, "object": "model", "created": 0, "owned_by": "triton"}
+
+
+async def _models(service: Service, _: Any) -> Any:
+    return {"object": "list", "data": [_model(service)]}
+
+
+async def _own_model(service: Service, _: Any) -> Any:
+    return _model(service)
+
+
+def _routes(service: Service) -> Sequence[Route]:
+    name = service.facts.model
+    request = object_of(
+        ("input",),
+        input=TEXTS,
+        model={"const": name},
+        dimensions={"enum": [*service.sizes]} if service.sizes else {"type": "integer"},
+        encoding_format={"enum": [*ENCODINGS]},
+        user=TEXT,
+    )
+    example = {"model": name, "input": ["The quick brown fox", "jumps over the lazy dog"], "encoding_format": "float"}
+    return (
+        Route("/v1/embeddings", "Embeddings of texts", _embeddings, EMBEDDINGS, request, example),
+        Route(
+            "/v1/models",
+            "The served model, as a list",
+            _models,
+            object_of(("object", "data"), object={"const": "list"}, data=list_of(MODEL)),
+        ),
+        Route(f"/v1/models/{name}", "The served model", _own_model, MODEL),
+    )
+
+
+PROTOCOL = Protocol(routes=_routes, error=as_openai, error_schema=ERROR)

@@ -1,0 +1,101 @@
+"""One server with a model of each task, built by the real script, for all tests of this folder."""
+
+import shutil
+import subprocess
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from tests import shared_conversions
+from tests.server.page_models import MODELS
+from utils import ROOT
+from utils.host.build_tree import BUILD
+from utils.proof.golden_file import read_golden
+from utils.tasks import TASKS
+from utils.triton.server import serve
+
+LIMIT = 8
+KEY = "a-key-of-this-test"
+# {task: the path of its model in docs/tasks.md, and options}. The same conversions as those of test_tasks_page.py.
+BUILDS = {
+    "text-classification": ("./topics", ("--top-k", "2")),
+    "text-pair-classification": ("./entailment", ("--top-k", "3")),
+    "text-ranking": ("./reranker", ()),
+    "token-classification": ("./entities", ()),
+    "question-answering": ("./reader", ()),
+    "zero-shot-classification": ("./nli", ("--hypothesis-template", "This text is about {}.")),
+    "feature-extraction": ("./embedder", ("--dimensions", "4,2")),
+    "sparse-embedding": ("./splade", ("--top-k", "100")),
+    "ocr": ("./ocr", ()),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A server with the models of BUILDS. `models`: {task: name}. `trees`: {task: build tree}."""
+
+    http: str
+    grpc: str
+    models: dict
+    trees: dict
+
+    def golden(self, task):
+        """The golden requests of a model, with the answers of PyTorch."""
+        rows = read_golden(self.trees[task] / "golden.json").rows
+        return [row for row in rows if row.model == self.models[task]]
+
+
+def build(task, folder):
+    """The build tree of the small model of a task."""
+    path, options = BUILDS[task]
+    place, name = folder / path, f"client-{task}-{uuid.uuid4().hex[:8]}"
+    files, labels = [str(place), str(place)], "-"
+    if "fused" in TASKS[task].layouts:
+        options = (*options, "--layout", "fused")
+    elif task != "ocr":  # all models are served together: no two steps have the same name
+        options = (*options, "--step-name", f"model_onnx={name}-graph")
+    if task == "ocr":
+        files, labels = [f"{place}/detection.onnx", "-"], f"{place}/alphabet.json"
+        options = ("--add-model", f"text_recognition={place}/recognition.onnx")
+    command = [str(ROOT / "make_triton_image.sh"), *files, labels, name, "v1", "1" if task == "ocr" else str(LIMIT)]
+    command += ["--task", task, *options, "--no-image", "--no-verify"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=shared_conversions.environment())
+    assert done.returncode == 0, done.stderr
+    return task, name, BUILD / name / "v1"
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models of clients")
+    for path, _ in BUILDS.values():
+        MODELS[path](folder / path)
+    with ThreadPoolExecutor(2) as pool:
+        built = list(pool.map(lambda task: build(task, folder), BUILDS))
+    repository = folder / "repository"
+    for _, _, tree in built:
+        shutil.copytree(tree / "model_repository", repository, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_ADMIN_KEY", KEY)
+        with serve(repository) as server:
+            yield Served(
+                http=f"http://{server.address.http}",
+                grpc=f"grpc://{server.address.grpc}",
+                models={task: name for task, name, _ in built},
+                trees={task: tree for task, _, tree in built},
+            )
+    for _, name, _ in built:
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+@pytest.fixture(params=["http", "grpc"])
+def server(request, served):
+    """The server's address in each protocol."""
+    return getattr(served, request.param)
+
+
+@pytest.fixture
+def sentences():
+    """More texts than two requests hold, all different."""
+    return [f"The quick brown fox number {place} jumps over the lazy dog." for place in range(3 * LIMIT - 1)]

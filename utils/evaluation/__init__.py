@@ -1,1 +1,0 @@
-"""--eval-file: rows with their right answers, and how well a model's answers agree with them."""
