@@ -28,10 +28,12 @@ _FONT = re.compile(r"font: ((?:\w+ )*[\d.]+px) [^;\"]*")
 def draw(paint: Callable[["Axes"], None], *, title: str, size: tuple[float, float] = SIZE) -> str:
     """An <svg> element that readers of the page hear as `title`. Text in it is escaped, and `$` has no meaning."""
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder("matplotlib")))
-    from matplotlib import rc_context
+    from matplotlib import rc_context, rcdefaults, rcParams
     from matplotlib.figure import Figure
 
-    with rc_context(_settings(title)):
+    with rc_context():
+        rcdefaults()  # not what a matplotlibrc of the user says
+        rcParams.update(_settings(title))
         figure = Figure(figsize=size, layout="constrained")
         paint(figure.add_subplot())
         written = io.StringIO()

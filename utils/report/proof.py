@@ -176,7 +176,7 @@ def figures(proof: Proof) -> Sequence[Figure]:
         return (Figure(label="Golden requests", value="not proven", note="--no-verify"),)
     return (
         Figure(label="Golden requests", value=f"{count} of {count}", note="equal to the reference"),
-        Figure(label="Largest difference", value=f"{proof.largest:.2g}", note=f"{proof.tolerance:g} is allowed"),
+        Figure(label="Difference", value=f"{proof.largest:.2g}", note=f"at most; {proof.tolerance:g} is allowed"),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.release.ingredients import REPOSITORY
+from utils.release.ingredients import REPOSITORY, TOKENIZER_FILE
 from utils.report.section import Figure, Finished, Image
 from utils.report.units import size
 from utils.repository.pipeline import Step
@@ -26,7 +26,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A graph and its weights. `size`: of the graph's file and its external data. `groups`: () for TorchScript."""
+    """A graph and its weights. `size`: of its file and those beside it. `groups`: () for TorchScript."""
 
     model: str
     file: str
@@ -57,12 +57,11 @@ def _weights(repository: Path, step: Step) -> Iterator[Weights]:
     from utils.report.graph_size import bytes_by_layer
 
     folder = repository / step.model_name / str(step.version)
-    for name in step.files:
-        file = folder / name
-        if is_graph(file) and file.is_file():
-            groups = bytes_by_layer(file) if name == FORMATS["onnx"].file else {}
-            beside = sum((folder / each).stat().st_size for each in step.files if each.startswith(f"{name}_"))
-            yield Weights(model=step.model_name, file=name, size=file.stat().st_size + beside, groups=_largest(groups))
+    files = [folder / name for name in step.files if name != TOKENIZER_FILE]
+    for file in (each for each in files if is_graph(each) and each.is_file()):
+        groups = bytes_by_layer(file) if file.name == FORMATS["onnx"].file else {}
+        count = sum(each.stat().st_size for each in files if each.is_file())
+        yield Weights(model=step.model_name, file=file.name, size=count, groups=_largest(groups))
 
 
 def _largest(groups: Mapping[str, int]) -> tuple[Group, ...]:

@@ -4,6 +4,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib import rc_context
 
 from tests.unit.report.conftest import HOSTILE
 from utils.report import plots
@@ -46,5 +47,7 @@ def test_two_plots_of_a_page_share_no_id(svg):
     assert ids(svg) and not ids(svg) & ids(plots.draw(paint, title="another"))
 
 
-def test_the_same_plot_is_the_same_text(svg):
+def test_the_same_plot_is_the_same_text_whatever_the_user_has_set(svg):
     assert plots.draw(paint, title=HOSTILE) == svg
+    with rc_context({"text.usetex": True, "axes.facecolor": "#123456", "font.size": 30}):
+        assert plots.draw(paint, title=HOSTILE) == svg

@@ -1,9 +1,11 @@
 """What each section takes from a build, and the numbers at the top of the page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests import small_graphs
 from utils.host.build_tree import BUILD
 from utils.proof.measured import Latency, Measured
 from utils.report import conversion, run, size, speed, warnings
@@ -73,6 +75,22 @@ def test_the_size_of_an_image_and_its_layers(finished, tmp_path):
     assert [(each.label, each.value) for each in size.figures(made)] == [("Image", "1.5 MB")]
     text = page(make_report(finished(images=(image,))))
     assert "COPY &lt;weights&gt;" in text and ">ENV<" not in text
+
+
+def test_the_weights_of_a_graph_include_what_lies_beside_it(finished, make_pipeline):
+    """In the order of the pipeline; a file that is no graph has no entry of its own, and the tokenizer is no weight."""
+    made = finished()
+    step = next(each for each in made.context.pipeline.steps if "model.onnx" in each.files)
+    folder = made.tree / "model_repository" / step.model_name / "1"
+    folder.mkdir(parents=True)
+    small_graphs.doubling(folder / "model.onnx")
+    (folder / "tables.bin").write_bytes(bytes(5000))
+    (folder / "tokenizer.json").write_bytes(bytes(9000))
+    files = {name: folder / name for name in ("model.onnx", "tables.bin", "tokenizer.json")}
+    pipeline = replace(made.context.pipeline, steps=(replace(step, files=files),))
+    (weights,) = size.make(replace(made, context=replace(made.context, pipeline=pipeline))).weights
+    assert (weights.model, weights.file) == (step.model_name, "model.onnx")
+    assert weights.size == 5000 + (folder / "model.onnx").stat().st_size
 
 
 def test_many_layers_are_the_largest_and_the_rest():
