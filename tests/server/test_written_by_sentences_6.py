@@ -40,7 +40,11 @@ CASES = {
         (),
     ),
     "max-in-int8": ("SentenceTransformer", {"pooling": "max"}, ("--precision", "int8", "--min-agreement", "0.5")),
-    "tanh-of-short-texts": ("CrossEncoder", {"activation": "Tanh", "max_length": 24}, ()),
+    "tanh-of-short-texts": (
+        "CrossEncoder",
+        {"activation": "Tanh", "max_length": 24, "prompts": {"query": "quick fox: "}, "default_prompt_name": "query"},
+        (),
+    ),
 }
 TASKS = {"SentenceTransformer": "feature-extraction", "CrossEncoder": "text-ranking"}
 # The graph's numbers are 8-bit ones there.
