@@ -17,7 +17,7 @@ from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
 from utils.factory.image_labels import oci_labels, tool_versions
 from utils.factory.many import Planned, build_all, plan, report, require_all, table
-from utils.factory.observed import write_observed
+from utils.factory.observed import write_before, write_observed
 from utils.factory.parameters import public_parameters
 from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
 from utils.factory.publish import require_key, require_target
@@ -203,6 +203,7 @@ def _write_tree(
     golden = golden_answers(spec.source.task, names, settings, known.label_texts, served, pipeline)
     versions.write_golden(golden, pipeline, folder)
     write_observed(pipeline, golden, folder)
+    write_before(spec.source.task.name, served.served, folder)
     build_record.add(folder, parity=dict(served.served.parity) or None)
     assemble(pipeline, folder / "model_repository")
     return context

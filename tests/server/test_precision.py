@@ -64,7 +64,7 @@ def test_what_cannot_be_built_is_told(model, options, code, words):
 
 
 def test_labelled_texts(tmp_path, model):
-    """Their accuracy is told, before and after."""
+    """The agreement is that of these texts, and PyTorch's accuracy is told. A label that is none ends the build."""
     file = tmp_path / "texts.tsv"
     rows = [f"{text}\t{place % 3}" for place, text in enumerate(tiny_models.SENTENCES)]
     file.write_text("\n".join(["text\tlabel", *rows]), encoding="utf-8")
@@ -72,7 +72,7 @@ def test_labelled_texts(tmp_path, model):
     done = build(model, model, "-", NAME, "v1", 4, *options)
     shutil.rmtree(BUILD / NAME, ignore_errors=True)
     assert done.returncode == 0, done.stderr
-    assert f"accuracy on {len(rows)} labelled texts: " in done.stderr
+    assert f"PyTorch on {len(rows)} rows of --eval-file: accuracy " in done.stderr
     assert f"int8 against PyTorch on {len(rows)} texts: same label" in done.stderr
     file.write_text("text\tlabel\nsome text\train\n", encoding="utf-8")
     done = build(model, model, "-", NAME, "v1", 4, *options)

@@ -8,8 +8,8 @@ import ast
 from utils import ROOT
 
 # From top to bottom; "" are the entries, the modules directly in utils/.
-ORDER = ("", "diagnosis", "factory", "report", "options", "tasks", "ocr", "convert", "release", "docker", "proof")
-ORDER += ("repository", "sources", "registry", "targets", "triton", "host")
+ORDER = ("", "diagnosis", "factory", "report", "options", "tasks", "ocr", "convert", "evaluation", "release", "docker")
+ORDER += ("proof", "repository", "sources", "registry", "targets", "triton", "host")
 
 
 def modules():

@@ -9,6 +9,7 @@ from utils.convert import cache
 from utils.convert.origins.origin import Source
 from utils.convert.task import ModelTask
 from utils.convert.types import Conversion
+from utils.evaluation.eval_file import EvalFile
 from utils.host.environments import ENVIRONMENTS, PEFT, SENTENCES, SENTENCES6
 from utils.proof.golden_file import converter
 from utils.sources.fetch import Metadata
@@ -24,7 +25,14 @@ def checked_rows(max_batch_size: int) -> int:
     return min(max_batch_size, MOST_CHECKED)
 
 
-def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, settings: Mapping[str, Any]) -> str:
+def key_of(
+    source: Source,
+    task: ModelTask,
+    target: Target,
+    known: Metadata,
+    settings: Mapping[str, Any],
+    eval_file: EvalFile | None,
+) -> str:
     """The digest of all inputs of a conversion and its answers: not names, tag, batch size, or labels put in later."""
     sources = source.sources
     return cache.key_of(
@@ -46,6 +54,7 @@ def key_of(source: Source, task: ModelTask, target: Target, known: Metadata, set
             "precision": target.reduction.precision.name,
             "min_agreement": target.reduction.min_agreement,
             "max_drift": target.reduction.max_drift,
+            "evaluated": [eval_file.kind_name, eval_file.digest, *eval_file.labels] if eval_file else None,
             "allow_pickle": sources.requirements.allow_pickle,
         }
     )

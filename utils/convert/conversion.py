@@ -7,6 +7,7 @@ from typing import Any
 from utils.convert import adapter, exporter, parity, quantization, reference_model, tokenization, version_5
 from utils.convert.cached_conversion import checked_rows
 from utils.convert.end_pooling import pooled_by_row
+from utils.convert.evaluated import reference_answers, require_answerable
 from utils.convert.exporters import open_exporter
 from utils.convert.probes import model_texts
 from utils.convert.spec import ConversionSpec
@@ -50,6 +51,7 @@ def convert_with_reference(
     graph = _export(reference, destination, spec)
     tokenized, compared = _check(graph, frozen, reference, spec)
     unmerged = _check_unmerged(spec.tuned, base, graph, frozen, reference, spec) if spec.tuned else {}
+    evaluated = reference_answers(reference, spec)
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
     if task.relabelled:
         answering = replace(answering, labels=tuple(map(str, range(len(spec.labels)))))
@@ -69,6 +71,7 @@ def convert_with_reference(
             **(agreement.facts if agreement else {}),
         },
         step_files=task.files(model_folder, spec.settings, destination) if task.files else (),
+        evaluated=evaluated,
     )
     return conversion, reference
 
@@ -93,6 +96,7 @@ def load_reference(
     if "prompts" in settings:
         frozen = tokenization.with_prompts(frozen, tokenizer, settings)
     examples = _golden_examples(tokenizer, limit, spec)
+    require_answerable(tokenizer, limit, spec)
     texts = tuple(text for example in examples for text in task.texts(settings, example))
     outputs = reference_model.pytorch_outputs(model, tokenizer, texts, limit, names=task.graph_outputs)
     reference = ReferenceModel(

@@ -11,15 +11,18 @@ import numpy as np
 from utils.convert import reference_model
 from utils.convert.agreement import RULES, Agreement
 from utils.convert.engine_session import engine_session
-from utils.convert.eval_file import read_labelled_texts
+from utils.convert.evaluated import texts_of
 from utils.convert.exporters import open_exporter
 from utils.convert.onnx.quantize import reduced
 from utils.convert.spec import ConversionSpec
-from utils.convert.types import ReferenceModel, Session
+from utils.convert.types import ReferenceModel, Session, Text
 from utils.host.errors import ExportError, ParityError
 from utils.host.progress import note, warn
 from utils.repository.pipeline import Graph
 from utils.targets.precisions import DEFAULT_PRECISION
+
+# The states of all tokens of a text are 400 kB of an embedder's.
+AT_ONCE = 100
 
 
 def reduce(
@@ -58,11 +61,10 @@ def _guarded(
     reduced_model = replace(
         reference, model=model, is_graph=True, outputs=_outputs(model, reference, reference.texts, spec)
     )
-    evaluated = (
-        _evaluated(reference, reduced_model, spec) if spec.target.reduction.eval_file else (reference, reduced_model)
-    )
-    agreement = _agreement(*evaluated, spec)
-    note(f"{precision.name} against PyTorch on {len(evaluated[0].outputs)} texts: {agreement}")
+    both, texts = (reference, reduced_model), texts_of(spec) if spec.eval_file else reference.texts
+    expected, found = (_values_of(each, texts, spec) if spec.eval_file else _values(each, spec) for each in both)
+    agreement = _agreement(expected, found, spec)
+    note(f"{precision.name} against PyTorch on {len(texts)} texts: {agreement}")
     reduction = spec.target.reduction
     if not agreement.share >= reduction.min_agreement:
         broken = f"--min-agreement is {reduction.min_agreement:g}"
@@ -111,33 +113,26 @@ def _outputs(
     return tuple(reference_model.pytorch_outputs(model, reference.tokenizer, texts, reference.max_length, names=names))
 
 
-def _agreement(reference: ReferenceModel, reduced_model: ReferenceModel, spec: ConversionSpec) -> Agreement:
-    guard = spec.task.guard
-    assert guard  # --precision is for tasks with one
-    values = [guard.values(each, spec.settings) for each in (reference, reduced_model)]
-    if not all(np.isfinite(row).all() for row in values[1]):
+def _values(answering: ReferenceModel, spec: ConversionSpec) -> list[Any]:
+    """What the task's rule compares of the outputs that a model gave."""
+    assert spec.task.guard  # --precision is for tasks with one
+    return spec.task.guard.values(answering, spec.settings)
+
+
+def _values_of(answering: ReferenceModel, texts: Sequence[Text], spec: ConversionSpec) -> list[Any]:
+    """Likewise of many texts: the outputs of AT_ONCE of them are held at a time."""
+    found: list[Any] = []
+    for start in range(0, len(texts), AT_ONCE):
+        part = tuple(texts[start : start + AT_ONCE])
+        outputs = _outputs(answering.model, answering, part, spec)
+        found += _values(replace(answering, texts=part, outputs=outputs), spec)
+    return found
+
+
+def _agreement(expected: Sequence[Any], found: Sequence[Any], spec: ConversionSpec) -> Agreement:
+    assert spec.task.guard
+    if not all(np.isfinite(row).all() for row in found):
         raise ParityError(
             f"the {spec.target.reduction.precision.name} graph gives numbers that are not finite; build fp32"
         )
-    return RULES[guard.rule(spec.settings)](*values)
-
-
-def _evaluated(
-    reference: ReferenceModel, reduced_model: ReferenceModel, spec: ConversionSpec
-) -> tuple[ReferenceModel, ReferenceModel]:
-    """Both with the texts of --eval-file instead of the golden ones; prints the accuracy of each."""
-    assert spec.target.reduction.eval_file
-    inputs = [tensor.name for tensor in spec.task.inputs]
-    rows = read_labelled_texts(spec.target.reduction.eval_file, inputs, spec.labels)
-    texts = tuple(row.text for row in rows)
-    both = [
-        replace(each, texts=texts, outputs=_outputs(each.model, each, texts, spec))
-        for each in (reference, reduced_model)
-    ]
-    labels = np.array([row.label for row in rows])
-    right = [np.mean(np.array([each["logits"].argmax() for each in one.outputs]) == labels) for one in both]
-    note(
-        f"accuracy on {len(rows)} labelled texts: {right[0]:.2%} before (PyTorch), {right[1]:.2%} after "
-        f"({spec.target.reduction.precision.name})"
-    )
-    return both[0], both[1]
+    return RULES[spec.task.guard.rule(spec.settings)](expected, found)

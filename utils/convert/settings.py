@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from utils.convert.eval_file import read_labelled_texts
 from utils.convert.origins.origin import Request
 from utils.convert.task import ModelTask
 from utils.convert.types import Settings
-from utils.host.errors import UsageError
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
 from utils.repository.tensors import TensorSpec
@@ -20,15 +18,5 @@ def resolve_settings(request: Request, task: ModelTask, known: Metadata) -> Sett
     names = request.serving.names
     outputs = names.of_outputs(task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
     served = [tensor.name for tensor in (*names.of_inputs(task.inputs), *outputs)]
-    if request.target.reduction.eval_file:
-        require_labelled(request.target.reduction.eval_file, task, settings, known.label_texts)
     names.require_unique(served, {*load_shared("tokenization").TENSORS, *task.graph_outputs})
     return settings
-
-
-def require_labelled(file: Path, task: ModelTask, settings: Settings, labels: tuple[str, ...]) -> None:
-    """UsageError where a text has more labels than one; SourceError for what is wrong in --eval-file."""
-    assert task.guard  # --precision is for tasks with one
-    if task.guard.rule(settings) != "softmax":
-        raise UsageError("--eval-file holds one label for each text, and this model's answers are others; leave it out")
-    read_labelled_texts(file, [tensor.name for tensor in task.inputs], labels)

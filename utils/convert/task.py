@@ -69,14 +69,13 @@ class Task(ABC):
 class Guard:
     """How to tell whether a graph of reduced precision answers well enough: a `rule` of agreement.py.
 
-    `values`: what the rule compares, one array a text. `labelled`: texts may have their right labels (--eval-file).
+    `values`: what the rule compares, one array a text.
     """
 
     rule: Callable[[Settings], str]
     values: Callable[[ReferenceModel, Settings], list[Any]] = lambda reference, _: [
         each["logits"] for each in reference.outputs
     ]
-    labelled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +98,8 @@ class ModelTask(Task):
     files of sentence-transformers in the folder. library: the environment (host/environments.py) whose library gives
     the answers, beside transformers. complete: adds layers to the loaded model, from the settings and its folder, so
     that they are in the graph (completed_model.py). head_size: the width of the logits. variants: {kind of folder: the
-    fields that differ for it}.
+    fields that differ for it}. right_answers: the kind of them in --eval-file (evaluation/kinds.py), from the settings
+    and the width of the logits; UsageError for answers that no kind measures. None: the task has no right answers.
 
     Some settings are also read by the conversion: `max_length`, the limit that --max-length overrides, `lower_case`,
     for texts that are lower-cased before all else, and `prompts`, with `default_prompt` and, if they
@@ -129,6 +129,7 @@ class ModelTask(Task):
     complete: Callable[[Any, Settings, Path], Any] | None = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     head_size: Callable[[ModelConfig], int] = lambda config: config.head_size
+    right_answers: Callable[[Settings, int], str] | None = None
 
     @property
     def graph_task(self) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from utils.evaluation.eval_file import EvalFile
+from utils.evaluation.kind import Answer
 from utils.proof.golden import TensorValue
 from utils.repository.pipeline import Graph
 from utils.targets.precisions import TOLERANCE
@@ -82,7 +84,8 @@ class Conversion:
     `examples` are the golden requests; `answers` are the reference model's answers to them, with label
     numbers instead of labels if the task has `relabelled`. `checked`: the largest batch that was compared with PyTorch.
     `tolerance`: how far a server's numbers may be from `answers`. `parity`: what the comparison measured. `step_files`:
-    files that the steps need of the model beside these.
+    files that the steps need of the model beside these. `evaluated`: what is measured of the reference model's answer
+    to each row of --eval-file.
     """
 
     graph: Graph
@@ -93,6 +96,15 @@ class Conversion:
     checked: int
     parity: Mapping[str, float] = field(default_factory=dict)
     step_files: tuple[Path, ...] = ()
+    evaluated: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """The rows of --eval-file, and what is measured of the reference model's answer to each."""
+
+    eval_file: EvalFile
+    answers: tuple[Answer, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +121,7 @@ class ServedGraph:
     """The result of an origin: a graph, its golden requests with their answers, and the tokenizer if the task has one.
 
     `golden` has the tensor names of the task's row; if the graph itself is served, those of the graph. `parity`: what
-    the comparison with the reference model measured. `step_files`: see Conversion.
+    the comparison with the reference model measured. `step_files`: see Conversion. `evaluated`: of --eval-file.
     """
 
     graph: Graph
@@ -118,3 +130,4 @@ class ServedGraph:
     tokenizer: FrozenTokenizer | None = None
     parity: Mapping[str, float] = field(default_factory=dict)
     step_files: tuple[Path, ...] = ()
+    evaluated: Evaluated | None = None

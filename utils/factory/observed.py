@@ -1,8 +1,16 @@
-"""The baseline of a build's answers, and the dashboard and alerts that compare the served ones with it."""
+"""What is observed of a build's answers: the baseline of drift with its alerts, and the evaluation on --eval-file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from utils.convert.eval_file import read_labelled_texts
+from utils.convert.golden_pairs import request
+from utils.convert.task import ModelTask
+from utils.convert.types import ServedGraph
+from utils.evaluation.eval_file import EvalFile
+from utils.evaluation.evaluation import evaluate, read_evaluation, write_evaluation
+from utils.evaluation.kind import Answer, Tensors
+from utils.evaluation.lengths import token_counts
+from utils.evaluation.served import served_answers
 from utils.host.progress import note
 from utils.options.build_spec import BuildSpec
 from utils.proof.golden import GoldenAnswers
@@ -19,16 +27,68 @@ def write_observed(pipeline: Pipeline, golden: GoldenAnswers, folder: Path) -> N
     write_monitoring(folder, pipeline)
 
 
-def evaluate(spec: BuildSpec, context: Context, folder: Path, address: ServerAddress) -> None:
-    """With --eval-file: writes all again, with the answers of the running server to its texts."""
-    file = spec.target.reduction.eval_file
-    if file is None:
+def write_before(task: str, served: ServedGraph, folder: Path) -> None:
+    """With --eval-file: evaluation.json of the reference model's answers."""
+    if served.evaluated is None:
         return
-    pipeline, inputs = context.pipeline, [tensor.name for tensor in spec.source.task.inputs]
-    rows = read_labelled_texts(file, inputs, measured.labels(pipeline))
-    # The second text of a pair may be empty, and is dropped then.
-    texts = [[row.text, ""][: len(inputs)] if isinstance(row.text, str) else row.text for row in rows]
-    found = baseline.of_server(pipeline, address, texts)
+    assert served.tokenizer  # a model of transformers has one
+    source = served.evaluated.eval_file
+    lengths = token_counts(served.tokenizer.file, source.rows())
+    evaluation = evaluate(task, source, served.evaluated.answers, lengths)
+    write_evaluation(evaluation, folder)
+    note(evaluation.sentence)
+
+
+def observe(spec: BuildSpec, context: Context, folder: Path, address: ServerAddress) -> None:
+    """With --eval-file: the baseline and the evaluation are those of the running server's answers to its rows."""
+    before, file, task = read_evaluation(folder), spec.target.reduction.eval_file, spec.source.task
+    if before is None or file is None:
+        return
+    assert isinstance(task, ModelTask)
+    pipeline = context.pipeline
+    source = EvalFile(
+        file=file,
+        kind_name=before.kind,
+        inputs=tuple(tensor.name for tensor in task.inputs),
+        labels=tuple(measured.labels(pipeline)),
+        digest=before.digest,
+    )
+    given: list[Answer] = []
+    answers = _answers(source, task, pipeline, address, given)
+    found = baseline.of_answers(pipeline, answers, baseline.EVALUATED)
     baseline.write_baseline(found, folder)
     write_monitoring(folder, pipeline)
-    note(f"baseline of drift: {found.sentence}")
+    if found.answers:
+        note(f"baseline of drift: {found.sentence}")
+    lengths = token_counts(_tokenizer_file(pipeline), source.rows())
+    evaluation = evaluate(before.task, source, given, lengths, before=before.before)
+    write_evaluation(evaluation, folder)
+    note(evaluation.sentence)
+
+
+def _answers(
+    source: EvalFile, task: ModelTask, pipeline: Pipeline, address: ServerAddress, given: list[Answer]
+) -> Iterator[Tensors]:
+    """The server's answers as they come; what is measured of them is appended to `given`, and nothing else is kept."""
+    kind = source.kind
+    requests = (_renamed(request(task, each), task, pipeline) for row in source.rows() for each in row.examples)
+    arriving = served_answers(address, pipeline, requests)
+    for row in source.rows():
+        own = [next(arriving) for _ in row.examples]
+        given.append(kind.given([_usual(each, kind.outputs, pipeline) for each in own]))
+        yield from own
+
+
+def _renamed(tensors: Tensors, task: ModelTask, pipeline: Pipeline) -> Tensors:
+    """A request under the served names."""
+    served = zip(task.inputs, pipeline.inputs, strict=True)
+    return {tensor.name: tensors[usual.name] for usual, tensor in served}
+
+
+def _usual(answer: Tensors, names: tuple[str, ...], pipeline: Pipeline) -> Tensors:
+    """An answer under the names of the task's row."""
+    return {name: answer[tensor.name] for name, tensor in zip(names, pipeline.outputs, strict=True)}
+
+
+def _tokenizer_file(pipeline: Pipeline) -> Path:
+    return next(step.files["tokenizer.json"] for step in pipeline.steps if "tokenizer.json" in step.files)

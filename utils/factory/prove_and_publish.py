@@ -99,9 +99,9 @@ def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: Bui
 
 
 def _proof(spec: BuildSpec, context: Context, folder: Path) -> Callable[[ServerAddress], None]:
-    from utils.factory.observed import evaluate
+    from utils.factory.observed import observe
 
-    further = partial(evaluate, spec, context, folder)
+    further = partial(observe, spec, context, folder)
     return proof_of(context, folder, measure=not spec.output.no_measure, further=further)
 
 

@@ -180,7 +180,9 @@ def _add_speed(options: Any) -> None:
         "--max-drift", metavar="DIFFERENCE", help="maximum difference of a score from PyTorch's (default: any)"
     )
     options.add_argument(
-        "--eval-file", metavar="FILE", help="labelled texts: agreement, baseline of drift; .tsv, .csv or .jsonl"
+        "--eval-file",
+        metavar="FILE",
+        help="texts with right answers, for accuracy, agreement and drift: .tsv, .csv or .jsonl",
     )
     for knob in KNOBS.values():
         options.add_argument(knob.option, metavar=knob.metavar, help=knob.help)

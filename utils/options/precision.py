@@ -8,6 +8,7 @@ from utils.convert.task import ModelTask, Task
 from utils.host.errors import UsageError
 from utils.targets.engines import ENGINES, Engine
 from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, PRECISIONS, Reduction
+from utils.tasks import TASKS
 
 
 def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_name: str, engine: Engine) -> Reduction:
@@ -55,8 +56,13 @@ def _check_task(task: Task, name: str, *, has_eval_file: bool) -> None:
             f"--precision {name} is not for --task {task.name}, because the task has no measure of agreement; "
             f"build it with {DEFAULT_PRECISION}"
         )
-    if has_eval_file and not (guard and guard.labelled):
-        raise UsageError(f"--eval-file holds a label for each text, and --task {task.name} gives none; leave it out")
+    if has_eval_file and not _has_right_answers(task):
+        having = ", ".join(each.name for each in TASKS.values() if _has_right_answers(each))
+        raise UsageError(f"--eval-file is not for --task {task.name}, which has no right answers; choose {having}")
+
+
+def _has_right_answers(task: Task) -> bool:
+    return isinstance(task, ModelTask) and task.right_answers is not None
 
 
 def _number(option: str, text: str, most: float = math.inf) -> float:

@@ -1,15 +1,14 @@
 """The shares of labels and scores that a model gave at build time, which alerts compare with what it gives later."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import sqrt
 from pathlib import Path
 
-from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, texts
+from utils.proof.golden import GoldenAnswers, TensorValue
 from utils.release import measured
 from utils.repository.pipeline import Pipeline
-from utils.triton.address import ServerAddress
 
 BASELINE_FILE = "baseline.json"
 GOLDEN, EVALUATED = "golden texts", "texts of --eval-file"
@@ -54,7 +53,7 @@ class Baseline:
         return max(LEAST_ANSWERS, ANSWERS_PER_LABEL * len(self.shares.get("labels", ())))
 
 
-def of_answers(pipeline: Pipeline, answers: Sequence[Mapping[str, TensorValue]], source: str) -> Baseline:
+def of_answers(pipeline: Pipeline, answers: Iterable[Mapping[str, TensorValue]], source: str) -> Baseline:
     """The shares of these answers; empty for a pipeline that counts neither labels nor scores."""
     families, values = measured.families(pipeline), measured.values(pipeline, answers)
     shares = {}
@@ -69,27 +68,6 @@ def of_golden(pipeline: Pipeline, golden: GoldenAnswers) -> Baseline:
     """The shares of the right answers to the golden requests of the served model."""
     answers = [row.outputs for row in golden.rows if row.model == pipeline.model_name]
     return of_answers(pipeline, answers, GOLDEN)
-
-
-def of_server(pipeline: Pipeline, address: ServerAddress, rows: Sequence[Sequence[str]]) -> Baseline:
-    """The shares of a running server's answers to `rows`, each the texts of the inputs in their order.
-
-    Raises BootProofError if the server does not answer.
-    """
-    from utils.proof.verify import ask
-
-    requests = [
-        GoldenRow(
-            model=pipeline.model_name,
-            batched=True,
-            inputs={tensor.name: texts([text]) for tensor, text in zip(pipeline.inputs, row, strict=True)},
-            outputs={},
-        )
-        for row in rows
-    ]
-    size = pipeline.max_batch_size
-    batches = [requests[start : start + size] for start in range(0, len(requests), size)]
-    return of_answers(pipeline, [answer for batch in batches for answer in ask(address, batch)], EVALUATED)
 
 
 def write_baseline(baseline: Baseline, tree: Path) -> None:

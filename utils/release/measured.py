@@ -4,7 +4,7 @@ The families are those of model_repository/shared/metric_families.py. tests/serv
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ def families(pipeline: Pipeline) -> dict[str, Any]:
     return {key: family for step in pipeline.steps for key, family in _of(step).families(step).items()}
 
 
-def values(pipeline: Pipeline, answers: Sequence[Mapping[str, TensorValue]]) -> Values:
+def values(pipeline: Pipeline, answers: Iterable[Mapping[str, TensorValue]]) -> Values:
     """What the answers would add to the families of labels and scores."""
     found: Values = {}
     for answer in answers:

@@ -10,7 +10,7 @@ from utils.host import installed
 from utils.report.report import Report
 from utils.report.section import Figure, Section
 from utils.report.sections import SECTIONS
-from utils.report.units import number, percent, seconds, size
+from utils.report.units import metric, metric_name, number, percent, seconds, size
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -50,5 +50,5 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {each.__name__: each for each in (size, seconds, number, percent)}
+    made.filters |= {each.__name__: each for each in (size, seconds, number, percent, metric, metric_name)}
     return made

@@ -12,8 +12,9 @@ To add one:
 
 from typing import Any
 
+from utils.evaluation.evaluation import Evaluation
 from utils.proof.measured import Measured
-from utils.report import built, conversion, proof, run, size, speed, warnings
+from utils.report import built, conversion, evaluation, proof, run, size, speed, warnings
 from utils.report.section import Section
 
 SECTIONS: tuple[Section[Any], ...] = (
@@ -21,6 +22,14 @@ SECTIONS: tuple[Section[Any], ...] = (
     Section(name="run", title="Run it", kind=run.Run, make=run.make),
     Section(name="built", title="What was built", kind=built.Built, make=built.make, card=built.card),
     Section(name="proof", title="Proof", kind=proof.Proof, make=proof.make, figures=proof.figures, plots=proof.drawn),
+    Section(
+        name="evaluation",
+        title="Evaluation",
+        kind=Evaluation,
+        make=evaluation.make,
+        figures=evaluation.figures,
+        plots=evaluation.drawn,
+    ),
     Section(
         name="conversion",
         title="Conversion",

@@ -218,6 +218,7 @@ TASK = ModelTask(
     unneeded=("pooler",),
     options=(POOLING, NORMALIZE, PROMPT_NAME, DIMENSIONS),
     guard=Guard(rule=lambda _: "cosine", values=embeddings),
+    right_answers=lambda _settings, _size: "similarity",
     not_in_cache_key=("similarity",),
     sentences=True,
 )

@@ -144,4 +144,5 @@ TASK = ModelTask(
     answer=answer,
     takes_labels=False,
     options=(HANDLE_IMPOSSIBLE_ANSWER,),
+    right_answers=lambda _settings, _size: "answers",
 )

@@ -115,6 +115,19 @@ def _ranking(ranking: Sequence[Mapping[str, Any]]) -> Tensors:
     }
 
 
+def right_answers(settings: Settings, head_size: int) -> str:
+    """One label, several, or a number, as the scores of the model are; UsageError for several raw values."""
+    if settings["score_function"] != "none":
+        return {"softmax": "label", "sigmoid": "labels"}[settings["score_function"]]
+    if head_size == 1:
+        return "value"
+    if settings["score_rule"] == "option":
+        return "raw-label"
+    raise UsageError(
+        f"--eval-file holds one number for each text of a regression, and this model gives {head_size}; leave it out"
+    )
+
+
 def relabelled(answer: Tensors, labels: tuple[str, ...]) -> Tensors:
     """Replaces label numbers by the labels."""
     return {**answer, "predicts": texts([labels[int(number)] for number in answer["predicts"].data])}
@@ -138,6 +151,7 @@ TASK = ModelTask(
     options=(TOP_K, ACTIVATION),
     relabelled=relabelled,
     not_in_cache_key=("top_k",),
-    guard=Guard(rule=lambda settings: str(settings["score_function"]), labelled=True),
+    guard=Guard(rule=lambda settings: str(settings["score_function"])),
+    right_answers=right_answers,
     variants={"setfit": setfit.VARIANT},
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from utils.convert.activations import ACTIVATION, OF_TORCH, chosen, of_torch
 from utils.convert.task import Guard, ModelTask
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors, Text
+from utils.host.errors import UsageError
 from utils.host.json_file import read_json
 from utils.proof.golden import numbers
 from utils.repository.pipeline import Graph, Ingredients, Step
@@ -108,6 +109,13 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
     return [{"scores": numbers("FP32", each)} for each in predict(reference, settings, pairs, options)]
 
 
+def right_answers(_: Settings, head_size: int) -> str:
+    """A score; UsageError for a model of several."""
+    if head_size != 1:
+        raise UsageError(f"--eval-file holds one score for each pair, and this model gives {head_size}; leave it out")
+    return "score"
+
+
 TASK = ModelTask(
     name="text-ranking",
     pipeline_tag="text-ranking",
@@ -128,5 +136,6 @@ TASK = ModelTask(
     library="sentence-transformers",
     options=(ACTIVATION, PROMPT_NAME),
     guard=Guard(rule=lambda _: "none"),
+    right_answers=right_answers,
     sentences=True,
 )

@@ -85,4 +85,5 @@ TASK = ModelTask(
     answer=answer,
     options=(AGGREGATION,),
     guard=Guard(rule=lambda _: "softmax"),
+    right_answers=lambda _settings, _size: "entities",
 )

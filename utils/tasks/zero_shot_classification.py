@@ -147,4 +147,5 @@ TASK = ModelTask(
     answer=answer,
     comparison="ranking",
     options=(HYPOTHESIS_TEMPLATE, MULTI_LABEL),
+    right_answers=lambda settings, _size: "candidates" if settings["multi_label"] else "candidate",
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.convert import cache, cached_conversion
+from utils.convert.evaluated import eval_file_of
 from utils.convert.exporters import open_converter
 from utils.convert.golden_pairs import golden_pairs
 from utils.convert.onnx.mapped_tables import with_mapped_tables
@@ -11,12 +12,12 @@ from utils.convert.origins.origin import Origin, Request
 from utils.convert.settings import resolve_settings
 from utils.convert.spec import ConversionSpec
 from utils.convert.task import ModelTask
-from utils.convert.types import Conversion, ServedGraph, Settings
+from utils.convert.types import Conversion, Evaluated, ServedGraph, Settings
+from utils.evaluation.eval_file import EvalFile
 from utils.host.exceptions import showing_references
 from utils.host.progress import note
 from utils.repository.pipeline import Graph
 from utils.sources.fetch import Metadata, fetch_metadata, fetch_model
-from utils.targets.precisions import DEFAULT_PRECISION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class TransformersFolder:
     known: Metadata
     settings: Settings
     downloads: Path
+    eval_file: EvalFile | None = None
 
     @property
     def weights(self) -> Path:
@@ -41,7 +43,7 @@ class TransformersFolder:
 
     def fetch(self) -> Path | None:
         """The model's folder, weights included; None where a kept conversion of it is there."""
-        if self._may_be_kept and cache.find(self._key, checked=self._checked):
+        if self.request.use_cache and cache.find(self._key, checked=self._checked):
             return None
         return fetch_model(self.request.source.sources, self.known, self.downloads)
 
@@ -55,25 +57,22 @@ class TransformersFolder:
             tokenizer=conversion.tokenizer,
             parity=conversion.parity,
             step_files=conversion.step_files,
+            evaluated=Evaluated(eval_file=self.eval_file, answers=conversion.evaluated) if self.eval_file else None,
         )
 
     @property
     def _key(self) -> str:
-        return cached_conversion.key_of(self.request.source, self.task, self.request.target, self.known, self.settings)
+        request = self.request
+        return cached_conversion.key_of(
+            request.source, self.task, request.target, self.known, self.settings, self.eval_file
+        )
 
     @property
     def _checked(self) -> int:
         return cached_conversion.checked_rows(self.request.serving.max_batch_size)
 
-    @property
-    def _may_be_kept(self) -> bool:
-        """Each build measures and prints what a reduced precision makes of an --eval-file."""
-        reduction = self.request.target.reduction
-        is_measured = reduction.eval_file is not None and reduction.precision.name != DEFAULT_PRECISION
-        return self.request.use_cache and not is_measured
-
     def _kept(self, destination: Path) -> Conversion | None:
-        content = cache.take(self._key, destination, checked=self._checked) if self._may_be_kept else None
+        content = cache.take(self._key, destination, checked=self._checked) if self.request.use_cache else None
         if content is None:
             return None
         note("taken from the cache of conversions, checked when it was made; --no-cache converts anew")
@@ -90,6 +89,7 @@ class TransformersFolder:
             settings=self.settings,
             exporter=self.known.config.exporter,
             tuned=self.known.tuned,
+            eval_file=self.eval_file,
         )
         with showing_references(self.known.fetched):
             converter = open_converter(spec.exporter)
@@ -108,4 +108,11 @@ def inspect_model(request: Request, name: str, folder: Path) -> Origin:
     if known.config.setfit:
         task = replace(task, **task.variants["setfit"])
     settings = resolve_settings(request, task, known)
-    return TransformersFolder(request=request, task=task, known=known, settings=settings, downloads=folder)
+    return TransformersFolder(
+        request=request,
+        task=task,
+        known=known,
+        settings=settings,
+        downloads=folder,
+        eval_file=eval_file_of(request, task, known, settings),
+    )

@@ -1,0 +1,75 @@
+"""What a conversion does with --eval-file: checks it, and keeps the reference model's answers to its rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from utils.convert.origins.origin import Request
+from utils.convert.reference_model import has_tokens
+from utils.convert.spec import ConversionSpec
+from utils.convert.task import ModelTask
+from utils.convert.types import Example, ReferenceModel, Settings, Text
+from utils.evaluation.eval_file import EvalFile, digest_of
+from utils.evaluation.kind import Answer, EvalRow
+from utils.host.errors import SourceError
+from utils.host.progress import note
+from utils.sources.fetch import Metadata
+
+# Answers are reduced to what is measured, so many at a time: an embedding of 4096 numbers has 130 kB as a tensor.
+AT_ONCE = 500
+
+
+def eval_file_of(request: Request, task: ModelTask, known: Metadata, settings: Settings) -> EvalFile | None:
+    """The file of the build, read once; UsageError for a model whose answers it cannot hold, SourceError for a line."""
+    file = request.target.reduction.eval_file
+    if file is None:
+        return None
+    assert task.right_answers  # options/precision.py refuses the others
+    evaluated = EvalFile(
+        file=file,
+        kind_name=task.right_answers(settings, known.config.head_size),
+        inputs=tuple(tensor.name for tensor in task.inputs),
+        labels=known.label_texts,
+        digest=digest_of(file),
+    )
+    evaluated.rows()
+    return evaluated
+
+
+def require_answerable(tokenizer: Any, limit: int | None, spec: ConversionSpec) -> None:
+    """SourceError for a row that the served model would refuse: no token, or a question longer than a row."""
+    if spec.eval_file is None:
+        return
+    task, settings = spec.task, spec.settings
+    for row in spec.eval_file.rows():
+        for example in row.examples:
+            is_answered = has_tokens(tokenizer, task.texts(settings, example))
+            if not is_answered or (task.fits and not task.fits(tokenizer, settings, limit, example)):
+                raise SourceError(
+                    f"--eval-file {str(spec.eval_file.file)!r} line {row.line} has a text that the model does not "
+                    f"answer: it has no tokens, or more beside it than fit into {limit}; leave the line out"
+                )
+
+
+def reference_answers(reference: ReferenceModel, spec: ConversionSpec) -> tuple[Answer, ...]:
+    """What is measured of the reference model's answer to each row; () without the file."""
+    if spec.eval_file is None:
+        return ()
+    rows, found = spec.eval_file.rows(), list[Answer]()
+    for start in range(0, len(rows), AT_ONCE):
+        found += _answers(reference, spec, rows[start : start + AT_ONCE])
+    note(f"PyTorch has answered {len(rows)} rows of --eval-file")
+    return tuple(found)
+
+
+def _answers(reference: ReferenceModel, spec: ConversionSpec, rows: Sequence[EvalRow]) -> list[Answer]:
+    assert spec.eval_file
+    examples: list[Example] = [example for row in rows for example in row.examples]
+    answers = iter(spec.task.answer(reference, spec.settings, examples))
+    return [spec.eval_file.kind.given([next(answers) for _ in row.examples]) for row in rows]
+
+
+def texts_of(spec: ConversionSpec) -> tuple[Text, ...]:
+    """The texts of all rows as the tokenizer gets them."""
+    assert spec.eval_file
+    examples = (example for row in spec.eval_file.rows() for example in row.examples)
+    return tuple(text for example in examples for text in spec.task.texts(spec.settings, example))
