@@ -6,6 +6,7 @@ It is the child of bounded.py, except that it stays: importing an SDK takes seco
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -39,12 +40,13 @@ class Worker:
     def __init__(self, row: Row, variables: Mapping[str, str], log: IO[bytes], before: str = "") -> None:
         python = environment.ensure(environment.ENVIRONMENTS[row.environment]) if row.environment else sys.executable
         self._module = row.module
+        self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [str(python), "-c", LOOP, str(ROOT), before],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**variables, **for_all_clients(variables), "PYTHONPATH": str(ROOT)},
+            env={**variables, **for_all_clients(variables), "PYTHONPATH": str(ROOT), "TMPDIR": self._temporary.name},
         )
 
     def resolve(self, reference: StorageRef) -> str:
@@ -67,3 +69,4 @@ class Worker:
     def close(self) -> None:
         self._process.kill()
         self._process.communicate()
+        self._temporary.cleanup()
