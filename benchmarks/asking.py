@@ -101,6 +101,28 @@ def http_texts(address: str, model: str) -> Way:
     return _posts(address, f"/v2/models/{model}/infer", lambda texts: _tensor("text_input", texts, [1]), labels)
 
 
+def http_embeddings(address: str, model: str) -> Way:
+    """Texts to an embedding model, as `http_texts`; there are no labels."""
+    return _posts(address, f"/v2/models/{model}/infer", lambda texts: _tensor("text_input", texts, [1]), lambda _: [])
+
+
+def openai_floats(address: str, model: str) -> Way:
+    """Texts to /v1/embeddings of an image with --api; the answer has numbers, as that of Triton."""
+    return _openai(address, model, "float")
+
+
+def openai_base64(address: str, model: str) -> Way:
+    """As `openai_floats`, with the encoding that OpenAI's client asks for."""
+    return _openai(address, model, "base64")
+
+
+def _openai(address: str, model: str, encoding: str) -> Way:
+    def body(texts: list[str]) -> dict[str, Any]:
+        return {"model": model, "input": texts, "encoding_format": encoding}
+
+    return _posts(address, "/v1/embeddings", body, lambda _: [])
+
+
 def mlserver_texts(address: str, _model: str) -> Way:
     """Texts to MLServer's Hugging Face runtime, which answers with JSON in tensors."""
 
@@ -163,6 +185,9 @@ def _http(address: str) -> Iterator[Send]:
 KINDS: dict[str, Callable[[str, str], Way]] = {
     "grpc": grpc_texts,
     "http": http_texts,
+    "http-embeddings": http_embeddings,
+    "openai-floats": openai_floats,
+    "openai-base64": openai_base64,
     "fastapi": fastapi_texts,
     "infinity": infinity_texts,
     "mlserver": mlserver_texts,

@@ -17,12 +17,13 @@ FP32, INT8 = "limit fp32", "limit int8"
 class Target:
     """A running server: the process that all its others descend from, and how `benchmarks.clients` asks it.
 
-    `seconds`: from its start until it was ready.
+    `seconds`: from its start until it was ready. `beside`: processes that are a part of it, with another parent.
     """
 
     pid: int
     seconds: float
     ways: dict[str, tuple[str, str, str]]  # {protocol: (kind of benchmarks.clients, address, model)}
+    beside: tuple[int, ...] = ()
 
 
 Start = Callable[[], AbstractContextManager[Target]]

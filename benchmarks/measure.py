@@ -39,7 +39,7 @@ def ask(target: Target, load: Load, seconds: float) -> Figures:
         for line in clients.stderr:
             log.append(line)
             if line.strip() in ("started", "stopped"):
-                spent[line.strip()] = cpu_seconds(target.pid)
+                spent[line.strip()] = sum(map(cpu_seconds, (target.pid, *target.beside)))
         answer = clients.stdout.read()
     if clients.returncode:
         raise RuntimeError(f"the clients failed: {''.join(log[-5:])}")

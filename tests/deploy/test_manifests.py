@@ -38,20 +38,33 @@ KINDS = {
     "keda": {"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "ScaledObject"},
     "kserve": {"ServingRuntime", "InferenceService"},
 }  # fmt: skip
-BUILDS = [("cpu", 300 << 20), ("gpu", 9 << 30), ("cpu", None)]
+BUILDS = [("cpu", 300 << 20, ()), ("gpu", 9 << 30, ()), ("cpu", None, ("tei",))]
 
 
 @pytest.fixture(params=BUILDS, ids=["cpu", "gpu", "unproven"])
 def tree(request, tmp_path):
-    device, peak = request.param
+    device, peak, api = request.param
     pipeline = Pipeline(model_name="3.topics_x", max_batch_size=8, layout="none", inputs=(), outputs=(), steps=())
     context = Context(
-        pipeline=pipeline, image="tritoned_topics:1.10", device=device, docker={"machine": "x86_64"}, oci_labels={}
+        pipeline=pipeline,
+        image="tritoned_topics:1.10",
+        device=device,
+        docker={"machine": "x86_64"},
+        oci_labels={},
+        api=api,
     )
     if peak:
         measured.add(tmp_path, peak_memory_bytes=peak)
     write_manifests(tmp_path, context, REFERENCE)
     return tmp_path / "deploy"
+
+
+@pytest.mark.parametrize(("tree", "ports"), [(BUILDS[0], []), (BUILDS[2], [8080])], indirect=["tree"])
+def test_the_port_of_other_apis_is_open_in_images_that_have_them(tree, ports):
+    (container,) = of_kind(tree, "kubernetes", "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert [each["containerPort"] for each in container["ports"]][3:] == ports
+    published = yaml.safe_load((tree / "compose.yaml").read_text())["services"]["triton"]["ports"]
+    assert published[3:] == [f"127.0.0.1:${{API_PORT:-{port}}}:{port}" for port in ports]
 
 
 def of_kind(tree, folder, kind):
@@ -141,7 +154,7 @@ def test_selectors_and_ports_meet_the_pods(tree):
     template = get("Deployment")["spec"]["template"]
     labels = template["metadata"]["labels"].items()
     ports = {port["name"]: port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
-    assert ports == {"http": 8000, "grpc": 8001, "metrics": 8002}
+    assert ports.items() - {("api", 8080)} == {("http", 8000), ("grpc", 8001), ("metrics", 8002)}
     service, policy = get("Service"), get("NetworkPolicy")["spec"]
     for selector in (
         get("Deployment")["spec"]["selector"]["matchLabels"],

@@ -17,6 +17,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from benchmarks.api import FIGURES
 from tests import tiny_models
 from tests.sentence_folders import embedder, pooling
 from tests.server.task_requests import build
@@ -207,6 +208,14 @@ def test_the_requests_of_the_page(served, tmp_path):
         command = ["bash", "-c", own] if language == "bash" else [sys.executable, "-c", own]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
         assert done.returncode == 0 and done.stdout, (own, done.stderr)
+
+
+def test_its_cost_is_measured(embedding):
+    command = [sys.executable, "-m", "benchmarks.api", embedding.tree, "--rounds", "1", "--seconds", "0.2"]
+    done = subprocess.run([*command, "--clients", "2"], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [["2", figure] for figure in FIGURES.values()], done.stderr
+    assert all(float(cell) > 0 for row in rows for cell in row[2:])
 
 
 def test_a_task_without_a_route_is_refused():

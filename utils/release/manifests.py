@@ -82,6 +82,7 @@ def _of_build(context: Context) -> dict[str, object]:
         "waiting": max(context.pipeline.max_batch_size, 1),
         "cpus": CPUS,
         "replicas": REPLICAS,
+        "api_port": Settings.api_port if context.api else 0,
         "drain_seconds": int(Settings.drain_seconds),
         "start_seconds": int(Settings.start_seconds),
         "pre_stop_seconds": PRE_STOP_SECONDS,
