@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.loopback.clearml_server import ClearmlServer
+from tests.loopback.faulty import FaultyProxy
 from tests.loopback.serving import Answering, LoopbackServer
 from utils.diagnosis import network
 from utils.diagnosis.findings import FAULT, OK, WARNING, ok
@@ -23,6 +25,7 @@ FOREIGN = (
     "HF_TOKEN",
     "HF_HUB_OFFLINE",
     "CLEARML_API_HOST",
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
 )
 
 
@@ -92,6 +95,15 @@ class TestHub:
         (tmp_path / "bundle").write_text("nothing")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "bundle"))
         assert network.hub().status == WARNING
+
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+    def test_a_private_authority_is_trusted_as_by_the_storages(self, monkeypatch, tmp_path, variable):
+        authority = Authority(tmp_path / "authority")
+        with Server() as server, FaultyProxy(server.url, files="", certificate=authority.sign("hub")) as proxy:
+            monkeypatch.setenv("HF_ENDPOINT", proxy.url)
+            assert "CERTIFICATE_VERIFY_FAILED" in network.hub().found
+            monkeypatch.setenv(variable, str(authority.folder / "ca.pem"))
+            assert network.hub().status == OK
 
 
 class TestClearml:
