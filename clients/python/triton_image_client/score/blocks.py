@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-# In a block at most. A block is the work of one thread at a time.
-ROWS = 64
+# Characters in a block at most. A block that does not end there is one request: the rows that the server takes.
 CHARACTERS = 1_000_000
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from triton_image_client.errors import ClientError, UsageError
-from triton_image_client.models import Model
+from triton_image_client.models import ROWS, Model
 from triton_image_client.score import source
 from triton_image_client.score.blocks import Answered
 from triton_image_client.score.errors import InputError, OptionError, RowError, ScoreError, ServingError
@@ -27,7 +27,7 @@ from triton_image_client.settings import Settings
 from triton_image_client.settings import parse as parse_address
 
 # What waits for the next mark of the journal at most: blocks, characters and numbers, seconds.
-MARK_BLOCKS, MARK_SIZE, MARK_SECONDS = 128, 4_000_000, 1.0
+MARK_BLOCKS, MARK_SIZE, MARK_SECONDS = 1024, 4_000_000, 1.0
 ERROR = "error"
 
 
@@ -169,7 +169,8 @@ def _write(options: argparse.Namespace, asking: Asking, reader: Any, writer: Any
         disable=options.no_progress or not sys.stderr.isatty(),
     )
     faults = 0
-    with bar, closing(in_order(asking, reader.blocks(before), options.in_flight)) as answered:
+    blocks = reader.blocks(before, lambda: asking.session.model().limit or ROWS)
+    with bar, closing(in_order(asking, blocks, options.in_flight)) as answered:
         for part, error in _marks(answered, options.on_error == "stop", before):
             head = writer.head() if not place.rows else b""
             place.add(sum(len(each.block) for each in part), head + writer.encode(part))

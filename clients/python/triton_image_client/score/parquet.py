@@ -4,13 +4,13 @@ A Parquet file cannot be continued after a kill, because its directory is at its
 Arrow stream can: the rows are written as such, and become Parquet when all are there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from triton_image_client.score import outputs
-from triton_image_client.score.blocks import ROWS, Answered, Block
+from triton_image_client.score.blocks import Answered, Block
 from triton_image_client.score.errors import InputError, OptionError
 from triton_image_client.score.text_formats import _cell
 
@@ -75,8 +75,8 @@ class ParquetReader:
         self.columns = list(self.schema.names)
         self.total: int | None = self._file.metadata.num_rows
 
-    def blocks(self, skip: int) -> Iterator[Block]:
-        """The rows after the first `skip`. Skipped row groups are not read."""
+    def blocks(self, skip: int, size: Callable[[], int]) -> Iterator[Block]:
+        """The rows after the first `skip`, each time `size` of them. Skipped row groups are not read."""
         groups = list(range(self._file.num_row_groups))
         while groups and skip >= self._file.metadata.row_group(groups[0]).num_rows:
             skip -= self._file.metadata.row_group(groups.pop(0)).num_rows
@@ -86,8 +86,11 @@ class ParquetReader:
             for read in self._file.iter_batches(READ_ROWS, row_groups=groups):
                 batch = read.slice(min(skip, read.num_rows)).cast(self.schema)
                 skip -= min(skip, read.num_rows)
-                for place in range(0, batch.num_rows, ROWS):
-                    yield ArrowBlock(batch=batch.slice(place, ROWS))
+                place = 0
+                while place < batch.num_rows:
+                    rows = size()
+                    yield ArrowBlock(batch=batch.slice(place, rows))
+                    place += rows
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(f"{str(self._path)!r} cannot be read: {error}") from error
 

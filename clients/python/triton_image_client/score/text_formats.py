@@ -4,12 +4,12 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from triton_image_client.score.blocks import CHARACTERS, ROWS, Answered, Block, RowBlock
+from triton_image_client.score.blocks import CHARACTERS, Answered, Block, RowBlock
 from triton_image_client.score.errors import InputError
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -42,10 +42,10 @@ class TextReader:
         except (OSError, EOFError, csv.Error) as error:
             raise InputError(f"{self._name} cannot be read: {error}") from error
 
-    def blocks(self, skip: int) -> Iterator[Block]:
-        """The rows after the first `skip`."""
+    def blocks(self, skip: int, size: Callable[[], int]) -> Iterator[Block]:
+        """The rows after the first `skip`, each time `size` of them."""
         rows = map(self._in_table, islice(self._rows, skip, None)) if self._is_table else islice(self._rows, skip, None)
-        while block := _block(rows):
+        while block := _block(rows, size()):
             yield block
 
     def _in_table(self, read: Read) -> Read:
@@ -56,7 +56,7 @@ class TextReader:
         )
 
 
-def _block(rows: Iterator[Read]) -> RowBlock | None:
+def _block(rows: Iterator[Read], most: int) -> RowBlock | None:
     read: list[dict[str, Any]] = []
     faults: dict[int, str] = {}
     size = 0
@@ -65,7 +65,7 @@ def _block(rows: Iterator[Read]) -> RowBlock | None:
             faults[len(read)] = fault
         read.append(row)
         size += sum(len(cell) for cell in row.values() if isinstance(cell, str))
-        if len(read) == ROWS or size >= CHARACTERS:
+        if len(read) == most or size >= CHARACTERS:
             break
     return RowBlock(read=read, size=size, faults=faults) if read else None
 

@@ -12,8 +12,8 @@ from triton_image_client.score.blocks import Answered, Block
 from triton_image_client.score.outputs import Output
 from triton_image_client.sessions import Session
 
-# Blocks in hand for each request in flight. Others wait while the oldest is slow.
-AHEAD = 2
+# Blocks in hand for each request in flight: others go on while the oldest is slow.
+AHEAD = 4
 
 
 @dataclass(frozen=True, kw_only=True)
