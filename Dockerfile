@@ -28,6 +28,7 @@ RUN umask 022 \
 COPY LICENSE NOTICE /rootfs/opt/serving/
 COPY deploy/healthcheck.py deploy/inventory.py deploy/selfcheck.py deploy/supervise.py deploy/serving_site.py /rootfs/opt/serving/
 COPY deploy/supervisor/ /rootfs/opt/serving/supervisor/
+COPY deploy/try_page/ /rootfs/opt/serving/try_page/
 COPY optional/code/ /rootfs/opt/serving/
 RUN for package in supervisor api; do if [ -d "/rootfs/opt/serving/${package}" ]; then python3 -m compileall -q \
       --invalidation-mode unchecked-hash -d "/opt/serving/${package}" "/rootfs/opt/serving/${package}"; fi; done

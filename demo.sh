@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The first command of the README: builds a sample model, serves it and classifies three texts. See --help.
-# All options are passed to make_triton_image.sh (for example --base-image IMAGE behind a mirror, or --no-image).
+# --open shows it in a browser. All other options are passed to make_triton_image.sh (for example --base-image IMAGE
+# behind a mirror, or --no-image).
 set -Eeuo pipefail
 
 main() {

@@ -23,6 +23,7 @@ from utils.factory.prove_and_publish import print_next_steps, prove_and_publish
 from utils.factory.publish import require_key, require_target
 from utils.factory.report import as_text, describe, result_line
 from utils.factory.served_pipeline import served_pipeline
+from utils.factory.try_page import write_try_page
 from utils.factory.versions import Versions, inspect_versions
 from utils.host import entry, source_date
 from utils.host.build_tree import BuildTree, open_build_tree
@@ -181,7 +182,7 @@ def _write_tree(
     plans: Sequence[dict[str, str]],
     folder: Path,
 ) -> Context:
-    """context.json, golden.json, the model repository, and what observes it."""
+    """context.json, golden.json, try.json, the model repository, and what observes it."""
     from utils.repository.assemble import assemble
 
     known, settings, names = origin.known, origin.settings, spec.serving.names
@@ -204,6 +205,7 @@ def _write_tree(
     versions.write_golden(golden, pipeline, folder)
     write_observed(pipeline, golden, folder)
     write_before(spec.source.task.name, served.served, folder)
+    write_try_page(spec.source.task, settings, known.label_texts, pipeline, golden, folder)
     build_record.add(folder, parity=dict(served.served.parity) or None)
     assemble(pipeline, folder / "model_repository")
     return context

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from deploy.supervisor.try_page import DATA
 from utils.host import entry, environment
 from utils.host.environments import API
 from utils.host.errors import BootProofError, Terminated, UsageError
@@ -24,15 +25,17 @@ EXAMPLE = "example:\n  ./serve.sh build/ensemble_model/latest --http-port 8000"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The model repository and the addresses; port 0 selects a free one. `api`: run the API process as well."""
+    """The model repository and the addresses. `ports` are those of SERVICES; 0 selects a free one.
+
+    `api`: run the API process as well. `page`: the try.json, with --try.
+    """
 
     model_repository: Path
     host: str
-    http_port: int
-    grpc_port: int
-    metrics_port: int
+    ports: tuple[int, ...]
     api: bool
     api_port: int
+    page: Path | None = None
 
     @property
     def api_facts(self) -> Path:
@@ -63,16 +66,25 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
         parser.add_argument(f"--{service}-port", metavar="PORT", type=_port, default=number, help=help_text)
     parser.add_argument("--api", action="store_true", help="also answer the routes of other APIs (docs/api.md)")
     parser.add_argument("--api-port", metavar="PORT", type=_port, default=8080, help=f"port for --api; {free}")
+    parser.add_argument("--try", action="store_true", help="also serve the try-it page, /try/ at the HTTP port")
     parsed = parser.parse_args(arguments)
     services = [*SERVICES, *(["api"] if parsed.api else [])]
-    ports = [getattr(parsed, f"{service}_port") for service in services]
+    ports = tuple(getattr(parsed, f"{service}_port") for service in services)
     named = [port for port in ports if port]
     if len(set(named)) < len(named):
         listed = ", ".join(map(str, ports))
         raise UsageError(
             f"the {', '.join(services[:-1])} and {services[-1]} ports are {listed}; choose different ports"
         )
-    options = Options(**{**vars(parsed), "model_repository": find_models(parsed.model_repository)})
+    models = find_models(parsed.model_repository)
+    options = Options(
+        model_repository=models,
+        host=parsed.host,
+        ports=ports[: len(SERVICES)],
+        api=parsed.api,
+        api_port=parsed.api_port,
+        page=find_page(models) if getattr(parsed, "try") else None,
+    )
     if options.api and not options.api_facts.is_file():
         raise UsageError(
             f"--api needs {str(options.api_facts)!r}, which a build writes for the tasks of docs/api.md; pass the "
@@ -102,6 +114,17 @@ def find_models(folder: Path) -> Path:
     )
 
 
+def find_page(model_repository: Path) -> Path:
+    """The try.json beside a model repository; UsageError if there is none."""
+    page = model_repository.resolve().parent / DATA
+    if not page.is_file():
+        raise UsageError(
+            f"--try needs the {DATA} that a build writes beside its model repository, and '{page}' does not exist; "
+            "pass a build tree, or build the model again"
+        )
+    return page
+
+
 def sample_request(model_repository: Path, http: str) -> str:
     """An example command: a text for a model with text_input (the ensemble first), else a model's metadata."""
     configs = {path.parent.name: path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt")}
@@ -129,10 +152,9 @@ def run(options: Options) -> str:
         with serve(
             options.model_repository,
             host=options.host,
-            http_port=options.http_port,
-            grpc_port=options.grpc_port,
-            metrics_port=options.metrics_port,
+            ports=options.ports,
             log=sys.stderr.buffer,
+            page=options.page,
         ) as server:
             try:
                 _announce(options, server)
@@ -162,6 +184,8 @@ def _announce(options: Options, server: LocalServer) -> None:
     places = f"http {server.address.http}, grpc {server.address.grpc}, metrics {server.metrics}"
     request = sample_request(options.model_repository, server.address.http)
     print(f"listening on {places}; try: {request}", file=sys.stderr, flush=True)
+    if options.page:
+        print(f"try-it page: http://{server.address.http}/try/", file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str]) -> NoReturn:

@@ -14,11 +14,15 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .body_limits import Rules
 from .poll import Poll
 from .relay import Relay
 from .request_log import RequestLog
+
+if TYPE_CHECKING:
+    from .try_page import TryPage
 
 CHECK_SECONDS = 1.0
 # Between two writes to the log: one for each request would cost more than its line.
@@ -36,15 +40,16 @@ guard.main(sys.argv[1:])
 class Place:
     """The guard's listening socket, and a reserved loopback address for Triton behind it. Raises OSError.
 
-    Triton needs --reuse-http-port for that address. A gate.Gate may listen on the guard's port as well.
+    Triton needs --reuse-http-port for that address. A gate.Gate may listen on the guard's port as well. `page`: the
+    arguments of try_page.read, to serve the try-it page as well.
     """
 
-    def __init__(self, host: str, port: int, rules: Rules) -> None:
+    def __init__(self, host: str, port: int, rules: Rules, page: tuple[str, str] | None = None) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.listening = _bound(family, host, port)
         self.listening.listen(BACKLOG)
         self._reserved = _bound(socket.AF_INET, "127.0.0.1", 0)
-        self._rules = rules
+        self._rules, self._page = rules, page or ("", "")
 
     def command(self, python: str, log: Sequence[str] = ()) -> list[str]:
         """The guard's command; `listening` must be its standard input, and open in no other process.
@@ -54,7 +59,7 @@ class Place:
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - see canary.py
         host, port = self.upstream
         rules = [self._rules.max_bytes, int(self._rules.may_classify), int(self._rules.may_share)]
-        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), *map(str, rules), *log]
+        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), *map(str, rules), *self._page, *log]
 
     @property
     def upstream(self) -> tuple[str, int]:
@@ -78,7 +83,10 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 class Guard:
-    """Serves a listening socket until the process exits, with at most `max_connections`. `log` gets the requests."""
+    """Serves a listening socket until the process exits, with at most `max_connections`. `log` gets the requests.
+
+    `page`: the try-it page, if it is served.
+    """
 
     def __init__(
         self,
@@ -87,11 +95,12 @@ class Guard:
         rules: Rules,
         max_connections: int = MAX_CONNECTIONS,
         log: RequestLog | None = None,
+        page: TryPage | None = None,
     ) -> None:
         self._listening, self._upstream, self._rules = listening, upstream, rules
         self._poll = Poll()
         self._relays: list[Relay] = []
-        self._max_connections, self._log = max_connections, log
+        self._max_connections, self._log, self._page = max_connections, log, page
         listening.setblocking(False)
         self._poll.add(listening, select.EPOLLIN, self._accept)
 
@@ -117,7 +126,8 @@ class Guard:
             connection, _ = self._listening.accept()
             connection.setblocking(False)
             if self._has_room():
-                self._relays.append(Relay(connection, self._poll, self._upstream, self._rules, self._log))
+                relay = Relay(connection, self._poll, self._upstream, self._rules, self._log, self._page)
+                self._relays.append(relay)
             else:
                 connection.close()
 
@@ -138,11 +148,16 @@ def main(arguments: Sequence[str]) -> None:
     """The guard's process. It exits with its parent: prctl(PR_SET_PDEATHSIG, SIGKILL)."""
     import ctypes
 
-    host, port, max_bytes, may_classify, may_share, *times = arguments
+    host, port, max_bytes, may_classify, may_share, page_folder, page_data, *times = arguments
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     most = min(MAX_CONNECTIONS, (descriptors - 16) // 2)  # one descriptor for the client, one for Triton
     rules = Rules(int(max_bytes), may_classify == "1", may_share == "1")
     log = RequestLog(1, times[0]) if times else None
-    Guard(socket.socket(fileno=0), (host, int(port)), rules, most, log).run()
+    page = None
+    if page_folder:
+        from . import try_page
+
+        page = try_page.read(page_folder, page_data)
+    Guard(socket.socket(fileno=0), (host, int(port)), rules, most, log, page).run()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from . import api_process, backlog, guard, launch, processes, release, request_log, settings
+from . import api_process, backlog, guard, launch, processes, release, request_log, settings, try_page
 from .errors import Fault, SettingError
 from .gate import BYPASS, Gate
 from .log import log
@@ -58,7 +58,8 @@ class Supervisor:
             start = replace(start, settings=self._api.limits)
         self._settings = start.settings
         self._gate = _gate(start.settings)
-        place = _guard_place(start.settings, release.release_of(os.environ, start.program))
+        page = page_files(serving) if start.settings.try_page else None
+        place = _guard_place(start.settings, release.release_of(os.environ, start.program), page)
         self._api_socket = self._api and _api_socket(self._api)
         self._ports = [*start.settings.ports, *([place.upstream[1]] if place else [])]
         command = start.command(place, gated=bool(self._gate))
@@ -205,13 +206,25 @@ def _gate(limits: Settings) -> Gate | None:
         return None
 
 
-def _guard_place(limits: Settings, triton_release: str) -> guard.Place | None:
+def page_files(serving: str) -> tuple[str, str]:
+    """The folder and the data of the try-it page. Raises SettingError if the image has none."""
+    folder, data = (os.path.join(serving, name) for name in (try_page.FOLDER, try_page.DATA))  # noqa: PTH118
+    if not os.path.isfile(data):  # noqa: PTH113
+        raise SettingError(
+            f"{settings.TRY_PAGE} is true, but the image has no {data}; rebuild it, or unset the setting"
+        )
+    log("try-it page enabled: open /try/ at the HTTP port in a browser")
+    return folder, data
+
+
+def _guard_place(limits: Settings, triton_release: str, page: tuple[str, str] | None) -> guard.Place | None:
     """None if the guard is disabled. Raises Fault for a port in use."""
     if not limits.is_guarded:
         return None
     log(f"request guard enabled: rejects bodies that would crash Triton or exceed {limits.max_input_bytes} bytes")
     try:
-        return guard.Place(limits.http_address, limits.http_port, release.rules(limits, triton_release))
+        rules = release.rules(limits, triton_release)
+        return guard.Place(limits.http_address, limits.http_port, rules, page)
     except OSError as error:
         raise Fault(f"{error.strerror}: TRITON_HTTP_PORT {limits.http_port}") from error
 

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .body_limits import Rules
 from .http_messages import RefusedError
@@ -16,6 +17,9 @@ from .poll import ENDED, Poll, Side
 from .request import Request
 from .request_log import LEFT, RequestLog
 from .response import Response
+
+if TYPE_CHECKING:
+    from .try_page import TryPage
 
 CHUNK = 64 * 1024
 # A request must arrive within this time, plus one second per BYTES_PER_SECOND of it. A refused client may keep sending
@@ -25,16 +29,25 @@ BYTES_PER_SECOND = 64 * 1024
 
 
 class Relay:
-    """One client's connection, until `is_closed`. Triton listens at `upstream`; `log` gets the requests."""
+    """One client's connection, until `is_closed`. Triton listens at `upstream`; `log` gets the requests.
+
+    `page`: the try-it page, if it is served.
+    """
 
     def __init__(
-        self, client: socket.socket, poll: Poll, upstream: tuple[str, int], rules: Rules, log: RequestLog | None
+        self,
+        client: socket.socket,
+        poll: Poll,
+        upstream: tuple[str, int],
+        rules: Rules,
+        log: RequestLog | None,
+        page: TryPage | None = None,
     ) -> None:
         self.is_closed = False
         self.waiting_since: float | None = poll.now  # for a request from the client; None while none is expected
         self.last_activity = poll.now  # when the client last sent or accepted bytes
         self._received = 0  # bytes of the request that is expected
-        self._poll, self._upstream, self._rules, self._log = poll, upstream, rules, log
+        self._poll, self._upstream, self._rules, self._log, self._page = poll, upstream, rules, log, page
         self._is_local = bool(log) and client.getpeername()[0].startswith("127.")
         self._client = Side(client, poll, lambda events: self._handle(self._handle_client, events))
         self._triton: Side | None = None
@@ -126,6 +139,11 @@ class Relay:
         is_new = not request.has_begun
         used = request.take(self._incoming)
         if not used:
+            return
+        if is_new and self._page and (answer := self._page.answer(request.head)):
+            status, head, body = answer
+            self._log_request(status)
+            self._finish(request.id.with_header(head) + body)
             return
         passed, self._incoming = self._incoming[:used], self._incoming[used:]
         if is_new and self._log:

@@ -25,6 +25,7 @@ API_NAMES = API_PORT, API_ADDRESS, API_KEYS, API_MAX_INPUTS = (
     "TRITON_API_KEYS_FILE",
     "TRITON_API_MAX_INPUTS",
 )
+TRY_PAGE, FALSE_TRUE = "TRITON_TRY_PAGE", ("false", "true")
 LOG_FORMAT, LOG_FORMATS = "TRITON_LOG_FORMAT", ("text", "json")
 
 
@@ -57,6 +58,7 @@ class Settings:
     api_address: str = EVERYWHERE
     api_keys_file: str = ""
     api_max_inputs: int = 2048
+    try_page: bool = False
 
     @property
     def ports(self) -> list[int]:
@@ -98,6 +100,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         tracing=tracing.read(environment),
         api_address=_choice(environment, API_ADDRESS, ADDRESSES),
         api_keys_file=_api_keys(environment.get(API_KEYS, "")),
+        try_page=_try_page(environment),
         **values,
     )
 
@@ -118,6 +121,13 @@ def _choice(environment: Mapping[str, str], name: str, allowed: Sequence[str]) -
     if chosen not in allowed:
         raise SettingError(f"{name} is {chosen!r}; use {', '.join(allowed[:-1])} or {allowed[-1]}")
     return chosen
+
+
+def _try_page(environment: Mapping[str, str]) -> bool:
+    is_on = _choice(environment, TRY_PAGE, FALSE_TRUE) == "true"
+    if is_on and _choice(environment, "TRITON_GUARD", GUARD) == "never":
+        raise SettingError(f"{TRY_PAGE} is true and TRITON_GUARD never, but the guard serves the page; omit one")
+    return is_on
 
 
 def _admin_key(environment: Mapping[str, str]) -> str:

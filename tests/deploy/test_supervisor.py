@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from deploy.supervisor import canary, settings
+from deploy.supervisor import canary, main, settings
 from deploy.supervisor.triton_errors import TRY_LESS
 from tests.loopback.triton_sentences import NO_ROOM
 
@@ -27,6 +27,14 @@ def test_the_guard_is_enabled_unless_it_is_switched_off(text, is_guarded):
     assert settings.read({"TRITON_GUARD": text}).is_guarded == is_guarded
 
 
+def test_the_try_page_is_off_unless_it_is_switched_on(tmp_path):
+    assert [settings.read({"TRITON_TRY_PAGE": text}).try_page for text in ("", "false", "true")] == [False, False, True]
+    with pytest.raises(settings.SettingError, match="TRITON_GUARD never"):
+        settings.read({"TRITON_TRY_PAGE": "true", "TRITON_GUARD": "never"})
+    with pytest.raises(settings.SettingError, match=r"the image has no .*try\.json"):
+        main.page_files(str(tmp_path))
+
+
 def test_services_can_be_disabled_or_bound_to_loopback():
     assert settings.read({"TRITON_GRPC": "off"}).ports == [8000]
     assert settings.read({"TRITON_GRPC": "on", "TRITON_METRICS": "on"}) == settings.Settings()
@@ -45,7 +53,7 @@ def test_kubernetes_service_variables_are_ignored():
      ("TRITON_MAX_INPUT_BYTES", "-1"), ("TRITON_MAX_INPUT_BYTES", str(2**31)),
      ("TRITON_ADMIN_KEY", "short"), ("TRITON_ADMIN_KEY", "x" * 20 + ",y=z"),
      ("TRITON_ADMIN_KEY_FILE", "/no/such/file"), ("TRITON_GUARD", "0"), ("TRITON_GRPC", "no"),
-     ("TRITON_MODEL_METRICS", "no"), ("TRITON_LOG_FORMAT", "xml"),
+     ("TRITON_MODEL_METRICS", "no"), ("TRITON_LOG_FORMAT", "xml"), ("TRITON_TRY_PAGE", "yes"),
      ("TRITON_API_PORT", "0"), ("TRITON_API_ADDRESS", "::"), ("TRITON_API_MAX_INPUTS", "many"),
      ("TRITON_API_KEYS_FILE", "/no/such/file"),
      ("TRITON_METRICS", "0"), ("TRITON_HTTP_ADDRESS", "10.0.0.1"), ("TRITON_GRPC_CERT_FILE", "/no/such/file")],

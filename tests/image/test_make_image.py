@@ -199,14 +199,3 @@ def test_repository_mounted_into_the_base_image(engine, bases, model, built):
     label, _ = pytorch(model, "my money back")
     with container(engine, *split) as address:
         assert classify(address, name, "my money back")["predicts"] == [label]
-
-
-def test_demo_with_an_engine(engine, bases):
-    done = run(ROOT / "demo.sh", "--base-image", bases[0], "--slim-image", bases[1])
-    try:
-        assert done.returncode == 0, done.stderr
-        assert [line.split()[0] for line in done.stdout.splitlines()] == ["sport", "cooking", "weather"]
-        assert "built and proven: tritoned_topics:demo" in done.stderr
-    finally:
-        engine.client.run("rmi", "--force", "tritoned_topics:demo")
-        shutil.rmtree(BUILD / "topics/demo", ignore_errors=True)

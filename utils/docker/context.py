@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from deploy.supervisor.try_page import DATA
 from utils import ROOT
 from utils.docker import wheelhouse
 from utils.host import source_date
@@ -30,6 +31,7 @@ FILES = {
     "deploy/supervise.py": 0o644,
     **{path.relative_to(ROOT).as_posix(): 0o644 for path in sorted((ROOT / "deploy/supervisor").glob("*.py"))},
     "deploy/supervisor/bin/tritonserver": 0o755,
+    **{path.relative_to(ROOT).as_posix(): 0o644 for path in sorted((ROOT / "deploy/try_page").iterdir())},
 }
 # What only some images have: code beside the supervisor's, and settings beside golden.json.
 OPTIONAL_CODE, OPTIONAL_SETTINGS = "optional/code", "optional/settings"
@@ -61,7 +63,7 @@ def write(tree: Path, docker: Mapping[str, str], requirements: Collection[Path] 
 
 
 def _write_optional(tree: Path, *, has_api: bool) -> None:
-    """The optional parts of the image: the API process and what it knows of the model."""
+    """The optional parts of the image: the data of the try-it page, the API process and what it knows of the model."""
     shutil.rmtree(tree / "optional", ignore_errors=True)
     for name in (OPTIONAL_CODE, OPTIONAL_SETTINGS):
         (tree / name).mkdir(parents=True)
@@ -69,6 +71,8 @@ def _write_optional(tree: Path, *, has_api: bool) -> None:
         package = tree / OPTIONAL_CODE / "api"
         shutil.copytree(ROOT / "deploy/api", package, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copyfile(tree / API_FILE, tree / OPTIONAL_SETTINGS / API_FILE)
+    if (tree / DATA).exists():  # a build tree of an earlier version has none
+        shutil.copyfile(tree / DATA, tree / OPTIONAL_SETTINGS / DATA)
     for path in (tree / "optional", *(tree / "optional").rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 

@@ -4,15 +4,16 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from deploy.supervisor import flags, release, settings
+from deploy.supervisor import flags, release, settings, try_page
 from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.errors import SettingError
 from deploy.supervisor.guard import Place
 from deploy.supervisor.triton_errors import PORT_LOST
+from utils import ROOT
 from utils.host import environment
 from utils.host.errors import BootProofError, UsageError
 from utils.triton import root as triton_root
@@ -26,6 +27,7 @@ __all__ = ["LocalServer", "lay_out", "read_settings", "serve"]
 PYTORCH = re.compile(r'^\s*(backend\s*:\s*"pytorch"|platform\s*:\s*"pytorch_libtorch")', re.MULTILINE)
 SERVICES = ("http", "grpc", "metrics")
 ATTEMPTS = 5
+TRY_PAGE = ROOT / "deploy" / try_page.FOLDER
 PLAIN_PATH = re.compile(r"[\w./+@%=-]+", re.ASCII)
 
 
@@ -34,33 +36,32 @@ def serve(
     model_repository: Path,
     *,
     host: str = "127.0.0.1",
-    http_port: int = 0,
-    grpc_port: int = 0,
-    metrics_port: int = 0,
+    ports: Sequence[int] = (0, 0, 0),
     log: Path | BinaryIO | None = None,
     ready_within: float = 60.0,
+    page: Path | None = None,
 ) -> Iterator[LocalServer]:
     """Runs Triton on `model_repository`, ready, for the duration of the block, and kills it then.
 
-    Port 0 selects a free port. `log` is a file, or an open binary stream, for the server's output. Raises
-    BootProofError (with the reason from the log) when the server is not ready within `ready_within` seconds, or when a
-    requested port is taken.
+    `ports` are those of SERVICES; 0 selects a free one. `log` is a file, or an open binary stream, for the server's
+    output. `page`: a try.json, with which the guard also serves the try-it page. Raises BootProofError (with the reason
+    from the log) when the server is not ready within `ready_within` seconds, or when a requested port is taken.
     """
     needed = environment_for(model_repository)
     python, triton_folder = triton_for(needed)
     interpreter = inspect_interpreter(python)
     keep_bytecode_apart(interpreter, needed.folder / "pycache")
-    requested = dict(zip(SERVICES, (http_port, grpc_port, metrics_port), strict=True))
+    requested = dict(zip(SERVICES, ports, strict=True))
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(log.open("wb")) if isinstance(log, Path) else log
         models = stack.enter_context(_plain(model_repository.resolve()))
         triton = stack.enter_context(_plain(triton_folder))
-        known, limits = flags.known(help_text(triton, interpreter)), read_settings()
+        known, limits = flags.known(help_text(triton, interpreter)), read_settings(with_page=bool(page))
         hardening = flags.hardening(known, admin_key=limits.admin_key, max_input_bytes=limits.max_input_bytes)
         rules = release.rules(limits, release.release_of({}, str(triton / "bin/tritonserver")))
 
         def launch(ports: Mapping[str, int]) -> LocalServer:
-            place = _place(host, ports["http"], rules) if limits.is_guarded else None
+            place = _place(host, ports["http"], rules, page) if limits.is_guarded else None
             added = [
                 *hardening,
                 *(flags.measuring(known) if limits.model_metrics else []),
@@ -129,18 +130,18 @@ def _start(
     raise AssertionError("unreachable")
 
 
-def read_settings() -> settings.Settings:
+def read_settings(*, with_page: bool = False) -> settings.Settings:
     """The settings, as in the image; UsageError for an invalid environment variable."""
     try:
-        return settings.read(os.environ)
+        return settings.read({**os.environ, settings.TRY_PAGE: str(with_page).lower()})
     except SettingError as error:
         raise UsageError(str(error)) from error
 
 
-def _place(host: str, port: int, rules: Rules) -> Place:
+def _place(host: str, port: int, rules: Rules, page: Path | None) -> Place:
     """The guard's place. BootProofError when another program took the port."""
     try:
-        return Place(host, port, rules)
+        return Place(host, port, rules, (str(TRY_PAGE), str(page.resolve())) if page else None)
     except OSError as error:
         raise BootProofError(
             f"cannot listen on {host}:{port} for http: {error.strerror}; start the server again"

@@ -1,10 +1,15 @@
 """The supervisor with and without the request guard."""
 
+import json
+import shutil
+
 import pytest
 
 from tests.server.faults.conftest import ENSEMBLE_ONLY
 from tests.server.faults.raw_http import exchange
+from tests.server.faults.supervised import OPENER, lay_out_serving
 from tests.server.faults.target import Target
+from utils import ROOT
 from utils.diagnosis.target import infer_body
 
 
@@ -47,3 +52,19 @@ def test_a_guard_keeps_the_limit_that_was_set(run, built):
     target.assert_unharmed()
     assert "Started Metrics Service at 0.0.0.0:" in server.log_text(), "which by default follows HTTP's address"
     assert "Started HTTPService at 127.0.0.1:" in server.log_text()
+
+
+@ENSEMBLE_ONLY
+def test_the_try_page_is_served_beside_the_answers(run, built, tmp_path):
+    """The files are where the Dockerfile puts them."""
+    name, repository = built
+    folder = lay_out_serving(tmp_path / "opt", repository.parent / "golden.json")
+    shutil.copy(repository.parent / "try.json", folder)
+    shutil.copytree(ROOT / "deploy/try_page", folder / "try_page")
+    server = run(folder=folder, TRITON_TRY_PAGE="true")
+    with OPENER.open(f"http://{server.address.http}/", timeout=10) as page:
+        assert page.url.endswith("/try/") and b"main.js" in page.read()
+    with OPENER.open(f"http://{server.address.http}/try/try.json", timeout=10) as data:
+        assert json.load(data)["model"] == name
+    Target(server, name).assert_unharmed()
+    assert "try-it page enabled" in server.log_text()

@@ -12,7 +12,7 @@ from utils.triton import server
 
 def test_a_lost_port_of_the_guard_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BootProofError, match="Address already in use"):
-        server._place("127.0.0.1", taken.getsockname()[1], Rules(1))
+        server._place("127.0.0.1", taken.getsockname()[1], Rules(1), None)
 
 
 class Losing:
