@@ -79,7 +79,7 @@ def by_version_6(folder):
 # what makes the folder, --top-k, further options, how far an answer may be off
 CASES = {
     "plain": (plain, 30, (), 1e-5),
-    "summed": (summed, None, ("--layout", "ensemble"), 1e-5),
+    "summed": (summed, None, ("--layout", "ensemble", "--api", "tei"), 1e-5),
     "version-6": (by_version_6, 40, (), 1e-5),
     "in-int8": (splade, 40, ("--precision", "int8", "--min-agreement", "0.5"), None),
 }

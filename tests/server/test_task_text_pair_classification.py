@@ -43,6 +43,8 @@ def served(request, tmp_path_factory, serve_repository):
         4,
         "--task",
         "text-pair-classification",
+        "--api",
+        "tei",
         "--top-k",
         3,
         "--layout",

@@ -28,9 +28,10 @@ def served(request, tmp_path_factory, serve_repository):
     folder = tmp_path_factory.mktemp("models") / family
     model = tiny_models.FAMILIES[family](folder, labels=("LABEL_0",), **config)
     name = f"{NAME}-{request.param}"
-    done = build(model, model, "-", name, "v1", 4, "--task", "text-ranking", *options)
+    done = build(model, model, "-", name, "v1", 4, "--task", "text-ranking", "--api", "tei", *options)
     assert done.returncode == 0, done.stderr
     assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
+    assert "through the routes of --api" in done.stderr
     pipeline = original(model, "AutoModelForSequenceClassification", "TextClassificationPipeline")
     pipeline.tokenizer.model_max_length = min(pipeline.tokenizer.model_max_length, 512)
     address = serve_repository(BUILD / name / "v1/model_repository").address
