@@ -25,14 +25,57 @@ SMALL = {
     "head_dim": 16,
 }
 # What cannot be told from the names: sizes that depend on each other, and ids the class has no room for in a tiny one.
+_ROPE = {"rope_type": "default", "rope_theta": 1e4}
+_EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 32}
+# The ranks and sizes of heads whose keys and values are compressed, and of experts.
+_LATENT = {
+    **_EXPERTS, "n_routed_experts": 4, "n_group": 2, "topk_group": 1, "kv_lora_rank": 16, "q_lora_rank": 16,
+    "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "qk_head_dim": 16, "v_head_dim": 16, "head_dim": 8,
+}  # fmt: skip
+# A layer of each kind.
+_LINEAR = {
+    "layer_types": ["linear_attention", "full_attention"], "linear_key_head_dim": 16, "linear_value_head_dim": 16,
+    "linear_num_key_heads": 2, "linear_num_value_heads": 2,
+}  # fmt: skip
+_PICTURES = {"image_size": 28, "patch_size": 14}
+_PLAIN = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+_GEMMA = {**_PLAIN, "num_key_value_heads": 2, "head_dim": 16, "sliding_window": 16, "vocab_size": 512}
 OVERRIDES: dict[str, dict[str, Any]] = {
-    "gemma3": {"text_config": {"sliding_window": 16}, "vision_config": {"image_size": 28, "patch_size": 14}},
+    "axk1": _LATENT,
+    "axk2": _LATENT,
+    "cohere_compass_text": {"rope_parameters": {"full_attention": _ROPE, "sliding_attention": _ROPE}},
+    "deepseek_v2": {**_LATENT, "n_group": 1},
+    "deepseek_v3": {**_LATENT, "first_k_dense_replace": 1},
+    "gemma3": {"text_config": {"sliding_window": 16}, "vision_config": _PICTURES},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 16},
     "gptj": {"rotary_dim": 8},
-    "nystromformer": {"conv_kernel_size": 5},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_dt_rank": 4, "num_experts": 4},
     "longformer": {"attention_window": 16},
-    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
-}
+    "luke": {"entity_vocab_size": 10, "entity_emb_size": 16},
+    "mistral4": {**_LATENT, "head_dim": 16},
+    "nystromformer": {"conv_kernel_size": 5},
+    "qwen2_moe": {**_EXPERTS, "num_experts": 4, "shared_expert_intermediate_size": 32},
+    "qwen3_5": {"text_config": _LINEAR, "vision_config": {"depth": 1, "hidden_size": 32, "intermediate_size": 64}},
+    "qwen3_5_text": _LINEAR,
+    "qwen3_moe": {**_EXPERTS, "num_experts": 4},
+    "qwen3_next": {**_LINEAR, **_EXPERTS, "num_experts": 4, "shared_expert_intermediate_size": 32},
+    "reformer": {
+        "attn_layers": ["local", "lsh"], "axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 16],
+        "attention_head_size": 16, "feed_forward_size": 64,
+    },
+    "t5": {"decoder_start_token_id": 0},
+    "t5gemma": {"encoder": _GEMMA, "decoder": {**_GEMMA, "cross_attention_hidden_size": 32}},
+    "t5gemma2": {"encoder": {"text_config": _GEMMA, "vision_config": {**_PICTURES, **_PLAIN}}, "decoder": _GEMMA},
+    "xmod": {"default_language": "en_XX"},
+    "zamba": {
+        "num_hidden_layers": 3, "layers_block_type": ["linear_attention", "hybrid", "hybrid"], "mamba_dt_rank": 4,
+        "attention_hidden_size": 64, "attention_head_dim": 32,
+    },
+    "zamba2": {
+        "layers_block_type": ["linear_attention", "hybrid"], "attention_hidden_size": 64, "attention_head_dim": 32,
+        "mamba_d_state": 16, "mamba_headdim": 8, "kv_channels": 16,
+    },
+}  # fmt: skip
 # Tokenizer classes whose vocabulary is no vocab.txt: its form, and the arrangement of a SentencePiece file.
 _UNIGRAM, _BYTES = vocabularies.UNIGRAM, (vocabularies.BYTE_LEVEL, "plain")
 FORMS = {

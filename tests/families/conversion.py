@@ -10,7 +10,7 @@ import numpy as np
 from utils.convert.conversion import convert, load_reference
 from utils.convert.onnx.exported_graph import onnx_session
 from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask
+from utils.convert.task import ModelTask, Task
 from utils.convert.types import FrozenTokenizer, ReferenceModel
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
@@ -31,10 +31,11 @@ class Converted(NamedTuple):
     reference: ReferenceModel
 
 
-def spec_of(model: Path, *, max_batch_size: int = 8, exporter: str = OPTIMUM) -> ConversionSpec:
-    """Text classification by the model in a folder."""
+def spec_of(
+    model: Path, *, max_batch_size: int = 8, exporter: str = OPTIMUM, task: Task = TASKS["text-classification"]
+) -> ConversionSpec:
+    """Text classification, or a task with the same settings, by the model in a folder."""
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    task = TASKS["text-classification"]
     assert isinstance(task, ModelTask)
     return ConversionSpec(
         task=task,

@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.families import found_by_dynamo
 from tests.families.build import form_of
 from tests.families.outcomes import OUTCOMES, Outcome
 from utils import ROOT
-from utils.sources.supported_types import BY_DYNAMO, ONLY_VERSION_5, UNSERVABLE
-from utils.targets.exporters import DYNAMO
 
 DOCUMENT = ROOT / "docs/models.md"
 SOURCES = ROOT / "docs/sources.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
-# Types of the exporter dynamo whose answers depend on padding, in PyTorch, too.
-SINGLE_BY_DYNAMO = ("convbert", "fnet", "mobilebert", "nystromformer")
 HEAD = """# Model types
 
 This page lists each model type that an exporter knows, and whether the factory serves it. A tokenizer must have a fast
@@ -46,18 +43,25 @@ The whole conversion runs in a process with transformers 5: reference model, exp
 process then compares `tokenizer.json` once more with the tokenizers version of the image. If transformers 4 wrote the
 checkpoint and knows the type, the answers of transformers 4 are compared, too.
 
-transformers 5.24.0 makes a small model of each type with random weights. It is converted, and the graph gets the golden
-texts and ragged batches of random tokens: 1 to 5 rows of 1 to 100 tokens. Each row is compared with PyTorch's answer to
-the row alone. *difference* is the largest one, relative to the largest logit (at least 1). *seconds* is the processor
-time of the conversion. `UPDATE_MODELS=1 ./run_tests.sh --long tests/families/test_walk_of_5.py` writes the table.
+transformers 5.24.0 makes a small model with random weights of each of its types that classifies texts, or at least
+tokens. It is converted, and the graph gets the golden texts and ragged batches of random tokens: 1 to 5 rows of 1 to
+100 tokens, padded on the right as an image pads them, whatever the tokenizer says. Each row is compared with PyTorch's
+answer to the row alone. *difference* is the largest one, relative to the largest output (at least 1). *seconds* is the
+processor time of the conversion. A type is served if the difference is at most 1e-4, and refused with the reason
+otherwise. *also for*: the other tasks of the exporter for which transformers has a class of the type that gives an
+output for each token; fill-mask is the task of sparse-embedding, and text-classification also that of text pairs,
+ranking and zero-shot classification. Every build compares its own graph with PyTorch, too.
+`UPDATE_MODELS=1 ./run_tests.sh --long tests/families/test_walk_of_5.py` writes the table.
+
+Question answering is for optimum only: transformers 5 has no pipeline for it.
 
 Where both exporters convert a type, optimum stays the default. `python -m benchmarks.exporters` measured the processor
 time of both graphs of a BERT with 6 layers of width 384, one thread, in turn (2026-11-27): dynamo's takes 1.02 times
 that of optimum's for 1 text of 16 tokens, 1.06 times for 1 of 128, and 1.05 times for 8 of 64. optimum-onnx cannot be
-retired: only it converts `mbart` and `qwen3_moe`.
+retired: only it converts `mbart` and `qwen3_moe`, and question answering.
 
-| type | inputs | difference | seconds | note |
-|---|---|---|---|---|
+| type | task | inputs | difference | seconds | also for | note |
+|---|---|---|---|---|---|---|
 """
 BY_5 = """
 ## Checkpoints of transformers 5
@@ -113,23 +117,22 @@ def row_by_5(model_type: str, figures: By5) -> str:
     return f"| `{model_type}` | {kinds} | {max(figures.differences.values()):.1e} | {refused} |"
 
 
-def row_by_dynamo(model_type: str, found: Mapping[str, Any]) -> str:
-    """One line of the table of the exporter dynamo."""
-    notes = ["only in transformers 5"] if model_type in ONLY_VERSION_5 else []
+def row_by_dynamo(task: str, model_type: str, found: Mapping[str, Any]) -> str:
+    """One line of the table of the exporter dynamo; `found`: of the walk, or {"refused": why}."""
+    others = [name for name in found_by_dynamo.tasks() if name != task and model_type in found_by_dynamo.served(name)]
+    if "refused" in found:
+        return f"| `{model_type}` | {task} | refused, exit code 4 | | | | {found['refused']} |"
+    notes = ["only in transformers 5"] if model_type in found_by_dynamo.only_version_5() else []
     if found["rows"] == 1:
         notes.append("MAX_BATCH_SIZE 1 only; padding changes the answers of its PyTorch model, too")
     figures = f"{found['difference']:.1e} | {found['seconds']:.1f}"
-    return f"| `{model_type}` | {', '.join(found['inputs'])} | {figures} | {'; '.join(notes)} |"
+    inputs, note = ", ".join(found["inputs"]), "; ".join(notes)
+    return f"| `{model_type}` | {task} | {inputs} | {figures} | {', '.join(others)} | {note} |"
 
 
 def rows_by_dynamo() -> dict[str, str]:
     """The table of the exporter dynamo on the page as it is."""
     return _rows(DOCUMENT.read_text(encoding="utf-8").partition(BY_DYNAMO_HEAD)[2].partition(BY_5)[0])
-
-
-def _refused_by_dynamo() -> dict[str, str]:
-    reasons = UNSERVABLE[DYNAMO].items()
-    return {name: f"| `{name}` | refused, exit code 4 | | | {reason} |" for name, reason in reasons}
 
 
 def _rows(table: str) -> dict[str, str]:
@@ -146,7 +149,7 @@ def rows_by_5() -> dict[str, str]:
 def document(differences: Mapping[str, str], by_5: Mapping[str, str], by_dynamo: Mapping[str, str]) -> str:
     """The whole of docs/models.md; `by_5` and `by_dynamo`: type -> line of their tables."""
     rows = {name: row(name, OUTCOMES[name], differences.get(name, "")) for name in OUTCOMES}
-    return HEAD + _lines(rows) + BY_DYNAMO_HEAD + _lines({**by_dynamo, **_refused_by_dynamo()}) + BY_5 + _lines(by_5)
+    return HEAD + _lines(rows) + BY_DYNAMO_HEAD + _lines(by_dynamo) + BY_5 + _lines(by_5)
 
 
 def _lines(rows: Mapping[str, str]) -> str:
@@ -164,7 +167,8 @@ def sources_block() -> str:
     everywhere = ", ".join(f"`{name}`" for name in served if not OUTCOMES[name].single)
     single = ", ".join(f"`{name}`" for name in served if OUTCOMES[name].single)
     refused = ", ".join(f"`{name}`" for name in sorted(OUTCOMES) if OUTCOMES[name].code)
-    more = ", ".join(f"`{name}`" for name in BY_DYNAMO["text-classification"] if name not in OUTCOMES)
+    by_dynamo = found_by_dynamo.served("text-classification")
+    more = ", ".join(f"`{name}`" for name in by_dynamo if name not in served)
     paragraphs = (
         "Sequence classification with these values of `model_type` in config.json, single-label, multi-label or "
         f"regression, from fp32, fp16 or bf16 checkpoints (served as fp32): {everywhere}.",
@@ -194,11 +198,9 @@ def update_by_5(figures: Mapping[str, By5]) -> None:
     DOCUMENT.write_text(before + BY_5 + _lines(rows), encoding="utf-8")
 
 
-def update_by_dynamo(figures: Mapping[str, Mapping[str, Any]]) -> None:
+def update_by_dynamo(rows: Mapping[str, str]) -> None:
     """Writes the table of the exporter dynamo, and the list in docs/sources.md; the rest of the page stays."""
     before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BY_DYNAMO_HEAD)
-    rows = {name: row_by_dynamo(name, each) for name, each in figures.items()}
-    after = rest.partition(BY_5)[2]
-    text = before + BY_DYNAMO_HEAD + _lines({**rows, **_refused_by_dynamo()}) + BY_5 + after
+    text = before + BY_DYNAMO_HEAD + _lines(rows) + BY_5 + rest.partition(BY_5)[2]
     DOCUMENT.write_text(text, encoding="utf-8")
     _update_sources()

@@ -80,16 +80,19 @@ def _add_type(types: dict[str, set[str]], name: str, config_class: Any) -> None:
 def _every_config(base: Any) -> set[str]:
     """The keys of PretrainedConfig: its parameters, those it pops from kwargs, and those it writes."""
     kwargs = _popped(base.__init__)
-    return kwargs | set(base().to_dict()) | _parameters(base.__init__) | {"transformers_version", "auto_map"}
+    return kwargs | set(base().to_dict()) | _parameters(base.__init__) | {"transformers_version"}
 
 
 def _of_class(config_class: Any) -> set[str]:
     """The parameters of the class and of those above it, its attributes' other names, and what it writes."""
     keys: set[str] = set(config_class.attribute_map) | _written(config_class)
     for each in config_class.__mro__:
-        if "__init__" in vars(each) and each.__module__.startswith("transformers.models."):
-            keys |= _parameters(each.__init__) | _popped(each.__init__)
-    return keys
+        if each.__module__.startswith("transformers.models."):
+            made = [vars(each)[name] for name in ("__init__", "__post_init__") if name in vars(each)]
+            keys |= {key for function in made for key in _parameters(function) | _popped(function)}
+    if hasattr(config_class, "convert_rope_params_to_dict") and "rope_parameters" in keys:
+        keys |= _popped(config_class.convert_rope_params_to_dict)  # of version 5: what files of version 4 have
+    return keys - {"kwargs"}
 
 
 def _written(config_class: Any) -> set[str]:

@@ -30,7 +30,7 @@ def pooled_by_row(model: Any) -> Iterator[None]:
         last = (ids.eq(model.config.eos_token_id).long() * places).argmax(dim=1)
         return states.gather(1, last[:, None, None].expand(-1, 1, states.shape[-1])).squeeze(1)
 
-    hooks = [model.model.register_forward_hook(keep, with_kwargs=True), head.register_forward_pre_hook(give)]
+    hooks = [model.base_model.register_forward_hook(keep, with_kwargs=True), head.register_forward_pre_hook(give)]
     try:
         yield
     finally:

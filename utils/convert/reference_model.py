@@ -71,6 +71,7 @@ def load_model(folder: Path, config: Any, task: ModelTask, *, from_elsewhere: Co
             dtype=torch.float32,
             output_loading_info=True,
             local_files_only=True,
+            trust_remote_code=False,
             ignore_mismatched_sizes=bool(from_elsewhere),
         )
     except Exception as error:

@@ -175,12 +175,25 @@ def check_names(checkpoint: Checkpoint) -> None:
 
 def check_class(config: ModelConfig, requirements: SourceRequirements) -> None:
     """SourceError for a model saved with the head of another task, even if its weights fit."""
+    if requirements.sentences and requirements.export_task == "text-classification":
+        _refuse_language_model(config)
     suffix = CLASSES.get(requirements.export_task)
     others = tuple(each for each in (*CLASSES.values(), *OTHER_CLASSES) if each != suffix)
     if suffix and config.architectures and all(name.endswith(others) for name in config.architectures):
         raise SourceError(
             f"{str(config.file)!r} has the class {config.architectures[0]} (architectures); this task needs a class "
             f"ending in {suffix}; choose such a model, or another --task"
+        )
+
+
+def _refuse_language_model(config: ModelConfig) -> None:
+    """Such rerankers are published as language models: sentence-transformers 6 subtracts their logits of yes and no."""
+    if config.architectures and config.architectures[0].endswith(("ForCausalLM", "LMHeadModel")):
+        raise SourceError(
+            f"{str(config.file)!r} has the class {config.architectures[0]} (architectures): a reranker that scores the "
+            "next token, yes or no, after a chat template; this task serves classification heads: use the form of the "
+            "model with one (ForSequenceClassification; Qwen3 rerankers have it under names ending in -seq-cls), and "
+            "send texts in the model's template"
         )
 
 

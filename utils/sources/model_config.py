@@ -8,6 +8,7 @@ from typing import Any
 from utils.host.errors import SourceError
 from utils.host.json_file import exists, read_json
 from utils.sources.setfit_head import SetFit
+from utils.sources.supported_types import ONLY_VERSION_5
 from utils.sources.whole_numbers import whole
 from utils.targets.exporters import OPTIMUM
 
@@ -92,7 +93,9 @@ def _refuse_adapter(folder: Path) -> None:
 
 
 def _refuse_special_forms(content: dict[str, Any], file: Path) -> None:
-    if content.get("auto_map"):
+    # The class of transformers 5 is what became of the code that such a checkpoint names. Where transformers 4 has the
+    # type, too, the code is for something else: a decoder without its causal mask, say.
+    if content.get("auto_map") and content.get("model_type") not in ONLY_VERSION_5:
         raise SourceError(
             f"{str(file)!r} needs custom code of the model (auto_map); this factory runs no custom code "
             "(no trust_remote_code); use a model type of transformers"

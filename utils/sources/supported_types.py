@@ -1,8 +1,12 @@
 """The model types that each exporter converts, as tables: a build refuses a type before it fetches weights.
 
-tests/families/test_walk.py compares optimum's table with its own list, tests/families/test_walk_of_5.py converts the
-types of dynamo's.
+tests/families/test_walk.py compares optimum's table with its own list. tests/families/test_walk_of_5.py converts every
+type of transformers 5 and writes dynamo's table.
 """
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
 
 from utils.host.errors import ExportError
 from utils.targets.exporters import DYNAMO, EXPORTERS, OPTIMUM
@@ -42,39 +46,17 @@ OF_TEXTS = {
         "roberta", "roformer", "squeezebert", "xlm-roberta",
     ),
 }  # fmt: skip
-# The types that the exporter `dynamo` converts, for a task whose head transformers 5 has.
-BY_DYNAMO = {
-    "text-classification": (
-        "albert", "bart", "bert", "bloom", "camembert", "convbert", "deberta-v2", "distilbert", "electra", "ernie",
-        "eurobert", "falcon", "gemma", "gemma2", "gemma3", "gemma3_text", "gpt2", "gpt_neox", "gte",
-        "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "modernbert-decoder", "mpnet",
-        "nomic_bert", "olmo2", "olmo3", "opt", "phi", "phi3", "qwen2", "qwen3", "roberta", "smollm3", "xlm-roberta",
-    ),
-    "question-answering": (
-        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "jina_embeddings_v3", "llama",
-        "ministral3", "mistral", "modernbert", "mpnet", "qwen2", "qwen3", "roberta", "xlm-roberta",
-    ),
-    "token-classification": (
-        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "gemma", "gemma2",
-        "gpt2", "gte", "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert", "mpnet", "nomic_bert",
-        "qwen2", "qwen3", "roberta", "xlm-roberta",
-    ),
-    "fill-mask": (
-        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "gte",
-        "jina_embeddings_v3", "modernbert", "mpnet", "nomic_bert", "roberta", "xlm-roberta",
-    ),
-    "feature-extraction": (
-        "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "gemma", "gemma2",
-        "gemma3_text", "gpt2", "gte", "jina_embeddings_v3", "llama", "ministral3", "mistral", "modernbert",
-        "modernbert-decoder", "mpnet", "nomic_bert", "opt", "qwen2", "qwen3", "roberta", "xlm-roberta",
-    ),
-}  # fmt: skip
-# Types that transformers 4 lacks.
-ONLY_VERSION_5 = (
-    "cohere_compass_text", "esmc", "eurobert", "gte", "jina_embeddings_v3", "minicpm3", "ministral3", "modernvbert",
-    "nomic_bert", "qwen3_5", "qwen3_5_text", "t5gemma2", "ultrabert", "ultravbert",
-)  # fmt: skip
-# For each exporter: types that it converts, and why their graphs cannot serve texts.
+# {export task: {"served": types, "single": those of them for MAX_BATCH_SIZE 1 only, "refused": {type: why}}} of the
+# exporter `dynamo`, and the types that transformers 4 lacks: what tests/families/test_walk_of_5.py found and wrote.
+FOUND = Path(__file__).parent / "types_of_dynamo.json"
+OF_DYNAMO = json.loads(FOUND.read_text(encoding="utf-8"))
+ONLY_VERSION_5 = tuple(OF_DYNAMO["only_version_5"].split())
+BY_DYNAMO = {task: tuple(found["served"].split()) for task, found in OF_DYNAMO["tasks"].items()}
+# Tasks that an exporter converts no type for.
+UNSERVED = {
+    DYNAMO: {"question-answering": "transformers 5 has no pipeline for it, whose answers an image is compared with"}
+}
+# Types that optimum converts, and why their graphs cannot serve texts.
 OF_OPTIMUM = {
     "layoutlm": "it reads more than text: the position of each word on the page (bbox)",
     "layoutlmv3": "it reads more than text: the page image and the position of each word (pixel_values, bbox)",
@@ -82,22 +64,11 @@ OF_OPTIMUM = {
     "longformer": "its exported graph fails in ONNX Runtime",
     "markuplm": "it reads more than text: the XPath of each word in a web page (xpath_tags_seq, xpath_subs_seq)",
 }
-_MORE = "it reads more than text: the position of each word on a page or in a table"
-_EXPERTS = "transformers 5 computes its experts by a grouped product, for which ONNX has no operator"
-_LENGTH = "its exported graph would have a fixed number of tokens"
-UNSERVABLE = {
-    OPTIMUM: OF_OPTIMUM,
-    DYNAMO: {
-        **dict.fromkeys(("layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "markuplm", "tapas"), _MORE),
-        **dict.fromkeys(
-            ("axk1", "axk2", "deepseek_v2", "deepseek_v3", "gpt_oss", "hunyuan_v1_moe", "minimax", "mistral4",
-             "mixtral", "phimoe", "qwen2_moe", "qwen3_moe", "qwen3_next"), _EXPERTS,
-        ),
-        **dict.fromkeys(("canine", "funnel", "jamba"), _LENGTH),
-        "longformer": "the shapes in its graph would depend on the values in global_attention_mask",
-        "mbart": "its exported graph fails in ONNX Runtime for a batch of one text",
-    },
-}  # fmt: skip
+# For each exporter and task: types that transformers knows, and why they cannot be served.
+REFUSED = {
+    OPTIMUM: dict.fromkeys((*SUPPORTED, *OF_TEXTS), OF_OPTIMUM),
+    DYNAMO: {task: dict(found["refused"]) for task, found in OF_DYNAMO["tasks"].items()},
+}
 
 
 def supported(exporter: str, export_task: str) -> tuple[str, ...]:
@@ -107,10 +78,19 @@ def supported(exporter: str, export_task: str) -> tuple[str, ...]:
     return {**OF_TEXTS, **SUPPORTED}.get(export_task, ())
 
 
+def refused(exporter: str, export_task: str) -> Mapping[str, str]:
+    """{type: why} of the types that transformers knows for a task and whose graphs cannot be served."""
+    return REFUSED[exporter].get(export_task, {})
+
+
 def converts(exporter: str, model_type: str, export_task: str) -> bool:
     """Whether an exporter converts a type, which may be written with dashes or underscores."""
-    names = {name.replace("_", "-") for name in supported(exporter, export_task)}
-    return model_type not in UNSERVABLE[exporter] and model_type.replace("_", "-") in names
+    names = {_plain(name) for name in supported(exporter, export_task)}
+    return _plain(model_type) in names - {_plain(name) for name in refused(exporter, export_task)}
+
+
+def _plain(model_type: str) -> str:
+    return model_type.replace("_", "-")
 
 
 def require_supported(model_type: str, export_task: str, exporter: str | None = None) -> str:
@@ -122,13 +102,15 @@ def require_supported(model_type: str, export_task: str, exporter: str | None = 
     chosen = next((each for each in allowed if converts(each, model_type, export_task)), None)
     if chosen:
         return chosen
-    reasons = [UNSERVABLE[each][model_type] for each in allowed if model_type in UNSERVABLE[each]]
+    others = [each for each in EXPORTERS if converts(each, model_type, export_task)]
+    remedy = f"leave out --exporter: {others[0]} converts it" if others else "use another model type"
+    if exporter and (why := UNSERVED.get(exporter, {}).get(export_task)):
+        raise ExportError(f"the exporter {exporter} is not for {export_task}: {why}; {remedy}")
+    known = [{_plain(name): why for name, why in refused(each, export_task).items()} for each in allowed]
+    reasons = [each[_plain(model_type)] for each in known if _plain(model_type) in each]
     if reasons:
-        raise ExportError(f"model type {model_type!r} cannot be served: {reasons[0]}; use another model type")
-    names = sorted({name for each in allowed for name in supported(each, export_task)})
-    if others := [each for each in EXPORTERS if converts(each, model_type, export_task)]:
-        remedy = f"leave out --exporter: {others[0]} converts it"
-    else:
-        remedy = f"it supports {', '.join(names)}"
+        raise ExportError(f"model type {model_type!r} cannot be served: {reasons[0]}; {remedy}")
+    if not others:
+        remedy = f"it supports {', '.join(sorted({name for each in allowed for name in supported(each, export_task)}))}"
     given = f" {exporter}" if exporter else ""
     raise ExportError(f"the exporter{given} cannot convert model type {model_type!r} for {export_task}; {remedy}")

@@ -1,5 +1,8 @@
 """Conversions by the exporter dynamo: in a process with transformers 5, and with its answers."""
 
+import json
+import os
+import shutil
 import subprocess
 from dataclasses import replace
 
@@ -11,23 +14,33 @@ from tests.families.conversion import spec_of
 from tests.in_version_5 import printed_by
 from utils import ROOT
 from utils.convert import exporter_process, tokenization
-from utils.convert.onnx.exported_graph import onnx_session
+from utils.convert.onnx.exported_graph import onnx_session, take_int32
+from utils.convert.onnx.quantize import reduced
 from utils.host.errors import ExportError, ParityError, SourceError
+from utils.sources.exporter_choice import choose_exporter
 from utils.sources.model_config import read_model_config
 from utils.targets.exporters import DYNAMO
 from utils.targets.formats import GraphForm
-from utils.targets.releases import with_opset
+from utils.targets.releases import default_release, find_release, with_opset
 from utils.tasks import TASKS
 
 TASK = TASKS["text-classification"]
+IS_LONG = os.environ.get("WALK_ALL") == "1"
+PLAIN = {"rope_theta": 1e4, "rope_type": "default"}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A small EuroBERT as transformers 5 saves it; transformers 4 does not know the type."""
-    place = tmp_path_factory.mktemp("eurobert")
-    printed_by("tests.families.by_dynamo", "--write", place, "eurobert")
-    return place / "eurobert"
+    """A small EuroBERT as transformers 5 saves it; transformers 4 does not know the type.
+
+    Published ones name their former code, which is not run.
+    """
+    folder = tmp_path_factory.mktemp("eurobert") / "model"
+    printed_by("tests.families.by_dynamo", "--write", folder, "AutoModelForSequenceClassification", "eurobert")
+    config = json.loads((folder / "config.json").read_text())
+    code = {"AutoModelForSequenceClassification": "modeling_eurobert.EuroBertForSequenceClassification"}
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": code}))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +67,49 @@ def test_the_graph_names_no_path_and_no_fixed_size(conversion):
         assert logits.shape == (shape[0], 3)
 
 
+@pytest.mark.parametrize(("reducer", "tolerance"), [("to_int8", 0.1), ("to_fp16", 1e-2)])
+def test_the_graph_can_be_reduced(conversion, tmp_path, reducer, tolerance):
+    """--precision int8 and fp16: most of its numbers in fewer bits."""
+    file = tmp_path / "model.onnx"
+    shutil.copy(conversion.graph.path, file)
+    made = reduced(replace(conversion.graph, path=file), reducer, find_release(default_release()))
+    assert made.path.stat().st_size < 0.7 * conversion.graph.path.stat().st_size
+    feed = {name: np.ones((2, 9), np.int64) for name in ("input_ids", "attention_mask")}
+    before, after = (onnx_session(each).run(None, feed)[0] for each in (conversion.graph.path, made.path))
+    np.testing.assert_allclose(after, before, atol=tolerance)
+
+
+def test_the_graph_can_take_int32(conversion, tmp_path):
+    """--input-dtype INT32."""
+    file = tmp_path / "model.onnx"
+    shutil.copy(conversion.graph.path, file)
+    take_int32(file)
+    answers = [
+        onnx_session(each).run(None, {name: np.ones((2, 9), dtype) for name in ("input_ids", "attention_mask")})[0]
+        for each, dtype in ((conversion.graph.path, np.int64), (file, np.int32))
+    ]
+    np.testing.assert_array_equal(*answers)
+
+
 def test_a_dry_run_tells_the_tensors(model, conversion):
     config = replace(read_model_config(model), exporter=DYNAMO)
     predicted = exporter_process.predict(config, TASK, GraphForm())
     assert predicted.inputs == conversion.graph.inputs
     assert predicted.outputs == conversion.graph.outputs
+
+
+def test_settings_that_transformers_4_lacks_are_converted(tmp_path):
+    """Scaled angles of ModernBERT. With WALK_ALL=1 its vocabulary makes the graph larger than 2 GB."""
+    angles = {"full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}, "sliding_attention": PLAIN}
+    sizes = {"vocab_size": 1_100_000, "hidden_size": 512} if IS_LONG else {}
+    changes = json.dumps({"rope_parameters": angles, **sizes})
+    folder, auto_class = tmp_path / "model", "AutoModelForSequenceClassification"
+    printed_by("tests.families.by_dynamo", "--write", folder, auto_class, "modernbert", changes)
+    assert choose_exporter(folder, "text-classification", None) == DYNAMO
+    made = exporter_process.convert(folder, folder, tmp_path / "out", spec_of(folder, exporter=DYNAMO))
+    assert made.parity["largest_difference"] < 1e-4
+    assert bool(made.graph.external_files) == IS_LONG
+    assert sum(file.stat().st_size for file in (tmp_path / "out").iterdir()) > (2.2e9 if IS_LONG else 0)
 
 
 def test_an_error_of_the_process_keeps_its_class(model, tmp_path):

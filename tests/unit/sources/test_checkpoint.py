@@ -129,6 +129,13 @@ def test_a_head_of_another_task_with_the_same_name_is_refused(export_task, archi
         check_class(config(architectures=architectures), SourceRequirements(export_task=export_task))
 
 
+def test_a_reranker_that_is_a_language_model_is_refused_with_the_form_that_is_served():
+    causal = config(architectures=("Qwen3ForCausalLM",))
+    with pytest.raises(SourceError, match=r"Qwen3ForCausalLM .* yes or no, .* ending in -seq-cls\), and send texts in"):
+        check_class(causal, SourceRequirements(sentences=True))
+    check_class(causal, SourceRequirements(sentences=True, export_task="feature-extraction"))
+
+
 def test_a_base_model_has_no_head_for_tokens(tmp_path):
     shapes = {"transformer.wte.weight": (8, 8), "score.weight": (2, 8)}
     with pytest.raises(SourceError, match="no tensor of 'classifier', the head of a gpt2"):

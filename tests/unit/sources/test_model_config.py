@@ -99,6 +99,15 @@ def test_values_that_transformers_cannot_load_are_refused(tmp_path, content, exp
     assert all(words in str(refusal.value) for words in expected)
 
 
+def test_code_is_named_by_models_of_types_that_transformers_5_has_since(tmp_path):
+    """Qwen2 is older than the code that published models of it name, which makes their attention bidirectional."""
+    code = {"auto_map": {"AutoModel": "modeling.Model"}}
+    accepted = read_model_config(folder_with(tmp_path, {"model_type": "eurobert", **code}))
+    assert accepted.model_type == "eurobert"
+    with pytest.raises(SourceError, match="needs custom code of the model"):
+        read_model_config(folder_with(tmp_path, {"model_type": "qwen2", **code}))
+
+
 @pytest.mark.parametrize("place", ["", "0_Transformer/"])
 def test_an_adapter_is_refused(tmp_path, place):
     """Alone in a folder, or in the module of a sentence-transformers folder that holds the model."""
