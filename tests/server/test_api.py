@@ -5,6 +5,7 @@ import base64
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -208,6 +209,24 @@ def test_the_requests_of_the_page(served, tmp_path):
         command = ["bash", "-c", own] if language == "bash" else [sys.executable, "-c", own]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
         assert done.returncode == 0 and done.stdout, (own, done.stderr)
+
+
+def test_serve_sh_answers_the_routes_until_it_is_interrupted(embedding):
+    ports = [word for service in ("http", "grpc", "metrics", "api") for word in (f"--{service}-port", "0")]
+    command = [ROOT / "serve.sh", embedding.tree, "--api", *ports]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        line = next(line for line in process.stderr if line.startswith("API at "))
+        answer = httpx.post(f"{line.split()[2].rstrip(',')}/embed", json={"inputs": "a"}, trust_env=False, timeout=30)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read().endswith("stopped\n")
+    assert (answer.status_code, len(answer.json()[0]), process.returncode) == (200, 32, 0)
+
+
+def test_serve_sh_needs_what_the_build_wrote(tmp_path):
+    (tmp_path / "model_repository/m").mkdir(parents=True)
+    (tmp_path / "model_repository/m/config.pbtxt").touch()
+    done = subprocess.run([ROOT / "serve.sh", tmp_path, "--api"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "api.json" in done.stderr and "pass the build tree" in done.stderr
 
 
 def test_its_cost_is_measured(embedding):

@@ -1,10 +1,13 @@
 """What each route refuses, and in which form."""
 
+import asyncio
 import json
 
 import pytest
+from starlette.requests import Request
 
-from deploy.api.errors import FAILED, OVERLOADED, REFUSED, ApiError
+from deploy.api import app
+from deploy.api.errors import FAILED, OVERLOADED, REFUSED, ApiError, as_openai, as_tei
 
 EMBED, OPENAI = "/embed", "/v1/embeddings"
 
@@ -109,6 +112,17 @@ def test_a_fault_of_this_process_is_500_without_its_text(make_client, capsys):
     for path, body, status in ((OPENAI, {"input": "a"}, 500), (EMBED, {"inputs": "a"}, 424)):
         code, sentence = refusal(client.post(path, json=body))
         assert code == status and "secret" not in sentence
+
+
+def test_a_body_that_does_not_arrive_gets_408(monkeypatch):
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.05)
+
+    async def receive():
+        await asyncio.sleep(5)
+
+    with pytest.raises(ApiError, match="did not arrive within") as raised:
+        asyncio.run(app._body(Request({"type": "http", "headers": []}, receive), 100))
+    assert as_tei(raised.value)[0] == as_openai(raised.value)[0] == 408
 
 
 def test_unknown_paths_and_methods(make_client):
