@@ -17,6 +17,7 @@ from utils.host.build_tree import BUILD
 from utils.report.page import page
 from utils.report.report import read_report
 from utils.report.sections import SECTIONS
+from utils.repository.corpus import GOLDEN_TEXTS
 
 TASKS = {
     "text-classification": ("./topics", "id2label.json", "--top-k", "4"),
@@ -50,9 +51,11 @@ def write_validation(model):
     """Texts with the model's own label as the right one, but for every seventh."""
     from transformers import pipeline
 
-    texts = [f"{word} {'again ' * (number % 30)}{number}" for number in range(40) for word in ("a fox", "помогите мне")]
+    texts = [
+        f"{' '.join(text.split() * (1 + 3 * number))} {number}" for text in GOLDEN_TEXTS[:12] for number in range(8)
+    ]
     given = [each["label"] for each in pipeline("text-classification", model=str(model))(texts, truncation=True)]
-    labels = sorted(set(given))
+    labels = list(json.loads((model / "id2label.json").read_text(encoding="utf-8")).values())
     right = [label if place % 7 else labels[place % len(labels)] for place, label in enumerate(given)]
     lines = (f"{text}\t{label}\n" for text, label in zip(texts, right, strict=True))
     (model / "validation.tsv").write_text("".join(lines), encoding="utf-8")

@@ -82,7 +82,7 @@ def _lengths(axes: "Axes", evaluation: Evaluation) -> None:
     for place, each in enumerate(bins):
         axes.text(place, max(0.0, heights[place]), f"n={each.rows}", ha="center", va="bottom", color=COLOURS["muted"])
     axes.set(xlim=(-0.6, max(len(bins), 3) - 0.4), xlabel="tokens", ylabel=metric_name(evaluation.headline))
-    axes.set_xticks(range(len(bins)), names)
+    axes.set_xticks(range(len(bins)), names, rotation=30 if len(bins) > 5 else 0)
     axes.set_ylim(min([0.0, *heights]), max([1.0, *heights]) * 1.08)
     axes.grid(visible=False, axis="x")
 
