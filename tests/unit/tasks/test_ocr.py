@@ -85,6 +85,8 @@ def test_the_image_has_what_decodes_pictures_and_others_have_not(tmp_path, monke
     docker = {"triton_image": "triton:1", "slim_image": "debian:12-slim", "runtime": "slim", "python": "3.11"}
     for folder, components in (("with", ("detection_preprocessing", "model_onnx")), ("without", ("model_onnx",))):
         (tmp_path / folder).mkdir()
-        context.write(tmp_path / folder, docker, [Path(name, "requirements.txt") for name in components])
+        context.write(
+            tmp_path / folder, docker, [Path("model_repository", name, "requirements.txt") for name in components]
+        )
     texts = [(tmp_path / folder / "requirements-serving.txt").read_text() for folder in ("with", "without")]
     assert ["pillow==" in text for text in texts] == [True, False]
