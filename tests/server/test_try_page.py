@@ -117,6 +117,8 @@ def test_a_batch_is_cut_to_the_largest_request_and_copied_as_csv(visitor, url):
     assert page.locator("th").all_inner_texts() == columns
     assert page.locator("tbody td:first-child").all_inner_texts() == ["one", 'two, "three"', "four", "five", "six"]
     visit.check_accessibility()
+    page.set_viewport_size(PHONE)
+    visit.check_width()
     page.get_by_role("button", name="Copy CSV").click()
     page.locator("#batch-status", has_text="5 rows copied").wait_for()
     lines = page.evaluate("navigator.clipboard.readText()").splitlines()
