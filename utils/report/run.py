@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.supervisor.settings import Settings
+from deploy.supervisor.try_page import DATA
 from utils.host.build_tree import BUILD
 from utils.host.installed import COMMANDS, INSTALLED
 from utils.host.loopback import curl
@@ -15,6 +16,7 @@ from utils.targets.runtimes import RUNTIMES
 # A longer request (a picture, an array of tokens) does not suit a command line.
 LONGEST_REQUEST = 400
 PORTS = (8000, 8001, 8002)
+PAGE = "http://127.0.0.1:8000/try/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +47,25 @@ def make(finished: Finished) -> Run:
             serve=COMMANDS["serve.sh"] if INSTALLED else "./serve.sh",
             image=finished.reference or finished.image,
             has_api=bool(finished.context.api),
+            has_page=(finished.tree / DATA).is_file(),
         )
     )
 
 
 def commands(
-    rows: tuple[GoldenRow, ...], *, device: str, place: Path, serve: str, image: str = "", has_api: bool = False
+    rows: tuple[GoldenRow, ...],
+    *,
+    device: str,
+    place: Path,
+    serve: str,
+    image: str = "",
+    has_api: bool = False,
+    has_page: bool = False,
 ) -> tuple[Command, ...]:
-    """Of the image if there is one, and of the model repository, which needs no Docker; then a first request."""
+    """Of the image if there is one, and of the model repository, which needs no Docker; then a first request.
+
+    `has_page`: also name the option that serves the try-it page.
+    """
     found = []
     if image:
         run = ["docker", "run", "--rm", *RUNTIMES[device].run_options]
@@ -63,6 +76,8 @@ def commands(
         found.append(Command(does="Or with the settings of production", command=shlex.join(compose)))
     command = shlex.join([serve, str(place / "model_repository"), *(["--api"] if has_api else [])])
     found.append(Command(does="Or without Docker" if image else "Serve the model repository", command=command))
+    if has_page:
+        found.append(Command(does=f"With a page to try it, {PAGE}", command=f"{command} --try"))
     if rows[0].fits_json and len(str(rows[0].inputs)) <= LONGEST_REQUEST:
         url = f"http://127.0.0.1:8000/v2/models/{rows[0].path}/infer"
         command = shlex.join([*curl(), "-X", "POST", url, "-d", json_request(rows[0])])

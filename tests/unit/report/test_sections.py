@@ -59,6 +59,12 @@ def test_the_commands_have_no_folder_of_this_machine(finished, image):
     assert not any(str(BUILD.parent) in each for each in commands)
 
 
+def test_the_page_to_try_it_is_named_where_the_tree_has_one(finished):
+    made = finished(place=BUILD / "topics/v1")
+    (made.tree / "try.json").touch()
+    assert "./serve.sh build/topics/v1/model_repository --try" in [each.command for each in run.make(made).commands]
+
+
 def test_a_pushed_image_is_run_by_its_digest(finished):
     made = run.make(finished(place=Path("/elsewhere"), image="r/t:v1", reference="r/t@sha256:0"))
     assert made.commands[0].command.endswith(" r/t@sha256:0")
