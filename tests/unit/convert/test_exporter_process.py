@@ -107,7 +107,7 @@ def test_settings_that_transformers_4_lacks_are_converted(tmp_path):
     printed_by("tests.families.by_dynamo", "--write", folder, auto_class, "modernbert", changes)
     assert choose_exporter(folder, "text-classification", None) == DYNAMO
     made = exporter_process.convert(folder, folder, tmp_path / "out", spec_of(folder, exporter=DYNAMO))
-    assert made.parity["largest_difference"] < 1e-4
+    assert made.parity["largest_difference"] < (1e-3 if IS_LONG else 1e-4)  # logits of a wider model are larger
     assert bool(made.graph.external_files) == IS_LONG
     assert sum(file.stat().st_size for file in (tmp_path / "out").iterdir()) > (2.2e9 if IS_LONG else 0)
 
