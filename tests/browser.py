@@ -17,6 +17,8 @@ from utils import ROOT
 DESKTOP, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 SERIOUS = ("serious", "critical")
 MAX_SCREENSHOT_BYTES = 150_000
+# Before a page is closed: the browser reports a rejected promise or a failed request a moment later.
+SETTLE_MILLISECONDS = 100
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Visitor:
     def close(self) -> None:
         """Closes all pages. Fails when one of them has errors; a test that expects errors checks and clears them."""
         for visit in self._visits:
+            visit.page.wait_for_timeout(SETTLE_MILLISECONDS)
             visit.page.context.close()
         errors = [error for visit in self._visits for error in visit.errors]
         assert not errors, "\n".join(errors)

@@ -1,5 +1,7 @@
 """The checks that tests of pages rely on find the faults that they are for."""
 
+import time
+
 import pytest
 
 from tests.browser import DESKTOP, PHONE, Visitor, launched
@@ -45,7 +47,10 @@ def test_a_page_wider_than_the_phone_is_found(visitor, page):
 )
 def test_an_error_of_a_page_fails_its_test(browser, page, fault):
     visitor = Visitor(browser)
-    visitor.open(page(f"<script>{fault}</script>"))
+    visit = visitor.open(page(f"<script>{fault}</script>"))
+    deadline = time.monotonic() + 10
+    while not visit.errors and time.monotonic() < deadline:
+        visit.page.wait_for_timeout(50)
     with pytest.raises(AssertionError):
         visitor.close()
 
