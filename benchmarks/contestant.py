@@ -10,7 +10,25 @@ from benchmarks import repositories, servers
 from benchmarks.loads import PROTOCOLS
 from utils import ROOT
 
-FP32, INT8 = "limit fp32", "limit int8"
+FP32, INT8, OPENVINO, OPENVINO_BF16 = "limit fp32", "limit int8", "limit OpenVINO", "limit OpenVINO bf16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A graph of benchmarks.bare_graphs without a server: `what` it is, its engine, and the precision for OpenVINO."""
+
+    what: str
+    graph: str
+    engine: str = "onnxruntime"
+    precision: str = "f32"
+
+
+LIMITS = {
+    FP32: Limit(what="the same graph in one process, by ONNX Runtime", graph="fp32.onnx"),
+    INT8: Limit(what="the same, with weights quantized to int8", graph="int8.onnx"),
+    OPENVINO: Limit(what="the same graph in one process, by OpenVINO", graph="fp32.onnx", engine="openvino"),
+    OPENVINO_BF16: Limit(what="the same in BF16", graph="fp32.onnx", engine="openvino", precision="bf16"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +55,7 @@ class UnavailableError(Exception):
 class Contestant:
     """One row. `prepare` gets the model's folder and a work folder; UnavailableError if it is not available here.
 
-    `limit`: what it is held against; `loads`: patterns of the names of loads that say something about it.
+    `limit`: the row of LIMITS that it is compared with; `loads`: patterns of the names of loads that suit it.
     `tree`: the name of the build it serves, where it is ours.
     """
 

@@ -1,6 +1,6 @@
 """All contestants, one row each."""
 
-from benchmarks.contestant import INT8, Contestant, ours
+from benchmarks.contestant import INT8, OPENVINO, OPENVINO_BF16, Contestant, ours
 from benchmarks.others import documented, fastapi, fixed_padding, infinity, mlserver
 
 # HTTP-only contestants get no short and long texts. Contestants for one comparison get only the loads of that one.
@@ -11,7 +11,7 @@ CONTESTANTS = {
     for row in (
         ours("fused", "one process", "--layout", "fused"),
         ours("fused int8", "with int8 weights", "--layout", "fused", "--precision", "int8", limit=INT8),
-        ours("fused OpenVINO", "with OpenVINO in FP32", "--layout", "fused", "--engine", "openvino"),
+        ours("fused OpenVINO", "with OpenVINO in FP32", "--layout", "fused", "--engine", "openvino", limit=OPENVINO),
         ours(
             "fused OpenVINO bf16",
             "the same in BF16",
@@ -21,6 +21,7 @@ CONTESTANTS = {
             "openvino",
             "--precision",
             "bf16",
+            limit=OPENVINO_BF16,
         ),
         ours("ensemble", "three Triton models", "--layout", "ensemble"),
         ours("fused unbatched", "no dynamic batching", "--layout", "fused", loads=OVER_CLIENTS, batching=False),

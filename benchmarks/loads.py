@@ -22,7 +22,7 @@ class Load:
 
     @property
     def window(self) -> int:
-        """Texts the limit has in hand at a time: what busy clients could keep waiting, twice; 1 for one that waits."""
+        """Texts that the limit has in memory at a time: twice what busy clients send at once; 1 for one that waits."""
         return 64 if self.clients > 1 else self.batch
 
     def __str__(self) -> str:

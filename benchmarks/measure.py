@@ -11,18 +11,18 @@ from typing import Any
 
 from benchmarks.agreement import agreement
 from benchmarks.asking import KINDS
-from benchmarks.contestant import Start, Target
+from benchmarks.contestant import Limit, Start, Target
 from benchmarks.loads import Load
 from benchmarks.processes import cpu_seconds, resident_megabytes
 from benchmarks.texts import make_texts
 from utils import ROOT
+from utils.host import environment
+from utils.host.environments import SERVING
 
 IDLE_SECONDS = 2.0
 AT_ONCE = 8  # texts in a request that asks for labels
 
 AS_GOOD = 0.98
-SETTING = ("token_budget", "side_by_side", "spinning")  # of benchmarks.limit
-
 Figures = dict[str, Any]
 
 
@@ -86,31 +86,30 @@ def idle_cpu_percent(target: Target) -> float:
 
 
 class LimitRunner:
-    """Bare ONNX Runtime, a process each time. `tried`: {kind of texts, window: the figures of each setting}."""
+    """The graph in a process of its own each time. `tried`: {kind of texts, window: the figures of each setting}."""
 
-    def __init__(self, folder: Path, graph: Path, loads: Sequence[Load], seconds: float) -> None:
-        self.folder, self.graph = folder, graph
+    def __init__(self, row: Limit, folder: Path, graph: Path, loads: Sequence[Load], seconds: float) -> None:
+        python = environment.ensure(SERVING) if row.engine == "openvino" else Path(sys.executable)
+        self._command = [str(python), "-m", "benchmarks.limit", str(folder), "--graph", str(graph)]
+        self._command += ["--engine", row.engine, "--precision", row.precision]
         self.tried: dict[str, list[Figures]] = {}
         for load in loads:
             if _asked(load) not in self.tried:
-                one = ["--token-budget", "256", "--side-by-side", "1"] if load.window == 1 else []
-                self.tried[_asked(load)] = self._run(load, one, seconds)
+                self.tried[_asked(load)] = self._run(load, seconds)
 
     def run(self, load: Load, seconds: float) -> Figures:
         """The figures of one measurement, with what was best for these texts and this window."""
-        setting = best(self.tried[_asked(load)])
-        options = [part for name in SETTING for part in (f"--{name.replace('_', '-')}", str(setting[name]))]
-        return self._run(load, options, seconds)[0]
+        setting = best(self.tried[_asked(load)])["setting"]
+        return self._run(load, seconds, "--setting", json.dumps(setting))[0]
 
-    def _run(self, load: Load, options: list[str], seconds: float) -> list[Figures]:
-        command = [sys.executable, "-m", "benchmarks.limit", str(self.folder), "--graph", str(self.graph)]
-        command += ["--texts", load.texts, "--window", str(load.window), "--seconds", str(seconds), *options]
-        done = subprocess.run(command, cwd=ROOT, text=True, check=True, stdout=subprocess.PIPE)
+    def _run(self, load: Load, seconds: float, *options: str) -> list[Figures]:
+        command = [*self._command, "--texts", load.texts, "--window", str(load.window), "--seconds", str(seconds)]
+        done = subprocess.run([*command, *options], cwd=ROOT, text=True, check=True, stdout=subprocess.PIPE)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def _asked(load: Load) -> str:
-    return f"{load.texts} texts, {load.window} in hand"
+    return f"{load.texts} texts, {load.window} in memory"
 
 
 def best(tried: Sequence[Figures]) -> Figures:

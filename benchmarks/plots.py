@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestant import FP32, INT8
+from benchmarks.contestant import LIMITS
 from benchmarks.figures import Result, by_round, contestants_of, loads_of, middle
 from benchmarks.loads import LOADS, PROTOCOLS
 
@@ -34,7 +34,7 @@ def draw(result: Result, folder: Path) -> Iterator[Plot]:
     for protocol in PROTOCOLS:
         names = [name for name in over_clients(result, protocol) if name not in UNBATCHED.values()]
         yield _lines(result, folder, f"throughput_{protocol}", protocol, names, "texts_per_second", "texts/s")
-        served = [name for name in names if name not in (FP32, INT8)]
+        served = [name for name in names if name not in LIMITS]
         yield _lines(result, folder, f"latency_{protocol}", protocol, served, "p99_ms", "p99 latency, ms")
     both = [name for pair in UNBATCHED.items() for name in pair]
     yield _lines(result, folder, "dynamic_batching", "grpc", both, "texts_per_second", "texts/s")
@@ -66,7 +66,7 @@ def _lines(
     for each in contestants:
         found = points(result, each, protocol, figure)
         if found:
-            style = ":" if each in (FP32, INT8) else "--" if each in UNBATCHED.values() else "-"
+            style = ":" if each in LIMITS else "--" if each in UNBATCHED.values() else "-"
             axes.plot(list(found), list(found.values()), style, marker="o", markersize=4, label=each)
     title = f"{unit} over clients, mixed texts, {PROTOCOLS[protocol]}, one a request"
     axes.set(xlabel="clients", ylabel=unit, title=title, ylim=(0, None))

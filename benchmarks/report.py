@@ -1,9 +1,10 @@
 """The page: goals, a table for each load, the servers alone, plots; each with the command that makes it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import plots
-from benchmarks.contestant import FP32, INT8
+from benchmarks.contestant import LIMITS
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.figures import Result, by_round, contestants_of, loads_of, middle, ratios
 from benchmarks.goals import BUSY, GOALS
@@ -25,22 +26,20 @@ ALONE = {
 }
 
 
-def write_report(result: Result, folder: Path) -> Path:
-    """Writes `folder`/performance.md and its plots."""
+def write_report(results: Mapping[str, Result], newest: str, folder: Path) -> Path:
+    """Writes `folder`/performance.md and the plots of `newest`. results: {kind of processor: figures}."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "performance.md"
+    result = results[newest]
     parts = [
         "<!-- Written by benchmarks/run.sh; the prose is benchmarks/notes.md. -->",
         "# Performance\n",
-        f"This page compares the factory's servers with others. Machine: {result['machine']}. "
-        f"Command: `{result['command']}`, {result['rounds']} rounds, "
-        f"{result['seconds']:g} s per measurement.\n",
-        goals(result),
+        "This page compares the factory's servers with others.\n",
+        goals(results),
         contestants(result),
-        servers_alone(result),
-        *(load_table(load, result) for load in loads_of(result)),
-        limit_settings(result),
+        *(part for kind, each in results.items() for part in machine(kind, each)),
         "## Plots\n",
+        f"Machine: {result['machine']}.\n",
         *(drawn.markdown for drawn in plots.draw(result, folder)),
         NOTES.read_text(encoding="utf-8"),
     ]
@@ -48,25 +47,39 @@ def write_report(result: Result, folder: Path) -> Path:
     return page
 
 
-def goals(result: Result) -> str:
-    """Each goal, the figure, and whether it is met."""
+def goals(results: Mapping[str, Result]) -> str:
+    """Each goal, and the figure on each kind of processor."""
     return _section(
+        2,
         "Goals",
-        f"Each ratio is the median of the ratios within one round, for {LOADS[BUSY]} (FastAPI: HTTP; p50: 1 client).",
+        f"Each ratio is the median of the ratios within one round, for {LOADS[BUSY]} (FastAPI: HTTP; p50: 1 client). "
+        "A column is a kind of processor. A figure in bold misses its goal.",
         "",
-        ("figure", "goal", "met"),
-        [goal.line(result) for goal in GOALS],
+        ("goal", *results),
+        [goal.line(list(results.values())) for goal in GOALS],
     )
+
+
+def machine(kind: str, result: Result) -> list[str]:
+    """The tables of one kind of processor."""
+    return [
+        f"## Figures: {kind}\n",
+        f"Machine: {result['machine']}. Command: `{result['command']}`, {result['rounds']} rounds, "
+        f"{result['seconds']:g} s per measurement.\n",
+        servers_alone(result),
+        *(load_table(load, result) for load in loads_of(result)),
+        limit_settings(result),
+    ]
 
 
 def contestants(result: Result) -> str:
     """What each row is. Unavailable contestants have the reason."""
     measured = {row["contestant"] for row in result["rows"]}
-    rows = {FP32: "the same graph in one bare ONNX Runtime process", INT8: "the same, with weights quantized to int8"}
+    rows = {name: row.what for name, row in LIMITS.items()}
     rows |= {name: ("this factory: " if row.tree else "") + row.what for name, row in CONTESTANTS.items()}
     lines = [f"| {name} | {what} |" for name, what in rows.items() if name in measured]
     lines += [f"| {name} | {CONTESTANTS[name].what}; **{reason}** |" for name, reason in result["unavailable"].items()]
-    return _section("Contestants", "", "", ("what",), lines)
+    return _section(2, "Contestants", "", "", ("what",), lines)
 
 
 def servers_alone(result: Result) -> str:
@@ -81,7 +94,7 @@ def servers_alone(result: Result) -> str:
         f"{result['texts_compared']} texts. A tie is a label whose score in PyTorch is within {TIE} of the best "
         "label's."
     )
-    return _section("Each server by itself", words, "", tuple(ALONE), lines)
+    return _section(3, "Each server by itself", words, "", tuple(ALONE), lines)
 
 
 def load_table(load: str, result: Result) -> str:
@@ -96,32 +109,34 @@ def load_table(load: str, result: Result) -> str:
                 cells.append(_number(middle(ratios(result, (name,), limit, load, figure)), 2))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     title = str(LOADS[load])
-    return _section(title[0].upper() + title[1:], "", f"benchmarks/run.sh --loads {load}", HEADS, lines)
+    return _section(3, title[0].upper() + title[1:], "", f"benchmarks/run.sh --loads {load}", HEADS, lines)
 
 
 def limit_settings(result: Result) -> str:
-    """Which batches are the best for bare ONNX Runtime."""
+    """Which arrangement is the best without a server."""
     lines = []
     for name, kinds in result["limits_tried"].items():
         for kind, tried in kinds.items():
             speeds = ", ".join(f"{_setting(figures)}: {figures['texts_per_second']:.0f}" for figures in tried)
             lines.append(f"| {name}, {kind} | {_setting(best(tried))} | {speeds} |")
     words = (
-        "Each setting is the largest number of tokens in a batch x the number of parallel batches; + means that idle "
-        "threads spin. The figures are texts/s. The limit is the fastest setting; among equally fast ones, the one "
-        "with the least processor time."
+        "Each setting is sessions x parallel runs, most tokens in a run, texts sorted together; + means that idle "
+        "threads spin. The sessions share the processors. The figures are texts/s. The limit is the fastest setting; "
+        "among equally fast ones, the one with the least processor time."
     )
-    return _section("The limit's batches", words, "", ("best", "tried"), lines)
+    return _section(3, "The arrangements of the limits", words, "", ("best", "tried"), lines)
 
 
 def _setting(figures: Figures) -> str:
-    return f"{figures['token_budget']}x{figures['side_by_side']}{'+' * figures['spinning']}"
+    each = figures["setting"]
+    spins = "+" * each["spinning"]
+    return f"{each['sessions']}x{each['parallel']}{spins} {each['token_budget']} {each['window']}"
 
 
 def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def _section(title: str, words: str, command: str, heads: tuple[str, ...], lines: list[str]) -> str:
-    head = [f"## {title}", "", *([words, ""] if words else []), *([f"`{command}`", ""] if command else [])]
+def _section(level: int, title: str, words: str, command: str, heads: tuple[str, ...], lines: list[str]) -> str:
+    head = [f"{'#' * level} {title}", "", *([words, ""] if words else []), *([f"`{command}`", ""] if command else [])]
     return "\n".join([*head, f"| | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}", *lines, ""])

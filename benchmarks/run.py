@@ -1,6 +1,7 @@
 """One run: every contestant on the same model, texts and machine, in interleaved rounds; ratios within each round.
 
-Writes docs/performance.md with its plots, and the raw figures as JSON. The machine should have nothing else to do.
+Writes the raw figures as JSON, one file for each kind of processor, and docs/performance.md with its plots from all of
+them. The machine should have nothing else to do.
 """
 
 import argparse
@@ -19,16 +20,17 @@ from benchmarks.whole_run import WholeRun
 from utils import ROOT
 from utils.host import entry
 from utils.host.build_tree import BUILD
-from utils.host.machine import machine
+from utils.host.machine import machine, own_kind
 
 MODEL = BUILD / "benchmark-model"
+FIGURES = ROOT / "benchmarks/figures"
 DEFAULTS = {
     "rounds": 3,
     "seconds": 3.0,
     "starts": 3,
     "contestants": list(CONTESTANTS),
     "loads": ["*"],
-    "figures": BUILD / "benchmark-figures.json",
+    "figures": FIGURES / f"{own_kind()}.json",
     "out": ROOT / "docs",
 }
 FOR_QUICK = {
@@ -61,8 +63,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--contestants", nargs="+", metavar="NAME", choices=CONTESTANTS, help=", ".join(CONTESTANTS))
     parser.add_argument("--loads", nargs="+", metavar="PATTERN", help=f"as 'mixed-*x1', of: {', '.join(LOADS)}")
     parser.add_argument("--quick", action="store_true", help="a trial, written to build/: 2 contestants, 2 loads, 1 s")
-    parser.add_argument("--figures", type=Path, help="where the raw figures go (default: below build/)")
-    parser.add_argument("--redraw", action="store_true", help="measure nothing; write the page of --figures anew")
+    parser.add_argument("--figures", type=Path, help="file for the raw figures (default: benchmarks/figures/KIND.json)")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing; write the page anew")
     parser.add_argument("--out", type=Path, help="folder for performance.md (default: docs)")
     options = parser.parse_args(arguments)
     defaults = DEFAULTS | (FOR_QUICK if options.quick else {})
@@ -91,8 +93,12 @@ def run(arguments: Sequence[str]) -> str:
             result = {"command": shlex.join(["benchmarks/run.sh", *arguments]), "machine": machine()}
             for figures in measured.measure():  # after each round, so that what ends a run does not take all of it
                 text = json.dumps(result | figures, indent=1, ensure_ascii=False)
+                options.figures.parent.mkdir(parents=True, exist_ok=True)
                 options.figures.write_text(f"{text}\n", encoding="utf-8")
-    return str(write_report(json.loads(options.figures.read_text(encoding="utf-8")), options.out))
+    own, kept = options.figures, FIGURES.glob("*.json")
+    files = sorted({own, *kept}) if own.parent == FIGURES else [own]
+    results = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return str(write_report(results, own.stem, options.out))
 
 
 if __name__ == "__main__":

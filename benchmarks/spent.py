@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.spent", description=__doc__)
     parser.add_argument("folder", type=Path, help="model_repository/NAME/1 of a build with --layout fused")
     parser.add_argument("--texts", choices=LENGTHS, default="mixed")
-    parser.add_argument("--window", type=int, default=16, help="texts in hand at a time (default: %(default)s)")
+    parser.add_argument("--window", type=int, default=16, help="texts in memory at a time (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=5.0, help="(default: %(default)s)")
     options = parser.parse_args()
     model, texts = Model(options.folder), make_texts(options.texts)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import padding
-from benchmarks.contestant import FP32, INT8, Start, UnavailableError, why
+from benchmarks.contestant import FP32, LIMITS, Start, UnavailableError, why
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.loads import LOADS, Load, matches
 from benchmarks.measure import Figures, LimitRunner, alone, ask
@@ -80,12 +80,14 @@ class WholeRun:
         """The limits that the contestants are held against, their best settings looked for now."""
         command = [sys.executable, "-m", "benchmarks.bare_graphs", str(version / "model.onnx"), str(self.folder)]
         subprocess.run(command, cwd=ROOT, check=True)
-        graphs = {FP32: self.folder / "fp32.onnx"}
-        if any(CONTESTANTS[name].limit == INT8 for name in self.contestants):
-            graphs[INT8] = self.folder / "int8.onnx"
-        note("looking for the limit's best batches")
+        used = {FP32, *(CONTESTANTS[name].limit for name in self.contestants)}
+        note("looking for the best arrangement of each limit")
         loads = [*self.loads, MEMORY_LOAD]
-        return {name: LimitRunner(version, graph, loads, self.seconds / 4) for name, graph in graphs.items()}
+        return {
+            name: LimitRunner(row, version, self.folder / row.graph, loads, self.seconds / 4)
+            for name, row in LIMITS.items()
+            if name in used
+        }
 
     def _alone(
         self, limits: dict[str, LimitRunner], starts: dict[str, Start], unavailable: dict[str, str]

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import bare_graphs, clients, padding, run, sizes
 from benchmarks.agreement import agreement
 from benchmarks.asking import KINDS, Way
-from benchmarks.contestant import FP32, INT8, why
+from benchmarks.contestant import LIMITS, why
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.loads import LOADS, QUICK, matches
 from benchmarks.repositories import DOCUMENTED, documented, unbatched
@@ -56,7 +56,7 @@ def test_loads_are_called_after_what_they_are():
 def test_every_contestant_has_a_load_and_a_limit():
     for row in CONTESTANTS.values():
         assert any(matches(load, row.loads) for load in LOADS.values()), row.name
-        assert row.limit in (FP32, INT8)
+        assert row.limit in LIMITS
     assert all(name in LOADS for name in QUICK)
 
 
