@@ -25,7 +25,7 @@ HANG = (
 )
 LIE = (
     "step_responses.py",
-    "def _response(outputs: Any) -> pb_utils.InferenceResponse:\n",
+    "def _response(outputs: Any, parameters: Mapping[str, str]) -> pb_utils.InferenceResponse:\n",
     "    if os.path.exists({flag!r}) and isinstance(outputs, dict):\n"
     "        outputs = {{name: array * array.dtype.type(0.9) if array.dtype.kind == 'f' else array"
     " for name, array in outputs.items()}}\n",
