@@ -1,7 +1,8 @@
 """Images in a real registry on the loopback, read back by skopeo, and pushes that release nothing.
 
-Most tests push a small image without a server: proof, SBOM and provenance are not their subject. The image cannot list
-its libraries, so the last two are left out here; tests/image/test_sbom.py and test_release.py have them.
+Most tests push a small image without a server: proof, SBOM, provenance and report are not their subject. The image
+cannot list its libraries and has no build tree, so the last three are left out here; tests/image/test_sbom.py and
+test_release.py have them.
 """
 
 import json
@@ -58,7 +59,7 @@ def small(engine, tmp_path_factory):
 @pytest.fixture
 def push(engine, tmp_path, monkeypatch):
     """push(image id or ids by platform, name, publication): what follows the proof; the name is removed afterwards."""
-    for name in ("_write_sbom", "_write_provenance"):
+    for name in ("_write_sbom", "_write_provenance", "_write_report"):
         monkeypatch.setattr(publication_of_builds, name, lambda *_: None)
     tags = []
     pipeline = Pipeline(model_name="small", max_batch_size=1, layout="none", inputs=(), outputs=(), steps=())
