@@ -250,7 +250,7 @@ def test_a_bad_tokenizer(case, damaged, refused):
 @pytest.mark.parametrize(
     ("model_type", "words"),
     [
-        ("t5", ["model type 't5'", "it supports albert"]),
+        ("marian", ["model type 'marian'", "it supports albert"]),
         ("whisper", ["model type 'whisper'"]),
         ("my-own", ["cannot convert model type 'my-own'", "distilbert"]),
         ("layoutlm", ["reads more than text", "bbox"]),

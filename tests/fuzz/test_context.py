@@ -38,4 +38,5 @@ def test_a_changed_context(content, tmp_path_factory):
 
 def test_an_unchanged_context_is_read(tmp_path):
     (tmp_path / CONTEXT_FILE).write_text(json.dumps(VALID), encoding="utf-8")
-    assert read_context(tmp_path / CONTEXT_FILE).requirements == (Path("text_preprocessing/requirements.txt"),)
+    files = read_context(tmp_path / CONTEXT_FILE).requirements
+    assert files == (Path("model_repository/text_preprocessing/requirements.txt"),)
