@@ -34,7 +34,10 @@ SETTINGS = {
 
 # The files of each folder share expensive fixtures: one worker runs them. The longest folder comes first.
 TOGETHER = ("tests/image/", "tests/server/faults/", "tests/clients/")
-LONG = (*TOGETHER, "tests/interruption/", "tests/report/", "tests/benchmarks/", "tests/server/", "tests/examples/")
+LONG = (
+    *TOGETHER, "tests/interruption/", "tests/unit/sources/storage/test_faults.py", "tests/report/", "tests/benchmarks/",
+    "tests/server/", "tests/examples/",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,7 +25,8 @@ from tests.loopback.hub import HubServer
 
 CHANGED = "changed after the revision was resolved"
 UNTRUSTED = "certificate that is not trusted"
-FAULTS = (*faulty.OF_THE_SERVER, *faulty.OF_FILES, faulty.SLOW, CHANGED, UNTRUSTED)
+# CHANGED is the last: the content stays changed.
+FAULTS = (*faulty.OF_THE_SERVER, *faulty.OF_FILES, faulty.SLOW, UNTRUSTED, CHANGED)
 TOKEN = "hf_TheTokenThatMustNeverBePrinted"
 SIGNATURE = "the-signature-in-the-address"
 MODEL = "0123456789abcdef0123456789abcdef"
