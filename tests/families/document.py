@@ -28,11 +28,12 @@ and `--json` show it under `model: exporter`.
 
 The tests build a small model of each type with random weights and a tokenizer of the type's own class. They convert it
 and send the golden texts alone and in padded batches. *difference* is the largest difference between a logit of the
-graph and that of PyTorch. *inputs* are those of the test's graph; the config of a checkpoint can add to them.
-`UPDATE_MODELS=1 ./run_tests.sh tests/families` writes this page, and the same tests check it.
+graph and that of PyTorch. *seconds* is the processor time of the conversion. *inputs* are those of the test's graph;
+the config of a checkpoint can add to them. `UPDATE_MODELS=1 ./run_tests.sh tests/families` writes this page, and the
+same tests check it.
 
-| type | inputs | tokenizer | difference | note |
-|---|---|---|---|---|
+| type | inputs | tokenizer | difference | seconds | note |
+|---|---|---|---|---|---|
 """
 
 
@@ -102,12 +103,12 @@ class By5:
     refusals: Mapping[str, str]
 
 
-def row(model_type: str, outcome: Outcome, difference: str) -> str:
-    """One line of the first table."""
+def row(model_type: str, outcome: Outcome, figures: str) -> str:
+    """One line of the first table. `figures`: difference and seconds, "1.2e-06 | 3.4"."""
     if outcome.code:
-        return f"| `{model_type}` | refused, exit code {outcome.code} | | | {outcome.note} |"
+        return f"| `{model_type}` | refused, exit code {outcome.code} | | | | {outcome.note} |"
     note = "; ".join(part for part in ("MAX_BATCH_SIZE 1 only" if outcome.single else "", outcome.note) if part)
-    return f"| `{model_type}` | {', '.join(outcome.inputs)} | {form_of(model_type)} | {difference} | {note} |"
+    return f"| `{model_type}` | {', '.join(outcome.inputs)} | {form_of(model_type)} | {figures} | {note} |"
 
 
 def row_by_5(model_type: str, figures: By5) -> str:
@@ -146,9 +147,9 @@ def rows_by_5() -> dict[str, str]:
     return _rows(DOCUMENT.read_text(encoding="utf-8").partition(BY_5)[2])
 
 
-def document(differences: Mapping[str, str], by_5: Mapping[str, str], by_dynamo: Mapping[str, str]) -> str:
+def document(figures: Mapping[str, str], by_5: Mapping[str, str], by_dynamo: Mapping[str, str]) -> str:
     """The whole of docs/models.md; `by_5` and `by_dynamo`: type -> line of their tables."""
-    rows = {name: row(name, OUTCOMES[name], differences.get(name, "")) for name in OUTCOMES}
+    rows = {name: row(name, OUTCOMES[name], figures.get(name, "")) for name in OUTCOMES}
     return HEAD + _lines(rows) + BY_DYNAMO_HEAD + _lines(by_dynamo) + BY_5 + _lines(by_5)
 
 
@@ -180,9 +181,9 @@ def sources_block() -> str:
     return "\n\n".join((f"{BEGIN}\n## Model types", *wrapped)) + f"\n{END}"
 
 
-def update(differences: Mapping[str, str]) -> None:
+def update(figures: Mapping[str, str]) -> None:
     """Writes the first table of the page, and the list in docs/sources.md."""
-    DOCUMENT.write_text(document(differences, rows_by_5(), rows_by_dynamo()), encoding="utf-8")
+    DOCUMENT.write_text(document(figures, rows_by_5(), rows_by_dynamo()), encoding="utf-8")
     _update_sources()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from utils.targets.formats import GraphForm
 from utils.targets.releases import default_release, find_release
 from utils.tasks import TASKS
 
-DIFFERENCES: dict[str, str] = {}
+FIGURES: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("export_task", list(SUPPORTED))
@@ -48,12 +49,15 @@ def test_converts_in_parity(tmp_path, capfd, model_type):
         with pytest.raises(FactoryError, match=r"each text alone agrees.*build with MAX_BATCH_SIZE 1") as raised:
             convert_folder(model, tmp_path / "batched")
         assert raised.value.exit_code == 5
+    began = time.process_time()
     conversion = convert_folder(model, tmp_path / "out", max_batch_size=1 if outcome.single else 8)
+    seconds = time.process_time() - began
     assert {tensor.name for tensor in conversion.graph.inputs} == set(outcome.inputs)
     predicted = predict(read_model_config(model), TASKS["text-classification"], GraphForm())
     assert {tensor.name for tensor in predicted.inputs} == set(outcome.inputs), "--dry-run must tell what a build gives"
     assert np.ptp(golden_logits(conversion), axis=0).min() > 1e-2, "golden texts must get different answers"
-    DIFFERENCES[model_type] = re.findall(r"max abs diff (\S+),", capfd.readouterr().err)[-1]
+    difference = re.findall(r"max abs diff (\S+),", capfd.readouterr().err)[-1]
+    FIGURES[model_type] = f"{difference} | {seconds:.1f}"
 
 
 @pytest.mark.parametrize("model_type", [name for name, outcome in OUTCOMES.items() if outcome.code])
@@ -92,7 +96,7 @@ def test_a_graph_that_takes_more_than_text_is_refused(tmp_path, monkeypatch):
 
 def test_the_documents_tell_the_outcomes():
     if os.environ.get("UPDATE_MODELS") == "1":
-        document.update(DIFFERENCES)
+        document.update(FIGURES)
     hint = "run UPDATE_MODELS=1 ./run_tests.sh tests/families"
     text = document.DOCUMENT.read_text(encoding="utf-8")
     expected = document.document({}, document.rows_by_5(), document.rows_by_dynamo())
