@@ -21,7 +21,7 @@ def start_of(context: Context) -> tuple[Setting, Setting]:
     own = step.documents.get(SETTINGS, {})
     values = {
         "threads": step.threads or (cpu_count() if own else 0),
-        "instances": step.instances,
+        "instances": max(1, step.instances),
         "token_budget": own.get("token_budget", TOKEN_BUDGET),
         "batch_delay": step.batch_delay or 0,
     }

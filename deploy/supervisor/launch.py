@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import arguments, endpoints, flags, request_log, settings, tracing
 from .errors import Fault, SettingError
@@ -24,6 +24,11 @@ class Launch:
     known: frozenset[str]
     user_flags: Sequence[arguments.Flag]
     settings: settings.Settings
+
+    def serving(self, repositories: Sequence[str]) -> Launch:
+        """The same with these model repositories."""
+        kept = [flag for flag in self.user_flags if flag.name not in arguments.REPOSITORY_NAMES]
+        return replace(self, user_flags=[*(arguments.Flag("model-repository", each) for each in repositories), *kept])
 
     @property
     def repositories(self) -> list[str]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from . import api_process, backlog, guard, launch, processes, release, request_log, settings, try_page
+from . import api_process, backlog, guard, instances, launch, processes, release, request_log, settings, try_page
 from .errors import Fault, SettingError
 from .gate import BYPASS, Gate
 from .log import log
@@ -57,6 +57,9 @@ class Supervisor:
         if self._api:
             start = replace(start, settings=self._api.limits)
         self._settings = start.settings
+        self._instances = instances.Instances(start.repositories, start.settings.instances)
+        if self._instances.repositories != start.repositories:
+            start = start.serving(self._instances.repositories)
         self._gate = _gate(start.settings)
         page = page_files(serving) if start.settings.try_page else None
         place = _guard_place(start.settings, release.release_of(os.environ, start.program), page)
@@ -105,6 +108,7 @@ class Supervisor:
                 self._gate.close()
             self._server.close()
             self._backlog.stop_refusing()
+            self._instances.close()
             _remove(self._port_file)
             _remove(self._times)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import tls, tracing
+from . import instances, tls, tracing
 from .errors import SettingError
 
 MIB = 1 << 20
@@ -34,7 +34,7 @@ class Settings:
     """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: none).
 
     `max_input_bytes`: at most LARGEST_INPUT. `hang_seconds` 0: computed from the canary's duration. The addresses are
-    from ADDRESSES.
+    from ADDRESSES. `instances` 0: as instances.Instances chooses.
     """
 
     http_port: int = 8000
@@ -59,6 +59,7 @@ class Settings:
     api_keys_file: str = ""
     api_max_inputs: int = 2048
     try_page: bool = False
+    instances: int = 0
 
     @property
     def ports(self) -> list[int]:
@@ -76,6 +77,7 @@ NAMES = {
     "TRITON_HANG_SECONDS": "hang_seconds",
     API_PORT: "api_port",
     API_MAX_INPUTS: "api_max_inputs",
+    instances.NAME: "instances",
 }
 
 
@@ -110,6 +112,8 @@ def _number(name: str, text: str) -> int:
         raise SettingError(f"{name} is {text!r}; use a whole number{'' if name == MAY_BE_ZERO else ' above 0'}")
     if name.endswith("_PORT") and int(text) > 65535:
         raise SettingError(f"{name} is {text}; use a port up to 65535")
+    if name == instances.NAME and int(text) > instances.MOST:
+        raise SettingError(f"{name} is {text}; use at most {instances.MOST}")
     if name == MAY_BE_ZERO and int(text) > LARGEST_INPUT:
         raise SettingError(f"{name} is {text}; use at most {LARGEST_INPUT}, or 0 for that")
     return int(text)

@@ -1,4 +1,4 @@
-"""Runs an ONNX graph on the CPU with ONNX Runtime, by default with as many threads as the container may use."""
+"""Runs an ONNX graph on the CPU with ONNX Runtime, by default with a thread for each CPU that this process may use."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 
 import numpy as np
 import onnxruntime
-from container_limits import cpu_count, memory_bytes
+from container_limits import Share, whole
 from length_batches import length_batches, spread
 
 NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 # A run has many small parts. If its threads sleep between them, a single text takes a fifth longer.
 SPIN_MICROSECONDS = 200
-# Weights are loaded twice if both copies fit in this share of the container's memory.
+# Weights are loaded twice if both copies fit in this part of the memory that the process may use.
 WEIGHTS_SHARE = 0.5
 
 
@@ -27,10 +27,11 @@ class GraphSession:
     that they do not wait for each other. This loads the weights twice, if the memory suffices.
     """
 
-    def __init__(self, file: Path, settings: Mapping[str, Any]) -> None:
-        self.threads: int = settings.get("threads") or cpu_count()
+    def __init__(self, file: Path, settings: Mapping[str, Any], share: Share | None = None) -> None:
+        share = share or whole()
+        self.threads: int = settings.get("threads") or share.cpus
         self.pool = ThreadPoolExecutor(self.threads)
-        self.is_twice = self.threads > 1 and 2 * size(file) <= WEIGHTS_SHARE * memory_bytes()
+        self.is_twice = self.threads > 1 and 2 * size(file) <= WEIGHTS_SHARE * share.memory
         self.session = open_session(file, self.threads, spin_microseconds=SPIN_MICROSECONDS if self.is_twice else 0)
         self.beside = open_session(file, 1) if self.is_twice else self.session
         self.dtypes = {node.name: NUMPY_TYPES[node.type] for node in self.session.get_inputs()}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import openvino
-from container_limits import cpu_count
+from container_limits import Share, whole
 from length_batches import length_batches, spread
 
 # Every new shape is compiled: batches have 1, 2, 4 or 8 rows, and lengths are multiples of a step.
@@ -26,9 +26,9 @@ BF16_TOLERANCE = 0.05
 class GraphSession:
     """Runs batches ({input name: array}) and returns the graph's outputs settings["graph_outputs"], in that order."""
 
-    def __init__(self, file: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, file: Path, settings: Mapping[str, Any], share: Share | None = None) -> None:
         self.core = openvino.Core()
-        self.threads: int = settings.get("threads") or cpu_count()
+        self.threads: int = settings.get("threads") or (share or whole()).cpus
         self.model = self.core.read_model(str(file))
         self.dtypes = {
             port.get_any_name(): np.dtype(port.get_element_type().to_dtype()).type for port in self.model.inputs

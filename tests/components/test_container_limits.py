@@ -1,3 +1,4 @@
+import json
 import os
 
 import pytest
@@ -51,3 +52,50 @@ def test_the_smaller_memory_of_container_and_machine_counts(tmp_path, memory_byt
 
 def test_without_a_limit_the_memory_is_the_machine_s(tmp_path, memory_bytes):
     assert memory_bytes(tmp_path) == 4096000
+
+
+def args(count, number):
+    return {
+        "model_config": json.dumps({"instance_group": [{"count": count}]}),
+        "model_instance_name": f"my_model_0_{number}",
+    }
+
+
+@pytest.fixture
+def limits(tmp_path, monkeypatch):
+    """limits(*cpulists): the module on a machine of 8 CPUs with these NUMA nodes; `bound` collects what it binds to."""
+    module = load_shared("container_limits")
+    module.bound = []
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(module.os, "sched_setaffinity", lambda _, cpus: module.bound.append(cpus))
+    monkeypatch.setattr(module, "memory_bytes", lambda: 1000)
+
+    def make(*lists):
+        for number, listed in enumerate(lists):
+            (tmp_path / f"node{number}").mkdir()
+            (tmp_path / f"node{number}/cpulist").write_text(listed + "\n")
+        return module
+
+    return make
+
+
+def test_instances_divide_cpus_and_memory(limits, tmp_path):
+    module = limits("0-7")
+    assert [module.share_of(args(count, 0), tmp_path) for count in (1, 2, 3, 16)] == [
+        (8, 1000), (4, 500), (2, 333), (1, 62)
+    ]  # fmt: skip
+    assert module.bound == []
+
+
+def test_instances_take_the_nodes_in_turn(limits, tmp_path):
+    module = limits("0-1,4-5", "2-3,6-7", "", "8-15")
+    for number in range(4):
+        assert module.share_of(args(4, number), tmp_path).cpus == 2
+    assert module.bound == [{0, 1, 4, 5}, {2, 3, 6, 7}] * 2
+
+
+def test_one_instance_and_small_nodes_are_not_bound(limits, tmp_path):
+    module = limits("0-5", "6", "7")
+    module.share_of(args(1, 0), tmp_path)
+    module.share_of(args(2, 1), tmp_path)
+    assert module.bound == []

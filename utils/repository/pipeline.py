@@ -32,8 +32,9 @@ class Step:
     files of the component folder, which need not exist. `files` ({name in the version folder: path}) are copied;
     `documents` ({name: JSON value}) are written. `stands_for` maps the name of a tensor to its name in the ensemble, if
     they differ. `version` is the version of these files; `earlier` ({version: files}) are those of earlier builds.
-    `version_policy` has the form of config.pbtxt. `threads` (0: the runtime's default), `instances` and `batch_delay`
-    (in microseconds; None: no dynamic batching) apply to a step that runs a graph: see utils/targets/tuning.py.
+    `version_policy` has the form of config.pbtxt. `threads` (0: the runtime's default), `instances` (0: chosen at the
+    server's start) and `batch_delay` (in microseconds; None: no dynamic batching) apply to a step that runs a graph:
+    see utils/targets/tuning.py.
     """
 
     model_name: str

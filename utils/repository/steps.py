@@ -143,6 +143,7 @@ def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
         max_batch_size=ingredients.max_batch_size,
         inputs=ingredients.inputs,
         outputs=ingredients.outputs,
+        instances=0,
         requirements=(f"requirements-{ingredients.engine}.txt",),
         files={**tokenizer_file(ingredients), **graph_files(graph), **further_files(ingredients)},
         documents={"settings.json": {**ingredients.tokenization, **ingredients.settings, **own, **settings}},

@@ -46,7 +46,7 @@ KNOBS = {
         Knob(
             name="instances",
             metavar="N",
-            help="copies of a graph on the CPU or each GPU, each with its own weights (default: 1)",
+            help="copies of a graph on the CPU or each GPU, each with its own weights (default: 1; fused: by CPUs)",
             most=64,
         ),
         Knob(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from container_limits import share_of
 from metric_families import seconds_family, text_families
 from model_metrics import ModelMetrics, is_counted, lengths_of
 from request_choices import Choice, Choices, Rows
@@ -37,7 +38,7 @@ class TritonPythonModel:
         folder, self.settings = version_folder(args), read_settings(args)
         self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
         engine = import_module(self.settings["engine"] + "_session")
-        self.session = engine.GraphSession(folder / "model.onnx", self.settings)
+        self.session = engine.GraphSession(folder / "model.onnx", self.settings, share_of(args))
         self.answering = import_module(self.settings["answering"]).Answering(folder)
         self.choices = Choices(self.settings)
         self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))

@@ -1,0 +1,1 @@
+../../model_repository/shared/container_limits.py
