@@ -1,9 +1,9 @@
-"""What the guard costs a request: `python -m benchmarks.guard`.
+"""What the guard costs a request: `python -m benchmarks.guard [MODEL_REPOSITORY]`.
 
-`wrk` sends a small inference request to nginx, which answers at once: directly, through the guard with one and with two
-processes, and through HAProxy with the rules that it can express. The ways are measured in turns; a figure is the
-median of the rounds. Processor time is that of the proxy's processes only, so requests per core do not depend on how
-many processors the machine has. Needs the Debian packages wrk, nginx-light and haproxy.
+`wrk` sends a small inference request to nginx, which answers at once, or to Triton with a model that takes a text:
+directly, through the guard with one and with two processes, and through HAProxy with the rules that it can express. The
+ways are measured in turns; a figure is the median of the rounds. Processor time is that of the proxy's processes only.
+Needs the Debian packages wrk, nginx-light and haproxy.
 """
 
 import argparse
@@ -24,18 +24,23 @@ from pathlib import Path
 
 from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.guard import Place
+from utils.diagnosis.target import infer_body
+from utils.triton.address import answers
+from utils.triton.server import serve
 
 PROGRAMS = ("wrk", "nginx", "haproxy")
 CLIENTS = (1, 32)
 CORES = 4  # of the computed figure
 LIMIT = 64 << 20
 TEXT = "the package arrived two days late and the box was damaged, but the support team answered within an hour"
-BODY = json.dumps({"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1, 1], "data": [TEXT]}]})
 ANSWER = json.dumps({"model_name": "m", "outputs": [{"name": "label", "datatype": "BYTES", "data": ["positive"] * 4}]})
 # wrk's script: the request, and a last line with the figures.
 LOAD = f"""
-wrk.method, wrk.path, wrk.body = "POST", "/v2/models/m/infer", [[{BODY}]]
-wrk.headers["Content-Type"] = "application/json"
+wrk.method, wrk.path, wrk.body = "POST", "/v2/models/MODEL/infer", [[{infer_body([TEXT]).decode()}]]
+for name, value in pairs({{["Content-Type"] = "application/json", ["Accept-Encoding"] = "gzip, deflate",
+    ["Accept"] = "*/*", ["Connection"] = "keep-alive", ["User-Agent"] = "python-requests/2.32.3"}}) do
+  wrk.headers[name] = value
+end
 done = function(summary, latency)
   local errors = summary.errors
   print("FIGURES", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
@@ -47,20 +52,19 @@ daemon off; master_process off; worker_processes 1; pid FOLDER/nginx.pid; error_
 events { worker_connections 1024; }
 http {
   access_log off; keepalive_requests 1000000000; client_body_temp_path FOLDER/body; default_type application/json;
-  server { listen 127.0.0.1:PORT; location / { return 200 '%s'; } }
+  server { listen 127.0.0.1:PORT; location / { return 200 'ANSWER'; } }
 }
-""" % ANSWER
+"""
 # What a release with a sound parser still needs. HAProxy knows no size of a chunked or decompressed body.
 HAPROXY = f"""
 global
   nbthread 1
 defaults
   mode http
-  timeout client 30s
+  timeout client 600s
   timeout server 600s
   timeout connect 5s
   timeout http-request 30s
-  http-reuse always
 frontend clients
   bind 127.0.0.1:PORT
   http-request deny status 400 if {{ req.hdr_cnt(inference-header-content-length) gt 0 }} \
@@ -95,17 +99,14 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int, stdin: socket.socket | None = None) -> Iterator[int]:
-    """The process id of a server that listens on the port. RuntimeError if it does not within 5 s."""
-    process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, start_new_session=True)
+def _running(command: Sequence[str], port: int, stdin: int = subprocess.DEVNULL) -> Iterator[int]:
+    """The process id of a server that listens on the port. RuntimeError if it ends at once."""
+    process = subprocess.Popen(command, stdin=stdin, start_new_session=True)
     try:
-        for _ in range(100):
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        while not answers(f"127.0.0.1:{port}", "/v2/health/live", timeout=5):
+            if process.poll() is not None:
+                raise RuntimeError(f"{command[0]} ended with exit code {process.returncode}")
             time.sleep(0.05)
-        else:
-            raise RuntimeError(f"{command[0]} does not listen on port {port}")
         yield process.pid
     finally:
         process.terminate()
@@ -113,11 +114,11 @@ def _running(command: Sequence[str], port: int, stdin: socket.socket | None = No
 
 
 def _configured(stack: ExitStack, folder: Path, text: str, upstream: int = 0) -> Way:
-    """nginx or HAProxy with this configuration."""
+    """Runs nginx, or HAProxy in front of `upstream`."""
     name, port = "haproxy" if upstream else "nginx", _free_port()
     file = folder / name
-    text = text.replace("FOLDER", str(folder)).replace("UPSTREAM", str(upstream)).replace("PORT", str(port))
-    file.write_text(text)
+    values = {"FOLDER": str(folder), "ANSWER": ANSWER, "UPSTREAM": str(upstream), "PORT": str(port)}
+    file.write_text(re.sub("|".join(values), lambda found: values[found[0]], text))
     option = ["-db", "-f"] if upstream else ["-c"]
     return Way(port, [stack.enter_context(_running([name, *option, str(file)], port))])
 
@@ -127,7 +128,7 @@ def _guard(stack: ExitStack, upstream: int, processes: int) -> Way:
     port = place.listening.getsockname()[1]
     command = place.command(sys.executable)
     command[command.index(str(place.upstream[1]))] = str(upstream)
-    way = Way(port, [stack.enter_context(_running(command, port, place.listening)) for _ in range(processes)])
+    way = Way(port, [stack.enter_context(_running(command, port, place.listening.fileno())) for _ in range(processes)])
     place.listening.close()
     return way
 
@@ -169,6 +170,7 @@ def _table(ways: dict[str, Way], clients: int) -> Iterator[str]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=__doc__)
+    parser.add_argument("repository", type=Path, nargs="?", help="build/NAME/TAG/model_repository (default: nginx)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a measurement (default: %(default)s)")
     options = parser.parse_args()
@@ -177,16 +179,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         script = folder / "load.lua"
-        script.write_text(LOAD)
-        nginx = _configured(stack, folder, NGINX)
-        ways = {"no proxy": Way(nginx.port)}
-        ways.update({f"guard, processes: {number}": _guard(stack, nginx.port, number) for number in (1, 2)})
-        ways["HAProxy, 1 thread"] = _configured(stack, folder, HAPROXY, nginx.port)
+        script.write_text(
+            LOAD.replace("MODEL", options.repository.resolve().parents[1].name if options.repository else "m")
+        )
+        if options.repository:
+            os.environ["TRITON_GUARD"] = "never"
+            port = int(stack.enter_context(serve(options.repository)).address.http.rpartition(":")[2])
+        else:
+            port = _configured(stack, folder, NGINX).port
+        ways = {"no proxy": Way(port)}
+        ways.update({f"guard, processes: {number}": _guard(stack, port, number) for number in (1, 2)})
+        ways["HAProxy, 1 thread"] = _configured(stack, folder, HAPROXY, port)
         for _ in range(options.rounds):
             for clients in CLIENTS:
                 for way in ways.values():
                     way.rounds.setdefault(clients, []).append(_measured(way, script, clients, options.seconds))
-    print("| clients | way | requests/s | p50, us | p99, us | added p50, us | CPU, us a request | 4 cores, requests/s |")
+    print(f"| clients | way | requests/s | p50, us | p99, us | added p50, us | CPU, us | {CORES} cores, requests/s |")
     print("|---|---|---|---|---|---|---|---|")
     for clients in CLIENTS:
         print("\n".join(_table(ways, clients)))

@@ -47,9 +47,10 @@ class Limits:
         self._max_bytes = max_bytes
         self._seen = 0
         self._json_left = max_bytes + 1 if json_bytes is None else json_bytes
-        self._structure, self._members = Structure(), members
+        self._structure: Structure | None = None  # most bodies arrive whole, and need none
+        self._members = members
         self.is_utf8 = True
-        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._decoder: codecs.IncrementalDecoder | None = None
         # 47: either format, detected from its header.
         self._inflate = zlib.decompressobj(wbits=47) if is_compressed else None
 
@@ -58,10 +59,13 @@ class Limits:
         """True while no byte of the decompressed body has arrived."""
         return not self._seen
 
-    def feed(self, part: bytes) -> None:
-        """Checks the next bytes. Raises RefusedError for a body over a limit, or not compressed as declared."""
+    def feed(self, part: bytes, *, is_whole: bool = False) -> None:
+        """Checks the next bytes. Raises RefusedError for a body over a limit, or not compressed as declared.
+
+        `is_whole`: they are the whole body.
+        """
         if not self._inflate:
-            self._count(part)
+            self._count(part, is_whole=is_whole)
             return
         while part:
             if self._inflate.eof:
@@ -72,20 +76,32 @@ class Limits:
                 raise bad("the body is not compressed as its Content-Encoding says") from error
             part = self._inflate.unconsumed_tail or self._inflate.unused_data
 
-    def _count(self, part: bytes) -> None:
+    def _count(self, part: bytes, *, is_whole: bool = False) -> None:
         self._seen += len(part)
         if self._seen > self._max_bytes:
             raise too_large(self._max_bytes)
         if self._json_left:
             part = part[: self._json_left]
             self._json_left -= len(part)
-            self._structure.feed(part)
+            if not (is_whole and _is_flat(part)):
+                self._structure = self._structure or Structure()
+                self._structure.feed(part)
             if self._members:
-                self._members.feed(part)
-            try:
-                self._decode(part if self.is_utf8 else b"")
-            except UnicodeDecodeError:
-                self.is_utf8 = False
+                self._members.feed(part, is_last=is_whole)
+            if self.is_utf8 and not (is_whole and part.isascii()):
+                self._decode(part)
+
+    def _decode(self, part: bytes) -> None:
+        self._decoder = self._decoder or codecs.getincrementaldecoder("utf-8")()
+        try:
+            self._decoder.decode(part)
+        except UnicodeDecodeError:
+            self.is_utf8 = False
+
+
+def _is_flat(json: bytes) -> bool:
+    """True if a whole JSON has so few brackets and colons, in strings too, that Structure would accept it."""
+    return json.count(b"[") + json.count(b"{") <= MAX_DEPTH and json.count(b":") <= MAX_MEMBERS
 
 
 def too_large(max_bytes: int) -> RefusedError:

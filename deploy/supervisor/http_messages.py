@@ -34,7 +34,7 @@ class RefusedError(Exception):
 
 def check_lines(head: bytes) -> None:
     """Raises RefusedError (431) for a line that is too long."""
-    if max(map(len, head.split(b"\r\n"))) > HEAD_LINE_BYTES:
+    if len(head) > HEAD_LINE_BYTES and max(map(len, head.split(b"\r\n"))) > HEAD_LINE_BYTES:
         raise RefusedError(_TOO_LARGE, f"a line of the request's headers is longer than {HEAD_LINE_BYTES} bytes")
 
 

@@ -16,6 +16,7 @@ _CODED_LETTER = re.compile(rb"\\u00([67][0-9A-Fa-f])")
 # The length of the longest name with an incomplete escaped letter.
 _NAME_BYTES = 24
 _MAX_SHAPE_BYTES = 4096
+_NUMBER = re.compile(rb"[0-9]+")
 
 
 class Members:
@@ -29,9 +30,12 @@ class Members:
         self._max_elements, self._may_classify = max_elements, may_classify
         self._tail = b""
 
-    def feed(self, part: bytes) -> None:
-        """Checks the next bytes of the JSON. Raises RefusedError for a member that would crash Triton."""
-        text = self._tail + part
+    def feed(self, part: bytes, *, is_last: bool = False) -> None:
+        """Checks the next bytes of the JSON. Raises RefusedError for a member that would crash Triton.
+
+        `is_last`: no bytes follow, so a short member that is unfinished needs no check.
+        """
+        text = self._tail + part if self._tail else part
         self._tail = text[-_NAME_BYTES:]
         if b'"' not in text:
             return  # inside one long text or number
@@ -39,14 +43,14 @@ class Members:
             text = _CODED_LETTER.sub(lambda found: bytes([int(found[1], 16)]), text)
             self._tail = text[-_NAME_BYTES:]
         if b'"shape"' in text or b'"classification"' in text:
-            self._check(text)
+            self._check(text, is_last=is_last)
 
-    def _check(self, text: bytes) -> None:
+    def _check(self, text: bytes, *, is_last: bool) -> None:
         for found in _SHAPE.finditer(text):
             self._check_shape(found[1])
         if not self._may_classify and _CLASSIFICATION.search(text):
             raise bad("this release of Triton cannot return classes: leave out the parameter 'classification'")
-        unfinished = _UNFINISHED.search(text)
+        unfinished = None if is_last and len(text) <= _MAX_SHAPE_BYTES else _UNFINISHED.search(text)
         if unfinished:
             self._tail = text[unfinished.start() :]
             self._check_length(self._tail)
@@ -57,7 +61,7 @@ class Members:
 
     def _check_shape(self, dims: bytes) -> None:
         self._check_length(dims)
-        if prod(map(int, re.findall(rb"[0-9]+", dims))) > self._max_elements:
+        if prod(map(int, _NUMBER.findall(dims))) > self._max_elements:
             shape = b"".join(dims.split())[:100].decode()
             raise bad(
                 f"the shape [{shape}] has more elements than the request has bytes for (at most {self._max_elements})"

@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Callable
 
+# Events of one wait: the list for them is allocated each time.
+MAX_EVENTS = 128
 ENDED = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -35,7 +37,7 @@ class Poll:
 
     def wait(self, seconds: float) -> None:
         """Waits up to `seconds` for events and handles them."""
-        found = self._epoll.poll(seconds)
+        found = self._epoll.poll(seconds, MAX_EVENTS)
         self.now = time.monotonic()
         for number, events in found:
             call = self._calls.get(number)

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .body_limits import Rules
@@ -49,7 +50,7 @@ class Relay:
         self._received = 0  # bytes of the request that is expected
         self._poll, self._upstream, self._rules, self._log, self._page = poll, upstream, rules, log, page
         self._is_local = bool(log) and client.getpeername()[0].startswith("127.")
-        self._client = Side(client, poll, lambda events: self._handle(self._handle_client, events))
+        self._client = Side(client, poll, partial(self._handle, self._handle_client))
         self._triton: Side | None = None
         self._triton_reads = True  # False: Triton stopped reading, but its response may still be unread
         self._incoming = self._outgoing = b""  # received, but not complete enough to pass on
@@ -106,11 +107,11 @@ class Relay:
 
     def _listen(self) -> None:
         """Selects which side is read: none whose counterpart is behind."""
-        must_wait = bool(self._response and self._incoming and not self._request.has_begun)
-        is_behind = bool(self._triton and self._triton.pending)
-        self._client.listen(to_input=not (self._client_ended or must_wait or is_behind))
-        if self._triton:
-            self._triton.listen(to_input=not self._client.pending)
+        client, triton = self._client, self._triton
+        must_wait = self._incoming and self._response and not self._request.has_begun
+        client.listen(to_input=not (must_wait or self._client_ended or (triton and triton.pending)))
+        if triton:
+            triton.listen(to_input=not client.pending)
 
     def _handle_client(self, events: int) -> None:
         if events & select.EPOLLOUT:
@@ -175,7 +176,7 @@ class Relay:
             if code not in (0, errno.EINPROGRESS):
                 connection.close()
                 raise ConnectionError(code)
-            self._triton = Side(connection, self._poll, lambda events: self._handle(self._handle_triton, events))
+            self._triton = Side(connection, self._poll, partial(self._handle, self._handle_triton))
         return self._triton
 
     def _handle_triton(self, events: int) -> None:

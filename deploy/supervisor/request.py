@@ -56,7 +56,7 @@ class Request:
         self._rules = rules
         self._needs_body = False
         self._body: Body = Sized(0)
-        self._limits = Limits(rules.max_bytes)
+        self._limits: Limits | None = None  # known with the headers
 
     @property
     def appetite(self) -> int:
@@ -68,7 +68,7 @@ class Request:
     @property
     def is_utf8(self) -> bool:
         """True while the received JSON is valid UTF-8, as RFC 8259, 8.1 requires."""
-        return self._limits.is_utf8
+        return not self._limits or self._limits.is_utf8
 
     def take(self, content: bytes) -> int:
         """Returns how many of the bytes belong to this request and may be sent to Triton. Raises RefusedError."""
@@ -79,13 +79,14 @@ class Request:
                 return 0
             self._begin(content[:used])
         more, carried = self._body.take(content[used:])
-        if carried:
-            if not self.body_bytes:
+        self.is_done = self._body.is_done
+        if carried and self._limits:
+            is_first = not self.body_bytes
+            if is_first:
                 self.id.read_json(carried)
             self.body_bytes += len(carried)
-        self._limits.feed(carried)
-        self.is_done = self._body.is_done
-        if self.is_done and self._needs_body and self._limits.is_empty:
+            self._limits.feed(carried, is_whole=is_first and self.is_done)
+        if self.is_done and self._needs_body and self._limits and self._limits.is_empty:
             raise bad(_NO_BODY)
         return used + more
 
@@ -97,7 +98,7 @@ class Request:
         if not found:
             raise bad("this is not an HTTP/1.1 request")
         method, target = found.groups()
-        if _BAD_WEIGHT.search(head):
+        if (b";q=" in head or b";Q=" in head) and _BAD_WEIGHT.search(head):
             raise bad("a weight (q=) in Accept-Encoding must have one to nine digits, such as q=0.5")
         named = fields(head)
         self._body = framing(named, default=Sized(0), max_chunks=MAX_CHUNKS)
