@@ -9,7 +9,8 @@ usage: run_tests.sh [--long | --coverage] [PYTEST ARGUMENT ...]
        TRITON_ROOT=/opt/tritonserver run_tests.sh tests/server
 
 Tests run side by side, in one process more than processors and at most four; -n 0 runs one after the other.
---long runs the soak with 100,000 requests, 2,000 examples of each fuzz test, full shared memory for a minute, 20,000
+--long runs every test with all its members: the default run leaves out those marked "long", which prove for another
+model type, version, storage or layout what the others prove. It also runs the soak with 100,000 requests, 2,000 examples of each fuzz test, full shared memory for a minute, 20,000
 rows through score, the walk of checkpoints of transformers 5 over all types, and the training of the OCR networks.
 --coverage prints the covered lines of each package. Processes without this environment are not counted: those in
 containers, those started with -I, and Triton's Python stubs.
@@ -41,7 +42,7 @@ main() {
   fi
   if [[ "${1:-}" == "--long" ]]; then
     shift
-    export FAULTS_REQUESTS=100000 FAULTS_SECONDS=60 FUZZ_EXAMPLES=2000 WALK_ALL=1 TRAIN_OCR=1 SCORE_ROWS=20000
+    export LONG_FORMS=1 FAULTS_REQUESTS=100000 FAULTS_SECONDS=60 FUZZ_EXAMPLES=2000 WALK_ALL=1 TRAIN_OCR=1 SCORE_ROWS=20000
   fi
   local measured=""
   if [[ "${1:-}" == "--coverage" ]]; then

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import shared_conversions, tiny_models
+from tests.selection import (  # noqa: F401 (hooks of pytest)
+    pytest_collection_modifyitems,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+    pytest_xdist_make_scheduler,
+)
 from utils.host import loopback
 from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Graph, Ingredients, Pipeline
@@ -31,35 +37,6 @@ SETTINGS = {
     "truncation_side": "right",
     "padding": {"id": 0, "type_id": 0, "token": "[PAD]", "side": "right"},
 }
-
-# The files of each folder share expensive fixtures: one worker runs them. The longest folder comes first.
-TOGETHER = ("tests/image/", "tests/server/faults/", "tests/clients/")
-LONG = (
-    *TOGETHER, "tests/interruption/", "tests/unit/sources/storage/test_faults.py", "tests/report/", "tests/benchmarks/",
-    "tests/server/", "tests/examples/",
-)  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests come first, so that no worker has them left at the end."""
-
-    def rank(item: pytest.Item) -> int:
-        place = item.nodeid
-        return next((rank for rank, folder in enumerate(LONG) if place.startswith(folder)), len(LONG))
-
-    items.sort(key=rank)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One worker runs all tests of a file (or of a folder in TOGETHER), so that its fixtures are made once."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
-
-    return ByFile(config, log)
 
 
 @pytest.fixture

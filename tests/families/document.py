@@ -29,8 +29,8 @@ and `--json` show it under `model: exporter`.
 The tests build a small model of each type with random weights and a tokenizer of the type's own class. They convert it
 and send the golden texts alone and in padded batches. *difference* is the largest difference between a logit of the
 graph and that of PyTorch. *seconds* is the processor time of the conversion. *inputs* are those of the test's graph;
-the config of a checkpoint can add to them. `UPDATE_MODELS=1 ./run_tests.sh tests/families` writes this page, and the
-same tests check it.
+the config of a checkpoint can add to them. `UPDATE_MODELS=1 ./run_tests.sh --long tests/families` writes this page, and
+the same tests check it.
 
 | type | inputs | tokenizer | difference | seconds | note |
 |---|---|---|---|---|---|

@@ -23,6 +23,7 @@ def save_again(folder, **settings):
     return again
 
 
+@pytest.mark.long("bert-bfloat16", "llama-bfloat16")
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("model_type", ["bert", "llama"])
 def test_half_precision_is_served_as_fp32(tmp_path, model_type, dtype):
@@ -46,6 +47,7 @@ def test_a_missing_shard_is_told(tmp_path):
         convert_folder(model, tmp_path / "out")
 
 
+@pytest.mark.long("distilbert-*multi_label*", "gpt2-*regression*")
 @pytest.mark.parametrize(
     ("labels", "problem_type"),
     [

@@ -28,6 +28,7 @@ def assert_as_pipeline(model, conversion):
     assert np.abs(golden_logits(conversion) - pipeline_logits(model, conversion.reference.texts)).max() < 1e-5
 
 
+@pytest.mark.long("gpt2")
 @pytest.mark.parametrize("model_type", DECODERS)
 def test_a_tokenizer_that_pads_left(tmp_path, model_type):
     model = build.make_model(model_type, tmp_path / "model")
@@ -37,6 +38,7 @@ def test_a_tokenizer_that_pads_left(tmp_path, model_type):
     assert_as_pipeline(model, conversion)
 
 
+@pytest.mark.long("qwen2")
 @pytest.mark.parametrize("model_type", DECODERS)
 def test_without_any_pad_token_one_text_at_a_time(tmp_path, model_type):
     model = build.make_model(model_type, tmp_path / "model", pad_token_id=None)
@@ -48,6 +50,7 @@ def test_without_any_pad_token_one_text_at_a_time(tmp_path, model_type):
     assert_as_pipeline(model, conversion)
 
 
+@pytest.mark.long("7")
 @pytest.mark.parametrize("pad_token_id", [0, 7])
 def test_texts_are_padded_with_the_token_of_the_config(tmp_path, pad_token_id):
     """The tokenizer names another; a decoder finds the last token by the config's, in texts that hold either, too."""
@@ -81,6 +84,7 @@ def generic_tokenizer(folder, **settings):
     tokenizer.save_pretrained(folder)
 
 
+@pytest.mark.long("gpt2")
 @pytest.mark.parametrize("model_type", ["gpt2", "gpt_neo", "gptj", "gpt_bigcode"])
 def test_type_ids_that_matter_are_served(tmp_path, model_type):
     """GPT-2 adds the embedding of token 0 for each: transformers' pipeline does, so the served model must."""

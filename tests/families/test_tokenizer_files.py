@@ -27,6 +27,7 @@ def leave_only_vocabulary(folder, model_type, **settings):
     return sorted(path.rsplit("/", 1)[1] for path in written.values())
 
 
+@pytest.mark.long("bert-*", "roberta-*", "albert-*", "llama-*")
 @pytest.mark.parametrize(
     ("model_type", "files", "settings"),
     [
@@ -76,6 +77,7 @@ def as_transformers_5(folder, tokenizer_class):
     return folder
 
 
+@pytest.mark.long("bert-BertTokenizer-3", "gpt2-TokenizersBackend-2")
 @pytest.mark.parametrize(
     ("model_type", "tokenizer_class", "inputs"),
     [

@@ -41,6 +41,9 @@ def test_every_type_has_an_outcome():
     assert sorted(OUTCOMES) == exporter.supported_types("text-classification")
 
 
+@pytest.mark.long(
+    "bert", "distilbert", "roberta", "xlm-roberta", "deberta-v2", "bart", "gpt2", "llama", "modernbert", "mpnet"
+)
 @pytest.mark.parametrize("model_type", [name for name, outcome in OUTCOMES.items() if not outcome.code])
 def test_converts_in_parity(tmp_path, capfd, model_type):
     outcome = OUTCOMES[model_type]
@@ -70,6 +73,7 @@ def test_is_refused(tmp_path, model_type):
     assert raised.value.exit_code == outcome.code
 
 
+@pytest.mark.long
 def test_longformers_graph_still_fails(tmp_path):
     """It is refused by name; should a later exporter write a graph that runs, this fails and the row can go."""
     import onnxruntime
@@ -95,9 +99,9 @@ def test_a_graph_that_takes_more_than_text_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_documents_tell_the_outcomes():
-    if os.environ.get("UPDATE_MODELS") == "1":
+    if os.environ.get("UPDATE_MODELS") == os.environ.get("LONG_FORMS") == "1":
         document.update(FIGURES)
-    hint = "run UPDATE_MODELS=1 ./run_tests.sh tests/families"
+    hint = "run UPDATE_MODELS=1 ./run_tests.sh --long tests/families"
     text = document.DOCUMENT.read_text(encoding="utf-8")
     expected = document.document({}, document.rows_by_5(), document.rows_by_dynamo())
     assert document.without_figures(text) == document.without_figures(expected), hint

@@ -22,8 +22,8 @@ IS_LONG = os.environ.get("WALK_ALL") == "1"
 CHANGED = ("gemma2", "gemma3", "gpt_neox", "llama", "modernbert", "phi", "phi3", "qwen3_moe")
 ALL = tuple(sorted(name for name in OUTCOMES if not OUTCOMES[name].code))
 TYPES = ALL if IS_LONG else CHANGED
-# A conversion takes ten seconds, and a type with rotary angles has five folders.
-CONVERTED = ALL if IS_LONG else ("gemma2", "modernbert")
+# A conversion takes ten seconds, and a type with rotary angles that are served has five folders.
+CONVERTED = ALL if IS_LONG else ("modernbert",)
 VARIANTS = ("", "-dynamic", "-linear", "-llama3", "-longrope", "-one-expert", "-yarn")
 FIGURES: dict[str, document.By5] = {}
 
@@ -113,7 +113,7 @@ def test_the_answers_differ_without_the_translation(written, model_type, monkeyp
 
 
 def test_the_page_shows_the_walk():
-    """UPDATE_MODELS=1 WALK_ALL=1 writes the table; every other run compares the types it converted."""
+    """UPDATE_MODELS=1 with --long writes the table; every other run compares the types it converted."""
     if os.environ.get("UPDATE_MODELS") == "1" and IS_LONG:
         document.update_by_5(FIGURES)
     rows = document.rows_by_5()

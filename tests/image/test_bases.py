@@ -16,17 +16,20 @@ def build(engine, tree, **options):
     return build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all, **options)
 
 
+@pytest.mark.long("full")
 @pytest.mark.parametrize("runtime", ["slim", "full"])
 def test_another_glibc(engine, make_tree, runtime):
     build(engine, make_tree(runtime, TRIXIE))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runtime", ["slim", "full"])
 def test_another_python(engine, make_tree, runtime):
     """The build itself checks server, stub, backends and imports. No request is sent (see TRIXIE_OWN)."""
     build_and_prove(make_tree(runtime, TRIXIE_OWN).folder, engine=engine, no_cache=False, verify=False)
 
 
+@pytest.mark.long("slim-libpython*", "full-libarchive*")
 @pytest.mark.parametrize(
     ("runtime", "library", "needed_by"),
     [
@@ -56,6 +59,7 @@ def test_optional_library_may_be_missing(engine, derive, make_standin, make_tree
     assert "lacks libsqlite3.so.0" in capfd.readouterr().err
 
 
+@pytest.mark.long
 def test_full_image_of_the_legacy_builder_needs_no_onnxruntime_backend(legacy, derive, make_standin, make_tree):
     """The legacy builder builds every stage, also that of the slim image."""
     base = derive(make_standin(BOOKWORM).full, "RUN rm -r backends/onnxruntime")

@@ -134,6 +134,7 @@ def test_full_image_passes_its_proof(engine, make_tree):
     build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all)
 
 
+@pytest.mark.long("full")
 @pytest.mark.parametrize("runtime", ["slim", "full"])
 def test_legacy_builder_builds_both_runtimes(legacy, make_tree, runtime):
     tree = make_tree(runtime)

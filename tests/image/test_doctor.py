@@ -44,6 +44,7 @@ def test_fault_of_the_base_is_reported(derive, bases, name):
     assert whole["proof"] == [], "a base with a fault is not built on"
 
 
+@pytest.mark.long("*trixie*")
 @pytest.mark.parametrize("standin", [BOOKWORM, TRIXIE], ids=lambda standin: standin.full)
 def test_stand_in_is_proven(engine, make_standin, standin):
     """Report, build, boot proof, fault table, stub kill, removal. The stand-in says 24.10, below the security floor."""

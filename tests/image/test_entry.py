@@ -60,6 +60,7 @@ def assert_supervised(engine, name):
     assert "supervisor: drained" in log(engine, name)
 
 
+@pytest.mark.long("flags", "path")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -83,6 +84,7 @@ def test_program_name_as_entry_point_starts_the_supervisor(engine, image):
         assert_supervised(engine, name)
 
 
+@pytest.mark.long("sh-*")
 @pytest.mark.parametrize(("shell", "line"), [("sh", "exec tritonserver --id=a"), ("bash", "tritonserver --id=a")])
 def test_shell_as_entry_point_starts_the_supervisor(engine, image, shell, line):
     """As `command: [sh, -c, ...]` does in Kubernetes; bash replaces itself by its last command."""

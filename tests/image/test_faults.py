@@ -139,6 +139,7 @@ def guard_before(container):
     return guard_of(family(container.pid))
 
 
+@pytest.mark.long("ensemble")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_hardened_container_answers_every_case(start, image, layout):
     """Row 18: rows 1 to 10 in a container without capabilities and network access, with 64 MiB of shared memory."""
@@ -155,6 +156,7 @@ def test_hardened_container_answers_every_case(start, image, layout):
     assert target.send("/v2/repository/index", b"").status == 403
 
 
+@pytest.mark.long("always-503")
 @pytest.mark.parametrize(("guard", "full"), [("always", 503), ("never", 500)])
 def test_texts_that_fill_the_shared_memory_stop_nothing(start, served, guard, full):
     """Lasts several rounds of the canary; FAULTS_SECONDS sets the seconds."""

@@ -109,6 +109,16 @@ STAGES = ("references", "base images", "weights", "convert", "render", "wheels",
 WITH_CHILDREN = {"references", "base images", "weights", "wheels", "docker build", "boot proof"}
 
 
+@pytest.mark.long(
+    "references-SIGINT",
+    "base images-SIGTERM",
+    "weights-SIGKILL",
+    "convert-SIGKILL",
+    "render-SIGINT",
+    "wheels-SIGTERM",
+    "docker build-SIGKILL",
+    "boot proof-SIGKILL",
+)
 @pytest.mark.parametrize("number", list(EXIT_CODES), ids=lambda number: number.name)
 @pytest.mark.parametrize("stage", STAGES)
 def test_signal_inside_a_stage(checkout, stop_at, stage, number):
@@ -137,6 +147,7 @@ def test_signal_inside_a_stage(checkout, stop_at, stage, number):
     wait_for(lambda: not checkout.living(), "end of its children", 10)
 
 
+@pytest.mark.long("convert", "docker build")
 @pytest.mark.parametrize("stage", ["references", "convert", "wheels", "docker build", "boot proof"])
 def test_repeated_ctrl_c_to_the_process_group(checkout, stop_at, stage):
     """A terminal sends SIGINT to the whole group, and users press Ctrl-C several times."""
@@ -162,6 +173,7 @@ def test_background_job_of_a_shell_can_be_interrupted(checkout):
     assert checkout.work() == []
 
 
+@pytest.mark.long("SIGKILL")
 @pytest.mark.parametrize("number", list(EXIT_CODES), ids=lambda number: number.name)
 def test_container_is_removed_with_its_build_or_by_the_next_one(checkout, number):
     containers = checkout.state / "docker" / "containers"

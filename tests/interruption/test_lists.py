@@ -54,6 +54,7 @@ def test_a_dry_run_prints_the_plans(checkout, builds):
     assert not (checkout.build / "planned-0").exists()
 
 
+@pytest.mark.long("SIGTERM")
 @pytest.mark.parametrize("number", list(EXIT_CODES), ids=lambda number: number.name)
 def test_a_signal_ends_all_builds(checkout, builds, tmp_path, number):
     with SlowHub({f"user/{name}": checkout.model for name in "abc"}) as hub:

@@ -95,6 +95,7 @@ STAGES = {
 }
 
 
+@pytest.mark.long("moving into place", "convert")
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_disk_that_fills_up_midway(checkout, stage):
     good = contents(checkout.good)

@@ -53,6 +53,7 @@ def logits(model, base):
         return torch.cat([model(**batch).logits for batch in batches])
 
 
+@pytest.mark.long("the adapter as MODEL")
 @pytest.mark.parametrize("command", COMMANDS, ids=["the adapter as MODEL", "the base as MODEL"])
 def test_a_classifier_answers_as_peft_does(command, folder, serve_repository, monkeypatch):
     monkeypatch.chdir(folder)

@@ -79,6 +79,7 @@ def ask(client, address, name, texts):
     return [[each.decode() for each in row] for row in result.as_numpy("predicts")], result.as_numpy("scores")
 
 
+@pytest.mark.long("roberta", "bert")
 @pytest.mark.parametrize("family", list(tiny_models.FAMILIES))
 def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, tmp_path, serve_repository):
     labels = tmp_path / "id2label.json"
@@ -100,6 +101,7 @@ def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, t
             np.testing.assert_allclose(scores[row], values, atol=1e-4)
 
 
+@pytest.mark.long("multi_label*")
 @pytest.mark.parametrize(
     ("problem_type", "labels", "function", "k"),
     [("multi_label_classification", ("a", "b", "c"), "sigmoid", 3), ("regression", ("stars",), "none", 1)],

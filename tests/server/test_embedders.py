@@ -17,6 +17,7 @@ import tritonclient.http
 
 from tests import tiny_models
 from tests.families import build as families
+from tests.selection import mostly_long
 from tests.sentence_folders import LAYER_NORM, NORMALIZE, dense, embedder, pooling
 from tests.server.task_requests import build
 from utils.host import environment
@@ -83,7 +84,7 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=mostly_long(CASES, "fused"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, model name, folder) of one case, built and proven."""
     make, options = CASES[request.param]

@@ -98,6 +98,7 @@ def written(tmp_path_factory):
     return {case: (folders[case], np.array(each)) for case, each in zip(CASES, answers, strict=True)}
 
 
+@pytest.mark.long("qwen3-embedding")
 @pytest.mark.parametrize("case", CASES)
 def test_the_served_answers_are_those_of_the_library(case, written, serve_repository):
     folder, answers = written[case]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.task_requests import ask, build
 from tests.small_graphs import FLOAT, constant, node, save, tensor
 from utils import ROOT
@@ -33,7 +34,7 @@ def model(tmp_path_factory):
     return tiny_models.bert(tmp_path_factory.mktemp("models") / "bert")
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=mostly_long(TASKS, "text-classification"))
 def served(request, model, serve_repository):
     """The server, and what each engine's model says to the golden texts, one at a time."""
     task = request.param

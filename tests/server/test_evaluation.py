@@ -52,6 +52,7 @@ def figures(found, *names, tolerance=1e-6):
     return [pytest.approx(found["after"][name], abs=tolerance) for name in names]
 
 
+@pytest.mark.long
 def test_entities(tmp_path, serve_repository):
     model = tiny_models.as_token_classification(tmp_path / "model", tiny_models.bert)
     pipeline = original(model, "AutoModelForTokenClassification", "TokenClassificationPipeline")
@@ -115,6 +116,7 @@ def correlations(right, given):
     return [np.corrcoef(ranks(right), ranks(given))[0, 1], np.corrcoef(right, given)[0, 1]]
 
 
+@pytest.mark.long("text-ranking")
 @pytest.mark.parametrize("task", ["text-ranking", "text-classification"])
 def test_scores(task, tmp_path, serve_repository):
     """A ranking of pairs, and a regression of texts, which has an error too."""
@@ -134,6 +136,7 @@ def test_scores(task, tmp_path, serve_repository):
         assert found["worst"][0]["line"] == errors.argmax() + 1
 
 
+@pytest.mark.long
 def test_similarity(tmp_path, serve_repository):
     model = tiny_models.bert(tmp_path / "model")
     pairs = pairwise(PARTS)

@@ -14,6 +14,7 @@ from utils.make_triton_image import make_triton_image
 NAMED = ("albert", "electra", "camembert", "mpnet", "deberta", "deberta-v2", "modernbert", "gpt2", "llama", "qwen2")
 
 
+@pytest.mark.long("gpt2", "deberta-v2")
 @pytest.mark.parametrize("model_type", NAMED)
 def test_a_family_passes_the_proof(model_type, tmp_path, capfd):
     model = build.make_model(model_type, tmp_path / "model")

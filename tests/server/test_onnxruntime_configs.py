@@ -12,6 +12,7 @@ from utils.triton.server import serve
 THREADS = 'parameters { key: "intra_op_thread_count" value { string_value: "two" } } backend:'
 
 
+@pytest.mark.long("dims: ?3?-dims: ?4?*", '"sum"*')
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [

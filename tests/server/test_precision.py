@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.task_requests import ask, build
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -21,7 +22,7 @@ def model(tmp_path_factory):
     return tiny_models.bert(tmp_path_factory.mktemp("models") / "bert")
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+@pytest.fixture(scope="module", params=mostly_long(BUILDS, "fused"))
 def served(request, model, serve_repository):
     name = f"{NAME}-{request.param}"
     done = build(model, model, "-", name, "v1", 4, "--precision", "int8", *BUILDS[request.param])
@@ -80,6 +81,7 @@ def test_labelled_texts(tmp_path, model):
     assert "line 2 has the label 'rain'" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.long("limit1")
 @pytest.mark.parametrize("limit", [("--min-agreement", "1"), ("--min-agreement", "0.5", "--max-drift", "0")])
 def test_too_little_agreement_builds_nothing(model, limit):
     """No embedding of 8 bits has exactly the direction of PyTorch's."""
@@ -91,6 +93,7 @@ def test_too_little_agreement_builds_nothing(model, limit):
     assert not (BUILD / NAME).exists()
 
 
+@pytest.mark.long("3")
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_graph_that_the_quantizer_leaves_out_of_order_builds(tmp_path, version):
     model = tiny_models.deberta(tmp_path / "deberta", version=version)

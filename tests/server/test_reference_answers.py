@@ -84,6 +84,7 @@ RANKERS = {
 }
 
 
+@pytest.mark.long("tanh")
 @pytest.mark.parametrize("case", RANKERS)
 def test_a_ranking_score_is_that_of_predict(tmp_path, serve_built, case):
     """With an empty second text, too: predict takes it for a text, transformers' pipeline for none."""
@@ -128,6 +129,7 @@ EMBEDDERS = {
 }
 
 
+@pytest.mark.long("normalized-then-truncated")
 @pytest.mark.parametrize("case", EMBEDDERS)
 def test_an_embedding_is_that_of_encode(tmp_path, serve_built, case):
     modules, own, options = EMBEDDERS[case]
@@ -166,6 +168,7 @@ HEADS = {
 }
 
 
+@pytest.mark.long("a-class")
 @pytest.mark.parametrize("case", HEADS)
 def test_one_output_is_scored_as_by_the_pipeline(tmp_path, serve_built, case):
     from transformers import pipeline

@@ -26,6 +26,7 @@ OUTPUTS = {
 }
 
 
+@pytest.mark.long("feature-extraction")
 @pytest.mark.parametrize("task", MODELS)
 def test_every_text_has_64_tokens(task, tmp_path):
     make, options = MODELS[task]

@@ -71,6 +71,7 @@ def without_pickle(folder):
     (folder / "model_head.pkl").unlink()
 
 
+@pytest.mark.long("older", "three")
 @pytest.mark.parametrize("head", CASES)
 def test_the_served_probabilities_are_those_of_setfit(tmp_path, body, long_body, serve_repository, head):
     normalized, options = CASES[head]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from tests import shared_conversions
 from tests.certificates import Authority
 from tests.loopback import artifacts, azure_server, gcs_emulator
 from tests.loopback.clearml_server import ClearmlServer, zipped
@@ -120,7 +120,7 @@ def build():
             [*command, "--no-image", "--no-verify", "--json"],
             capture_output=True,
             text=True,
-            env={**os.environ, **(variables or {})},
+            env=shared_conversions.environment(**(variables or {})),
             check=False,
             timeout=300,
         )
@@ -144,6 +144,7 @@ def local(model, build):
     return build(model, model, "local")[0]
 
 
+@pytest.mark.long("oci", "git", "https", "clearml-weights")
 @pytest.mark.parametrize("scheme", STORAGES)
 def test_a_build_from_each_storage(scheme, model, local, build, tmp_path):
     with STORAGES[scheme](model, tmp_path / "served") as (reference, revision, variables):

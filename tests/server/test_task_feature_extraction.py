@@ -12,6 +12,7 @@ import tritonclient.grpc
 import tritonclient.http
 
 from tests import shared_conversions, tiny_models
+from tests.selection import mostly_long
 from tests.server.published import Increase, expected_names
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -102,7 +103,7 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=mostly_long(CASES, "folder", "asked"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, model name, its folder, how its tokens are pooled) of one case, built and proven by one command."""
     case, name = CASES[request.param], f"test-embedding-{request.param}"

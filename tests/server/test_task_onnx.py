@@ -193,6 +193,7 @@ def multiplying(file, factor):
     )  # fmt: skip
 
 
+@pytest.mark.long("grpc")
 def test_versions_beside_one_another(name, tmp_path, serve_repository, ask):
     """A second version joins the first; a third comes from another tag's, and the policy hides the first."""
     two, three, five = (multiplying(tmp_path / f"{factor}.onnx", factor) for factor in (2, 3, 5))

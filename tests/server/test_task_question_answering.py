@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.published import Increase, expected_names
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
@@ -38,7 +39,7 @@ QUESTIONS = (
 ROWS = [(QUESTIONS[(place + step) % 5], context) for place, context in enumerate(CONTEXTS) for step in (0, 2)]
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+@pytest.fixture(scope="module", params=mostly_long(BUILDS, "roberta"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, the pipeline's answer to (question, context)); built with batches of four."""
     folder = tmp_path_factory.mktemp("models") / request.param
@@ -95,6 +96,7 @@ def test_the_metrics_count_parts_and_scores(served, serve_repository):
     assert increase.names() == expected_names(BUILD / name / "v1")
 
 
+@pytest.mark.long("32")
 @pytest.mark.parametrize("tokens", [32, 48])
 def test_short_rows_leave_room_for_the_longest_question_that_is_asked(tokens, tmp_path, serve_repository):
     """transformers' own overlap, half a row, is more than some questions leave: its pipeline ends with a panic."""

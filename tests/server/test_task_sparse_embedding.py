@@ -85,6 +85,7 @@ CASES = {
 }
 
 
+@pytest.mark.long("summed")
 @pytest.mark.parametrize("case", CASES)
 def test_the_served_weights_are_those_of_encode(tmp_path, serve_repository, case):
     make, top_k, options, tolerance = CASES[case]

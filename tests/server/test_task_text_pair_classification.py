@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
 from utils.repository.corpus import GOLDEN_PAIRS
@@ -29,7 +30,7 @@ PAIRS = (
 LAYOUTS = {"bert": "fused", "roberta": "ensemble"}
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
+@pytest.fixture(scope="module", params=mostly_long(LAYOUTS, "roberta"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, name, the pipeline's answer to (text, pair)); all labels, built with batches of four."""
     model = tiny_models.FAMILIES[request.param](tmp_path_factory.mktemp("models") / request.param)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.published import Increase, expected_names
 from tests.server.task_requests import ask, build, original, post
 from tests.server.test_task_text_pair_classification import PAIRS, inputs
@@ -21,7 +22,7 @@ BUILDS = {
 }
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+@pytest.fixture(scope="module", params=mostly_long(BUILDS, "the-model-s-own"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, name, PyTorch's score of (query, text)); built with batches of four."""
     family, config, options, function = BUILDS[request.param]

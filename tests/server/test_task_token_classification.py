@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.published import Increase, expected_names
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
@@ -26,7 +27,7 @@ TEXTS = (
 )
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+@pytest.fixture(scope="module", params=mostly_long(BUILDS, "roberta"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, name, the pipeline's answer to a text); built with batches of four."""
     family, aggregation = request.param, BUILDS[request.param]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.published import Increase, expected_names, scrape
 from tests.server.task_requests import ask, build, original, post
 from utils.host.build_tree import BUILD
@@ -44,7 +45,7 @@ LABELS = (
 )
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+@pytest.fixture(scope="module", params=mostly_long(BUILDS, "options"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, model name, the pipeline's answer to a text and labels); built with batches of four."""
     family, labels, options = BUILDS[request.param]

@@ -15,6 +15,7 @@ import pytest
 
 from tests import shared_conversions
 from tests.browser import PHONE
+from tests.selection import mostly_long
 from tests.server import try_pages
 from tests.server.page_models import MODELS
 from utils import ROOT
@@ -45,7 +46,18 @@ def test_each_task_has_its_section():
     assert set(SECTIONS) == set(TASKS)
 
 
-@pytest.fixture(scope="module", params=SECTIONS)
+@pytest.fixture(
+    scope="module",
+    params=mostly_long(
+        SECTIONS,
+        "text-classification",
+        "token-classification",
+        "zero-shot-classification",
+        "feature-extraction",
+        "ocr",
+        "logits",
+    ),
+)
 def built(request, tmp_path_factory, serve_repository):
     """The section's build command, run where the scripts and the models are that the page names."""
     place = tmp_path_factory.mktemp("user")

@@ -195,6 +195,7 @@ def graphs(classifier, tmp_path_factory, serve_repository):
     return serve_repository(repository).address
 
 
+@pytest.mark.long("bert")
 @pytest.mark.parametrize("name", ["bert", "libtorch"])
 def test_the_second_tutorials_client_prints_the_logits(graphs, model, name):
     command = [sys.executable, str(ROOT / "examples/triton_client.py"), name, str(model), *TEXTS]

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tests import tiny_models
+from tests.selection import mostly_long
 from tests.server.task_requests import build
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -13,7 +14,7 @@ from utils.repository.check import parse_config
 
 NAME = "test-tune"
 # Microseconds that a lone client waits for others that never come.
-SLOW = 200_000
+SLOW = 100_000
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def model(tmp_path_factory):
     return tiny_models.bert(tmp_path_factory.mktemp("models") / "bert")
 
 
-@pytest.fixture(scope="module", params=["ensemble", "fused"])
+@pytest.fixture(scope="module", params=mostly_long(["ensemble", "fused"], "fused"))
 def slow(request, model):
     done = build(model, model, "-", NAME, request.param, 8, "--layout", request.param, "--batch-delay", SLOW)
     assert done.returncode == 0, done.stderr
@@ -47,6 +48,7 @@ def test_what_slows_a_build_down_is_found_and_not_built_again(slow, model):
     assert delays(f"{slow}-tuned") < SLOW / 10
 
 
+@pytest.mark.long
 def test_a_task_of_two_texts_is_asked_its_golden_requests(model):
     task = ["--task", "text-pair-classification"]
     done = build(model, model, "-", NAME, "pairs", 8, *task)

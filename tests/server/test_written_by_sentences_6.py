@@ -72,6 +72,7 @@ def written(tmp_path_factory):
     }
 
 
+@pytest.mark.long("dense-behind-a-prompt")
 @pytest.mark.parametrize("case", CASES)
 def test_the_served_answers_are_those_of_version_6(written, serve_repository, case):
     kind, _, options = CASES[case]

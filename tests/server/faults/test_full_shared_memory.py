@@ -29,6 +29,7 @@ def _namespace():
         unavailable(f"no mount namespace for a small /dev/shm: {done.stderr.strip()}")
 
 
+@pytest.mark.long("ensemble-always-503", "fused-never-500")
 @pytest.mark.parametrize(("guard", "full"), [("always", 503), ("never", 500)])
 def test_full_shared_memory_ends_nothing(run, built, guard, full):
     server = run(before=SMALL_MEMORY, TRITON_GUARD=guard)

@@ -40,6 +40,7 @@ def monitored(pipeline, tmp_path):
     return start
 
 
+@pytest.mark.long("ensemble")
 def test_the_dashboard_has_values_and_a_broken_server_raises_an_alert(run, built, pipeline, monitored, tmp_path):
     """Kills the server as the supervisor does on a fault: the process ends, and its metrics with it."""
     server, name = run(), built[0]
@@ -104,6 +105,7 @@ def test_drift_from_the_evaluated_texts_raises_an_alert(run, built, pipeline, mo
         assert max(prometheus.query("triton_factory:label_drift").values()) > 0.9
 
 
+@pytest.mark.long("ensemble")
 def test_the_canary_is_not_counted(run, built):
     address = f"127.0.0.1:{run().ports['metrics']}"
     requests = "nv_inference_request_success", frozenset({("model", built[0]), ("version", "1")})

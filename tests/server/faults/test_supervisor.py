@@ -73,6 +73,7 @@ def runs(pid):
         return False
 
 
+@pytest.mark.long("ensemble-0-9", "ensemble--1-19", "fused-0-11")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
 @pytest.mark.parametrize(("layout", "which"), [("ensemble", 0), ("ensemble", -1), ("fused", 0)], indirect=["layout"])
 def test_a_stub_that_dies_or_stops_ends_the_server(run, which, number):
@@ -112,6 +113,7 @@ def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
     assert message in server.log_text().splitlines()[-1]
 
 
+@pytest.mark.long("fused")
 def test_a_hanging_step_ends_the_server(run, harmed):
     repository, flag = harmed(HANG)
     server = run(repository)
@@ -120,6 +122,7 @@ def test_a_hanging_step_ends_the_server(run, harmed):
     assert "the server hangs" in server.log_text()
 
 
+@pytest.mark.long("ensemble")
 def test_wrong_answers_end_the_server(run, harmed):
     repository, flag = harmed(LIE)
     server = run(repository)
@@ -183,6 +186,7 @@ def test_an_invalid_setting_exits_with_2(built, serving, tmp_path):
     assert "the key in TRITON_ADMIN_KEY must be" in server.log_text() and "short" not in server.log_text()
 
 
+@pytest.mark.long("ensemble")
 def test_all_requests_in_flight_are_answered_before_the_end(run, built):
     """Row 13: 100 requests, and an idle connection that stays open."""
     server = run()
@@ -214,6 +218,7 @@ def test_a_signal_ends_a_start(run):
     assert server.process.wait(DRAINED) == 0
 
 
+@pytest.mark.long("ensemble")
 def test_overload_is_refused_and_survived(run, built):
     """More requests than the queue allows: each gets 200 or 503, and the server continues."""
     server = run()

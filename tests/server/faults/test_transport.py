@@ -114,6 +114,7 @@ def checked(target):
     print(seen)
 
 
+@pytest.mark.long("fused")
 def test_broken_http(target, checked):
     @given(stream=streams())
     @examples(150)

@@ -98,6 +98,7 @@ def test_a_dry_run_tells_the_tensors(model, conversion):
     assert predicted.outputs == conversion.graph.outputs
 
 
+@pytest.mark.long
 def test_settings_that_transformers_4_lacks_are_converted(tmp_path):
     """Scaled angles of ModernBERT. With WALK_ALL=1 its vocabulary makes the graph larger than 2 GB."""
     angles = {"full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}, "sliding_attention": PLAIN}

@@ -45,6 +45,7 @@ def loaded(folder, tokenizer=None):
     )
 
 
+@pytest.mark.long("5.7.0")
 @pytest.mark.parametrize("version", ["5.7.0", "6.2.0"])
 def test_a_failure_inside_the_library_is_one_sentence(tmp_path, version):
     """It loads a Transformer whose output has another name than the one that Pooling reads."""
@@ -58,6 +59,7 @@ def test_a_failure_inside_the_library_is_one_sentence(tmp_path, version):
         sentence_answers.encode(loaded(folder), POOLED, TEXTS)
 
 
+@pytest.mark.long("5.7.0")
 @pytest.mark.parametrize("version", ["5.7.0", "6.2.0"])
 def test_a_folder_that_the_library_cannot_load_is_named(tmp_path, version):
     folder = with_modules(tiny_models.bert(tmp_path / "model"), version)
@@ -67,6 +69,7 @@ def test_a_folder_that_the_library_cannot_load_is_named(tmp_path, version):
     assert str(folder) in str(error.value)
 
 
+@pytest.mark.long("5.7.0")
 @pytest.mark.parametrize("version", ["5.7.0", "6.2.0"])
 def test_another_tokenizer_leaves_the_models_own_files_alone(tmp_path, version):
     """GPT-2's and RoBERTa's tokenizers save vocab.json and merges.txt; links to them would be written through."""

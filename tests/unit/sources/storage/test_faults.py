@@ -157,6 +157,7 @@ CHECKS = {
 CASES = [(scheme, fault) for scheme, row in ROWS.items() for fault in FAULTS if fault not in row.impossible]
 
 
+@pytest.mark.long("hf: *", "https: *", "oci: *", "*: 401", "*: half a file", "*: changed after *")
 @pytest.mark.parametrize(("scheme", "fault"), CASES, ids=[": ".join(case) for case in CASES])
 def test_a_fault_is_reported(scheme, fault, open_station, tmp_path, environment, monkeypatch):
     station = open_station(scheme)
