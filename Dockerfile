@@ -90,6 +90,7 @@ COPY weights/ /rootfs/models/
 RUN find /rootfs -type d -exec touch "--date=@${SOURCE_DATE_EPOCH}" {} +
 
 FROM triton AS settings
+ARG RUNTIME
 ARG SOURCE_DATE_EPOCH
 USER 0
 # The image needs this stage, and this stage the check.
@@ -97,7 +98,9 @@ COPY --from=checked /opt/serving/LICENSE /checked/
 COPY golden.json /rootfs/opt/serving/
 COPY optional/settings/ /rootfs/opt/serving/
 COPY model_repository/ /rootfs/models/
-RUN find /rootfs -exec touch "--date=@${SOURCE_DATE_EPOCH}" {} +
+# Where --engine tensorrt keeps its engines; a volume takes over the folder's mode.
+RUN if [ "${RUNTIME}" = full ]; then mkdir -m 1777 /rootfs/opt/engines; fi \
+ && find /rootfs -exec touch "--date=@${SOURCE_DATE_EPOCH}" {} +
 
 FROM assembled AS serving
 EXPOSE 8000 8001 8002

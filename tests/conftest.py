@@ -60,6 +60,10 @@ def make_ingredients(tmp_path: Path) -> Callable[..., Ingredients]:
         task: str = "text-classification",
         settings: dict[str, Any] | None = None,
         logits: tuple[int, ...] | None = None,
+        engine: str = "onnxruntime",
+        precision: str = "fp32",
+        release: str = "26.06",
+        tokenization: dict[str, Any] = SETTINGS,
     ) -> Ingredients:
         artifacts = folder / "artifacts"
         artifacts.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,10 @@ def make_ingredients(tmp_path: Path) -> Callable[..., Ingredients]:
             settings=settings,
             labels=tuple(labels),
             tokenizer_file=artifacts / "tokenizer.json",
-            tokenization=SETTINGS,
+            tokenization=tokenization,
+            engine=engine,
+            precision=precision,
+            release=release,
             step_names=dict(step_names),
         )
 

@@ -46,6 +46,13 @@ CASES = {
         "external_files": ("model.onnx_data",),
         "max_batch_size": 64,
     },
+    "gpu_tensorrt": {
+        "instance_kind": "KIND_GPU",
+        "pads_to_buckets": True,
+        "engine": "tensorrt",
+        "precision": "fp16",
+        "max_batch_size": 32,
+    },
     "regression_one_output": {
         "model_name": "grades",
         "inputs": ("input_ids", "attention_mask", "position_ids"),
@@ -114,7 +121,7 @@ def test_every_config_parses_and_belongs_to_its_folder(case, repository):
 
 
 def test_the_tree_passes_the_check(case, repository):
-    check_repository(repository, CASES[case]["model_name"])
+    check_repository(repository, CASES[case].get("model_name", "ensemble_model"))
 
 
 def test_the_labels_are_unchanged(case, repository):

@@ -47,7 +47,7 @@ def test_no_text_changes_the_answer_of_another(served):
     ("options", "code", "words"),
     [
         (["--precision", "fp16"], 2, "--precision fp16 is not for --device cpu"),
-        (["--precision", "int8", "--device", "gpu"], 2, "choose fp32, fp16, or build with --device cpu"),
+        (["--precision", "int8", "--device", "gpu"], 2, "choose fp32, fp16, bf16, or build with --device cpu"),
         (["--precision", "int4"], 2, "choose one of: fp32, fp16, int8"),
         (["--precision", "int8", "--format", "torchscript"], 2, "is not for --format torchscript"),
         (["--precision", "int8", "--task", "logits"], 2, "is not for --task logits"),

@@ -37,6 +37,9 @@ def reduce(
     precision = spec.target.reduction.precision
     if precision.name == DEFAULT_PRECISION:
         return graph, reference, None
+    if precision.reducer is None and spec.target.engine.accelerator:
+        warn(f"{precision.name} is what the GPU computes in: a server measures its agreement before it is ready")
+        return graph, reference, None
     if precision.reducer is None:
         agreement = None
         with engine_session(graph, spec.target.engine.name, precision.name) as session:

@@ -40,6 +40,7 @@ def served_pipeline(
         gpus=target.gpus,
         engine=target.engine.name,
         precision=target.reduction.precision.name,
+        release=target.release.name,
         pads_to_buckets=runtime.pads_to_buckets,
         settings=settings,
         labels=known.label_texts,

@@ -168,11 +168,15 @@ def _add_layout(options: Any) -> None:
     options.add_argument("--layout", help="fused: one model for all steps (default for cpu); ensemble: one per step")
     listed = ", ".join(APIS)
     options.add_argument("--api", metavar="NAMES", help=f"add routes of other APIs: {listed}, or several with commas")
-    options.add_argument("--engine", help=f"runtime of the graph: onnxruntime or openvino (default: {DEFAULT_ENGINE})")
+    options.add_argument(
+        "--engine", help=f"runtime of the graph: onnxruntime, openvino or tensorrt (default: {DEFAULT_ENGINE})"
+    )
 
 
 def _add_speed(options: Any) -> None:
-    options.add_argument("--precision", help="fp32 (default); int8 for a CPU; bf16 with openvino; fp16 for a GPU")
+    options.add_argument(
+        "--precision", help="fp32 (default); int8 for a CPU; fp16 for a GPU; bf16 with openvino or tensorrt"
+    )
     options.add_argument(
         "--min-agreement", metavar="SHARE", help="minimum agreement of a reduced precision with PyTorch (default: 0.99)"
     )

@@ -26,7 +26,7 @@ def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_na
     if format_name not in row.formats:
         raise UsageError(f"--precision {name} is not for --format {format_name}; choose {', '.join(row.formats)}")
     if name not in engine.precisions:
-        having = [other.name for other in ENGINES.values() if name in other.precisions]
+        having = [each.name for each in ENGINES.values() if name in each.precisions and device in each.devices]
         raise UsageError(
             f"--precision {name} is not for --engine {engine.name}, which computes in {', '.join(engine.precisions)}; "
             f"choose one of these, or --engine {' or '.join(having)}"

@@ -12,7 +12,7 @@ from utils.options.values import FEWEST_TOKENS
 from utils.repository import names
 from utils.repository.serving import Serving
 from utils.targets import gpus, precisions
-from utils.targets.engines import Engine
+from utils.targets.engines import Engine, check_engine
 from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
 from utils.targets.runtimes import RUNTIMES
 from utils.targets.target import Target
@@ -34,6 +34,8 @@ def parse_target(
     release, reason = choose_release(texts, device, gpu)
     _require_export(texts, served)
     form = _form(texts, task)
+    reduction = parse_reduction(texts, task, device, form.format, engine)
+    check_engine(engine, precision=reduction.precision.name, format_name=form.format, release=release.name)
     return Target(
         release=release,
         release_reason=reason,
@@ -41,7 +43,7 @@ def parse_target(
         engine=engine,
         form=form,
         max_length=parse_tokens(texts, "max_length"),
-        reduction=parse_reduction(texts, task, device, form.format, engine),
+        reduction=reduction,
         tuning=parse_tuning(
             texts, max_batch_size=serving.max_batch_size, layout=serving.layout, device=device, format=form.format
         ),

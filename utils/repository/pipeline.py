@@ -25,6 +25,18 @@ class Graph:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """An execution accelerator of Triton's ONNX Runtime backend: its name and parameters in config.pbtxt.
+
+    `warm_up`: numbers of tokens. The server runs one batch of each before it is ready.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    warm_up: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One Triton model of the repository, made from one component folder.
 
@@ -35,6 +47,7 @@ class Step:
     `version_policy` has the form of config.pbtxt. `threads` (0: the runtime's default), `instances` (0: chosen at the
     server's start) and `batch_delay` (in microseconds; None: no dynamic batching) apply to a step that runs a graph:
     see utils/targets/tuning.py.
+    `accelerator` runs the graph in place of the backend's own kernels; None: these.
     """
 
     model_name: str
@@ -54,6 +67,7 @@ class Step:
     version: int = 1
     version_policy: str = ""
     earlier: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    accelerator: Accelerator | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +91,9 @@ class Ingredients:
 
     `inputs` and `outputs` are the served API. `graphs` are the exported models by the name of their step. `settings`
     are the resolved settings of the task. `engine` and `precision` are names in targets/engines.py and
-    targets/precisions.py, `pads_to_buckets` comes from targets/runtimes.py. `step_names` ({component: model name}) are
-    set by the user. `files` are what the steps need of the model beside its graph, () while a build is only planned.
+    targets/precisions.py, `release` is that of Triton, `pads_to_buckets` comes from targets/runtimes.py. `step_names`
+    ({component: model name}) are set by the user. `files` are what the steps need of the model beside its graph, ()
+    while a build is only planned.
     """
 
     model_name: str
@@ -90,6 +105,7 @@ class Ingredients:
     settings: Mapping[str, Any]
     engine: str = "onnxruntime"
     precision: str = "fp32"
+    release: str = ""
     pads_to_buckets: bool = False
     gpus: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from utils.repository.accelerators import accelerator
 from utils.repository.corpus import GOLDEN_PAIRS, GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.tensors import TensorSpec
@@ -60,7 +61,14 @@ def further_files(ingredients: Ingredients) -> dict[str, Path]:
 def graph_step(ingredients: Ingredients) -> Step:
     """The exported model as a step, with the tensors of the graph."""
     component = FORMATS[ingredients.graph.format].component
-    return step_of_graph(ingredients, ingredients.graph, ingredients.name_of(component))
+    step = step_of_graph(ingredients, ingredients.graph, ingredients.name_of(component))
+    return replace(step, accelerator=accelerator(ingredients, _lengths(ingredients)))
+
+
+def _lengths(ingredients: Ingredients) -> list[int]:
+    """The numbers of tokens that the graph gets, in ascending order: the buckets, or the length of every text."""
+    fixed = (ingredients.tokenization.get("padding") or {}).get("length")
+    return [fixed] if fixed else length_buckets(ingredients.tokenization.get("max_length"))
 
 
 def graph_call(ingredients: Ingredients) -> dict[str, Any]:

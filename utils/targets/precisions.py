@@ -53,11 +53,10 @@ PRECISIONS = {
         ),
         Precision(
             name="bf16",
-            devices=("cpu",),
+            devices=("cpu", "gpu"),
             formats=("onnx",),
             # Of probabilities. Golden answers are those of FP32, which a CPU without BF16 computes in.
             tolerance=5e-2,
-            elsewhere="it is what OpenVINO computes in on some CPUs",
         ),
     )
 }

@@ -9,6 +9,7 @@ from utils.host.errors import ReleaseError
 from utils.proof import measured
 from utils.proof.measured import MEASURED_FILE
 from utils.release.manifests import kubernetes_name, label_value, write_manifests
+from utils.repository.accelerators import ENGINES_FOLDER
 from utils.repository.context import Context
 
 MIB = 1 << 20
@@ -113,6 +114,20 @@ def test_gpus(context, tmp_path, gpus, count):
     compose = yaml.safe_load((tmp_path / "deploy/compose.yaml").read_text())
     devices = compose["services"]["triton"]["deploy"]["resources"]["reservations"]["devices"]
     assert devices == [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
+
+
+def test_engines_have_a_volume_beside_the_read_only_root(context, tmp_path, make_pipeline):
+    write_manifests(tmp_path, context, TAG)
+    assert "engines" not in {each["name"] for each in container(tmp_path)["volumeMounts"]}
+    pipeline = make_pipeline(engine="tensorrt", instance_kind="KIND_GPU")
+    write_manifests(tmp_path, replace(context, device="gpu", pipeline=pipeline), TAG)
+    mounts = {each["name"]: each["mountPath"] for each in container(tmp_path)["volumeMounts"]}
+    assert mounts["engines"] == ENGINES_FOLDER
+    pod = yaml.safe_load((tmp_path / "deploy/kubernetes/deployment.yaml").read_text())["spec"]["template"]["spec"]
+    assert {"name": "engines", "emptyDir": {}} in pod["volumes"]
+    compose = yaml.safe_load((tmp_path / "deploy/compose.yaml").read_text())
+    assert compose["services"]["triton"]["volumes"] == [f"engines:{ENGINES_FOLDER}"]
+    assert compose["volumes"] == {"engines": {}}
 
 
 @pytest.mark.parametrize(("given", "shown"), [((), ["arm64"]), (("amd64", "arm64"), ["amd64", "arm64"])])
