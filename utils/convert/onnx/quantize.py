@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from utils.convert import exporter
+from utils.convert.onnx.constant_shapes import with_constant_shapes
 from utils.convert.onnx.exported_graph import read_graph, sort_nodes
 from utils.convert.onnx.independent_rows import answer_rows_apart
 from utils.host.entry import debugging
@@ -37,7 +38,7 @@ def reduced(graph: Graph, reducer: str, release: Release) -> Graph:
 
 
 def to_int8(graph: Graph, made: Path) -> None:
-    """Weights in 8 bits, activations quantized dynamically, each row of a batch separately.
+    """Weights in 8 bits, activations quantized dynamically, each row of a batch separately, with constant shapes.
 
     reduce_range: products of 8 bits and 8 bits overflow on CPUs without VNNI, and the answers would hang on the machine
     (onnxruntime.ai, Quantize ONNX models, on U8S8); on a fine-tuned MiniLM it costs no accuracy.
@@ -46,14 +47,17 @@ def to_int8(graph: Graph, made: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     large = bool(graph.external_files)
+    one_row = graph.path.with_name("one_row.onnx")
+    has_constant_shapes = with_constant_shapes(graph.path, graph.inputs, one_row)
     quantize_dynamic(
-        graph.path,
+        one_row if has_constant_shapes else graph.path,
         made,
         weight_type=QuantType.QInt8,
         per_channel=True,
         reduce_range=True,
         use_external_data_format=large,
     )
+    one_row.unlink(missing_ok=True)
     model = onnx.load(str(made), load_external_data=False)
     sort_nodes(model.graph)
     answer_rows_apart(model)
