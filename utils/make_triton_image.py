@@ -201,7 +201,7 @@ def _write_tree(
     )
     write_context(context, folder)
     write_api_facts(spec, known, settings, pipeline, folder)
-    golden = golden_answers(spec.source.task, names, settings, known.label_texts, served, pipeline)
+    golden = golden_answers(spec.source.task, names, settings, known.label_texts, served, pipeline, spec.target)
     versions.write_golden(golden, pipeline, folder)
     write_observed(pipeline, golden, folder)
     write_before(spec.source.task.name, served.served, folder)

@@ -9,10 +9,13 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .comparison import difference
 from .triton_errors import NO_ROOM, TRY_LESS
+
+if TYPE_CHECKING:
+    from .agreement import Agreement
 
 ROWS = 3
 FORMATS = {
@@ -50,37 +53,40 @@ class Row:
 
 @dataclass(frozen=True)
 class Canary:
-    """Golden requests for the server at `port`; `source` is the client's address."""
+    """Golden requests for the server at `port`; `source` is the client's address.
+
+    `agreement`: what is also measured before the server is ready; None: nothing.
+    """
 
     rows: tuple[Row, ...]
     comparison: str
     tolerance: float
     port: int
     source: str = ""
+    agreement: Agreement | None = None
 
     def check(self, row: Row, seconds: float) -> None:
         """Sends one row and compares the answer. Raises WrongAnswerError, NoAnswerError or NoRoomError."""
-        status, body = request(
-            self.port,
-            "POST",
-            f"/v2/models/{row.path}/infer",
-            row.body,
-            row.headers,
-            source=self.source,
-            seconds=seconds,
-        )
-        text = body[:300].decode("utf-8", "replace")
-        if status >= http.client.INTERNAL_SERVER_ERROR and (NO_ROOM.match(body) or body == TRY_LESS):
-            raise NoRoomError(f"{http.client.SERVICE_UNAVAILABLE} {text}")
-        if status in OVERLOADED or status == http.client.BAD_GATEWAY:  # the guard's answer if Triton does not respond
-            raise NoAnswerError(f"{status} {text}")
-        if status != http.client.OK:
-            raise WrongAnswerError(f"status {status}: {text}")
+        body = ask(row, self.port, self.source, seconds)
         try:
-            answer = _answer(body, batched=row.batched)
-            difference(row.outputs, answer, comparison=self.comparison, tolerance=self.tolerance)
+            given = answer(body, batched=row.batched)
+            difference(row.outputs, given, comparison=self.comparison, tolerance=self.tolerance)
         except Exception as error:  # an answer that cannot be compared is wrong
             raise WrongAnswerError(str(error) or repr(error)) from error
+
+
+def ask(row: Row, port: int, source: str, seconds: float) -> bytes:
+    """The body of the server's answer. Raises WrongAnswerError, NoAnswerError or NoRoomError if there is none."""
+    path = f"/v2/models/{row.path}/infer"
+    status, body = request(port, "POST", path, row.body, row.headers, source=source, seconds=seconds)
+    text = body[:300].decode("utf-8", "replace")
+    if status >= http.client.INTERNAL_SERVER_ERROR and (NO_ROOM.match(body) or body == TRY_LESS):
+        raise NoRoomError(f"{http.client.SERVICE_UNAVAILABLE} {text}")
+    if status in OVERLOADED or status == http.client.BAD_GATEWAY:  # the guard's answer if Triton does not respond
+        raise NoAnswerError(f"{status} {text}")
+    if status != http.client.OK:
+        raise WrongAnswerError(f"status {status}: {text}")
+    return body
 
 
 def request(
@@ -109,7 +115,7 @@ def request(
 
 
 def load(path: str, port: int, source: str = "") -> Canary:
-    """Reads the smallest row of each model and version from a golden.json, and a few more.
+    """Reads the smallest row of each model and version from a golden.json, a few more, and the agreement.
 
     Raises OSError, ValueError or KeyError for an invalid file.
     """
@@ -124,12 +130,22 @@ def load(path: str, port: int, source: str = "") -> Canary:
     firsts = list(by_path.values())
     others = [row for row in rows if row not in firsts]
     return Canary(
-        rows=tuple(_row(row) for row in [*firsts, *others[: max(0, ROWS - len(firsts))]]),
+        rows=tuple(prepared(row) for row in [*firsts, *others[: max(0, ROWS - len(firsts))]]),
         comparison=golden["comparison"],
         tolerance=golden["tolerance"],
         port=port,
         source=source,
+        agreement=_agreement(golden),
     )
+
+
+def _agreement(golden: Mapping[str, Any]) -> Agreement | None:
+    """Imports the module only for an image that needs it: each start would pay for it."""
+    if "agreement" not in golden:
+        return None
+    from .agreement import of_golden
+
+    return of_golden(golden)
 
 
 def _path(row: Mapping[str, Any]) -> str:
@@ -137,12 +153,15 @@ def _path(row: Mapping[str, Any]) -> str:
     return f"{row['model']}/versions/{row['version']}" if row.get("version") else str(row["model"])
 
 
-def _row(row: Mapping[str, Any]) -> Row:
-    """Inputs are sent as binary tensors, which can hold any bytes. JSON answers are requested if JSON has the type."""
+def prepared(row: Mapping[str, Any], *further: Mapping[str, Any]) -> Row:
+    """One request for a row, or for a batch of rows of one model with equal shapes and parameters.
+
+    Inputs are sent as binary tensors, which can hold any bytes. JSON answers are requested if JSON has the type.
+    """
     raw, tensors = b"", []
     for name, tensor in row["inputs"].items():
-        content = _raw(tensor)
-        shape = [1, *tensor["shape"]] if row["batched"] else list(tensor["shape"])
+        content = b"".join(_raw(each["inputs"][name]) for each in (row, *further))
+        shape = [1 + len(further), *tensor["shape"]] if row["batched"] else list(tensor["shape"])
         size = {"binary_data_size": len(content)}
         tensors.append({"name": name, "shape": shape, "datatype": tensor["datatype"], "parameters": size})
         raw += content
@@ -171,21 +190,22 @@ def _bytes(value: Any) -> bytes:
     return base64.b64decode(value["base64"]) if isinstance(value, dict) else str(value).encode("utf-8")
 
 
-def _answer(body: bytes, *, batched: bool) -> dict[str, Any]:
+def answer(body: bytes, *, batched: bool) -> dict[str, Any]:
+    """The outputs in a response, shapes without the batch dimension."""
     _, end = json.JSONDecoder().raw_decode(body.decode("latin-1"))  # one character per byte: binary tensors may follow
     head, rest = json.loads(body[:end].decode("utf-8", "surrogateescape")), body[end:]
-    answer = {}
+    outputs = {}
     for output in head["outputs"]:
         size = output.get("parameters", {}).get("binary_data_size", 0)
         raw, rest = rest[:size], rest[size:]
-        answer[output["name"]] = {
+        outputs[output["name"]] = {
             "datatype": output["datatype"],
             "shape": output["shape"][1:] if batched else output["shape"],
             "data": [_text(value) for value in output["data"]]
             if "data" in output
             else _values(raw, output["datatype"]),
         }
-    return answer
+    return outputs
 
 
 def _values(raw: bytes, datatype: str) -> list[Any]:

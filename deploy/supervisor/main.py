@@ -84,8 +84,8 @@ class Supervisor:
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._server.close()
             raise Fault(f"the canary's golden.json cannot be used: {error!r}; rebuild the image") from error
-        self._pulse = pulse.Pulse(requests, start.settings.metrics_port)
         self._max_batch_size = _max_batch_size(start.repositories, requests.rows[0].model)
+        self._pulse = pulse.Pulse(requests, start.settings.metrics_port, self._max_batch_size)
 
     def run(self) -> int:
         """Returns the exit code."""

@@ -7,6 +7,7 @@ import threading
 import time
 
 from .canary import Canary, NoAnswerError, NoRoomError, Row, WrongAnswerError, request
+from .log import log
 
 # Seconds between two canary requests: at least PERIOD, and at least REST_FACTOR times the duration of one. With the
 # metrics, the supervisor uses less than 1% of one processor for them, whatever the size of an answer.
@@ -18,15 +19,17 @@ RETRY_SECONDS = 0.03
 
 
 class Pulse(threading.Thread):
-    """Sends the canary's requests in a thread. `is_ready` is set when all rows were answered correctly.
+    """Sends the canary's requests in a thread.
 
+    `is_ready` is set when all rows were answered correctly and, if it is measured, enough answers agree with PyTorch's,
+    in batches of up to `max_batch_size` rows.
     `fault` says what is wrong after two wrong answers in a row. `last_success` is when the server last completed a
     request (time.monotonic()), the canary's or a client's: under load the canary may be refused or late. An answer
     that shared memory is full is a success as well, and never a fault. `idle_seconds` is the duration of a row on an
     idle server, and `period` the seconds until the next request.
     """
 
-    def __init__(self, canary: Canary, metrics_port: int) -> None:
+    def __init__(self, canary: Canary, metrics_port: int, max_batch_size: int = 1) -> None:
         super().__init__(daemon=True)
         self.canary = canary
         self.is_ready = False
@@ -35,6 +38,7 @@ class Pulse(threading.Thread):
         self.idle_seconds = 0.0
         self.period = PERIOD
         self._metrics_port = metrics_port
+        self._max_batch_size = max_batch_size
         self._canary_successes = 0
         self._client_successes = 0.0
 
@@ -52,6 +56,7 @@ class Pulse(threading.Thread):
         started = time.monotonic()
         if not self.fault and self._check(self.canary.rows[-1], FIRST_ANSWER_SECONDS):
             self.idle_seconds = time.monotonic() - started
+        self._measure_agreement()
         self._poll_clients()
         self.is_ready = not self.fault
         turn = 0
@@ -59,6 +64,24 @@ class Pulse(threading.Thread):
             self._wait_for_next()
             turn += 1
             self._check(self.canary.rows[turn % len(self.canary.rows)], ANSWER_SECONDS)
+
+    def _measure_agreement(self) -> None:
+        agreement = self.canary.agreement
+        while agreement and not self.fault:
+            try:
+                port, source = self.canary.port, self.canary.source
+                found = agreement.measure(port, source, self._max_batch_size, FIRST_ANSWER_SECONDS)
+            except NoAnswerError:
+                time.sleep(RETRY_SECONDS)
+                continue
+            except WrongAnswerError as error:
+                self.fault = f"a golden request of the agreement fails: {error}"
+                return
+            self.last_success = time.monotonic()
+            self.fault = agreement.fault(found)
+            if not self.fault:
+                log(f"{agreement.precision} agrees with PyTorch on this device: {100 * found:.6g}%")
+            return
 
     def _wait_for_next(self) -> None:
         """Waits for `period`; polls every PERIOD whether clients get answers."""

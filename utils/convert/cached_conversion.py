@@ -52,6 +52,8 @@ def key_of(
             "opset": target.release.opset,
             "max_ir": target.release.max_ir,
             "precision": target.reduction.precision.name,
+            "computed_by": target.engine.name if target.reduction.precision.reducer is None else None,
+            "agrees_where_served": target.agrees_where_served,
             "min_agreement": target.reduction.min_agreement,
             "max_drift": target.reduction.max_drift,
             "evaluated": [eval_file.kind_name, eval_file.digest, *eval_file.labels] if eval_file else None,

@@ -54,12 +54,14 @@ def convert_with_reference(
     evaluated = reference_answers(reference, spec)
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
     if task.relabelled:
-        answering = replace(answering, labels=tuple(map(str, range(len(spec.labels)))))
+        numbers = tuple(map(str, range(len(spec.labels))))
+        answering, reference = replace(answering, labels=numbers), replace(reference, labels=numbers)
     conversion = Conversion(
         graph=graph,
         tokenizer=frozen,
         examples=examples,
         answers=tuple(task.answer(answering, spec.settings, examples)),
+        references=tuple(task.answer(reference, spec.settings, examples)) if target.agrees_where_served else (),
         tolerance=target.reduction.precision.tolerance,
         checked=checked_rows(spec.max_batch_size),
         parity={

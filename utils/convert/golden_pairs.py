@@ -13,16 +13,23 @@ def golden_pairs(
     task: ModelTask, conversion: Conversion, max_batch_size: int, labels: tuple[str, ...]
 ) -> tuple[GoldenPair, ...]:
     """One pair for each example, its answer with the labels; fewer where they are very large."""
-    answers = conversion.answers
-    if task.relabelled:
-        answers = tuple(task.relabelled(answer, labels) for answer in answers)
+    answers, references = (_labelled(task, each, labels) for each in (conversion.answers, conversion.references))
     if task.requests:
         requests = task.requests(conversion, max_batch_size)
     else:
         requests = [request(task, example) for example in conversion.examples]
     chosen = [{name: each[name] for name in task.parameters if name in each} for each in conversion.examples]
-    pairs = zip(requests, answers, chosen, strict=True)
-    return _few(tuple(GoldenPair(inputs=each, outputs=answer, parameters=own) for each, answer, own in pairs))
+    pairs = zip(requests, answers, references or [{}] * len(answers), chosen, strict=True)
+    return _few(
+        tuple(
+            GoldenPair(inputs=each, outputs=answer, reference=reference, parameters=own)
+            for each, answer, reference, own in pairs
+        )
+    )
+
+
+def _labelled(task: ModelTask, answers: tuple[Tensors, ...], labels: tuple[str, ...]) -> tuple[Tensors, ...]:
+    return tuple(task.relabelled(each, labels) for each in answers) if task.relabelled else answers
 
 
 def request(task: ModelTask, example: Example) -> dict[str, TensorValue]:
@@ -33,7 +40,7 @@ def request(task: ModelTask, example: Example) -> dict[str, TensorValue]:
 
 def _few(pairs: tuple[GoldenPair, ...]) -> tuple[GoldenPair, ...]:
     """All pairs, or as many of them, evenly spread, as MOST_CHARACTERS allows."""
-    largest = max((_characters(pair.outputs) for pair in pairs), default=0)
+    largest = max((_characters(pair.outputs) + _characters(pair.reference) for pair in pairs), default=0)
     count = max(FEWEST_PAIRS, MOST_CHARACTERS // max(1, largest))
     if count >= len(pairs):
         return pairs

@@ -83,7 +83,8 @@ class Conversion:
 
     `examples` are the golden requests; `answers` are the reference model's answers to them, with label
     numbers instead of labels if the task has `relabelled`. `checked`: the largest batch that was compared with PyTorch.
-    `tolerance`: how far a server's numbers may be from `answers`. `parity`: what the comparison measured. `step_files`:
+    `tolerance`: how far a server's numbers may be from `answers`. `references`: PyTorch's own FP32 answers, in the same
+    form, if a server measures its agreement with them; else (). `parity`: what the comparison measured. `step_files`:
     files that the steps need of the model beside these. `evaluated`: what is measured of the reference model's answer
     to each row of --eval-file.
     """
@@ -94,6 +95,7 @@ class Conversion:
     answers: tuple[Tensors, ...]
     tolerance: float
     checked: int
+    references: tuple[Tensors, ...] = ()
     parity: Mapping[str, float] = field(default_factory=dict)
     step_files: tuple[Path, ...] = ()
     evaluated: tuple[Answer, ...] = ()
@@ -109,10 +111,14 @@ class Evaluated:
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenPair:
-    """One golden request and its right answer: tensors by name, without batch dimension where the graph is batched."""
+    """One golden request and its right answer: tensors by name, without batch dimension where the graph is batched.
+
+    `reference`: PyTorch's own answer, if it is kept (Conversion.references).
+    """
 
     inputs: Tensors
     outputs: Tensors
+    reference: Tensors = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from utils.convert.origins.origin import Models
 from utils.convert.task import ModelTask, Task, pipeline_of
 from utils.convert.types import GoldenPair, ServedGraph, Settings
-from utils.proof.golden import GoldenAnswers, GoldenRow
+from utils.proof.golden import GoldenAnswers, GoldenRow, WantedAgreement
 from utils.repository.pipeline import Pipeline
 from utils.repository.served_names import ServedNames
 from utils.repository.tensors import TensorSpec
+from utils.targets.target import Target
 
 
 def golden_answers(
@@ -18,6 +19,7 @@ def golden_answers(
     labels: tuple[str, ...],
     served: Models[ServedGraph],
     pipeline: Pipeline,
+    target: Target,
 ) -> GoldenAnswers:
     """Of the pipeline as a whole and of every graph that is served by itself; one rule compares them all."""
     rows: list[GoldenRow] = []
@@ -32,7 +34,13 @@ def golden_answers(
         renamed = _served_names(task, names, settings, each, pipeline) if is_task else {}
         rows += _rows(each.golden, pipeline.model_name if is_task else name, each.graph.batched, renamed)
     widest = max(each.tolerance for each in served.by_name.values())
-    return GoldenAnswers(rows=tuple(rows), comparison=task.comparison, tolerance=widest)
+    agreement = None
+    if isinstance(task, ModelTask) and task.guard and target.agrees_where_served:
+        reduction = target.reduction
+        agreement = WantedAgreement(
+            rule=task.guard.rule(settings), least=reduction.min_agreement, precision=reduction.precision.name
+        )
+    return GoldenAnswers(rows=tuple(rows), comparison=task.comparison, tolerance=widest, agreement=agreement)
 
 
 def _rows(
@@ -46,6 +54,7 @@ def _rows(
             inputs={inputs.get(name, name): value for name, value in pair.inputs.items()},
             outputs={outputs.get(name, name): value for name, value in pair.outputs.items()},
             parameters=pair.parameters,
+            reference={outputs.get(name, name): value for name, value in pair.reference.items()},
         )
         for pair in pairs
     ]

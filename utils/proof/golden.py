@@ -21,6 +21,7 @@ class TensorValue:
 class GoldenRow:
     """One row of a request and its golden answer. If the model is `batched`, shapes omit the batch dimension.
 
+    `reference`: PyTorch's own answer, if the server measures its agreement with it (GoldenAnswers.agreement).
     `version` None: the version that the server selects for a request without one. `parameters`: of the request.
     """
 
@@ -30,6 +31,7 @@ class GoldenRow:
     outputs: Mapping[str, TensorValue]
     version: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    reference: Mapping[str, TensorValue] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -45,12 +47,28 @@ class GoldenRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WantedAgreement:
+    """The share `least` of the rows must agree with their references by `rule`.
+
+    `rule` is a name in deploy/supervisor/agreement.py. `precision`: of the graph, for messages.
+    """
+
+    rule: str
+    least: float
+    precision: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class GoldenAnswers:
-    """Golden rows and the rule by which answers are compared: a name in deploy/supervisor/comparison.py."""
+    """Golden rows and the rule by which answers are compared: a name in deploy/supervisor/comparison.py.
+
+    `agreement`: what the server measures of the rows with a reference before it is ready; None: nothing.
+    """
 
     rows: tuple[GoldenRow, ...]
     comparison: str
     tolerance: float = TOLERANCE
+    agreement: WantedAgreement | None = None
 
 
 def texts(values: Sequence[str | bytes], shape: Sequence[int] | None = None) -> TensorValue:
@@ -70,7 +88,8 @@ def joined(all_answers: Sequence[GoldenAnswers]) -> GoldenAnswers:
         raise ValueError(f"models with different comparisons cannot be proven together: {sorted(rules)}")
     rows = tuple(row for each in all_answers for row in each.rows)
     widest = max(each.tolerance for each in all_answers)
-    return GoldenAnswers(rows=rows, comparison=all_answers[0].comparison, tolerance=widest)
+    first = all_answers[0]
+    return GoldenAnswers(rows=rows, comparison=first.comparison, tolerance=widest, agreement=first.agreement)
 
 
 def json_request(row: GoldenRow) -> str:

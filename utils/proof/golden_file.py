@@ -29,10 +29,13 @@ def write_golden(golden: GoldenAnswers, folder: Path, name: str = GOLDEN_FILE) -
 
 def converter(folder: Path = Path()) -> "Converter":
     """Converts golden rows and what holds tensors from and to JSON values. Bytes are {"base64": ...} there."""
-    from cattrs.gen import make_dict_unstructure_fn
+    from cattrs.gen import make_dict_unstructure_fn, override
 
     made = json_values.converter(folder)
     made.register_unstructure_hook(GoldenRow, make_dict_unstructure_fn(GoldenRow, made, _cattrs_omit_if_default=True))
+    made.register_unstructure_hook(
+        GoldenAnswers, make_dict_unstructure_fn(GoldenAnswers, made, agreement=override(omit_if_default=True))
+    )
     tensor = made.get_structure_hook(TensorValue)
     made.register_structure_hook(TensorValue, lambda value, kind: _with_bytes(tensor(value, kind)))
     return made

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from utils.targets.engines import DEFAULT_ENGINE, ENGINES, Engine
 from utils.targets.formats import GraphForm
-from utils.targets.precisions import Reduction
+from utils.targets.precisions import DEFAULT_PRECISION, Reduction
 from utils.targets.releases import Release
-from utils.targets.runtimes import DEFAULT_DEVICE
+from utils.targets.runtimes import DEFAULT_DEVICE, RUNTIMES
 from utils.targets.tuning import Tuning
 
 
@@ -30,6 +30,11 @@ class Target:
     gpus: tuple[int, ...] = ()
     base_image: str | None = None
     slim_image: str | None = None
+
+    @property
+    def agrees_where_served(self) -> bool:
+        """Whether a server measures the agreement of the precision: its device is not the one that measured it here."""
+        return self.reduction.precision.name != DEFAULT_PRECISION and RUNTIMES[self.device].needs_driver
 
     @property
     def triton_image(self) -> str:

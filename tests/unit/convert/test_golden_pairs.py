@@ -20,6 +20,7 @@ def conversion():
             {"predicts": texts(labels), "scores": TensorValue(datatype="FP32", shape=(3,), data=scores)}
             for labels, scores in ranked
         ),
+        references=(),
         graph=None,
         tolerance=1e-2,
     )
@@ -30,6 +31,13 @@ def test_a_pair_for_each_example(conversion):
     assert [pair.inputs for pair in pairs] == [{"text_input": texts(["one"])}, {"text_input": texts(["помощь"])}]
     assert [pair.outputs["predicts"].data for pair in pairs] == [("b", "c", "a"), ("a", "b", "c")]
     assert [pair.outputs["scores"].data for pair in pairs] == [(2.0, 1.0, 0.0), (3.0, 2.0, 1.0)]
+
+
+def test_pytorch_s_own_answers_have_the_labels_too(conversion):
+    assert all(pair.reference == {} for pair in golden_pairs(TASK, conversion, 8, LABELS))
+    conversion.references = conversion.answers[::-1]
+    pairs = golden_pairs(TASK, conversion, 8, LABELS)
+    assert [pair.reference["predicts"].data for pair in pairs] == [("a", "b", "c"), ("b", "c", "a")]
 
 
 def test_an_answer_is_never_missing(conversion):
@@ -52,7 +60,7 @@ def test_answers_of_many_labels_are_fewer(labels, length, kept):
     scores = TensorValue(datatype="FP32", shape=(labels,), data=(0.5,) * labels)
     answer = {"predicts": texts(list(map(str, range(labels)))), "scores": scores}
     examples = tuple({"text_input": str(number)} for number in range(20))
-    conversion = SimpleNamespace(examples=examples, answers=(answer,) * 20, graph=None, tolerance=1e-3)
+    conversion = SimpleNamespace(examples=examples, answers=(answer,) * 20, references=(), graph=None, tolerance=1e-3)
     pairs = golden_pairs(TASK, conversion, 8, names)
     asked = [int(pair.inputs["text_input"].data[0]) for pair in pairs]
     assert len(asked) == kept

@@ -6,13 +6,17 @@ from tests.small_specs import spec_of
 from utils.convert.origins.origin import Models
 from utils.convert.types import FrozenTokenizer, GoldenPair, ServedGraph
 from utils.factory.golden_rows import golden_answers
-from utils.proof.golden import TensorValue, texts
+from utils.proof.golden import TensorValue, WantedAgreement, texts
 from utils.repository.pipeline import Graph
 from utils.tasks import TASKS
 
 SETTINGS = {"score_function": "none", "top_k": 1}
 SCORES = TensorValue(datatype="FP32", shape=(3,), data=(2.0, 1.0, 0.0))
-PAIR = GoldenPair(inputs={"text_input": texts(["one"])}, outputs={"predicts": texts(["b", "c", "a"]), "scores": SCORES})
+PAIR = GoldenPair(
+    inputs={"text_input": texts(["one"])},
+    outputs={"predicts": texts(["b", "c", "a"]), "scores": SCORES},
+    reference={"predicts": texts(["c", "b", "a"]), "scores": SCORES},
+)
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def golden(make_pipeline, tmp_path):
         served = ServedGraph(graph=graph, golden=(PAIR,), tolerance=1e-2, tokenizer=tokenizer)
         models = Models(name="topics", served=served, added=dict(added))
         pipeline = make_pipeline(model_name="topics")
-        return golden_answers(spec.source.task, spec.serving.names, SETTINGS, ("a",), models, pipeline)
+        return golden_answers(spec.source.task, spec.serving.names, SETTINGS, ("a",), models, pipeline, spec.target)
 
     return make
 
@@ -42,6 +46,17 @@ def test_the_rows_have_the_names_they_are_served_by(golden):
     (row,) = golden("--input-name", "text", "--output-name", "scores=predicts,predicts=label").rows
     assert list(row.inputs) == ["text"]
     assert row.outputs == {"label": PAIR.outputs["predicts"], "predicts": SCORES}
+
+
+def test_a_reduced_precision_on_a_gpu_is_measured_by_the_server(golden):
+    """With the references under the served names; a build of one precision on its own device measured it itself."""
+    assert golden().agreement is None
+    assert golden("--precision", "int8").agreement is None
+    answers = golden(
+        *("--device", "gpu", "--precision", "fp16", "--min-agreement", "0.9", "--output-name", "predicts=label")
+    )
+    assert answers.agreement == WantedAgreement(rule="none", least=0.9, precision="fp16")
+    assert answers.rows[0].reference == {"label": texts(["c", "b", "a"]), "scores": SCORES}
 
 
 def test_a_graph_beside_it_keeps_its_own_names(golden, tmp_path):
@@ -60,7 +75,7 @@ def test_a_bare_graph_has_the_names_of_its_format(tmp_path, make_pipeline):
 
     from utils.repository.tensors import TensorSpec
 
-    task = TASKS["logits"]
+    task, spec = TASKS["logits"], spec_of()
     graph = Graph(path=tmp_path, inputs=(), outputs=(TensorSpec(name="logits", dtype="FP32", dims=(3,)),))
     tokenizer = FrozenTokenizer(file=tmp_path, settings={})
     pair = GoldenPair(inputs={"input_ids": SCORES}, outputs={"logits": SCORES})
@@ -68,5 +83,5 @@ def test_a_bare_graph_has_the_names_of_its_format(tmp_path, make_pipeline):
     pipeline = make_pipeline(model_name="m")
     names = {"input__0": "input_ids", "output__0": "logits"}
     pipeline = replace(pipeline, steps=(replace(pipeline.steps[0], stands_for=names), *pipeline.steps[1:]))
-    (row,) = golden_answers(task, spec_of().serving.names, {}, (), served, pipeline).rows
+    (row,) = golden_answers(task, spec.serving.names, {}, (), served, pipeline, spec.target).rows
     assert (list(row.inputs), list(row.outputs)) == (["input__0"], ["output__0"])
