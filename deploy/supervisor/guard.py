@@ -1,12 +1,13 @@
 """The request guard: a proxy in front of Triton's HTTP port.
 
-It rejects requests that would crash Triton, passes on all others, and corrects the status of errors. It runs in a
-process of its own, with the listening socket as its standard input, as with inetd(8).
+It rejects requests that would crash Triton, passes on all others, and corrects the status of errors. It runs in
+processes of its own, with the listening socket as their standard input, as with inetd(8).
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import select
@@ -41,25 +42,30 @@ class Place:
     """The guard's listening socket, and a reserved loopback address for Triton behind it. Raises OSError.
 
     Triton needs --reuse-http-port for that address. A gate.Gate may listen on the guard's port as well. `page`: the
-    arguments of try_page.read, to serve the try-it page as well.
+    arguments of try_page.read, to serve the try-it page as well. `processes`: how many share the listening socket.
     """
 
-    def __init__(self, host: str, port: int, rules: Rules, page: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, rules: Rules, page: tuple[str, str] | None = None, *, processes: int = 1
+    ) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.listening = _bound(family, host, port)
         self.listening.listen(BACKLOG)
         self._reserved = _bound(socket.AF_INET, "127.0.0.1", 0)
-        self._rules, self._page = rules, page or ("", "")
+        self._rules, self._page, self.processes = rules, page or ("", ""), processes
 
     def command(self, python: str, log: Sequence[str] = ()) -> list[str]:
-        """The guard's command; `listening` must be its standard input, and open in no other process.
+        """The command of each of the guard's processes; `listening` must be its standard input.
+
+        The socket must be open in no process but these.
 
         `log`: [] or, to log requests as JSON on its standard output, [RequestLog.times].
         """
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - see canary.py
         host, port = self.upstream
         rules = [self._rules.max_bytes, int(self._rules.may_classify), int(self._rules.may_share)]
-        return [python, "-I", "-S", "-B", "-c", _START, folder, host, str(port), *map(str, rules), *self._page, *log]
+        numbers = map(str, [port, self.processes, *rules])
+        return [python, "-I", "-S", "-B", "-c", _START, folder, host, *numbers, *self._page, *log]
 
     @property
     def upstream(self) -> tuple[str, int]:
@@ -85,7 +91,7 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 class Guard:
     """Serves a listening socket until the process exits, with at most `max_connections`. `log` gets the requests.
 
-    `page`: the try-it page, if it is served.
+    `page`: the try-it page, if it is served. `is_shared`: other processes accept connections from the socket, too.
     """
 
     def __init__(
@@ -96,13 +102,16 @@ class Guard:
         max_connections: int = MAX_CONNECTIONS,
         log: RequestLog | None = None,
         page: TryPage | None = None,
+        *,
+        is_shared: bool = False,
     ) -> None:
         self._listening, self._upstream, self._rules = listening, upstream, rules
         self._poll = Poll()
         self._relays: list[Relay] = []
         self._max_connections, self._log, self._page = max_connections, log, page
+        self._is_shared = is_shared
         listening.setblocking(False)
-        self._poll.add(listening, select.EPOLLIN, self._accept)
+        self._await_connection()
 
     def run(self) -> None:
         """Never returns."""
@@ -121,6 +130,11 @@ class Guard:
             relay.check_timeouts()
         self._relays = [relay for relay in self._relays if not relay.is_closed]
 
+    def _await_connection(self) -> None:
+        """For a shared socket the kernel wakes one process, the first in its list that waits."""
+        exclusive = select.EPOLLEXCLUSIVE if self._is_shared else 0
+        self._poll.add(self._listening, select.EPOLLIN | exclusive, self._accept)
+
     def _accept(self, _events: int) -> None:
         with contextlib.suppress(OSError):  # the client has gone already
             connection, _ = self._listening.accept()
@@ -130,6 +144,9 @@ class Guard:
                 self._relays.append(relay)
             else:
                 connection.close()
+            if self._is_shared:  # moves this process to the end of the list: each takes its turn
+                self._poll.forget(self._listening)
+                self._await_connection()
 
     def _has_room(self) -> bool:
         """Closes the idle connection with the oldest activity if the limit is reached."""
@@ -148,11 +165,12 @@ def main(arguments: Sequence[str]) -> None:
     """The guard's process. It exits with its parent: prctl(PR_SET_PDEATHSIG, SIGKILL)."""
     import ctypes
 
-    host, port, max_bytes, may_classify, may_share, page_folder, page_data, *times = arguments
+    host, port, processes, max_bytes, may_classify, may_share, page_folder, page_data, *times = arguments
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
-    most = min(MAX_CONNECTIONS, (descriptors - 16) // 2)  # one descriptor for the client, one for Triton
+    # One descriptor for the client, one for Triton.
+    most = min(MAX_CONNECTIONS // int(processes), (descriptors - 16) // 2)
     rules = Rules(int(max_bytes), may_classify == "1", may_share == "1")
     log = RequestLog(1, times[0]) if times else None
     page = None
@@ -160,4 +178,6 @@ def main(arguments: Sequence[str]) -> None:
         from . import try_page
 
         page = try_page.read(page_folder, page_data)
-    Guard(socket.socket(fileno=0), (host, int(port)), rules, most, log, page).run()
+    served = Guard(socket.socket(fileno=0), (host, int(port)), rules, most, log, page, is_shared=int(processes) > 1)
+    gc.freeze()  # a collection need not look at the modules
+    served.run()

@@ -12,7 +12,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from . import api_process, backlog, guard, instances, launch, processes, release, request_log, settings, try_page
+from . import (
+    api_process,
+    backlog,
+    guard,
+    guard_processes,
+    instances,
+    launch,
+    processes,
+    release,
+    request_log,
+    settings,
+    try_page,
+)
 from .errors import Fault, SettingError
 from .gate import BYPASS, Gate
 from .log import log
@@ -222,13 +234,17 @@ def page_files(serving: str) -> tuple[str, str]:
 
 
 def _guard_place(limits: Settings, triton_release: str, page: tuple[str, str] | None) -> guard.Place | None:
-    """None if the guard is disabled. Raises Fault for a port in use."""
+    """None if the guard is disabled. Raises Fault for a port in use, and SettingError."""
     if not limits.is_guarded:
         return None
-    log(f"request guard enabled: rejects bodies that would crash Triton or exceed {limits.max_input_bytes} bytes")
+    number = guard_processes.number(limits.guard_processes, has_json_log=limits.has_json_log)
+    log(
+        f"request guard enabled: rejects bodies that would crash Triton or exceed {limits.max_input_bytes} bytes "
+        f"(processes: {number})"
+    )
     try:
         rules = release.rules(limits, triton_release)
-        return guard.Place(limits.http_address, limits.http_port, rules, page)
+        return guard.Place(limits.http_address, limits.http_port, rules, page, processes=number)
     except OSError as error:
         raise Fault(f"{error.strerror}: TRITON_HTTP_PORT {limits.http_port}") from error
 

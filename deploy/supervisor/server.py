@@ -38,19 +38,20 @@ class Server:
         self._api = 0  # its process id
 
     def start_guard(self, place: Place, output: int | None, times: str) -> None:
-        """Starts the guard in the process group, and closes this process's copy of its listening socket.
+        """Starts the guard's processes in the process group, and closes this process's copy of their listening socket.
 
         `output`: the file descriptor for request lines, if it logs requests; `times`: as for RequestLog.
         """
         actions = [(os.POSIX_SPAWN_DUP2, place.listening.fileno(), 0)]
         if output is not None:
             actions.append((os.POSIX_SPAWN_DUP2, output, 1))
-        pid = os.posix_spawnp(
-            sys.executable, place.command(sys.executable, [] if output is None else [times]), self._environment,
-            file_actions=actions, setpgroup=self.pid, setsigmask=(),
-            setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
-        )  # fmt: skip
-        self._required[pid] = "guard"
+        for _ in range(place.processes):
+            pid = os.posix_spawnp(
+                sys.executable, place.command(sys.executable, [] if output is None else [times]), self._environment,
+                file_actions=actions, setpgroup=self.pid, setsigmask=(),
+                setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
+            )  # fmt: skip
+            self._required[pid] = "guard"
         place.listening.close()
         self._place = place  # keeps Triton's port reserved
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import instances, tls, tracing
+from . import guard_processes, instances, tls, tracing
 from .errors import SettingError
 
 MIB = 1 << 20
@@ -34,7 +34,7 @@ class Settings:
     """Ports, limits in seconds and bytes, and the key of the admin APIs (empty: none).
 
     `max_input_bytes`: at most LARGEST_INPUT. `hang_seconds` 0: computed from the canary's duration. The addresses are
-    from ADDRESSES. `instances` 0: as instances.Instances chooses.
+    from ADDRESSES. `instances` 0: as instances.Instances chooses. `guard_processes` 0: as guard_processes.number.
     """
 
     http_port: int = 8000
@@ -60,6 +60,7 @@ class Settings:
     api_max_inputs: int = 2048
     try_page: bool = False
     instances: int = 0
+    guard_processes: int = 0
 
     @property
     def ports(self) -> list[int]:
@@ -78,7 +79,11 @@ NAMES = {
     API_PORT: "api_port",
     API_MAX_INPUTS: "api_max_inputs",
     instances.NAME: "instances",
+    guard_processes.NAME: "guard_processes",
 }
+
+
+MOST = {instances.NAME: instances.MOST, guard_processes.NAME: guard_processes.MOST}
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -112,8 +117,8 @@ def _number(name: str, text: str) -> int:
         raise SettingError(f"{name} is {text!r}; use a whole number{'' if name == MAY_BE_ZERO else ' above 0'}")
     if name.endswith("_PORT") and int(text) > 65535:
         raise SettingError(f"{name} is {text}; use a port up to 65535")
-    if name == instances.NAME and int(text) > instances.MOST:
-        raise SettingError(f"{name} is {text}; use at most {instances.MOST}")
+    if name in MOST and int(text) > MOST[name]:
+        raise SettingError(f"{name} is {text}; use at most {MOST[name]}")
     if name == MAY_BE_ZERO and int(text) > LARGEST_INPUT:
         raise SettingError(f"{name} is {text}; use at most {LARGEST_INPUT}, or 0 for that")
     return int(text)

@@ -15,7 +15,7 @@ import pytest
 
 from tests import shared_conversions, tiny_models
 from tests.server.faults.conftest import LAYOUTS
-from tests.server.faults.supervised import guard_of
+from tests.server.faults.supervised import guards_of
 from tests.server.faults.target import Target, family
 from utils import ROOT
 from utils.diagnosis.cases import CASES, MB, Case
@@ -136,7 +136,7 @@ def stub_of(container):
 
 
 def guard_before(container):
-    return guard_of(family(container.pid))
+    return next(iter(guards_of(family(container.pid))), None)
 
 
 @pytest.mark.long("ensemble")

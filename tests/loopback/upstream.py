@@ -16,10 +16,13 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Upstream:
-    """Records every complete request and responds with `answer`; b"" ends the connection."""
+    """Records every complete request and responds with `answer`; b"" ends the connection.
 
-    def __init__(self) -> None:
-        self.listening = socket.create_server(("127.0.0.1", 0))
+    It listens at `address`, which another socket may have reserved with SO_REUSEPORT.
+    """
+
+    def __init__(self, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+        self.listening = socket.create_server(address, reuse_port=True)
         self.requests: list[bytes] = []
         self.answer = OK
         threading.Thread(target=self._serve, daemon=True).start()

@@ -69,8 +69,12 @@ class Supervised:
 
     @property
     def guard(self):
-        """The guard's process id, or None."""
-        return guard_of(self.family())
+        """The process id of the guard, or of its first process; None without."""
+        return next(iter(self.guards), None)
+
+    @property
+    def guards(self):
+        return guards_of(self.family())
 
     def stubs(self):
         return [pid for pid, name in family(self.pid).items() if name.startswith("triton_python")]
@@ -115,8 +119,9 @@ def supervised(repository, serving, folder, **options):
                 server.process.wait(10)
 
 
-def guard_of(pids):
-    return next((pid for pid in pids if b"guard.main" in Path(f"/proc/{pid}/cmdline").read_bytes()), None)
+def guards_of(pids):
+    """The processes of the guard among these."""
+    return [pid for pid in pids if b"guard.main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def regions(pids):

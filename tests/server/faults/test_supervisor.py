@@ -104,10 +104,12 @@ def test_a_server_that_dies_or_stops_ends_the_supervisor(run, number):
 
 
 @ENSEMBLE_ONLY
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_guard_that_dies_or_stops_ends_the_server(run, number):
-    server = run()
-    guard = server.guard
+@pytest.mark.parametrize(("number", "processes"), [(signal.SIGKILL, 1), (signal.SIGKILL, 3), (signal.SIGSTOP, 2)])
+def test_a_guard_that_dies_or_stops_ends_the_server(run, number, processes):
+    """One process of it is enough."""
+    server = run(TRITON_GUARD_PROCESSES=str(processes))
+    *others, guard = server.guards
+    assert len(others) == processes - 1
     assert_ends(server, lambda: os.kill(guard, number))
     message = f"the guard with process id {guard} ended" if number == signal.SIGKILL else f"process {guard} is stopped"
     assert message in server.log_text().splitlines()[-1]
