@@ -86,18 +86,17 @@ CASES = {
 
 @pytest.fixture(scope="module", params=mostly_long(CASES, "fused"))
 def served(request, tmp_path_factory, serve_repository):
-    """(address, model name, folder) of one case, built and proven."""
+    """(address, model name, the library's answer to each of CHOICES) of one case, built and proven."""
     make, options = CASES[request.param]
     folder, name = make(tmp_path_factory.mktemp("embedder") / "model"), f"test-embedder-{request.param}"
     done = build(folder, folder, "-", name, "v1", 8, "--task", "feature-extraction", *options)
     assert done.returncode == 0, done.stderr
-    yield serve_repository(BUILD / name / "v1/model_repository").address, name, folder
+    yield serve_repository(BUILD / name / "v1/model_repository").address, name, users_answers(folder, CHOICES)
     shutil.rmtree(BUILD / name)
 
 
 def test_every_choice_of_a_request_gives_what_encode_gives(served):
-    address, name, folder = served
-    answers = users_answers(folder, CHOICES)
+    address, name, answers = served
     assert np.abs(answers[1] - answers[2]).max() > 1e-3, "query and passage must differ"
     for choice, right in zip(CHOICES, answers, strict=True):
         parameters = {{"truncate_dim": "dimensions"}.get(key, key): value for key, value in choice.items()}
@@ -109,8 +108,8 @@ def test_every_choice_of_a_request_gives_what_encode_gives(served):
 
 
 def test_the_generate_endpoint_takes_the_parameters_too(served):
-    address, name, folder = served
-    (right,) = users_answers(folder, [{"prompt_name": "query", "truncate_dim": 8}])
+    address, name, answers = served
+    right = answers[CHOICES.index({"prompt_name": "query", "truncate_dim": 8})]
     body = {"text_input": TEXTS[0], "parameters": {"prompt_name": "query", "dimensions": 8}}
     request = urllib.request.Request(f"http://{address.http}/v2/models/{name}/generate", json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=30) as response:

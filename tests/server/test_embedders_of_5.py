@@ -32,11 +32,10 @@ USERS_CODE = """
 import json, sys
 sys.path.append(sys.argv[1])
 import sentence_transformers
-given = json.loads(sys.argv[2])
-for kind, folder, texts, choices in given:
-    model = getattr(sentence_transformers, kind)(folder, device="cpu")
-    answer = model.encode if kind == "SentenceTransformer" else model.predict
-    print(json.dumps([answer(texts, **choice).tolist() for choice in choices]))
+kind, folder, texts, choices = json.loads(sys.argv[2])
+model = getattr(sentence_transformers, kind)(folder, device="cpu")
+answer = model.encode if kind == "SentenceTransformer" else model.predict
+print(json.dumps([answer(texts, **choice).tolist() for choice in choices]))
 """
 NAMED = [{}, {"prompt_name": "query"}, {"prompt_name": "document"}]
 
@@ -85,23 +84,21 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """{case: (folder, the library's answers for each choice)}, by one process of the library."""
-    folders = {case: make(tmp_path_factory.mktemp(case) / "model") for case, (make, *_) in CASES.items()}
-    given = [(kind, str(folders[case]), texts, choices) for case, (_, kind, texts, choices, _) in CASES.items()]
+def written(case, folder):
+    """The folder, and the library's answers for each choice."""
+    make, kind, texts, choices, _ = CASES[case]
+    asked = json.dumps([kind, str(make(folder)), texts, choices])
     packages = str(Path(torch.__file__).parent.parent)
-    command = [str(environment.ensure(SENTENCES6)), "-c", USERS_CODE, packages, json.dumps(given)]
+    command = [str(environment.ensure(SENTENCES6)), "-c", USERS_CODE, packages, asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    return {case: (folders[case], np.array(each)) for case, each in zip(CASES, answers, strict=True)}
+    return folder, np.array(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.long("qwen3-embedding")
 @pytest.mark.parametrize("case", CASES)
-def test_the_served_answers_are_those_of_the_library(case, written, serve_repository):
-    folder, answers = written[case]
+def test_the_served_answers_are_those_of_the_library(case, tmp_path, serve_repository):
+    folder, answers = written(case, tmp_path / "model")
     _, _, texts, choices, options = CASES[case]
     name = f"test-of-5-{case}"
     try:

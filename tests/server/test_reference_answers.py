@@ -26,18 +26,19 @@ sys.path.append(sys.argv[1])
 import sentence_transformers
 model = getattr(sentence_transformers, sys.argv[2])(sys.argv[3], device="cpu")
 ask = model.encode if hasattr(model, "encode") else model.predict
-print(json.dumps([ask([each], **json.loads(sys.argv[5]))[0].tolist() for each in json.loads(sys.argv[4])]))
+for choice in json.loads(sys.argv[5]):
+    print(json.dumps([ask([each], **choice)[0].tolist() for each in json.loads(sys.argv[4])]))
 """
 
 
-def users_answers(name, folder, asked, **arguments):
-    """What the class `name` of sentence-transformers gives for each by itself."""
+def users_answers(name, folder, asked, choices=({},)):
+    """For each choice of arguments what the class `name` of sentence-transformers gives for each by itself."""
     packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
-    given = [name, str(folder), json.dumps(asked), json.dumps(arguments)]
+    given = [name, str(folder), json.dumps(asked), json.dumps(choices)]
     command = [str(FACTORY.python), "-c", USERS_CODE, str(packages), *given]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    return np.array(json.loads(done.stdout.splitlines()[-1]))
+    return [np.array(json.loads(line)) for line in done.stdout.splitlines()[-len(choices) :]]
 
 
 def write(folder, name, content):
@@ -101,8 +102,9 @@ def test_a_ranking_score_is_that_of_predict(tmp_path, serve_built, case):
     usual = {"prompt_name": "fox"} if "--prompt-name" in options else {}
     choices = [(usual, {}), *(({"prompt_name": each},) * 2 for each in own.get("prompts", ()))]
     answers = []
-    for arguments, parameters in choices:
-        right = users_answers("CrossEncoder", folder, PAIRS, **arguments).reshape(len(PAIRS), len(labels))
+    rights = users_answers("CrossEncoder", folder, PAIRS, [arguments for arguments, _ in choices])
+    for scores, (_, parameters) in zip(rights, choices, strict=True):
+        right = scores.reshape(len(PAIRS), len(labels))
         assert np.ptp(right) > 1e-2
         for pair, score in zip(PAIRS, right, strict=True):
             inputs = {"text_input": [[pair[0]]], "text_pair": [[pair[1]]]}
@@ -135,7 +137,7 @@ def test_an_embedding_is_that_of_encode(tmp_path, serve_built, case):
     modules, own, options = EMBEDDERS[case]
     folder = with_modules(tiny_models.bert(tmp_path / "model"), modules, **own)
     address, name = serve_built(folder, "feature-extraction", *options)
-    right = users_answers("SentenceTransformer", folder, TEXTS)
+    (right,) = users_answers("SentenceTransformer", folder, TEXTS)
     assert right.shape == (len(TEXTS), min(own["truncate_dim"], 32))
     for text, embedding in zip(TEXTS, right, strict=True):
         given = ask("http", address, name, {"text_input": [[text]]})["embedding"]
@@ -157,7 +159,8 @@ def test_an_embedding_of_the_old_layout_is_that_of_encode(tmp_path, serve_reposi
         assert done.returncode == 0, done.stderr
         address = serve_repository(BUILD / name / "v1/model_repository").address
         given = ask("http", address, name, {"text_input": [[TEXTS[2]]]})["embedding"]
-        np.testing.assert_allclose(given, users_answers("SentenceTransformer", folder, TEXTS[2:3]), atol=1e-4)
+        (right,) = users_answers("SentenceTransformer", folder, TEXTS[2:3])
+        np.testing.assert_allclose(given, right, atol=1e-4)
     finally:
         shutil.rmtree(BUILD / name, ignore_errors=True)
 

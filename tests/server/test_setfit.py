@@ -1,6 +1,6 @@
 """SetFit folders that setfit saved: built by one command, served by the real Triton, equal to setfit's own answers.
 
-setfit saves the folders and answers in processes of their own, from the folder alone.
+setfit saves the folders and answers in a process of its own, from the folder alone.
 """
 
 import json
@@ -31,35 +31,41 @@ CASES = {
 }
 
 
-def by_setfit(*arguments):
+def by_setfit(jobs):
+    """setfit's answers to TEXTS from each folder that it saves, [texts, labels]; see written_by_setfit.py."""
     places = [
         next(environment.ensure(each).parent.parent.glob("lib/python*/site-packages")) for each in (SENTENCES, SETFIT)
     ]
     script = ROOT / "tests/server/written_by_setfit.py"
-    command = [FACTORY.python, script, ":".join(map(str, places)), *arguments]
+    command = [FACTORY.python, script, ":".join(map(str, places)), json.dumps(TEXTS), json.dumps(jobs, default=str)]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return [np.array(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("[[")]
 
 
-@pytest.fixture(scope="module")
-def body(tmp_path_factory):
-    folder = tiny_models.bert(tmp_path_factory.mktemp("setfit") / "body")
-    return with_modules(folder, ["Transformer", "Pooling"])
-
-
-@pytest.fixture(scope="module")
-def long_body(tmp_path_factory):
+def long_body(folder):
     """A body with more modules, and a prompt before every text."""
     chain = [pooling("mean"), dense(32, 24), ("LayerNorm", {"dimension": 24}), NORMALIZE]
     own = {"prompts": {"query": "I would like: "}, "default_prompt_name": "query"}
-    return embedder(tiny_models.bert(tmp_path_factory.mktemp("setfit") / "long"), chain, own)
+    return embedder(tiny_models.bert(folder), chain, own)
 
 
-def saved(body, head, folder, *, normalized=False):
-    settings = {"labels": LABELS.get(head, ["neg", "neu", "pos"]), "normalize_embeddings": normalized}
-    by_setfit(body, head, json.dumps(settings), folder)
-    return folder
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """{head: (a folder that setfit saved, its answers)}, all by one process."""
+    place = tmp_path_factory.mktemp("setfit")
+    body = with_modules(tiny_models.bert(place / "body"), ["Transformer", "Pooling"])
+    longer, jobs = long_body(place / "long"), []
+    for head in (*CASES, "chain", "neighbours"):
+        settings = {"labels": LABELS.get(head, ["neg", "neu", "pos"])}
+        settings["normalize_embeddings"] = CASES[head][0] if head in CASES else False
+        jobs.append([longer if head in ("three", "multi-output") else body, head, settings, place / head])
+    answers = by_setfit(jobs)
+    return {head: (folder, right) for (_, head, _, folder), right in zip(jobs, answers, strict=True)}
+
+
+def copied(folder, place):
+    return shutil.copytree(folder, place / "model")
 
 
 def without_pickle(folder):
@@ -73,11 +79,10 @@ def without_pickle(folder):
 
 @pytest.mark.long("older", "three")
 @pytest.mark.parametrize("head", CASES)
-def test_the_served_probabilities_are_those_of_setfit(tmp_path, body, long_body, serve_repository, head):
-    normalized, options = CASES[head]
-    body = long_body if head in ("three", "multi-output") else body
-    folder, name = saved(body, head, tmp_path / "model", normalized=normalized), f"test-setfit-{head}"
-    right = np.array(json.loads(by_setfit(folder, "answer", json.dumps(TEXTS), "").splitlines()[-1]))
+def test_the_served_probabilities_are_those_of_setfit(tmp_path, saved, serve_repository, head):
+    _, options = CASES[head]
+    folder, name = copied(saved[head][0], tmp_path), f"test-setfit-{head}"
+    right = saved[head][1]
     assert np.ptp(right, axis=0).max() > 1e-2, "texts get different answers"
     if head == "three":
         without_pickle(folder)
@@ -107,8 +112,8 @@ def test_the_served_probabilities_are_those_of_setfit(tmp_path, body, long_body,
         ("three", ("--allow-pickle", "--top-k", "4"), 2, "--top-k 4 is more than the model has labels"),
     ],
 )
-def test_what_cannot_be_served_is_told_before_the_weights_are_read(tmp_path, body, head, options, code, said):
-    folder = saved(body, head, tmp_path / "model")
+def test_what_cannot_be_served_is_told_before_the_weights_are_read(tmp_path, saved, head, options, code, said):
+    folder = copied(saved[head][0], tmp_path)
     if code == 3:
         (folder / "model.safetensors").write_bytes(b"")
     done = build(folder, folder, "-", "test-setfit-refused", *options)
@@ -116,9 +121,9 @@ def test_what_cannot_be_served_is_told_before_the_weights_are_read(tmp_path, bod
     assert said in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
 
 
-def test_a_pickle_runs_in_another_process(tmp_path, body):
+def test_a_pickle_runs_in_another_process(tmp_path, saved):
     """What it does to its own process has no effect on the build's; here it ends it."""
-    folder = saved(body, "three", tmp_path / "model")
+    folder = copied(saved["three"][0], tmp_path)
     (folder / "model_head.pkl").write_bytes(b"cos\n_exit\n(I7\ntR.")
     done = build(folder, folder, "-", "test-setfit-refused", "--allow-pickle")
     assert done.returncode == 3

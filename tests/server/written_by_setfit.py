@@ -1,11 +1,13 @@
-"""Run by a Python that has setfit: `PACKAGES FOLDER HEAD SETTINGS DESTINATION`: setfit's own folder, or its answers.
+"""Run by a Python that has setfit: `PACKAGES TEXTS JOBS`: folders as setfit saves them, and its answers from them.
 
-PACKAGES, with colons, are added to the path. HEAD is a key of HEADS, fitted on the embeddings of a few texts: the model
-of FOLDER is saved in DESTINATION. With HEAD `answer` SETTINGS are texts, and their probabilities are printed.
+PACKAGES, with colons, are added to the path. JOBS is a list of [BODY, HEAD, SETTINGS, DESTINATION]. HEAD is a key of
+HEADS, fitted on the embeddings of a few texts: the model with this body is saved in DESTINATION, loaded from there, and
+a line with its probabilities of TEXTS is printed.
 """
 
 import json
 import sys
+from typing import Any
 
 TEXTS = [
     "The quick brown fox jumps",
@@ -63,26 +65,36 @@ HEADS = {
 }
 
 
-def main(folder: str, head: str, settings: str, destination: str) -> None:
+def save(body: str, head: str, settings: dict[str, Any], destination: str) -> None:
     import setfit
     import sklearn.base
     from sentence_transformers import SentenceTransformer
 
-    if head == "answer":
-        model = setfit.SetFitModel.from_pretrained(folder, device="cpu")
-        rows = [model.predict_proba([text], as_numpy=True)[0] for text in json.loads(settings)]
-        print(json.dumps([(row[:, 1] if row.ndim == 2 else row).tolist() for row in rows]))
-        return
-    body = SentenceTransformer(folder, device="cpu")
-    if head == "older":  # as a pickle of an earlier version names it
-        sklearn.base.__version__ = "1.5.0"
     make, labels = HEADS[head]
-    model = setfit.SetFitModel(body, make(), **json.loads(settings))
+    model = setfit.SetFitModel(SentenceTransformer(body, device="cpu"), make(), **settings)
     if labels:
         model.model_head.fit(model.encode(TEXTS), labels)
+    own = sklearn.base.__version__
+    if head == "older":  # as a pickle of an earlier version names it
+        sklearn.base.__version__ = "1.5.0"
     model.save_pretrained(destination)
+    sklearn.base.__version__ = own
+
+
+def answers(folder: str, texts: list[str]) -> list[list[float]]:
+    import setfit
+
+    model = setfit.SetFitModel.from_pretrained(folder, device="cpu")
+    rows = [model.predict_proba([text], as_numpy=True)[0] for text in texts]
+    return [(row[:, 1] if row.ndim == 2 else row).tolist() for row in rows]
+
+
+def main(packages: str, texts: str, jobs: str) -> None:
+    sys.path.extend(packages.split(":"))
+    for body, head, settings, destination in json.loads(jobs):
+        save(body, head, settings, destination)
+        print(json.dumps(answers(destination, json.loads(texts))))
 
 
 if __name__ == "__main__":
-    sys.path.extend(sys.argv.pop(1).split(":"))
     main(*sys.argv[1:])

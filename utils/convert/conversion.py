@@ -40,7 +40,7 @@ def convert_with_reference(
     model_folder: Path, tokenizer_folder: Path, destination: Path, spec: ConversionSpec
 ) -> tuple[Conversion, ReferenceModel]:
     """See `convert`; also the reference model, loaded."""
-    exporter.quieten()
+    exporter.prepare()
     task, target, base = spec.task, spec.target, model_folder
     if task.library and spec.exporter == OPTIMUM:
         environment.ensure(ENVIRONMENTS[task.library])
@@ -178,7 +178,7 @@ def _check_unmerged(
 
 def predict(config: ModelConfig, task: ModelTask, form: GraphForm) -> Graph:
     """The tensors of a conversion, predicted without weights. Raises what `convert` would for the same config."""
-    exporter.quieten()
+    exporter.prepare()
     loaded = reference_model.load_config(config.file.parent)
     require_supported(config.model_type, task.export_task, config.exporter)
     exporter_module = open_exporter(form.format, config.exporter)

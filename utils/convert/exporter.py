@@ -19,7 +19,17 @@ from utils.targets.releases import Release
 GRAPH_FILE = "model.onnx"
 
 
-def quieten() -> None:
+def prepare() -> None:
+    """Once before a conversion: what must be set before the libraries are used."""
+    if not runs_version_5():
+        from transformers.utils import import_utils
+
+        # Only generation and losses use these, but each model imports both, which takes a second.
+        import_utils._sklearn_available = import_utils._scipy_available = False
+    _quieten()
+
+
+def _quieten() -> None:
     """Silences the libraries' own messages unless --debug is set."""
     if debugging():
         return
@@ -121,7 +131,7 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release,
     """
     from optimum.exporters.onnx.convert import onnx_export_from_model
 
-    quieten()
+    _quieten()
     destination.mkdir(parents=True, exist_ok=True)
     # The exporter also copies the tokenizer files of the model folder; they are not served.
     with tempfile.TemporaryDirectory(prefix="export-", dir=destination) as private:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from tests import tiny_adapters, tiny_models
 from utils.convert import adapter, reference_model
-from utils.convert.exporter import quieten
+from utils.convert.exporter import prepare
 from utils.host.errors import SourceError
 from utils.sources.adapter import SAFE, UNMERGED
 from utils.sources.fetch import fetch_metadata, fetch_model
@@ -58,7 +58,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    quieten()
+    prepare()
     return tiny_models.bert(tmp_path_factory.mktemp("adapters") / "base")
 
 

@@ -155,6 +155,17 @@ def test_a_tokenizer_frozen_wrongly_is_fatal(tmp_path, bert, monkeypatch):
         convert_folder(bert, tmp_path)
 
 
+def test_a_conversion_imports_no_library_that_only_training_or_generation_needs(tmp_path, bert):
+    """transformers 4 would import both with every model, which takes a second."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.families.conversion import convert_folder\n"
+        "convert_folder(*map(Path, sys.argv[1:]))\nprint({'sklearn', 'scipy'} & {*sys.modules})"
+    )
+    command = [sys.executable, "-c", code, str(bert), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
 def test_runs_by_itself(tmp_path, bert):
     command = [sys.executable, str(ROOT / "utils/convert_to_onnx.py"), str(bert), str(bert), "-", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
