@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -27,7 +27,8 @@ class Setting:
     """`sessions` share the processors; `parallel` runs at a time are spread over them.
 
     `spinning`: whether idle threads spin (0, 1; ONNX Runtime only). `token_budget`: most tokens of a run, with padding.
-    `window`: texts in memory that are sorted by length together.
+    `window`: texts in memory that are sorted by length together. `skip_norm`: whether ONNX Runtime fuses each addition
+    before a layer norm into it (0, 1); its operator for that can be slower than the two.
     """
 
     sessions: int = 1
@@ -35,6 +36,7 @@ class Setting:
     spinning: int = 0
     token_budget: int = BUDGETS[1]
     window: int = 64
+    skip_norm: int = 1
 
 
 def arrangements(threads: int) -> Iterator[Setting]:
@@ -63,7 +65,11 @@ def open_onnxruntime(graph: Path, setting: Setting, threads: int, _precision: st
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", str(setting.spinning))
     providers = ["CPUExecutionProvider"]
-    made = [onnxruntime.InferenceSession(str(graph), options, providers=providers) for _ in range(setting.sessions)]
+    without = None if setting.skip_norm else ["SkipLayerNormFusion"]
+    made = [
+        onnxruntime.InferenceSession(str(graph), options, providers=providers, disabled_optimizers=without)
+        for _ in range(setting.sessions)
+    ]
     return Opened(
         run=[partial(session.run, None) for session in made],
         dtypes=dict.fromkeys((node.name for node in made[0].get_inputs()), "int64"),
@@ -116,7 +122,7 @@ class Limit:
 
     def _sessions(self, setting: Setting) -> Opened:
         """Those of the last arrangement are kept, and no others, so that the memory is that of one."""
-        arrangement = Setting(sessions=setting.sessions, spinning=setting.spinning)
+        arrangement = Setting(sessions=setting.sessions, spinning=setting.spinning, skip_norm=setting.skip_norm)
         if self._arrangement != arrangement:
             self._opened = Opened(run=[], dtypes={})
             self._opened = self._open(self._graph, setting, self._threads, self._precision)
@@ -145,19 +151,23 @@ def measure(limit: Limit, texts: list[str], setting: Setting, seconds: float) ->
 
 
 def search(run: Callable[[Setting], float], window: int, threads: int) -> None:
-    """Measures settings: the arrangements, then budgets and windows with the best of them.
+    """Measures settings: the arrangements, then the fusion, then budgets and windows, with the best so far.
 
-    `run` measures one, prints it and returns its texts a second. A single text needs neither.
+    `run` measures one, prints it and returns its texts a second. A single text needs no budget and no window.
     """
-    tried = {setting: run(setting) for setting in (replace(each, window=window) for each in arrangements(threads))}
-    if window == 1:
-        return
-    best = max(tried, key=lambda setting: tried[setting])
-    for budget in BUDGETS:
-        for size in (window // 2, window, 2 * window):
-            setting = replace(best, token_budget=budget, window=size)
+    tried: dict[Setting, float] = {}
+
+    def best_of(settings: Iterable[Setting]) -> Setting:
+        for setting in settings:
             if setting not in tried:
-                run(setting)
+                tried[setting] = run(setting)
+        return max(tried, key=lambda setting: tried[setting])
+
+    best = best_of(replace(each, window=window) for each in arrangements(threads))
+    best = best_of([replace(best, skip_norm=0)])
+    if window > 1:
+        sizes = (window // 2, window, 2 * window)
+        best_of(replace(best, token_budget=budget, window=size) for budget in BUDGETS for size in sizes)
 
 
 def main() -> None:

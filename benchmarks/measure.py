@@ -35,16 +35,19 @@ def ask(target: Target, load: Load, seconds: float) -> Figures:
         [sys.executable, "-m", *command], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as clients:
         assert clients.stdout and clients.stderr
-        log, spent = [], {}
+        log: list[str] = []
+        spent: dict[str, tuple[float, float]] = {}
         for line in clients.stderr:
             log.append(line)
             if line.strip() in ("started", "stopped"):
-                spent[line.strip()] = sum(map(cpu_seconds, (target.pid, *target.beside)))
+                server = sum(map(cpu_seconds, (target.pid, *target.beside)))
+                spent[line.strip()] = server, cpu_seconds(clients.pid)
         answer = clients.stdout.read()
     if clients.returncode:
         raise RuntimeError(f"the clients failed: {''.join(log[-5:])}")
     figures: Figures = json.loads(answer)
-    return {**figures, "cpu_ms_per_text": (spent["stopped"] - spent["started"]) * 1e3 / figures["texts"]}
+    each = [(last - first) * 1e3 / figures["texts"] for first, last in zip(*spent.values(), strict=True)]
+    return {**figures, **dict(zip(("cpu_ms_per_text", "clients_cpu_ms_per_text"), each, strict=True))}
 
 
 def alone(start: Start, load: Load, expected: list[dict[str, float]], starts: int, seconds: float) -> Figures:

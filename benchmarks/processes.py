@@ -19,12 +19,13 @@ def family(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of the family so far; children must not come and go between two looks."""
-    return sum(_ticks(each) for each in family(pid)) / TICKS
+    return sum(map(own_cpu_seconds, family(pid)))
 
 
-def _ticks(pid: int) -> int:
+def own_cpu_seconds(pid: int) -> float:
+    """User and system time of one process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def resident_megabytes(pid: int) -> float:
