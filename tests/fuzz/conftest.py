@@ -26,6 +26,10 @@ def folder(tmp_path: Path) -> Path:
     return model
 
 
+OWN = ("TRITON_FACTORY_DEBUG", "TRITON_FACTORY_NO_CACHE")
+SET_BY_SCIKIT_LEARN = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")  # once, when it is imported
+
+
 @pytest.fixture(autouse=True)
 def _leaves_nothing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No file in the temporary or the current folder, and unchanged signal handlers."""
@@ -41,6 +45,6 @@ def _leaves_nothing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     for number, action in kept.items():
         signal.signal(number, action)
     assert [tree(place) for place in places] == [[], []]
-    assert {name for name in os.environ if name not in settings} <= {"TRITON_FACTORY_DEBUG", "TRITON_FACTORY_NO_CACHE"}
+    assert {name for name in os.environ if name not in settings} <= {*OWN, *SET_BY_SCIKIT_LEARN}
     for name in ("TRITON_FACTORY_DEBUG", "TRITON_FACTORY_NO_CACHE"):
         os.environ.pop(name, None)

@@ -67,7 +67,7 @@ def encode(
                     f"for the text; the hypothesis with it may have {room - 1} tokens"
                 )
         text = bounded(tokenizer, text)
-    pairs: list[Encoding] = tokenizer.encode_batch([(text, hypothesis) for hypothesis in hypotheses])
+    pairs: list[Encoding] = tokenizer.encode_batch_fast([(text, hypothesis) for hypothesis in hypotheses])
     return pairs
 
 
