@@ -9,6 +9,7 @@ from utils.convert.cached_conversion import checked_rows
 from utils.convert.end_pooling import pooled_by_row
 from utils.convert.evaluated import reference_answers, require_answerable
 from utils.convert.exporters import open_exporter
+from utils.convert.fused_graph import with_fusion
 from utils.convert.probes import model_texts
 from utils.convert.spec import ConversionSpec
 from utils.convert.task import ModelTask
@@ -51,6 +52,7 @@ def convert_with_reference(
     graph = _export(reference, destination, spec)
     tokenized, compared = _check(graph, frozen, reference, spec)
     unmerged = _check_unmerged(spec.tuned, base, graph, frozen, reference, spec) if spec.tuned else {}
+    graph = with_fusion(graph, frozen, reference, spec)
     evaluated = reference_answers(reference, spec)
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
     if task.relabelled:

@@ -114,6 +114,9 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DTYPE",
         help=f"type of the graph's inputs: INT64 or INT32 (default: {INPUT_DTYPES[0]})",
     )
+    options.add_argument(
+        "--fusion", help="transformers: fuse attention and normalization for a GPU with onnxruntime (default: none)"
+    )
     options.add_argument("--fetch-timeout", metavar="SECONDS", help="time limit of each download (default: 600)")
     _add_permissions(options)
     options.add_argument(

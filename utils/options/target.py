@@ -1,5 +1,6 @@
 """The options that say what a build is made for: device, release, engine, form of the graph, tuning."""
 
+from dataclasses import replace
 from typing import Any
 
 from utils.convert.origins.origin import RequestedModel
@@ -14,11 +15,21 @@ from utils.repository.serving import Serving
 from utils.targets import gpus, precisions
 from utils.targets.engines import Engine, check_engine
 from utils.targets.formats import DEFAULT_FORMAT, INPUT_DTYPES, GraphForm, graph_form
+from utils.targets.fusions import DEFAULT_FUSION, find_fusion
 from utils.targets.runtimes import RUNTIMES
 from utils.targets.target import Target
 from utils.targets.tuning import parse_tuning
 
-OF_EXPORTS = ("opset", "exporter", "format", "max_length", "sequence_length", "input_dtype", *precisions.OPTIONS)
+OF_EXPORTS = (
+    "opset",
+    "exporter",
+    "format",
+    "max_length",
+    "sequence_length",
+    "input_dtype",
+    "fusion",
+    *precisions.OPTIONS,
+)
 
 
 def parse_target(
@@ -34,6 +45,9 @@ def parse_target(
     release, reason = choose_release(texts, device, gpu)
     _require_export(texts, served)
     form = _form(texts, task)
+    fusion = find_fusion(
+        texts.get("fusion", DEFAULT_FUSION), device=device, engine=engine.name, format_name=form.format
+    )
     reduction = parse_reduction(texts, task, device, form.format, engine)
     check_engine(engine, precision=reduction.precision.name, format_name=form.format, release=release.name)
     return Target(
@@ -41,7 +55,7 @@ def parse_target(
         release_reason=reason,
         device=device,
         engine=engine,
-        form=form,
+        form=replace(form, fusion=fusion),
         max_length=parse_tokens(texts, "max_length"),
         reduction=reduction,
         tuning=parse_tuning(

@@ -7,6 +7,7 @@ from utils.repository.layouts import LAYOUTS
 from utils.targets.engines import DEFAULT_ENGINE, ENGINES
 from utils.targets.exporters import EXPORTERS
 from utils.targets.formats import DEFAULT_FORMAT, FORMATS, INPUT_DTYPES
+from utils.targets.fusions import DEFAULT_FUSION, FUSIONS
 from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, PRECISIONS
 from utils.targets.releases import default_release, usable_releases
 from utils.targets.runtimes import DEFAULT_DEVICE, RUNTIMES
@@ -30,6 +31,7 @@ DEFAULTS: Mapping[str, str] = {
     "precision": DEFAULT_PRECISION,
     "min_agreement": str(MIN_AGREEMENT),
     "input_dtype": INPUT_DTYPES[0],
+    "fusion": DEFAULT_FUSION,
     "fetch_timeout": "600",
     "push_timeout": str(DEFAULT_PUSH_TIMEOUT),
 }
@@ -43,6 +45,7 @@ CHOICES: Mapping[str, Collection[str]] = {
     "exporter": EXPORTERS,
     "precision": PRECISIONS,
     "input_dtype": INPUT_DTYPES,
+    "fusion": FUSIONS,
 }
 # Whole numbers: the least and the most.
 RANGES: Mapping[str, tuple[int, int]] = {

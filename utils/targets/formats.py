@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from utils.host.errors import UsageError
+from utils.targets.fusions import DEFAULT_FUSION
 
 INPUT_DTYPES = ("INT64", "INT32")
 
@@ -50,11 +51,15 @@ DEFAULT_FORMAT = "onnx"
 
 @dataclass(frozen=True, kw_only=True)
 class GraphForm:
-    """The form of a graph. `sequence_length` None: each batch is as long as its longest text."""
+    """The form of a graph. `sequence_length` None: each batch is as long as its longest text.
+
+    `fusion` is a row of fusions.py.
+    """
 
     format: str = DEFAULT_FORMAT
     sequence_length: int | None = None
     input_dtype: str = INPUT_DTYPES[0]
+    fusion: str = DEFAULT_FUSION
 
 
 def graph_form(format_name: str, sequence_length: int | None, input_dtype: str) -> GraphForm:

@@ -23,17 +23,22 @@ def reduced(graph: Graph, reducer: str, release: Release) -> Graph:
     with tempfile.TemporaryDirectory(prefix="reduce-", dir=folder) as private:
         made = Path(private) / graph.path.name
         try:
-            with _quiet():
+            with quiet():
                 {"to_int8": to_int8, "to_fp16": to_fp16}[reducer](graph, made)
                 exporter.clamp_ir(made, release)
         except Exception as error:  # the converters raise any type
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise ExportError(f"the graph cannot be converted: {reason}; build with --precision fp32") from error
-        external = read_graph(made)[2]
-        for name in graph.external_files:
-            (folder / name).unlink()
-        for name in (made.name, *external):
-            (made.parent / name).replace(folder / name)
+        return replaced(graph, made)
+
+
+def replaced(graph: Graph, made: Path) -> Graph:
+    """`graph` with its files replaced by those of the graph in `made`, which has the same name in another folder."""
+    folder, external = graph.path.parent, read_graph(made)[2]
+    for name in graph.external_files:
+        (folder / name).unlink()
+    for name in (made.name, *external):
+        (made.parent / name).replace(folder / name)
     return replace(graph, external_files=external)
 
 
@@ -75,7 +80,7 @@ def to_fp16(graph: Graph, made: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silences the converters, which log to the root logger."""
     former = logging.root.manager.disable
     logging.disable(former if debugging() else logging.WARNING)
