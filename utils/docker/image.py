@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from deploy.supervisor.settings import Settings
 from utils.docker import context as docker_context
 from utils.docker import wheelhouse
 from utils.docker.engine import Engine, untagged
@@ -13,6 +14,7 @@ from utils.host import progress
 from utils.host.errors import BootProofError, ImageError, UsageError
 from utils.proof import measured
 from utils.repository import build_record
+from utils.repository.accelerators import ENGINES_FOLDER
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context, read_context
 from utils.targets.runtimes import RUNTIMES
 from utils.triton.address import ServerAddress
@@ -119,7 +121,11 @@ def read_tree(tree: Path, needed: Sequence[str] = NEEDED) -> Context:
 
 def _prove(engine: Engine, image_id: str, context: Context, prove: Prove) -> dict[str, Any]:
     """Returns what was measured of the container: see Measured."""
-    running = engine.run(image_id, options=RUNTIMES[context.device].run_options, has_api=bool(context.api))
+    options, limits = RUNTIMES[context.device].run_options, {}
+    if context.pipeline.builds_engines:
+        options = (*options, "--tmpfs", ENGINES_FOLDER)
+        limits = {"ready_within": Settings.start_seconds}
+    running = engine.run(image_id, options=options, has_api=bool(context.api), **limits)
     with progress.stage("boot proof", BootProofError), running as container:
         try:
             proven = prove(container.address)

@@ -78,7 +78,7 @@ def _of_build(context: Context) -> dict[str, object]:
         "version": label_value(context.image.rpartition(":")[2]),
         "architectures": (ARCHITECTURES[machine],),
         "gpus": max(used, default=0) + 1 if RUNTIMES[context.device].needs_driver else 0,
-        "engines": ENGINES_FOLDER if any(step.accelerator for step in context.pipeline.steps) else "",
+        "engines": ENGINES_FOLDER if context.pipeline.builds_engines else "",
         # As many requests wait as fit into one run: a new request waits for the end of one run, and takes part in the
         # next (docs/deploy.md has the measurement).
         "waiting": max(context.pipeline.max_batch_size, 1),

@@ -84,6 +84,11 @@ class Pipeline:
     outputs: tuple[TensorSpec, ...]
     steps: tuple[Step, ...]
 
+    @property
+    def builds_engines(self) -> bool:
+        """Whether a step has an accelerator, which a server builds engines for while it starts."""
+        return any(step.accelerator for step in self.steps)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:

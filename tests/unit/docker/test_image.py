@@ -19,7 +19,7 @@ from utils.proof.golden import GoldenAnswers, GoldenRow, texts
 from utils.proof.golden_file import write_golden
 from utils.proof.measured import Measured
 from utils.repository.context import Context, read_context, write_context
-from utils.repository.pipeline import Pipeline
+from utils.repository.pipeline import Accelerator, Pipeline, Step
 from utils.triton.address import ServerAddress
 
 ADDRESS = ServerAddress(http="127.0.0.1:1", grpc="127.0.0.1:2")
@@ -52,8 +52,8 @@ class RecordingEngine:
         return "linux/amd64"
 
     @contextlib.contextmanager
-    def run(self, image_id, *, options=(), has_api=False):
-        self.calls.append(("run", image_id, (*options, *(["api"] if has_api else []))))
+    def run(self, image_id, *, options=(), has_api=False, **limits):
+        self.calls.append(("run", image_id, (*options, *(["api"] if has_api else []), *limits.items())))
         yield SimpleNamespace(
             address=ADDRESS, log_text=lambda: "first\nlast\n", peak_memory=lambda: 7, ready_seconds=1.5
         )
@@ -118,6 +118,23 @@ def test_gpu_image_is_proven_on_a_gpu(tmp_path):
     build(make_tree(tmp_path, device="gpu", runtime="full"), engine)
     assert ("run", "sha256:new", ("--gpus", "all")) in engine.calls
     assert ("pull", "slim:1") not in engine.calls
+
+
+def test_an_image_that_builds_engines_has_a_folder_and_time_for_them(tmp_path):
+    """The root of a proof is read-only, and ONNX Runtime does not load a graph if it cannot create its folder."""
+    engine = RecordingEngine()
+    context = read_context(make_tree(tmp_path, device="gpu", runtime="full") / "context.json")
+    step = Step(
+        model_name="m",
+        component="model_onnx",
+        max_batch_size=1,
+        inputs=(),
+        outputs=(),
+        accelerator=Accelerator(name="tensorrt", parameters={}),
+    )
+    build(tmp_path, engine, context=replace(context, pipeline=replace(context.pipeline, steps=(step,))))
+    options = ("--gpus", "all", "--tmpfs", "/opt/engines", ("ready_within", 600.0))
+    assert ("run", "sha256:new", options) in engine.calls
 
 
 def test_cpu_image_on_the_full_base_requests_no_gpu(tmp_path):
