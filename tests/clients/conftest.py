@@ -1,16 +1,14 @@
 """One server with a model of each task, built by the real script, for all tests of this folder."""
 
 import shutil
-import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
-from tests import shared_conversions
 from tests.server.page_models import MODELS
-from utils import ROOT
+from tests.server.task_requests import build as build_repository
 from utils.host.build_tree import BUILD
 from utils.proof.golden_file import read_golden
 from utils.tasks import TASKS
@@ -59,9 +57,8 @@ def build(task, folder):
     if task == "ocr":
         files, labels = [f"{place}/detection.onnx", "-"], f"{place}/alphabet.json"
         options = ("--add-model", f"text_recognition={place}/recognition.onnx")
-    command = [str(ROOT / "make_triton_image.sh"), *files, labels, name, "v1", "1" if task == "ocr" else str(LIMIT)]
-    command += ["--task", task, *options, "--no-image", "--no-verify"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=shared_conversions.environment())
+    given = [*files, labels, name, "v1", "1" if task == "ocr" else LIMIT]
+    done = build_repository(*given, "--task", task, *options, "--no-verify")
     assert done.returncode == 0, done.stderr
     return task, name, BUILD / name / "v1"
 

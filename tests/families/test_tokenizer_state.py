@@ -26,6 +26,7 @@ def own_tokens(folder):
     return token_probes(AutoTokenizer.from_pretrained(folder))
 
 
+@pytest.mark.long("roberta", "llama")
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "llama", "xlm-roberta"])
 def test_special_tokens_in_a_text_are_split_where_the_tokenizer_says_so(tmp_path, model_type):
     model = change(build.make_model(model_type, tmp_path / "model"), split_special_tokens=True)
@@ -75,6 +76,7 @@ def test_a_setting_beside_tokenizer_json_is_followed_as_by_the_pipeline(tmp_path
     assert (np.abs(answers[0] - answers[1]).max() > 1e-3) == (case == "do_lower_case")
 
 
+@pytest.mark.long("flags2", "flags0")
 @pytest.mark.parametrize("flags", [{"lstrip": True}, {"rstrip": True}, {"single_word": True}, {"normalized": True}])
 def test_flags_of_added_tokens_count_as_in_tokenizer_config(tmp_path, flags):
     """tokenizer.json and tokenizer_config.json disagree; transformers follows the latter."""

@@ -100,7 +100,7 @@ def yaml_files(draw):
 
 
 @given(content=or_kinds(yaml_files() | yaml_files() | st.binary(max_size=300)), bare=st.booleans())
-@examples(400)
+@examples(150)
 def test_a_yaml_file_gives_a_spec_or_exit_2_or_3(content, bare, folder, monkeypatch):
     """`bare`: as before PyYAML is installed."""
     monkeypatch.chdir(folder.parent)

@@ -32,6 +32,7 @@ def frozen(folder, destination):
     check_parity(result, tokenizer, ("input_ids", "attention_mask"))
 
 
+@pytest.mark.long("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 @pytest.mark.parametrize("name", SPOILED)
 def test_a_damaged_tokenizer(name, folder, tmp_path):
     if name == "vocab.txt":

@@ -16,6 +16,7 @@ GENERATED = {
 }
 
 
+@pytest.mark.long("config_keys.json")
 @pytest.mark.parametrize("name", GENERATED)
 def test_the_table_equals_the_installed_libraries(name):
     text = written(GENERATED[name]())

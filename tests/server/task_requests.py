@@ -10,16 +10,21 @@ import numpy as np
 import tritonclient.grpc
 import tritonclient.http
 
-from tests import shared_conversions
+from tests import shared_conversions, warm_builds
 from utils import ROOT
 
 
-def build(*arguments, env=None, measured=False, **options):
-    """The main script, without an image, and unless `measured` without a latency. `env` is added to the environment."""
-    further = ["--no-image", *([] if measured else ["--no-measure"])]
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), *further]
-    env = shared_conversions.environment(**(env or {}))
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env, **options)
+def build(*arguments, env=None, measured=False, cwd=ROOT):
+    """The main script, without an image, and unless `measured` without a latency. `env` is added to the environment.
+
+    With `env`, which libraries may read while they are imported, the script has a process of its own.
+    """
+    arguments = [*map(str, arguments), "--no-image", *([] if measured else ["--no-measure"])]
+    variables = shared_conversions.environment(**(env or {}))
+    if not env:
+        return warm_builds.build(arguments, variables, cwd)
+    command = [str(ROOT / "make_triton_image.sh"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=variables, cwd=cwd)
 
 
 def ask(protocol, address, model, inputs, parameters=None):

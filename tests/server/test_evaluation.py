@@ -182,6 +182,7 @@ def test_several_labels_of_a_reduced_precision(tmp_path, serve_repository):
     assert (kept["before"], kept["after"], kept["of"]) == (found["before"], None, "before")
 
 
+@pytest.mark.long
 def test_candidate_labels(tmp_path, serve_repository):
     """Rows with different numbers of candidates do not share a batch."""
     model = tiny_models.bert(tmp_path / "model", labels=("contradiction", "neutral", "entailment"))

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import urllib.error
 import urllib.request
 
@@ -11,19 +10,13 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 
-from tests import shared_conversions, tiny_models
+from tests import tiny_models
 from tests.selection import mostly_long
 from tests.server.published import Increase, expected_names
-from utils import ROOT
+from tests.server.task_requests import build
 from utils.host.build_tree import BUILD
 
 TEXTS = ["I would like MY money back", "помогите МНЕ", "今日は 🦊 jumps", "", "  spaces  ", "Word " * 900, "مرحبا"]
-
-
-def make(*arguments):
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-measure"]
-    env = shared_conversions.environment()
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, env=env)
 
 
 def sentence_folder(folder, *, pooling, modules=("Transformer", "Pooling", "Normalize"), **settings):
@@ -110,7 +103,7 @@ def served(request, tmp_path_factory, serve_repository):
     folder = tiny_models.FAMILIES[case["family"]](tmp_path_factory.mktemp("embedding") / "model")
     if case["sentence"]:
         sentence_folder(folder, **case["sentence"])
-    done = make(folder, folder, "-", name, "v1", 8, "--task", "feature-extraction", "--no-image", *case["options"])
+    done = build(folder, folder, "-", name, "v1", 8, "--task", "feature-extraction", *case["options"])
     assert done.returncode == 0, done.stderr
     yield serve_repository(BUILD / name / "v1/model_repository").address, name, folder, case["answer"]
     shutil.rmtree(BUILD / name)
@@ -190,7 +183,7 @@ def test_a_mistake_is_told_before_anything_slow_runs(tmp_path, change, arguments
     if "model_type" in change:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "model_type": change["model_type"]}))
-    done = make(folder, folder, *arguments, "--task", "feature-extraction", "--no-image")
+    done = build(folder, folder, *arguments, "--task", "feature-extraction")
     assert (done.returncode, done.stdout) == (code, "")
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert says in line and "Traceback" not in done.stderr

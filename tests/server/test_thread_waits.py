@@ -14,6 +14,7 @@ def model(tmp_path_factory):
     return tiny_models.bert(tmp_path_factory.mktemp("waits") / "model")
 
 
+@pytest.mark.long("ACTIVE*")
 @pytest.mark.parametrize(("policy", "spins"), [(None, False), ("ACTIVE", True)])
 def test_threads_sleep_while_they_wait_unless_the_user_sets_a_policy(model, policy, spins):
     environment = {

@@ -145,6 +145,7 @@ def test_what_an_earlier_version_made_over_an_environment_is_made_anew(run, own,
     assert run(own) == (answer, "")
 
 
+@pytest.mark.long
 def test_an_activated_environment_that_is_damaged_is_made_anew_from_within(run, own):
     answer, _ = run(own)
     environment = run.checkout / ".venv"

@@ -3,15 +3,14 @@
 import contextlib
 import functools
 import shutil
-import subprocess
 import uuid
 
 import pytest
 
-from tests import shared_conversions, tiny_models
+from tests import tiny_models
 from tests.server.faults.supervised import lay_out_serving, supervised
 from tests.server.faults.target import Target
-from utils import ROOT
+from tests.server.task_requests import build as build_repository
 from utils.host.build_tree import BUILD
 from utils.triton.server import serve
 
@@ -36,10 +35,7 @@ def build(tmp_path_factory):
     def make(layout):
         name = f"faults-{layout}-{uuid.uuid4().hex[:8]}"
         made.append(BUILD / name)
-        command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8", "--layout", layout]
-        command += ["--no-image", "--no-verify"]
-        env = shared_conversions.environment()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+        done = build_repository(model, model, "-", name, "v1", 8, "--layout", layout, "--no-verify")
         assert done.returncode == 0, done.stderr
         return name, BUILD / name / "v1/model_repository"
 

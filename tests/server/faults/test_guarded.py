@@ -23,6 +23,7 @@ def test_a_server_without_a_guard(run, built):
     assert "request guard enabled" not in server.log_text()
 
 
+@pytest.mark.long("26.08*")
 @ENSEMBLE_ONLY
 @pytest.mark.parametrize("release", ["24.10", "26.08"])
 def test_auto_enables_the_guard_on_every_release(run, release):

@@ -64,6 +64,7 @@ def test_families_keep_their_tensors_limit_and_answers(tmp_path, capfd, family, 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.onnx", "tokenizer.json"]
 
 
+@pytest.mark.long("24.03", "26.08")
 @pytest.mark.parametrize("release", ["24.01", "24.03", default_release()])
 def test_the_release_decides_opset_and_ir(tmp_path, bert, release):
     graph = onnx.load(str(convert_folder(bert, tmp_path, release=release).graph.path))

@@ -32,7 +32,7 @@ def served():
     return load_shared("tokenization")
 
 
-@pytest.mark.long("*-128", "bert-*")
+@pytest.mark.long("roberta-128", "bert-*", "distilbert-*", "xlm-roberta-None")
 @pytest.mark.parametrize("max_length", [None, 127, 128])
 def test_pairs_are_those_of_the_original(tokenizer, served, tmp_path, max_length):
     """Truncation is longest_first, that of transformers' pipelines."""

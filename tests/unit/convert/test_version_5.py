@@ -56,6 +56,7 @@ def test_a_key_that_version_4_does_not_read_is_named(folder, loaded):
         version_5.check(folder, folder, other, TASK, {})
 
 
+@pytest.mark.long
 def test_other_ids_of_the_writer_are_an_error(folder, loaded):
     from transformers import AutoTokenizer
 

@@ -56,6 +56,7 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.mark.long("17")
 @pytest.mark.parametrize("opset", [13, 17])
 def test_the_converted_graph_answers_as_tensorflow_did(folder, tmp_path, opset):
     path = convert(folder / "east.pb", tmp_path / "detection.onnx", inputs=INPUTS, outputs=OUTPUTS, opset=opset)
@@ -71,6 +72,7 @@ def test_the_converted_graph_answers_as_tensorflow_did(folder, tmp_path, opset):
     np.testing.assert_allclose(geometry, known["geometry"], rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.long("inputs0*")
 @pytest.mark.parametrize(
     ("inputs", "outputs", "said"),
     [
@@ -85,6 +87,7 @@ def test_a_tensor_that_the_graph_lacks_is_told_with_those_it_has(folder, tmp_pat
     assert not (tmp_path / "x.onnx").exists()
 
 
+@pytest.mark.long("half")
 @pytest.mark.parametrize("content", [b"", "half"])
 def test_a_file_that_is_no_graph_is_refused(folder, tmp_path, content):
     whole = (folder / "east.pb").read_bytes()

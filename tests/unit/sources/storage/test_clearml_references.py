@@ -78,6 +78,7 @@ def test_a_tag_names_one_model(server, tmp_path):
     assert f"has 2 models ({MODEL}, {OTHER}) named 'topics (v2)'" in message and "or use its id" in message
 
 
+@pytest.mark.long("JSON")
 @pytest.mark.parametrize("write", [json.dumps, config_dict_to_text], ids=["JSON", "as the SDK writes a dict"])
 def test_weights_with_a_configuration_on_the_server(write, server, model_folder, tmp_path):
     server.designs[OTHER] = write(CONFIG)
@@ -99,6 +100,7 @@ def test_pickled_weights_are_fetched_only_when_they_are_asked_for(server, model_
     assert (folder / "pytorch_model.bin").is_file()
 
 
+@pytest.mark.long("{not json*")
 @pytest.mark.parametrize(
     ("design", "words"),
     [
