@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from utils.repository import accelerators, steps
+from utils.repository.context import Context, read_context, write_context
 
 INPUTS = ("input_ids", "attention_mask")
 
@@ -64,3 +65,12 @@ def test_other_weights_releases_and_precisions_have_other_engines(ingredients):
 
 def test_the_same_graph_has_the_same_engines(ingredients):
     assert parameters(ingredients) == parameters(ingredients)
+
+
+def test_context_json_keeps_it(make_pipeline, tmp_path):
+    """process_template.sh renders from that file alone."""
+    pipeline = make_pipeline(folder=tmp_path, engine="tensorrt", instance_kind="KIND_GPU")
+    context = Context(pipeline=pipeline, image="topics:v1", device="gpu", docker={}, oci_labels={})
+    kept = read_context(write_context(context, tmp_path)).pipeline
+    assert kept == pipeline
+    assert kept.builds_engines
