@@ -7,23 +7,18 @@ from utils.host.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Fusion:
-    """`devices`, `engines` and `formats` that run its graphs."""
+    """`devices`, `engines` and `formats` that run its graphs; (): all."""
 
     name: str
-    devices: tuple[str, ...]
-    engines: tuple[str, ...]
-    formats: tuple[str, ...]
+    devices: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
 
 FUSIONS = {
     row.name: row
     for row in (
-        Fusion(
-            name="none",
-            devices=("cpu", "gpu"),
-            engines=("onnxruntime", "openvino", "tensorrt"),
-            formats=("onnx", "torchscript"),
-        ),
+        Fusion(name="none"),
         # Operators of ONNX Runtime's own domain (com.microsoft), which neither TensorRT nor OpenVINO knows. On a CPU
         # ONNX Runtime makes most of them itself when it loads a graph.
         Fusion(name="transformers", devices=("gpu",), engines=("onnxruntime",), formats=("onnx",)),
@@ -39,7 +34,7 @@ def find_fusion(name: str, *, device: str, engine: str, format_name: str) -> str
     row = FUSIONS[name]
     choices = (("device", device, row.devices), ("engine", engine, row.engines), ("format", format_name, row.formats))
     for option, value, fitting in choices:
-        if value not in fitting:
+        if fitting and value not in fitting:
             raise UsageError(
                 f"--fusion {name} is not for --{option} {value}; leave it out, or build with --{option} "
                 f"{' or '.join(fitting)}"

@@ -20,7 +20,7 @@ def test_each_speaks_of_rows_of_the_other_tables(fusion):
 
 def test_the_default_fits_everything():
     row = FUSIONS[DEFAULT_FUSION]
-    assert (set(row.devices), set(row.engines), set(row.formats)) == (set(RUNTIMES), set(ENGINES), set(FORMATS))
+    assert (row.devices, row.engines, row.formats) == ((), (), ())
     assert parse_arguments(ASKED).target.form.fusion == DEFAULT_FUSION
     assert parse_arguments([*ASKED, *FUSED]).target.form.fusion == "transformers"
 
