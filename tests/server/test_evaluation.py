@@ -80,6 +80,7 @@ def test_entities(tmp_path, serve_repository):
     assert json.loads((tree / "baseline.json").read_text())["source"] == "texts of --eval-file"
 
 
+@pytest.mark.long
 def test_answers(tmp_path, serve_repository):
     model = tiny_models.as_question_answering(tmp_path / "model", tiny_models.bert)
     pipeline = original(model, "AutoModelForQuestionAnswering", "QuestionAnsweringPipeline")

@@ -144,6 +144,7 @@ def test_an_embedding_is_that_of_encode(tmp_path, serve_built, case):
         np.testing.assert_allclose(given, [embedding], atol=1e-4, err_msg=repr(text)[:100])
 
 
+@pytest.mark.long
 def test_an_embedding_of_the_old_layout_is_that_of_encode(tmp_path, serve_repository):
     """The model and its tokenizer in 0_Transformer, below modules.json: before version 2 of the library."""
     folder = with_modules(tiny_models.bert(tmp_path / "model"), ["Transformer", "Pooling"])

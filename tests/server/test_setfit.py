@@ -77,7 +77,7 @@ def without_pickle(folder):
     (folder / "model_head.pkl").unlink()
 
 
-@pytest.mark.long("older", "three")
+@pytest.mark.long("older")
 @pytest.mark.parametrize("head", CASES)
 def test_the_served_probabilities_are_those_of_setfit(tmp_path, saved, serve_repository, head):
     _, options = CASES[head]

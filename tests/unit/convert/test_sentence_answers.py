@@ -84,6 +84,7 @@ def test_another_tokenizer_leaves_the_models_own_files_alone(tmp_path, version):
     assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
 
 
+@pytest.mark.long
 def test_version_6_replays_the_outputs_of_a_graph_only_for_the_same_ids(tmp_path):
     folder = with_modules(tiny_models.bert(tmp_path / "model"), "6.2.0")
     reference = replace(loaded(folder), is_graph=True)
