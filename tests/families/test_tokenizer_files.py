@@ -77,7 +77,7 @@ def as_transformers_5(folder, tokenizer_class):
     return folder
 
 
-@pytest.mark.long("bert-BertTokenizer-3", "gpt2-TokenizersBackend-2")
+@pytest.mark.long("gpt2-TokenizersBackend-2")
 @pytest.mark.parametrize(
     ("model_type", "tokenizer_class", "inputs"),
     [

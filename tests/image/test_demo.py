@@ -42,6 +42,7 @@ def demo(engine, bases, tmp_path):
         shutil.rmtree(BUILD / "topics/demo", ignore_errors=True)
 
 
+@pytest.mark.long
 def test_the_demo_serves_its_page_until_enter(demo, visitor):
     """The container has the setting that docs/try.md names."""
     assert f"docker run --rm {' '.join(PAGE_OPTIONS)} " in (ROOT / "docs/try.md").read_text(encoding="utf-8")

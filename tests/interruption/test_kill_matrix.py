@@ -112,12 +112,12 @@ WITH_CHILDREN = {"references", "base images", "weights", "wheels", "docker build
 @pytest.mark.long(
     "references-SIGINT",
     "base images-SIGTERM",
-    "weights-SIGKILL",
+    "weights-SIGINT",
     "convert-SIGKILL",
     "render-SIGINT",
     "wheels-SIGTERM",
     "docker build-SIGKILL",
-    "boot proof-SIGKILL",
+    "boot proof-SIGTERM",
 )
 @pytest.mark.parametrize("number", list(EXIT_CODES), ids=lambda number: number.name)
 @pytest.mark.parametrize("stage", STAGES)

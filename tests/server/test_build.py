@@ -79,7 +79,7 @@ def ask(client, address, name, texts):
     return [[each.decode() for each in row] for row in result.as_numpy("predicts")], result.as_numpy("scores")
 
 
-@pytest.mark.long("roberta", "bert")
+@pytest.mark.long("bert")
 @pytest.mark.parametrize("family", list(tiny_models.FAMILIES))
 def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, tmp_path, serve_repository):
     labels = tmp_path / "id2label.json"

@@ -93,7 +93,7 @@ def test_too_little_agreement_builds_nothing(model, limit):
     assert not (BUILD / NAME).exists()
 
 
-@pytest.mark.long("3")
+@pytest.mark.long
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_graph_that_the_quantizer_leaves_out_of_order_builds(tmp_path, version):
     model = tiny_models.deberta(tmp_path / "deberta", version=version)

@@ -41,7 +41,7 @@ def test_a_build_is_proven(built):
     assert built.is_dir()
 
 
-@pytest.mark.long("logits_client*")
+@pytest.mark.long("triton_client*")
 @pytest.mark.parametrize(("example", "option"), [("logits_client.py", "--url"), ("triton_client.py", "--http")])
 def test_an_example_reaches_the_server(built, model, behind_a_proxy, serve_repository, example, option):
     address = serve_repository(built).address

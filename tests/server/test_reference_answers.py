@@ -131,7 +131,7 @@ EMBEDDERS = {
 }
 
 
-@pytest.mark.long("normalized-then-truncated")
+@pytest.mark.long
 @pytest.mark.parametrize("case", EMBEDDERS)
 def test_an_embedding_is_that_of_encode(tmp_path, serve_built, case):
     modules, own, options = EMBEDDERS[case]

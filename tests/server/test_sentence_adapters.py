@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import numpy as np
+import pytest
 
 from tests import tiny_models
 from tests.sentence_folders import NORMALIZE, dense, embedder, pooling
@@ -50,6 +51,7 @@ def users_answers(base, folder):
     return [np.array(each) for each in json.loads(done.stdout.splitlines()[-1])]
 
 
+@pytest.mark.long
 def test_an_adapter_that_the_library_saved_is_served_as_encode_answers(tmp_path, serve_repository):
     """Its folder has the modules and prompts, not the weights of the base; its name tells transformers 4 the type."""
     base, folder, name = tmp_path / "base", tmp_path / "bert-adapter", "test-sentence-adapter"

@@ -96,7 +96,7 @@ def test_the_metrics_count_parts_and_scores(served, serve_repository):
     assert increase.names() == expected_names(BUILD / name / "v1")
 
 
-@pytest.mark.long("32")
+@pytest.mark.long
 @pytest.mark.parametrize("tokens", [32, 48])
 def test_short_rows_leave_room_for_the_longest_question_that_is_asked(tokens, tmp_path, serve_repository):
     """transformers' own overlap, half a row, is more than some questions leave: its pipeline ends with a panic."""

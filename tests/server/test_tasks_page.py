@@ -51,11 +51,8 @@ def test_each_task_has_its_section():
     params=mostly_long(
         SECTIONS,
         "text-classification",
-        "token-classification",
-        "zero-shot-classification",
         "feature-extraction",
         "ocr",
-        "logits",
     ),
 )
 def built(request, tmp_path_factory, serve_repository):

@@ -119,6 +119,7 @@ def test_changed_requirements_are_installed_by_the_environments_own_python(run, 
     assert [path.name for path in (run.checkout / ".venv/lib").iterdir()] == [site.parent.name]
 
 
+@pytest.mark.long
 def test_an_environment_whose_python_is_removed_is_made_from_an_empty_folder(run, own, tmp_path):
     made = make_python(tmp_path / "made")
     answer, _ = run(made)
