@@ -1,17 +1,15 @@
-"""What the guard costs a request: `python -m benchmarks.guard [MODEL_REPOSITORY]`.
+"""What the guard costs a request at most: `python -m benchmarks.guard`. For one model see benchmarks.guard_latency.
 
-`wrk` sends a small inference request to nginx, which answers at once, or to Triton with a model that takes a text:
-directly, through the guard with one and with two processes, and through HAProxy with the rules that it can express. The
-ways are measured in turns; a figure is the median of the rounds. Processor time is that of the proxy's processes only.
-Needs the Debian packages wrk, nginx-light and haproxy.
+`wrk` sends a small inference request to nginx, which answers at once: directly, through the guard with one and with two
+processes, and through HAProxy with the rules that it can express. The ways are measured in turns; a figure is the
+median of the rounds. Processor time is that of the proxy's processes only. Needs the Debian packages wrk and
+nginx-light, and for its rows haproxy.
 """
 
 import argparse
 import json
-import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,9 +24,9 @@ from deploy.supervisor.body_limits import Rules
 from deploy.supervisor.guard import Place
 from utils.diagnosis.target import infer_body
 from utils.triton.address import answers
-from utils.triton.server import serve
+from utils.triton.ports import choose_ports
 
-PROGRAMS = ("wrk", "nginx", "haproxy")
+PROGRAMS = ("wrk", "nginx")
 CLIENTS = (1, 32)
 CORES = 4  # of the computed figure
 LIMIT = 64 << 20
@@ -36,7 +34,7 @@ TEXT = "the package arrived two days late and the box was damaged, but the suppo
 ANSWER = json.dumps({"model_name": "m", "outputs": [{"name": "label", "datatype": "BYTES", "data": ["positive"] * 4}]})
 # wrk's script: the request, and a last line with the figures.
 LOAD = f"""
-wrk.method, wrk.path, wrk.body = "POST", "/v2/models/MODEL/infer", [[{infer_body([TEXT]).decode()}]]
+wrk.method, wrk.path, wrk.body = "POST", "/v2/models/m/infer", [[{infer_body([TEXT]).decode()}]]
 for name, value in pairs({{["Content-Type"] = "application/json", ["Accept-Encoding"] = "gzip, deflate",
     ["Accept"] = "*/*", ["Connection"] = "keep-alive", ["User-Agent"] = "python-requests/2.32.3"}}) do
   wrk.headers[name] = value
@@ -81,7 +79,7 @@ backend triton
 
 @dataclass
 class Way:
-    """A way to the upstream: its port, the processes of the proxy, and the figures of each round by clients."""
+    """A way to the server: its port, the processes that listen there, and the figures of each round by clients."""
 
     port: int
     pids: Sequence[int] = ()
@@ -90,12 +88,6 @@ class Way:
     def median(self, clients: int, figure: str) -> float:
         """Over the rounds."""
         return statistics.median(each[figure] for each in self.rounds[clients])
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 @contextmanager
@@ -113,9 +105,9 @@ def _running(command: Sequence[str], port: int, stdin: int = subprocess.DEVNULL)
         process.wait()
 
 
-def _configured(stack: ExitStack, folder: Path, text: str, upstream: int = 0) -> Way:
+def configured(stack: ExitStack, folder: Path, text: str, upstream: int = 0) -> Way:
     """Runs nginx, or HAProxy in front of `upstream`."""
-    name, port = "haproxy" if upstream else "nginx", _free_port()
+    name, port = "haproxy" if upstream else "nginx", choose_ports("127.0.0.1", {"http": 0})["http"]
     file = folder / name
     values = {"FOLDER": str(folder), "ANSWER": ANSWER, "UPSTREAM": str(upstream), "PORT": str(port)}
     file.write_text(re.sub("|".join(values), lambda found: values[found[0]], text))
@@ -133,14 +125,22 @@ def _guard(stack: ExitStack, upstream: int, processes: int) -> Way:
     return way
 
 
-def _cpu_seconds(pids: Sequence[int]) -> float:
-    """Source: the kernel's Documentation/scheduler/sched-stats (nanoseconds on a CPU, not in steps of 10 ms)."""
+def proxies(stack: ExitStack, folder: Path, upstream: int) -> dict[str, Way]:
+    """The guard, and HAProxy if installed, before a server's port until the stack is closed; files are in `folder`."""
+    ways = {f"guard, processes: {number}": _guard(stack, upstream, number) for number in (1, 2)}
+    if shutil.which("haproxy"):
+        ways["HAProxy, 1 thread"] = configured(stack, folder, HAPROXY, upstream)
+    return ways
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """Of processes with one thread. Source: the kernel's Documentation/scheduler/sched-stats (nanoseconds)."""
     return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids) / 1e9
 
 
 def _measured(way: Way, script: Path, clients: int, seconds: float) -> dict[str, float]:
     """requests_per_second, p50_us, p99_us, and cpu_us of the proxy for a request. RuntimeError if a request failed."""
-    before = _cpu_seconds(way.pids)
+    before = cpu_seconds(way.pids)
     command = [
         "wrk",
         "-t1",
@@ -156,7 +156,7 @@ def _measured(way: Way, script: Path, clients: int, seconds: float) -> dict[str,
     if not found or float(found[5]) or not float(found[1]):
         raise RuntimeError(f"requests failed:\n{shown}")
     requests, duration, p50, p99, _ = map(float, found.groups())
-    spent = (_cpu_seconds(way.pids) - before) * 1e6 / requests
+    spent = (cpu_seconds(way.pids) - before) * 1e6 / requests
     return {"requests_per_second": requests / duration * 1e6, "p50_us": p50, "p99_us": p99, "cpu_us": spent}
 
 
@@ -179,26 +179,17 @@ def _table(ways: dict[str, Way], clients: int) -> Iterator[str]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=__doc__)
-    parser.add_argument("repository", type=Path, nargs="?", help="build/NAME/TAG/model_repository (default: nginx)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a measurement (default: %(default)s)")
     options = parser.parse_args()
     if missing := [name for name in PROGRAMS if not shutil.which(name)]:
-        parser.error(f"not installed: {', '.join(missing)}; run: apt-get install wrk nginx-light haproxy")
+        parser.error(f"not installed: {', '.join(missing)}; run: apt-get install wrk nginx-light")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         script = folder / "load.lua"
-        script.write_text(
-            LOAD.replace("MODEL", options.repository.resolve().parents[1].name if options.repository else "m")
-        )
-        if options.repository:
-            os.environ["TRITON_GUARD"] = "never"
-            port = int(stack.enter_context(serve(options.repository)).address.http.rpartition(":")[2])
-        else:
-            port = _configured(stack, folder, NGINX).port
-        ways = {"no proxy": Way(port)}
-        ways.update({f"guard, processes: {number}": _guard(stack, port, number) for number in (1, 2)})
-        ways["HAProxy, 1 thread"] = _configured(stack, folder, HAPROXY, port)
+        script.write_text(LOAD)
+        nginx = configured(stack, folder, NGINX)
+        ways = {"no proxy": nginx, **proxies(stack, folder, nginx.port)}
         for _ in range(options.rounds):
             for clients in CLIENTS:
                 for way in ways.values():

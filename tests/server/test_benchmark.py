@@ -22,7 +22,7 @@ def printed(module, *arguments):
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory, tiny_bert):
-    """The folder of the page, the figures, what was spent, and what a setting costs."""
+    """The folder of the page, the figures, what was spent, and what a setting and the guard cost."""
     folder = tmp_path_factory.mktemp("trial")
     command = [ROOT / "benchmarks/run.sh", "--quick", "--model", tiny_bert, "--seconds", "0.5"]
     command += ["--figures", folder / "figures.json", "--out", folder]
@@ -33,6 +33,7 @@ def trial(tmp_path_factory, tiny_bert):
     )
     setting = (repository, "TRITON_LOG_FORMAT=text,json", "--rounds", "1", "--seconds", "0.3")
     (folder / "setting.md").write_text(printed("setting_cost", *setting))
+    (folder / "guard.md").write_text(printed("guard_latency", repository, "--rounds", "2"))
     for name in ("benchmark-fused", "benchmark-ensemble"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
     assert done.returncode == 0, done.stderr
@@ -74,3 +75,20 @@ def test_what_a_setting_costs_is_told_for_each_crowd(trial):
     rows = [line.strip("| ").split(" | ") for line in (trial / "setting.md").read_text().splitlines()[2:]]
     assert [row[:2] for row in rows] == [[str(clients), figure] for clients in CLIENTS for figure in FIGURES.values()]
     assert all(float(without) > 0 and float(chosen) > 0 for _, _, without, chosen, _ in rows)
+
+
+def test_what_the_guard_costs_one_client_is_told_for_each_way(trial):
+    rows = [line.strip("| ").split(" | ") for line in (trial / "guard.md").read_text().splitlines()[2:]]
+    assert [row[0] for row in rows][:3] == ["no proxy", "guard, processes: 1", "guard, processes: 2"]
+    assert all(
+        int(p50.replace(",", "")) > 0 and (name == "no proxy") == (spent == "0") for name, p50, *_, spent in rows
+    )
+
+
+def test_what_the_guard_costs_at_most_is_told_where_the_load_can_be_made():
+    """wrk and nginx are not needed by any other test: without them the command names them."""
+    told = printed("guard", "--rounds", "1", "--seconds", "1")
+    if shutil.which("wrk") and shutil.which("nginx"):
+        assert "| 32 | guard, processes: 2 |" in told
+    else:
+        assert "apt-get install wrk nginx-light" in told
