@@ -26,7 +26,6 @@ from utils.diagnosis.target import infer_body
 from utils.triton.address import answers
 from utils.triton.ports import choose_ports
 
-PROGRAMS = ("wrk", "nginx")
 CLIENTS = (1, 32)
 CORES = 4  # of the computed figure
 LIMIT = 64 << 20
@@ -40,9 +39,8 @@ for name, value in pairs({{["Content-Type"] = "application/json", ["Accept-Encod
   wrk.headers[name] = value
 end
 done = function(summary, latency)
-  local errors = summary.errors
-  print("FIGURES", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-    errors.connect + errors.read + errors.write + errors.status + errors.timeout)
+  local wrong = summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout
+  print("FIGURES", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), wrong)
 end
 """
 NGINX = """
@@ -62,7 +60,6 @@ defaults
   timeout client 600s
   timeout server 600s
   timeout connect 5s
-  timeout http-request 30s
 frontend clients
   bind 127.0.0.1:PORT
   http-request deny status 400 if {{ req.hdr_cnt(inference-header-content-length) gt 0 }} \
@@ -108,11 +105,10 @@ def _running(command: Sequence[str], port: int, stdin: int = subprocess.DEVNULL)
 def configured(stack: ExitStack, folder: Path, text: str, upstream: int = 0) -> Way:
     """Runs nginx, or HAProxy in front of `upstream`."""
     name, port = "haproxy" if upstream else "nginx", choose_ports("127.0.0.1", {"http": 0})["http"]
-    file = folder / name
     values = {"FOLDER": str(folder), "ANSWER": ANSWER, "UPSTREAM": str(upstream), "PORT": str(port)}
-    file.write_text(re.sub("|".join(values), lambda found: values[found[0]], text))
+    (folder / name).write_text(re.sub("|".join(values), lambda found: values[found[0]], text))
     option = ["-db", "-f"] if upstream else ["-c"]
-    return Way(port, [stack.enter_context(_running([name, *option, str(file)], port))])
+    return Way(port, [stack.enter_context(_running([name, *option, str(folder / name)], port))])
 
 
 def _guard(stack: ExitStack, upstream: int, processes: int) -> Way:
@@ -182,8 +178,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a measurement (default: %(default)s)")
     options = parser.parse_args()
-    if missing := [name for name in PROGRAMS if not shutil.which(name)]:
-        parser.error(f"not installed: {', '.join(missing)}; run: apt-get install wrk nginx-light")
+    if not (shutil.which("wrk") and shutil.which("nginx")):
+        parser.error("wrk or nginx is not installed; run: apt-get install wrk nginx-light")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         script = folder / "load.lua"
