@@ -12,7 +12,7 @@ import pytest
 from deploy.supervisor.guard import Place
 from tests.loopback.upstream import OK, RULES, Upstream, post, read, refusal
 
-PROCESSES, EACH = 3, 6
+PROCESSES, CONNECTIONS, FEWEST = 3, 45, 5
 
 
 @contextlib.contextmanager
@@ -39,7 +39,11 @@ def processes(limit=1024):
 
 def files(pid, kind):
     """How many files of a kind a process has open: socket, or anon_inode for its epoll(7)."""
-    return sum(str(file.readlink()).startswith(f"{kind}:") for file in Path(f"/proc/{pid}/fd").iterdir())
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            found += str(file.readlink()).startswith(f"{kind}:")
+    return found
 
 
 @pytest.fixture
@@ -50,12 +54,15 @@ def connect():
 
 
 def test_each_process_accepts_and_checks_its_share_of_the_connections(connect):
+    """15 on an idle machine; a process that is still busy with the last one is passed over."""
     with processes() as (address, pids):
-        for _ in range(PROCESSES * EACH):
+        for _ in range(CONNECTIONS):
             connection = connect(address)
             connection.sendall(post(b"a"))
             assert read(connection) == OK
-        assert [files(pid, "socket") for pid in pids] == [1 + 2 * EACH] * PROCESSES
+        counts = [files(pid, "socket") // 2 for pid in pids]  # each has one to the server, too
+        assert sum(counts) == CONNECTIONS
+        assert min(counts) >= FEWEST, counts
         refused = [connect(address) for _ in range(PROCESSES)]
         for connection in refused:
             connection.sendall(post(b"[" * 5000))
