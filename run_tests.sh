@@ -8,7 +8,7 @@ usage: run_tests.sh [--long | --coverage] [PYTEST ARGUMENT ...]
        run_tests.sh tests/unit -k labels
        TRITON_ROOT=/opt/tritonserver run_tests.sh tests/server
 
-Tests run side by side, in one process more than processors and at most four; -n 0 runs one after the other.
+Tests run side by side, in two processes for each processor and at most four; -n 0 runs one after the other.
 --long runs every test with all its members: the default run leaves out those marked "long", which prove for another
 model type, version, storage or layout what the others prove. It also runs the soak with 100,000 requests, 2,000 examples of each fuzz test, full shared memory for a minute, 20,000
 rows through score, the walk of checkpoints of transformers 5 over all types, and the training of the OCR networks.
@@ -49,8 +49,8 @@ main() {
     shift
     measured=yes
   fi
-  # Tests wait for servers, builds and containers half of the time: one worker more than processors, at most four.
-  local root workers=$(( $(nproc) < 3 ? $(nproc) + 1 : 4 ))
+  # Tests wait for servers, builds and containers half of the time: two workers for each processor, at most four.
+  local root workers=$(( $(nproc) < 2 ? 2 : 4 ))
   local side_by_side=(-n "${workers}" --dist loadscope --no-loadscope-reorder)
   root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)"
   TRITON_ROOT="$(python3 "${root}/utils/launch.py" utils.triton.root)"

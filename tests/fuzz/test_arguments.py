@@ -33,7 +33,7 @@ PLAIN = {"model": "model", "tokenizer": "model", "id2label": "-", "model_name": 
 
 
 @given(kind=st.sampled_from(sorted(CHECKS)), text=names())
-@examples(300)
+@examples(150)
 def test_a_name_is_used_unchanged_or_refused(kind, text):
     seen = outcome(lambda: CHECKS[kind](text), codes={2})
     assert seen.code == 2 or (seen.result == text and re.fullmatch(r"[!-~]+", text) and len(text) <= 600)
@@ -55,7 +55,7 @@ def command_lines(draw):
 
 
 @given(argv=command_lines())
-@examples(400)
+@examples(200)
 def test_a_command_line_gives_a_spec_or_exit_2_or_3(argv, folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     if PRINTING & {each.split("=")[0] for each in argv}:

@@ -28,7 +28,7 @@ VALID = {
 
 
 @given(content=or_kinds(st.just(VALID).flatmap(json_files)))
-@examples(150)
+@examples(75)
 def test_a_changed_context(content, tmp_path_factory):
     path = tmp_path_factory.mktemp("context") / CONTEXT_FILE
     place(path, content)

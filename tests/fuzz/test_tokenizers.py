@@ -40,7 +40,7 @@ def test_a_damaged_tokenizer(name, folder, tmp_path):
     before = tree(folder)
 
     @given(content=SPOILED[name])
-    @examples(40, most=1000)
+    @examples(20, most=1000)
     def check(content):
         around(folder / name, content, lambda: outcome(lambda: frozen(folder, tmp_path / "frozen"), codes={3, 5}))
         assert tree(folder) == before

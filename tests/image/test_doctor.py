@@ -62,6 +62,7 @@ def test_stand_in_is_proven(engine, make_standin, standin):
     assert_nothing_is_left(engine)
 
 
+@pytest.mark.long
 def test_fault_that_only_the_proof_finds(engine, make_standin):
     """The stub of this stand-in returns broken arrays (see TRIXIE_OWN); every check before the proof passes."""
     standin = make_standin(TRIXIE_OWN)

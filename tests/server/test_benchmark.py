@@ -77,6 +77,7 @@ def test_what_a_setting_costs_is_told_for_each_crowd(trial):
     assert all(float(without) > 0 and float(chosen) > 0 for _, _, without, chosen, _ in rows)
 
 
+@pytest.mark.long
 def test_what_the_guard_costs_one_client_is_told_for_each_way(trial):
     rows = [line.strip("| ").split(" | ") for line in (trial / "guard.md").read_text().splitlines()[2:]]
     assert [row[0] for row in rows][:3] == ["no proxy", "guard, processes: 1", "guard, processes: 2"]

@@ -155,6 +155,7 @@ def test_similarity(tmp_path, serve_repository):
     assert expected == figures(found, "spearman", "pearson", tolerance=1e-4)
 
 
+@pytest.mark.long
 def test_several_labels_of_a_reduced_precision(tmp_path, serve_repository):
     """int8; the file's agreement is measured with its texts, and a second build takes all from the cache."""
     model = tiny_models.bert(tmp_path / "model", problem_type="multi_label_classification")
