@@ -18,12 +18,15 @@ import pytest
 TOGETHER = ("tests/image/", "tests/server/faults/", "tests/clients/")
 # {a scope: the seconds that it takes in a run of all tests}; scopes that are not named take less than any of them.
 SECONDS = {scope: int(seconds) for seconds, scope in map(str.split, Path(__file__).with_name("seconds.txt").open("r"))}
+# Both build topics:v1, as their pages say.
+WITH = {"tests/server/test_adapters.py": "tests/server/test_tasks_page.py"}
 LEFT_OUT = pytest.StashKey[int]()
 
 
 def scope_of(nodeid: str) -> str:
     """What one worker runs as a whole: a file, or a folder of TOGETHER."""
-    return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if nodeid.startswith(folder)), WITH.get(file, file))
 
 
 @pytest.hookimpl(trylast=True)
