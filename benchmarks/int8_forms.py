@@ -88,8 +88,8 @@ def scale_of_each_token(graph: Graph, folder: Path) -> Graph:
     from onnx import helper, numpy_helper
 
     made = dynamic(graph, folder)
-    constants = {"step": np.float32(1 / 127), "least": np.float32(1e-12), "middle": np.uint8(128), "one": np.float32(1)}
-    constants["last_axis"] = np.array([-1])
+    constants: dict[str, Any] = {"step": np.float32(1 / 127), "least": np.float32(1e-12), "middle": np.uint8(128)}
+    constants |= {"one": np.float32(1), "last_axis": np.array([-1])}
     made.graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
     users: dict[str, list[Any]] = {}
     for node in made.graph.node:
