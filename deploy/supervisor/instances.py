@@ -16,7 +16,7 @@ from .errors import SettingError
 from .log import log
 
 NAME = "TRITON_INSTANCES"
-CPUS_EACH, MOST = 4, 64
+CPUS_EACH, MOST = 8, 64
 # Each instance loads the weights twice; all of them may take this share of the container's memory.
 COPIES, MEMORY_SHARE = 2, 0.5
 # A config.pbtxt with this parameter leaves the number to the server's start (model_repository/fused).

@@ -15,7 +15,7 @@ def start(tmp_path, monkeypatch):
     """start(setting, cpus, memory, weights, config): the Instances, closed at the end."""
     made = []
 
-    def make(setting=0, *, cpus=16, memory=1000, weights=10, config=CONFIG + AUTOMATIC):
+    def make(setting=0, *, cpus=32, memory=1000, weights=10, config=CONFIG + AUTOMATIC):
         monkeypatch.setattr(instances, "cpu_count", lambda: cpus)
         monkeypatch.setattr(instances, "memory_bytes", lambda: memory)
         version = tmp_path / "models/m/1"
@@ -44,7 +44,7 @@ def count(started, tmp_path):
 
 @pytest.mark.parametrize(
     ("cpus", "memory", "awaited"),
-    [(1, 1000, 1), (7, 1000, 1), (8, 1000, 2), (16, 1000, 4), (64, 1000, 12), (16, 80, 1)],
+    [(1, 1000, 1), (15, 1000, 1), (16, 1000, 2), (64, 1000, 8), (512, 1000, 12), (16, 80, 1)],
 )
 def test_there_is_one_for_each_few_cpus_if_the_weights_fit(start, tmp_path, cpus, memory, awaited):
     assert count(start(cpus=cpus, memory=memory), tmp_path) == awaited

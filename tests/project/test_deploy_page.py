@@ -11,8 +11,8 @@ PERFORMANCE = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
 
 
 def measured(clients, server):
-    """The row of a server in performance.md: texts/s, share, CPU, share, p50, p99."""
-    section = re.search(rf"(?ms)^## Mixed texts, HTTP, {clients} clients?, 1 a request$(.*?)^## ", PERFORMANCE)[1]
+    """The row of a server in performance.md: texts/s, share, CPU, share, CPU of the clients, p50, p99."""
+    section = re.search(rf"(?ms)^### Mixed texts, HTTP, {clients} clients?, 1 a request$(.*?)^##", PERFORMANCE)[1]
     return re.search(rf"(?m)^\| {server} \| (.*) \|$", section)[1].split(" | ")
 
 
