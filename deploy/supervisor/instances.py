@@ -32,6 +32,7 @@ class Instances:
 
     def __init__(self, repositories: Sequence[str], setting: int) -> None:
         self._folder = f"/tmp/triton-models-{os.getpid()}"
+        self.close()  # a killed supervisor leaves it, and the next one in the container has the same process id
         self.repositories = list(repositories)
         models = {place: _automatic(each) for place, each in enumerate(repositories) if "://" not in each}
         if setting and not any(models.values()):

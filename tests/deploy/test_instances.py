@@ -1,5 +1,8 @@
 """How many instances a server starts with, from the CPUs, the memory and the weights."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from deploy.supervisor import instances
@@ -64,6 +67,15 @@ def test_all_else_of_the_repository_is_linked(start, tmp_path):
     started.close()
     assert not (source / folder).exists()
     assert (source / "m/1/model.onnx").is_file()
+
+
+def test_what_a_killed_supervisor_left_is_replaced(start, tmp_path):
+    left = Path(f"/tmp/triton-models-{os.getpid()}/0/m")
+    left.mkdir(parents=True)
+    (left / "1").symlink_to(tmp_path)
+    started = start()
+    assert count(started, tmp_path) == 4
+    assert (left / "1").readlink() == tmp_path / "models/m/1"
 
 
 def test_a_folder_that_cannot_be_written_leaves_one_instance(start, tmp_path, monkeypatch, capfd):
