@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from tests.browser import Visitor
 
+# The tests run side by side, and their models are tiny: on a busy machine a second thread of PyTorch waits in every
+# operation, which makes a conversion ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A conversion in the process of a test is never taken from a cache. The tests of the cache have one of their own.
 os.environ["TRITON_FACTORY_CACHE_GB"] = "0"
 shared_conversions.create()
