@@ -6,8 +6,8 @@ import pytest
 
 from tests.small_files import TOKENIZER
 from utils.host.errors import SourceError
-from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import unread_in_adapter, unread_in_labels, unread_in_model, unread_in_tokenizer
+from utils.sources.known_keys.judge import require_understood
 
 BERT = {"model_type": "bert", "transformers_version": "4.57.6", "hidden_size": 32}
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]

@@ -14,7 +14,7 @@ from utils.targets.target import Target
 class ConversionSpec:
     """`labels` are the label map's texts, () for a task without; `settings` are those that the task's row resolved.
 
-    `exporter`: a row of sources/exporter_choice.py. `tuned`: the model is a base with an adapter. `eval_file`: rows
+    `exporter`: a row of targets/exporters.py. `tuned`: the model is a base with an adapter. `eval_file`: rows
     whose right answers are known.
     """
 

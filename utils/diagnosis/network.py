@@ -19,7 +19,7 @@ from utils.docker.engine import Engine
 from utils.host import children
 from utils.host.environments import FACTORY
 from utils.host.errors import FactoryError, UsageError
-from utils.sources.storage.certificates import GIVEN
+from utils.sources.storage.certificates import SETTINGS
 from utils.sources.storage.scrub import scrub
 
 ANSWER_SECONDS = 5
@@ -166,7 +166,7 @@ def status_of(address: str, containing: str = "") -> str:
 
 def _certificates() -> ssl.SSLContext:
     """The certificates that the storages' clients trust: those of the variables, else those of certifi."""
-    places = [Path(os.environ[name]) for name in GIVEN if os.environ.get(name)]
+    places = [Path(os.environ[name]) for name in SETTINGS if os.environ.get(name)]
     places += FACTORY.folder.glob("lib/python*/site-packages/certifi/cacert.pem")
     if not places:
         return ssl.create_default_context()

@@ -1,7 +1,7 @@
 """SHA-256 digests, in hexadecimal. Standard library only."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _CHUNK = 1 << 20  # bytes; weights are gigabytes
@@ -20,10 +20,15 @@ def of_text(text: str) -> str:
 def of_file(file: Path) -> str:
     """The digest of a file's content."""
     digest = hashlib.sha256()
+    feed(file, digest.update)
+    return digest.hexdigest()
+
+
+def feed(file: Path, update: Callable[[bytes], object]) -> None:
+    """Calls `update`, the method of a hash of any kind, with the parts of a file's content."""
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+            update(chunk)
 
 
 def of_files(files: Mapping[str, Path]) -> str:

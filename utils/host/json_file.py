@@ -10,17 +10,23 @@ from utils.host.plain_file import read_plain
 GIT_LFS = b"version https://git-lfs"
 
 
-def read_json(file: Path, remedy: str) -> Any:
-    """The content of `file` (UTF-8, with or without a byte order mark); SourceError ending in `remedy`."""
+def read_text(file: Path, remedy: str) -> str:
+    """The text of `file` (UTF-8, with or without a byte order mark); SourceError ending in `remedy`."""
     try:
         content = read_plain(file)
         if content.startswith(GIT_LFS):
             raise SourceError(f"{str(file)!r} is a Git LFS pointer; run `git lfs pull` in its repository")
-        return json.loads(content.decode("utf-8-sig"))
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{str(file)!r} is not UTF-8 (byte {error.start}); {remedy}") from error
     except OSError as error:
         raise SourceError(f"{str(file)!r} cannot be read ({error.strerror}); {remedy}") from error
+
+
+def read_json(file: Path, remedy: str) -> Any:
+    """The content of `file`; SourceError as in read_text, and for text that is not JSON."""
+    try:
+        return json.loads(read_text(file, remedy))
     except (ValueError, RecursionError) as error:  # ValueError: also for a number with too many digits
         raise SourceError(f"{str(file)!r} is not valid JSON ({error}); {remedy}") from error
 

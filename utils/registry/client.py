@@ -22,7 +22,7 @@ from urllib3.util import Retry
 from utils.host.errors import ReleaseError
 from utils.registry.reference import Reference
 
-# Reading again is safe; a registry that is silent is not asked again.
+# Reading again is safe; a request that a registry does not answer is not repeated.
 _RETRIES = Retry(
     connect=1,
     read=False,
@@ -41,7 +41,7 @@ class Client:
     """Requests to the registry of `reference`, each within `seconds`.
 
     `insecure`: as docker's engine does for its insecure registries, certificates are not checked, and a registry
-    without TLS is asked in plain HTTP.
+    without TLS gets requests in plain HTTP.
     """
 
     def __init__(self, reference: Reference, *, insecure: bool, seconds: float) -> None:
@@ -72,10 +72,10 @@ class Client:
             f"{self.reference.host} is not a registry: it has no /v2/ API; check the host in the image's name"
         )
 
-    def ask(
+    def request(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> requests.Response:
-        """One request for `path` below the repository, or a whole URL; authorized if the registry wants that.
+        """One request for `path` below the repository, or a whole URL; authorized if the registry requires that.
 
         The body is to be read by `read`. Raises ReleaseError for a registry that does not answer.
         """
@@ -131,13 +131,11 @@ class Client:
     def refusal(self, response: requests.Response, action: str) -> ReleaseError:
         """The error for a response other than the expected one; `action` completes "the registry does not"."""
         host = self.reference.host
-        said = f"{response.status_code} {_message(self.read(response, LARGEST_ERROR)) or response.reason}"
-        advice = "check the image's name, and whether the registry works"
-        if response.status_code in (401, 403):
-            advice = f"run `docker login {host}` with an account that may, then run the same command again"
-        elif response.status_code == 404:
-            advice = "check the image's name, or create the repository"
-        return ReleaseError(f"registry {host} does not {action} ({said}); {advice}")
+        reason = f"{response.status_code} {_message(self.read(response, LARGEST_ERROR)) or response.reason}"
+        login = f"run `docker login {host}` with an account that may, then run the same command again"
+        advices = {401: login, 403: login, 404: "check the image's name, or create the repository"}
+        advice = advices.get(response.status_code, "check the image's name, and whether the registry works")
+        return ReleaseError(f"registry {host} does not {action} ({reason}); {advice}")
 
     def _no_answer(self, error: Exception) -> ReleaseError:
         host = self.reference.host

@@ -39,8 +39,7 @@ class Manifest:
     @cached_property
     def fields(self) -> dict[str, Any]:
         """The parsed content."""
-        parsed: dict[str, Any] = json.loads(self.content)
-        return parsed
+        return dict(json.loads(self.content))
 
     @property
     def descriptor(self) -> dict[str, Any]:
@@ -62,24 +61,21 @@ class Registry:
 
     def require_push(self) -> None:
         """Starts an upload and cancels it: the registry exists, and these credentials may push here."""
-        started = self._client.ask("POST", "blobs/uploads/")
-        if started.status_code != 202:
-            raise self._client.refusal(started, f"accept a push to {self.reference.repository}")
-        started.close()
+        location = self._start_upload(f"accept a push to {self.reference.repository}")
         with contextlib.suppress(ReleaseError):  # some registries cannot cancel; an upload without bytes expires
-            self._client.ask("DELETE", self._location(started.headers["Location"])).close()
+            self._client.request("DELETE", location).close()
 
     def find(self, tag_or_digest: str) -> Manifest | None:
         """The manifest, or None if the registry has none. ReleaseError if its bytes are not those of its digest."""
-        response = self._client.ask("GET", f"manifests/{tag_or_digest}", headers={"Accept": ", ".join(_ACCEPTED)})
+        response = self._client.request("GET", f"manifests/{tag_or_digest}", headers={"Accept": ", ".join(_ACCEPTED)})
         if response.status_code == 404:
             response.close()
             return None
         if response.status_code != 200:
             raise self._client.refusal(response, f"give the manifest of {self._named(tag_or_digest)}")
         content = self._client.read(response, _LARGEST_MANIFEST)
-        said = response.headers.get("Docker-Content-Digest", "")
-        for expected in filter(None, (said, tag_or_digest if ":" in tag_or_digest else "")):
+        stated = response.headers.get("Docker-Content-Digest", "")
+        for expected in filter(None, (stated, tag_or_digest if ":" in tag_or_digest else "")):
             self._require_digest(digest_of(content), expected, f"manifest of {self._named(tag_or_digest)}")
         return Manifest(content=content, media_type=_media_type(content, response.headers.get("Content-Type", "")))
 
@@ -95,14 +91,14 @@ class Registry:
         if isinstance(content, dict):
             content = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
         manifest = Manifest(content=content, media_type=_media_type(content, ""))
-        response = self._client.ask(
+        response = self._client.request(
             "PUT", f"manifests/{tag or manifest.digest}", content, {"Content-Type": manifest.media_type}
         )
         if response.status_code != 201:
             raise self._client.refusal(response, f"accept a manifest in {self.reference.repository}")
         response.close()
-        if said := response.headers.get("Docker-Content-Digest"):
-            self._require_digest(digest_of(content), said, f"manifest of {self._named(tag or manifest.digest)}")
+        if stated := response.headers.get("Docker-Content-Digest"):
+            self._require_digest(manifest.digest, stated, f"manifest of {self._named(tag or manifest.digest)}")
         subject = manifest.fields.get("subject")
         if subject and "OCI-Subject" not in response.headers:
             self._list_referrer(subject["digest"], manifest)
@@ -110,21 +106,17 @@ class Registry:
 
     def blob(self, blob_digest: str) -> bytes:
         """The bytes of a small blob (a config, an SBOM), checked against the digest."""
-        response = self._client.ask("GET", f"blobs/{blob_digest}")
+        response = self._client.request("GET", f"blobs/{blob_digest}")
+        what = f"blob {self._named(blob_digest)}"
         if response.status_code != 200:
-            raise self._client.refusal(response, f"give the blob {self._named(blob_digest)}")
+            raise self._client.refusal(response, f"give the {what}")
         content = self._client.read(response, _LARGEST_BLOB)
-        self._require_digest(digest_of(content), blob_digest, f"blob {self._named(blob_digest)}")
+        self._require_digest(digest_of(content), blob_digest, what)
         return content
-
-    def check_blob(self, blob_digest: str, size: int) -> None:
-        """Reads a blob of any size, such as a layer. ReleaseError for another digest, or for more than `size` bytes."""
-        for _ in self.pieces(blob_digest, size):
-            pass
 
     def pieces(self, blob_digest: str, size: int) -> Iterator[bytes]:
         """A blob of any size, in pieces. ReleaseError, at the end, for another digest or more than `size` bytes."""
-        response = self._client.ask("GET", f"blobs/{blob_digest}")
+        response = self._client.request("GET", f"blobs/{blob_digest}")
         what = f"blob {self._named(blob_digest)}"
         if response.status_code != 200:
             raise self._client.refusal(response, f"give the {what}")
@@ -140,29 +132,25 @@ class Registry:
     def put_blob(self, content: bytes, media_type: str = "application/octet-stream") -> dict[str, Any]:
         """Stores bytes, unless they are there; returns their descriptor."""
         found = digest_of(content)
-        known = self._client.ask("HEAD", f"blobs/{found}")
+        known = self._client.request("HEAD", f"blobs/{found}")
         known.close()
         if known.status_code != 200:
-            started = self._client.ask("POST", "blobs/uploads/")
-            if started.status_code != 202:
-                raise self._client.refusal(started, f"accept a blob in {self.reference.repository}")
-            started.close()
-            place = self._location(started.headers["Location"])
+            action = f"accept a blob in {self.reference.repository}"
+            place = self._start_upload(action)
             place += f"{'&' if '?' in place else '?'}digest={found}"
-            stored = self._client.ask("PUT", place, content, {"Content-Type": "application/octet-stream"})
+            stored = self._client.request("PUT", place, content, {"Content-Type": "application/octet-stream"})
             if stored.status_code != 201:
-                raise self._client.refusal(stored, f"accept a blob in {self.reference.repository}")
+                raise self._client.refusal(stored, action)
             stored.close()
         return {"mediaType": media_type, "digest": found, "size": len(content)}
 
     def referrers(self, subject: str) -> Sequence[dict[str, Any]]:
         """Descriptors of the manifests whose subject is this digest, from the API or from the fallback tag."""
-        response = self._client.ask("GET", f"referrers/{subject}", headers={"Accept": IMAGE_INDEX})
-        if response.status_code == 200:
-            index = json.loads(self._client.read(response, _LARGEST_MANIFEST))
-            return tuple(index.get("manifests", ()))
-        response.close()
-        return self._listed(subject)
+        response = self._client.request("GET", f"referrers/{subject}", headers={"Accept": IMAGE_INDEX})
+        if response.status_code != 200:
+            response.close()
+            return self._listed(subject)
+        return tuple(json.loads(self._client.read(response, _LARGEST_MANIFEST)).get("manifests", ()))
 
     def _listed(self, subject: str) -> tuple[dict[str, Any], ...]:
         index = self.find(fallback_tag(subject))
@@ -177,8 +165,13 @@ class Registry:
         others = [each for each in self._listed(subject) if each["digest"] != manifest.digest]
         self.put_manifest(image_index([*others, entry]), fallback_tag(subject))
 
-    def _location(self, location: str) -> str:
-        """The whole address of a Location header, which may lack the host."""
+    def _start_upload(self, action: str) -> str:
+        """The address of a new upload; the Location header may lack the host."""
+        response = self._client.request("POST", "blobs/uploads/")
+        if response.status_code != 202:
+            raise self._client.refusal(response, action)
+        response.close()
+        location = response.headers["Location"]
         return location if "://" in location else f"{self._client.base}{location}"
 
     def _named(self, tag_or_digest: str) -> str:

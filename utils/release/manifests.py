@@ -28,19 +28,26 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # KServe adds "-predictor" and Knative a revision to a name, which may have 63 characters (RFC 1123).
 LONGEST_NAME = 40
 LONGEST_LABEL = 63
-# The figures of docs/performance.md were measured on as many. ONNX Runtime starts one thread for each.
-CPUS = 2
-REPLICAS = (2, 10)
-PRE_STOP_SECONDS = 5
-# From the end of the drain to the end of the processes; measured are 2 s (docs/operations.md).
-EXIT_SECONDS = 5
 # Docker's default, in MiB.
 SHARED_MEMORY = 64
 TEMPORARY_FILES = 64
 # Triton answers eight requests at once; each may bring TRITON_MAX_INPUT_BYTES.
 BODIES = 8
-# Where kube-prometheus and its Helm chart are usually installed.
-MONITORING_NAMESPACE = "monitoring"
+# The values that are the same for every build.
+FIXED = {
+    # The figures of docs/performance.md were measured on as many. ONNX Runtime starts one thread for each.
+    "cpus": 2,
+    "replicas": (2, 10),
+    "drain_seconds": int(Settings.drain_seconds),
+    "start_seconds": int(Settings.start_seconds),
+    "pre_stop_seconds": 5,
+    # From the end of the drain to the end of the processes; measured are 2 s (docs/operations.md).
+    "exit_seconds": 5,
+    "shared_memory": SHARED_MEMORY,
+    "temporary_files": TEMPORARY_FILES,
+    # Where kube-prometheus and its Helm chart are usually installed.
+    "monitoring_namespace": "monitoring",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +64,7 @@ def write_manifests(tree: Path, context: Context, reference: str, architectures:
     `reference` is the image: by digest if it was pushed, else by tag. `architectures` are Docker's names of those it
     is for; by default the one of the base image. RenderError for a template that cannot be rendered.
     """
-    values = {**_of_build(context), "reference": reference, "memory": _memory(tree)}
+    values = {**FIXED, **_of_build(context), "reference": reference, "memory": _memory(tree)}
     if architectures:
         values["architectures"] = tuple(architectures)
     for folder in FOLDERS:
@@ -82,16 +89,7 @@ def _of_build(context: Context) -> dict[str, object]:
         # As many requests wait as fit into one run: a new request waits for the end of one run, and takes part in the
         # next (docs/deploy.md has the measurement).
         "waiting": max(context.pipeline.max_batch_size, 1),
-        "cpus": CPUS,
-        "replicas": REPLICAS,
         "api_port": Settings.api_port if context.api else 0,
-        "drain_seconds": int(Settings.drain_seconds),
-        "start_seconds": int(Settings.start_seconds),
-        "pre_stop_seconds": PRE_STOP_SECONDS,
-        "exit_seconds": EXIT_SECONDS,
-        "shared_memory": SHARED_MEMORY,
-        "temporary_files": TEMPORARY_FILES,
-        "monitoring_namespace": MONITORING_NAMESPACE,
     }
 
 

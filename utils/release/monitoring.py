@@ -28,10 +28,11 @@ def write_monitoring(
     of scrapes; target: the metrics port. All in Prometheus' form.
     """
     baseline = read_baseline(tree)
+    models = {pipeline.model_name, *(step.model_name for step in pipeline.steps)}
     values: dict[str, Any] = {
         "model": pipeline.model_name,
         "uid": f"triton-{digest.of_text(pipeline.model_name)[:12]}",
-        "steps": "|".join(re.escape(name) for name in _models(pipeline)),
+        "steps": "|".join(map(re.escape, sorted(models))),
         "families": measured.families(pipeline),
         "baseline": {"shares": baseline.shares, "source": baseline.sentence},
         "severity": "info" if baseline.source == GOLDEN else "warning",
@@ -47,8 +48,3 @@ def write_monitoring(
         file = tree / "deploy" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-
-
-def _models(pipeline: Pipeline) -> list[str]:
-    """All Triton models of the pipeline."""
-    return sorted({pipeline.model_name, *(step.model_name for step in pipeline.steps)})

@@ -46,9 +46,7 @@ def write_provenance(
     record = {**build_record.read(tree), "finishedOn": source_date.as_text(datetime.now(timezone.utc))}
     statement = {
         "_type": STATEMENT_TYPE,
-        "subject": [
-            {"name": each.name, "digest": {"sha256": each.digest.removeprefix("sha256:")}} for each in subjects
-        ],
+        "subject": [{"name": each.name, **_sha256(each.digest)} for each in subjects],
         "predicateType": PROVENANCE.predicate_type,
         "predicate": {
             "buildDefinition": {
@@ -65,7 +63,7 @@ def write_provenance(
                 "byproducts": [
                     _measured(REPOSITORY, digest_of_repository(tree), record.get("parity")),
                     _measured(GOLDEN_FILE, digest.of_file(tree / GOLDEN_FILE), record.get("proof")),
-                    *({"name": file.name, **_sha256(file)} for file in byproducts),
+                    *({"name": file.name, **_sha256(digest.of_file(file))} for file in byproducts),
                 ],
             },
         },
@@ -90,18 +88,18 @@ def _dependencies(tree: Path, ingredients: Ingredients) -> Iterator[dict[str, An
         yield {
             "name": wheel.name,
             "uri": PackageURL("pypi", None, name.replace("_", "-"), version).to_string(),
-            **_sha256(wheel),
+            **_sha256(digest.of_file(wheel)),
         }
     for name in sorted(ingredients.files):
         file = tree / REPOSITORY / name
         if file.is_file():
-            yield {"name": f"{REPOSITORY}/{name}", **_sha256(file), "annotations": {"from": ingredients.files[name]}}
+            known = {"name": f"{REPOSITORY}/{name}", **_sha256(digest.of_file(file))}
+            yield {**known, "annotations": {"from": ingredients.files[name]}}
 
 
 def _measured(name: str, digest_of_it: str, figures: Any) -> dict[str, Any]:
     """What a check was made on, and what it measured."""
-    known = {"name": name, "digest": {"sha256": digest_of_it.removeprefix("sha256:")}}
-    return {**known, **({"annotations": figures} if figures else {})}
+    return {"name": name, **_sha256(digest_of_it), **({"annotations": figures} if figures else {})}
 
 
 def _source(source: Source) -> dict[str, Any]:
@@ -110,19 +108,15 @@ def _source(source: Source) -> dict[str, Any]:
     of_hub = not kind and re.fullmatch("[0-9a-f]{40}", value)
     known = {"digest": {"gitCommit" if of_hub else SHORT_DIGEST: value}} if of_hub or kind == "sha256" else {}
     licence = {"licence": source.licence} if source.licence else {}
-    return {
-        "name": source.name,
-        "uri": source.reference,
-        **known,
-        "annotations": {"revision": source.revision, **licence},
-    }
+    annotations = {"revision": source.revision, **licence}
+    return {"name": source.name, "uri": source.reference, **known, "annotations": annotations}
 
 
 def _base(base: Base) -> dict[str, Any]:
-    known = {"digest": {"sha256": base.digest.removeprefix("sha256:")}} if base.digest else {}
+    known = _sha256(base.digest) if base.digest else {}
     platform = f" for {base.platform}" if base.platform else ""
     return {"name": f"base image: {base.role}{platform}", "uri": f"docker://{base.image}", **known}
 
 
-def _sha256(file: Path) -> dict[str, Any]:
-    return {"digest": {"sha256": digest.of_file(file)}}
+def _sha256(found: str) -> dict[str, Any]:
+    return {"digest": {"sha256": found.removeprefix("sha256:")}}

@@ -13,7 +13,7 @@ MOVING_TAG = "latest"
 
 
 def require_free_tag(registry: Registry, *, move: bool) -> None:
-    """ReleaseError if the registry has the tag already: asked before anything slow runs."""
+    """ReleaseError if the registry has the tag already: checked before anything slow runs."""
     if not _may_move(registry, move) and (found := registry.find(registry.reference.tag)):
         raise _taken(registry, found)
 

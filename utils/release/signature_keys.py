@@ -73,7 +73,6 @@ def read_private_key(option: str, file: Path) -> PrivateKey:
 
 
 def _load_private_key(option: str, file: Path, content: bytes, passphrase: str) -> Any:
-    """A private key of any kind."""
     try:
         return serialization.load_pem_private_key(content, None)
     except TypeError as error:  # encrypted

@@ -35,7 +35,8 @@ def verify(registry: Registry, image: Manifest, key: PublicKey) -> Iterator[Chec
         yield Check(part="manifests", found=f"{len(parts) + 1}, each with the content of its digest")
         blobs = {str(each["digest"]): int(each["size"]) for part in parts or [image] for each in _blobs(part)}
         for blob, size in blobs.items():
-            registry.check_blob(blob, size)
+            for _ in registry.pieces(blob, size):
+                pass  # its end checks the digest and the size
         found = f"{len(blobs)} ({gigabytes(sum(blobs.values()))}), each with the content of its digest"
         yield Check(part="blobs", found=found)
 

@@ -11,8 +11,8 @@ from typing import Any
 from utils.host.errors import SourceError
 from utils.host.json_file import exists, read_json_object
 from utils.sources.known_keys import tables
-from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import unread_in_adapter
+from utils.sources.known_keys.judge import require_understood
 from utils.sources.model_config import ADAPTER
 from utils.sources.requirements import SourceRequirements
 from utils.sources.safetensors_header import Shapes, read_header

@@ -86,8 +86,7 @@ def read_checkpoint(folder: Path, *, allow_pickle: bool) -> Checkpoint | None:
     if exists(folder / SAFE):
         return Checkpoint(source=folder / SAFE, shapes=dict(read_header(folder / SAFE)))
     if exists(folder / SAFE_INDEX):
-        named = read_index(folder / SAFE_INDEX)
-        return Checkpoint(source=named.source, shapes=dict(_of_shards(folder, named.source)))
+        return Checkpoint(source=folder / SAFE_INDEX, shapes=dict(_of_shards(folder / SAFE_INDEX)))
     for name in (PICKLED, PICKLED_INDEX):
         if exists(folder / name):
             _check_pickled(folder / name, allowed=allow_pickle)
@@ -111,16 +110,21 @@ def _weight_map(file: Path) -> dict[str, str]:
     return found
 
 
-def _of_shards(folder: Path, index: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    weight_map = _weight_map(index)
-    for shard in sorted(set(weight_map.values())):
-        if not exists(folder / shard):
+def _shards(index: Path) -> Iterator[Path]:
+    for shard in sorted(set(_weight_map(index).values())):
+        if not exists(index.parent / shard):
             raise SourceError(f"the shard {shard!r} in {str(index)!r} is missing; download or copy it, too")
-        shapes = read_header(folder / shard)
-        lacking = sorted(name for name, place in weight_map.items() if place == shard and name not in shapes)
+        yield index.parent / shard
+
+
+def _of_shards(index: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    weight_map = _weight_map(index)
+    for shard in _shards(index):
+        shapes = read_header(shard)
+        lacking = sorted(name for name, place in weight_map.items() if place == shard.name and name not in shapes)
         if lacking:
             raise SourceError(
-                f"{str(folder / shard)!r} lacks the tensor {lacking[0]!r}, which is there according to {index.name}; "
+                f"{str(shard)!r} lacks the tensor {lacking[0]!r}, which is there according to {index.name}; "
                 "the shards belong to different models: copy all of them again"
             )
         yield from shapes.items()
@@ -132,13 +136,9 @@ def _check_pickled(file: Path, *, allowed: bool) -> None:
             f"the weights in {str(file.parent)!r} are a pickle ({file.name}); loading a pickle can run "
             f"code in it; {SAVE_SAFELY}, or add --allow-pickle"
         )
-    shards = sorted(set(_weight_map(file).values())) if file.name == PICKLED_INDEX else [file.name]
-    for shard in shards:
-        place = file.parent / shard
-        if not exists(place):
-            raise SourceError(f"the shard {shard!r} in {str(file)!r} is missing; download or copy it, too")
-        if not (place.is_file() and zipfile.is_zipfile(place)):  # what torch.save() has written since 2020
-            raise SourceError(f"{str(place)!r} is truncated or not a PyTorch checkpoint; download or copy it again")
+    for shard in _shards(file) if file.name == PICKLED_INDEX else [file]:
+        if not (shard.is_file() and zipfile.is_zipfile(shard)):  # what torch.save() has written since 2020
+            raise SourceError(f"{str(shard)!r} is truncated or not a PyTorch checkpoint; download or copy it again")
 
 
 def _without_weights(folder: Path, *, allow_pickle: bool) -> str:

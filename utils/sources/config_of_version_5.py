@@ -27,6 +27,7 @@ LACKING = {"gemma": ("use_bidirectional_attention",), "gemma2": ("use_bidirectio
 ATTENTION = {"gemma2": "eager"}
 # Types for which version 4 reads partial_rotary_factor.
 PARTIAL = ("gpt_neox", "phi", "phi3")
+ORIGINAL_LENGTH = "original_max_position_embeddings"
 
 
 def for_version_4(content: dict[str, Any], file: str) -> dict[str, Any]:
@@ -51,9 +52,8 @@ def for_version_4(content: dict[str, Any], file: str) -> dict[str, Any]:
     rope = made.pop("rope_parameters", None)
     if not isinstance(rope, dict) or not rope:
         return made
-    if any(layer in rope for layer in LAYERS):
-        return {**made, **_layered(model_type, rope, refuse)}
-    return {**made, **_flat(model_type, rope, refuse)}
+    translated = _layered if any(layer in rope for layer in LAYERS) else _flat
+    return {**made, **translated(model_type, rope, refuse)}
 
 
 Refuse = Callable[[str], SourceError]
@@ -99,17 +99,14 @@ def _scaling(rope: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _of_phi3(scaling: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
-    """Version 4 allows three keys; original_max_position_embeddings moves to the top level."""
-    known = {"rope_type", "type", "short_factor", "long_factor", "original_max_position_embeddings"}
+    """Version 4 allows three keys; ORIGINAL_LENGTH moves to the top level."""
+    known = {"rope_type", "type", "short_factor", "long_factor", ORIGINAL_LENGTH}
     for name in scaling.keys() - known:
         raise refuse(f"{name} {scaling[name]!r} in rope_parameters")
-    made: dict[str, Any] = {
-        "rope_scaling": {"type": scaling["rope_type"], **{name: scaling[name] for name in known & scaling.keys()}}
-    }
-    for name in ("rope_type", "original_max_position_embeddings"):
-        made["rope_scaling"].pop(name, None)
-    if "original_max_position_embeddings" in scaling:
-        made["original_max_position_embeddings"] = scaling["original_max_position_embeddings"]
+    kept = {name: scaling[name] for name in ("type", "short_factor", "long_factor") if name in scaling}
+    made: dict[str, Any] = {"rope_scaling": {"type": scaling["rope_type"], **kept}}
+    if ORIGINAL_LENGTH in scaling:
+        made[ORIGINAL_LENGTH] = scaling[ORIGINAL_LENGTH]
     return made
 
 

@@ -5,6 +5,7 @@ Local files are checked before the first request to a server, and each file as s
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ from utils.sources.checkpoint import (
     read_checkpoint,
     read_index,
 )
-from utils.sources.exporter_choice import choose_exporter
-from utils.sources.known_keys.check import require_understood, warn_of_unused
 from utils.sources.known_keys.folder import unread_in_model
+from utils.sources.known_keys.judge import require_understood, warn_of_unused
 from utils.sources.labels import Labels, read_labels, require_count
 from utils.sources.model_card import MODEL_CARD, licence_of
 from utils.sources.model_config import ModelConfig, check_max_length, read_model_config
@@ -35,6 +35,7 @@ from utils.sources.sentence_folder import root_of, transformer_folder
 from utils.sources.sentence_modules import weight_files
 from utils.sources.setfit_folder import head_files, own_labels, requirements_of, with_exporter, with_setfit
 from utils.sources.storage import METADATA, SAFE_WEIGHTS, WEIGHTS, FetchedArtifact, StorageRef, bounded, local
+from utils.sources.supported_types import choose_exporter
 from utils.sources.tokenizer_files import TokenizerFiles, check_fit, read_tokenizer_files, warn_of_spare_ids
 from utils.sources.tuned_model import TunedModel
 
@@ -131,8 +132,8 @@ def _checked(spec: Sources, fetcher: "_Fetcher") -> Metadata:
         labels = replace(labels, source=as_written(labels.source, fetcher.fetched))
     checkpoint = _weights_so_far(spec, tuned, config)
     if spec.model.scheme == "local" and not tuned:
-        _check_modules(config.file.parent, requirements_of(config, spec.requirements))
-    _check_weights(checkpoint, config, files, requirements_of(config, spec.requirements))
+        _check_modules(config.file.parent, config, spec)
+    _check_weights(checkpoint, config, files, spec)
     warn_of_spare_ids(files, embedding_rows(checkpoint, config))
     revisions = {name: fetcher.revision(name) for name in fetcher.references}
     stated = {name: licence_of(fetcher.small_files(name)) for name in revisions if name != "labels"}
@@ -157,7 +158,7 @@ def _tuned_model(spec: Sources, fetcher: "_Fetcher") -> TunedModel:
     requirements = spec.requirements
     adapter = read_adapter(fetcher.small_files(name), argument, requirements)
     if spec.adapter:
-        require_base(adapter, spec.model, lambda reference: fetcher.resolve("base", reference))
+        require_base(adapter, spec.model, partial(fetcher.revision, "base"))
     else:
         fetcher.references["base"] = named_base(adapter)
     base = fetcher.small_files("model" if spec.adapter else "base")
@@ -205,11 +206,9 @@ class _Fetcher:
                 self.fetched[fetched.path] = str(reference)
         return self._paths[reference, further]
 
-    def revision(self, name: str) -> str:
-        return self.resolve(name, self.references[name])
-
-    def resolve(self, name: str, reference: StorageRef) -> str:
-        """The revision of a reference, which messages call `name`."""
+    def revision(self, name: str, reference: StorageRef | None = None) -> str:
+        """The revision of a reference, which messages call `name`; by default of the one with that name."""
+        reference = reference or self.references[name]
         if reference not in self._revisions:
             self._revisions[reference] = bounded.resolve(reference, limit=self._limit)
             note(f"{name}: {reference} is revision {self._revisions[reference]}")
@@ -237,19 +236,17 @@ def _weights_so_far(spec: Sources, tuned: TunedModel | None, config: ModelConfig
     return tuned.check(checkpoint, config) if tuned else checkpoint
 
 
-def _check_weights(
-    checkpoint: Checkpoint | None, config: ModelConfig, files: TokenizerFiles, requirements: SourceRequirements
-) -> None:
+def _check_weights(checkpoint: Checkpoint | None, config: ModelConfig, files: TokenizerFiles, spec: Sources) -> None:
     if checkpoint:
         check_names(checkpoint)
-        check_head(checkpoint, config, requirements)
+        check_head(checkpoint, config, requirements_of(config, spec.requirements))
     check_fit(files, embedding_rows(checkpoint, config))
 
 
-def _check_modules(folder: Path, requirements: SourceRequirements) -> None:
+def _check_modules(folder: Path, config: ModelConfig, spec: Sources) -> None:
     """SourceError for missing weights of the modules after the model."""
-    if requirements.sentences:
-        weight_files(root_of(folder), allow_pickle=requirements.allow_pickle)
+    if requirements_of(config, spec.requirements).sentences:
+        weight_files(root_of(folder), allow_pickle=spec.requirements.allow_pickle)
 
 
 def _weights(requirements: SourceRequirements) -> tuple[str, ...]:
@@ -261,23 +258,22 @@ def fetch_model(spec: Sources, metadata: Metadata, folder: Path) -> Path:
 
     Of a model with an adapter it is the base's folder.
     """
-    weights = _weights(spec.requirements)
-    tuned, name = metadata.tuned, "base" if "base" in metadata.references else "model"
+    config, tuned = metadata.config, metadata.tuned
+    name = "base" if "base" in metadata.references else "model"
     reference = metadata.references.get("base", spec.model)
-    fetched = bounded.fetch(
-        reference, metadata.revisions[name], SMALL_FILES + weights, folder / name, limit=spec.fetch_timeout
-    )
+    patterns = SMALL_FILES + _weights(spec.requirements)
+    fetched = bounded.fetch(reference, metadata.revisions[name], patterns, folder / name, limit=spec.fetch_timeout)
     model = transformer_folder(fetched.path)
     if tuned:
         tuned.link(fetched.path)
     with showing_references(metadata.fetched):
         checkpoint = read_checkpoint(model, allow_pickle=spec.requirements.allow_pickle)
         if reference.scheme != "local":  # a local one was checked with its metadata
-            checkpoint = tuned.check(checkpoint, metadata.config) if tuned else checkpoint
+            checkpoint = tuned.check(checkpoint, config) if tuned else checkpoint
             files = TokenizerFiles(folder=metadata.tokenizer.path, vocabulary=metadata.vocabulary)
-            _check_weights(checkpoint, metadata.config, files, requirements_of(metadata.config, spec.requirements))
+            _check_weights(checkpoint, config, files, spec)
         if tuned or reference.scheme != "local":
-            _check_modules(tuned.folder if tuned else model, requirements_of(metadata.config, spec.requirements))
+            _check_modules(tuned.folder if tuned else model, config, spec)
     return model
 
 

@@ -2,21 +2,22 @@
 
 import json
 import re
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utils.host.errors import SourceError
 from utils.host.progress import note
-from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import unread_in_labels
-from utils.sources.label_texts import check_texts
+from utils.sources.known_keys.judge import require_understood
 from utils.sources.requirements import SourceRequirements
 from utils.sources.setfit_head import SetFit
 
 LABEL_FILES = ("id2label.json", "label2id.json", "labels.json", "config.json")
 ACCEPTED = 'accepted are {"0": "a", "1": "b"}, ["a", "b"], {"a": 0, "b": 1}, or one of these under "id2label"'
 INDEX = r"0|[1-9][0-9]{0,8}"
+SURROGATE = re.compile("[\ud800-\udfff]")
 DEFAULT_REQUIREMENTS = SourceRequirements()
 
 
@@ -32,19 +33,15 @@ class Labels:
     accepted: tuple[str, ...] = ()
 
 
-def read_labels(
-    path: Path, *, head_size: int | None = None, requirements: SourceRequirements = DEFAULT_REQUIREMENTS
-) -> Labels:
-    """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) for invalid ones.
-
-    Without `head_size` they are not counted: see require_count.
-    """
+def read_labels(path: Path, *, requirements: SourceRequirements = DEFAULT_REQUIREMENTS) -> Labels:
+    """The labels in a JSON file, or in a folder's label file. SourceError (exit 3) for invalid ones."""
     file = _label_file(path) if path.is_dir() else path
     content = _read_json(file)
     accepted = require_understood(unread_in_labels(file, content), requirements.accept_unknown)
     if file.name == "config.json":
         content = _config_labels(content, file)
-    return replace(_made(_in_order(content, str(file)), str(file), requirements, head_size), accepted=accepted)
+    texts = check_texts(_in_order(content, str(file)), str(file), requirements)
+    return Labels(texts=texts, source=str(file), accepted=accepted)
 
 
 def labels_of_config(
@@ -55,7 +52,7 @@ def labels_of_config(
     if requirements.allow_placeholder_labels and isinstance(content, dict) and not content.get("id2label"):
         content = {"id2label": {str(index): f"LABEL_{index}" for index in range(head_size)}}
     labels = _in_order(_config_labels(content, config_file), str(config_file))
-    return _made(labels, str(config_file), requirements, head_size)
+    return Labels(texts=check_texts(labels, str(config_file), requirements), source=str(config_file))
 
 
 def labels_of_setfit(setfit: SetFit, file: Path, requirements: SourceRequirements = DEFAULT_REQUIREMENTS) -> Labels:
@@ -68,7 +65,7 @@ def labels_of_setfit(setfit: SetFit, file: Path, requirements: SourceRequirement
             f"{str(file)!r} names no labels; pass a label file as ID2LABEL instead of -, or add "
             "--allow-placeholder-labels for LABEL_0, LABEL_1 ..."
         )
-    return _made(labels, str(file), requirements, None)
+    return Labels(texts=check_texts(labels, str(file), requirements), source=str(file))
 
 
 def require_count(labels: Labels, head_size: int) -> None:
@@ -80,11 +77,30 @@ def require_count(labels: Labels, head_size: int) -> None:
         )
 
 
-def _made(found: list[Any], source: str, requirements: SourceRequirements, head_size: int | None) -> Labels:
-    labels = Labels(texts=check_texts(found, source, requirements), source=source)
-    if head_size is not None:
-        require_count(labels, head_size)
-    return labels
+def check_texts(labels: list[Any], source: str, requirements: SourceRequirements) -> tuple[str, ...]:
+    """The labels as texts; SourceError (exit 3) for a label that is no text or that the requirements do not allow."""
+    for index, label in enumerate(labels):
+        is_blank = requirements.blank_label and index == 0
+        if not isinstance(label, str) or not (label or is_blank):
+            raise SourceError(f"{source!r}: label {index} is {label!r}; a label must be a text that is not empty")
+        if SURROGATE.search(label):
+            raise SourceError(
+                f"{source!r}: label {index} contains half a surrogate pair, which UTF-8 cannot encode; rewrite it"
+            )
+    placeholders = [index for index, label in enumerate(labels) if re.fullmatch(r"LABEL_[0-9]+", label)]
+    if placeholders and not requirements.allow_placeholder_labels:
+        raise SourceError(
+            f"{source!r}: label {placeholders[0]} is the placeholder {labels[placeholders[0]]!r}, which has no meaning "
+            "for clients; pass real labels as ID2LABEL, or add --allow-placeholder-labels"
+        )
+    repeated = next((label for label, count in Counter(labels).items() if count > 1), None)
+    if repeated is not None and not requirements.allow_duplicate_labels:
+        first, second, *_ = (index for index, label in enumerate(labels) if label == repeated)
+        raise SourceError(
+            f"{source!r}: labels {first} and {second} are both {repeated!r}, which clients cannot distinguish; "
+            "rename one, or add --allow-duplicate-labels"
+        )
+    return tuple(labels)
 
 
 def _label_file(folder: Path) -> Path:
@@ -147,7 +163,12 @@ def _in_order(content: Any, source: str) -> list[Any]:
     if not isinstance(content, dict) or not content:
         raise SourceError(f"{source!r} has no labels; {ACCEPTED}")
     if not all(isinstance(value, int) and not isinstance(value, bool) for value in content.values()):
-        return _by_index({_index(key, source): value for key, value in content.items()}, len(content), source)
+        odd = next((key for key in content if not re.fullmatch(INDEX, key)), None)
+        if odd is not None:
+            raise SourceError(
+                f"{source!r} has the key {odd!r}; keys are the head's outputs: 0, 1, 2, without leading zeros"
+            )
+        return _by_index({int(key): value for key, value in content.items()}, len(content), source)
     if all(re.fullmatch(INDEX, key) for key in content):
         raise SourceError(
             f"{source!r} has numbers as keys and values ({_first(content)}), which is ambiguous; "
@@ -160,14 +181,6 @@ def _in_order(content: Any, source: str) -> list[Any]:
 
 def _first(content: dict[str, Any]) -> str:
     return ", ".join(f"{json.dumps(key)}: {value}" for key, value in list(content.items())[:2])
-
-
-def _index(key: str, source: str) -> int:
-    if not re.fullmatch(INDEX, key):
-        raise SourceError(
-            f"{source!r} has the key {key!r}; keys are the head's outputs: 0, 1, 2, without leading zeros"
-        )
-    return int(key)
 
 
 def _by_index(labels: dict[int, Any], count: int, source: str) -> list[Any]:

@@ -56,16 +56,14 @@ def read_sentence_folder(folder: Path, *, pooling: Sequence[str] = ()) -> Senten
     root = root_of(folder)
     if not exists(root / MODULES):
         return SentenceFolder()
-    _require_type(root, "SentenceTransformer")
+    own = _own_settings(root / OWN_CONFIG, "SentenceTransformer")
     modules, include_prompt = read_modules(root, pooling)
-    prompts, default = _prompts(root / OWN_CONFIG, PROMPTS)
     return SentenceFolder(
         modules=modules,
         include_prompt=include_prompt,
-        prompts=prompts,
-        default_prompt=default,
-        similarity=_similarity(root / OWN_CONFIG),
-        truncate_dim=_positive(root, "truncate_dim"),
+        **_prompts(root / OWN_CONFIG, own, PROMPTS),
+        similarity=_similarity(root / OWN_CONFIG, own),
+        truncate_dim=_positive(root / OWN_CONFIG, own, "truncate_dim"),
         **_before_the_model(folder),
     )
 
@@ -74,29 +72,28 @@ def read_ranking_folder(folder: Path) -> SentenceFolder:
     """The settings of a CrossEncoder (version 6; earlier ones write config.json only); SourceError as above."""
     if not exists(folder / MODULES):
         return SentenceFolder(prompts={})
-    _require_type(folder, "CrossEncoder")
+    own = _own_settings(folder / OWN_CONFIG, "CrossEncoder")
     _one_of(folder / MODULES, (["Transformer"],))
-    prompts, default = _prompts(folder / OWN_CONFIG, {})
-    activation = read_json_object(folder / OWN_CONFIG, AGAIN).get("activation_fn")
+    prompts, activation = _prompts(folder / OWN_CONFIG, own, {}), own.get("activation_fn")
     name = None if activation is None else str(activation)
-    return SentenceFolder(activation=name, prompts=prompts, default_prompt=default, **_before_the_model(folder))
+    return SentenceFolder(activation=name, **prompts, **_before_the_model(folder))
 
 
 def read_sparse_folder(folder: Path) -> tuple[SentenceFolder, dict[str, str]]:
     """The settings of a SparseEncoder, and those of its SpladePooling; the library's defaults for a plain folder."""
     if not exists(folder / MODULES):
         return SentenceFolder(), dict(SPLADE_DEFAULTS)
-    _require_type(folder, "SparseEncoder")
+    own = _own_settings(folder / OWN_CONFIG, "SparseEncoder")
     chains = (["Transformer", "SpladePooling"], ["MLMTransformer", "SpladePooling"])
     (_, (_, path)) = _one_of(folder / MODULES, chains)
-    prompts, default = _prompts(folder / OWN_CONFIG, PROMPTS)
+    prompts = _prompts(folder / OWN_CONFIG, own, PROMPTS)
     file = folder / path / "config.json"
     content = {**SPLADE_DEFAULTS, **read_json_object(file, AGAIN)}
     for name, allowed in SPLADE_CHOICES.items():
         if content[name] not in allowed:
             raise SourceError(f"{str(file)!r} has {name} {content[name]!r}; this task serves {' or '.join(allowed)}")
-    most = _positive(folder, "max_active_dims")
-    found = SentenceFolder(prompts=prompts, default_prompt=default, max_active_dims=most, **_before_the_model(folder))
+    most = _positive(folder / OWN_CONFIG, own, "max_active_dims")
+    found = SentenceFolder(max_active_dims=most, **prompts, **_before_the_model(folder))
     return found, {name: content[name] for name in SPLADE_CHOICES}
 
 
@@ -132,58 +129,53 @@ def transformer_folder(folder: Path) -> Path:
     return inner if is_one else folder
 
 
-def _require_type(folder: Path, required: str) -> None:
-    """SourceError for a folder of another class: the library then ignores the other settings in the folder."""
-    file = folder / OWN_CONFIG
-    found = read_json_object(file, AGAIN).get("model_type", "SentenceTransformer")  # the library's own default
+def _own_settings(file: Path, required: str) -> dict[str, Any]:
+    """The content of OWN_CONFIG. SourceError for a folder of another class, whose settings the library ignores."""
+    content = read_json_object(file, AGAIN)
+    found = content.get("model_type", "SentenceTransformer")  # the library's own default
     if found != required:
         raise SourceError(
             f"{str(file)!r} has the model_type {found}; this task serves a {required}; choose another --task, or "
             f"save the model as a {required}"
         )
+    return content
 
 
 def _before_the_model(folder: Path) -> dict[str, Any]:
     """The truncation and case of texts."""
-    file, settings = _transformer_settings(folder)
+    # sentence_bert_config.json, or the file with another model type in its name
+    file = next(iter(sorted(folder.glob("sentence_*_config.json"))), folder / "sentence_bert_config.json")
+    settings = read_json_object(file, AGAIN)
     limit = whole(settings.get("max_seq_length"), file, "max_seq_length") or 0
     return {"max_length": limit if limit > 0 else None, "lower_case": bool(settings.get("do_lower_case"))}
 
 
-def _prompts(file: Path, usual: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
-    """The texts of the prompts by name, null as an empty one, and the name of the default prompt.
+def _prompts(file: Path, content: Mapping[str, Any], usual: Mapping[str, str]) -> dict[str, Any]:
+    """The texts of the prompts by name, null as an empty one, and the name of the default prompt: two fields.
 
     `usual`: the prompts that the library's class always has.
     """
-    content = read_json_object(file, AGAIN)
-    given, default = content.get("prompts") or {}, content.get("default_prompt_name")
-    if not isinstance(given, dict) or not all(isinstance(text, str | None) for text in given.values()):
-        raise SourceError(f"{str(file)!r} has prompts {given!r}; they must be an object with a text for each name")
-    prompts = {**usual, **{name: text or "" for name, text in given.items()}}
+    own, default = content.get("prompts") or {}, content.get("default_prompt_name")
+    if not isinstance(own, dict) or not all(isinstance(text, str | None) for text in own.values()):
+        raise SourceError(f"{str(file)!r} has prompts {own!r}; they must be an object with a text for each name")
+    prompts = {**usual, **{name: text or "" for name, text in own.items()}}
     if default is not None and default not in prompts:
         raise SourceError(
             f"{str(file)!r} has the default_prompt_name {default!r}, and its prompts are "
             f"{', '.join(prompts) or 'none'}; correct the name, or set it to null"
         )
-    return prompts, default
+    return {"prompts": prompts, "default_prompt": default}
 
 
-def _similarity(file: Path) -> str:
-    name = read_json_object(file, AGAIN).get("similarity_fn_name") or SIMILARITIES[0]
+def _similarity(file: Path, content: Mapping[str, Any]) -> str:
+    name = content.get("similarity_fn_name") or SIMILARITIES[0]
     if name not in SIMILARITIES:
         raise SourceError(f"{str(file)!r} has similarity_fn_name {name!r}; allowed are {', '.join(SIMILARITIES)}")
     return str(name)
 
 
-def _transformer_settings(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """sentence_bert_config.json, or the file with another model type in its name, and its content."""
-    found = [*sorted(folder.glob("sentence_*_config.json")), folder / "sentence_bert_config.json"]
-    return found[0], read_json_object(found[0], AGAIN)
-
-
-def _positive(folder: Path, name: str) -> int | None:
-    file = folder / OWN_CONFIG
-    size = read_json_object(file, AGAIN).get(name)
+def _positive(file: Path, content: Mapping[str, Any], name: str) -> int | None:
+    size: int | None = content.get(name)
     if size is not None and (type(size) is not int or size < 1):
         raise SourceError(f"{str(file)!r} has {name} {size!r}; it must be a positive whole number, or null")
     return size

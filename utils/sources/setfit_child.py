@@ -1,4 +1,4 @@
-"""The child of setfit_head.py: loads a pickled head in a process of its own, and tells its numbers.
+"""The child of setfit_head.py: loads a pickled head in a process of its own, and reports its numbers.
 
 Source of the rules: predict_proba of setfit's SetFitModel and SetFitHead, and of scikit-learn's classes.
 """
@@ -31,14 +31,14 @@ def _loaded(file: str) -> dict[str, Any]:
     import joblib
 
     try:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             found = numbers(joblib.load(file))
     except UnservedError as error:
         return {"refused": str(error)}
     except Exception as error:  # a pickle raises anything
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-    versions = {getattr(each.message, "original_sklearn_version", None) for each in told} - {None}
+    versions = {getattr(each.message, "original_sklearn_version", None) for each in caught} - {None}
     return {**found, "written": sorted(versions), "read": sys.modules["sklearn"].__version__}
 
 

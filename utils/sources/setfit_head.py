@@ -133,7 +133,7 @@ def _multi_label(file: Path, written: Mapping[str, str]) -> bool:
 
 
 def _pickled_head(file: Path) -> Head:
-    answer = _kept_or_asked(file)
+    answer = _answer(file)
     if "refused" in answer:
         raise SourceError(
             f"{str(file)!r} is {answer['refused']}, which this factory does not serve; it serves LogisticRegression, "
@@ -155,15 +155,15 @@ def _pickled_head(file: Path) -> Head:
     )
 
 
-def _kept_or_asked(file: Path) -> dict[str, Any]:
-    """What the child tells of a head; from the cache if the same file was read before, so that builds stay fast."""
+def _answer(file: Path) -> dict[str, Any]:
+    """What the child reports of a head; from the cache if the same file was read before, so that builds stay fast."""
     made_by = f"{digest.of_file(Path(setfit_child.__file__))} {SENTENCES.digest()} {SETFIT.digest()}"
     key = digest.of_text(f"{digest.of_file(file)} {made_by}")[:32]
     kept = cache_folder("heads") / key / "head.json"
     with contextlib.suppress(OSError, ValueError):
         return dict(json.loads(kept.read_text(encoding="utf-8")))
-    answer = _ask(file)
-    with contextlib.suppress(OSError):  # without a place to keep it, the next build asks again
+    answer = _request(file)
+    with contextlib.suppress(OSError):  # without a place to keep it, the next build loads it again
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as written:
             json.dump(answer, written)
@@ -171,7 +171,7 @@ def _kept_or_asked(file: Path) -> dict[str, Any]:
     return answer
 
 
-def _ask(file: Path) -> dict[str, Any]:
+def _request(file: Path) -> dict[str, Any]:
     try:
         python = environment.ensure(SENTENCES)
         environment.ensure(SETFIT)

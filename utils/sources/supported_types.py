@@ -1,14 +1,17 @@
-"""The model types that each exporter converts, as tables: a build refuses a type before it fetches weights.
+"""The model types that each exporter converts, as tables, and the exporter that a build chooses for its model.
 
-tests/families/test_walk.py compares optimum's table with its own list. tests/families/test_walk_of_5.py converts every
-type of transformers 5 and writes dynamo's table.
+A build refuses a type before it fetches weights. tests/families/test_walk.py compares optimum's table with its own
+list. tests/families/test_walk_of_5.py converts every type of transformers 5 and writes dynamo's table.
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.host.errors import ExportError
+from utils.host.errors import ExportError, SourceError
+from utils.host.json_file import read_json_object
+from utils.sources.config_of_version_5 import for_version_4
+from utils.sources.known_keys.folder import unread_in_model
 from utils.targets.exporters import DYNAMO, EXPORTERS, OPTIMUM
 
 # Export task -> model types, as config.json names them.
@@ -73,9 +76,7 @@ REFUSED = {
 
 def supported(exporter: str, export_task: str) -> tuple[str, ...]:
     """The types that an exporter converts for a task."""
-    if exporter == DYNAMO:
-        return BY_DYNAMO.get(export_task, ())
-    return {**OF_TEXTS, **SUPPORTED}.get(export_task, ())
+    return (BY_DYNAMO if exporter == DYNAMO else {**OF_TEXTS, **SUPPORTED}).get(export_task, ())
 
 
 def refused(exporter: str, export_task: str) -> Mapping[str, str]:
@@ -94,7 +95,7 @@ def _plain(model_type: str) -> str:
 
 
 def require_supported(model_type: str, export_task: str, exporter: str | None = None) -> str:
-    """The exporter: the given one, or the first that converts the type.
+    """The exporter: `exporter`, or the first that converts the type.
 
     ExportError (exit 4) for a type that it cannot serve; it lists those that it can.
     """
@@ -112,5 +113,35 @@ def require_supported(model_type: str, export_task: str, exporter: str | None = 
         raise ExportError(f"model type {model_type!r} cannot be served: {reasons[0]}; {remedy}")
     if not others:
         remedy = f"it supports {', '.join(sorted({name for each in allowed for name in supported(each, export_task)}))}"
-    given = f" {exporter}" if exporter else ""
-    raise ExportError(f"the exporter{given} cannot convert model type {model_type!r} for {export_task}; {remedy}")
+    named = f" {exporter}" if exporter else ""
+    raise ExportError(f"the exporter{named} cannot convert model type {model_type!r} for {export_task}; {remedy}")
+
+
+def choose_exporter(folder: Path, export_task: str, requested: str | None) -> str:
+    """A row of targets/exporters.py for `folder`/config.json; ExportError (4) for a type that it cannot convert.
+
+    Without an option it is optimum, unless transformers 4 lacks the type or a setting that transformers 5 wrote.
+    """
+    file = folder / "config.json"
+    content = read_json_object(file, "save the model again")
+    model_type = str(content.get("model_type"))
+    if requested is None:
+        both = converts(DYNAMO, model_type, export_task) and converts(OPTIMUM, model_type, export_task)
+        requested = DYNAMO if both and _needs_version_5(folder, content) else None
+    return require_supported(model_type, export_task, requested)
+
+
+def _needs_version_5(folder: Path, content: dict[str, object]) -> bool:
+    """Whether transformers 5 wrote a setting into config.json that transformers 4 cannot compute or does not know."""
+    try:
+        for_version_4(content, "config.json")
+    except SourceError:
+        return True
+    if not str(content.get("transformers_version", "")).startswith("5."):
+        return False
+    return bool(_refused(folder, OPTIMUM) - _refused(folder, DYNAMO))
+
+
+def _refused(folder: Path, exporter: str) -> set[str]:
+    unread = unread_in_model(folder, sentences=False, exporter=exporter)
+    return {each.setting.name for each in unread if each.refused}

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from utils.host.errors import SourceError
-from utils.host.json_file import exists, read_json, read_json_object
-from utils.host.plain_file import read_plain
+from utils.host.json_file import exists, read_json, read_json_object, read_text
 from utils.host.progress import warn
 from utils.sources import whole_numbers
-from utils.sources.known_keys.check import require_understood
 from utils.sources.known_keys.folder import unread_in_tokenizer
+from utils.sources.known_keys.judge import require_understood
 from utils.sources.requirements import SourceRequirements
 
 SAVE_AGAIN = "save the tokenizer again with save_pretrained()"
@@ -64,11 +63,18 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
             f"the tokenizer in {str(folder)!r} needs custom code (auto_map in tokenizer_config.json); this factory "
             "runs no custom code (no trust_remote_code); use a tokenizer class of transformers"
         )
-    if not any(exists(file) for pattern in VOCABULARIES for file in folder.glob(pattern)):
-        raise SourceError(_without_vocabulary(folder, name))
+    has_vocabulary = any(exists(file) for pattern in VOCABULARIES for file in folder.glob(pattern))
     content = _tokenizer_json(folder / "tokenizer.json")
     if not content and name in SLOW_ONLY.split():
-        raise SourceError(_slow_only(name))
+        raise SourceError(
+            f"the tokenizer {name} has no fast form; the image serves tokenizer.json only; "
+            "use a model type with a fast tokenizer"
+        )
+    if not has_vocabulary:
+        raise SourceError(
+            f"TOKENIZER {str(folder)!r} has no tokenizer: none of {', '.join(VOCABULARIES[:4])} exists; "
+            "pass the folder that tokenizer.save_pretrained() wrote"
+        )
     if requirements.max_batch_size > 1 and _has_no_pad(config, special, content):
         raise SourceError(
             f"the tokenizer in {str(folder)!r} ({name or 'without a class name'}) has no pad token, so texts cannot be "
@@ -77,22 +83,6 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
     accepted = require_understood(unread_in_tokenizer(folder, content), requirements.accept_unknown)
     vocabulary = _largest_id(content) if content else _largest_id_in_parts(folder)
     return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
-
-
-def _without_vocabulary(folder: Path, name: str) -> str:
-    if name in SLOW_ONLY.split():
-        return _slow_only(name)
-    return (
-        f"TOKENIZER {str(folder)!r} has no tokenizer: none of {', '.join(VOCABULARIES[:4])} exists; "
-        "pass the folder that tokenizer.save_pretrained() wrote"
-    )
-
-
-def _slow_only(name: str) -> str:
-    return (
-        f"the tokenizer {name} has no fast form; the image serves tokenizer.json only; "
-        "use a model type with a fast tokenizer"
-    )
 
 
 def _tokenizer_json(file: Path) -> dict[str, Any]:
@@ -139,12 +129,7 @@ def _largest_id_in_parts(folder: Path) -> int | None:
 
 
 def _lines(file: Path) -> int:
-    try:
-        text = read_plain(file).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{str(file)!r} is not UTF-8 (byte {error.start}); {SAVE_AGAIN}") from error
-    except OSError as error:
-        raise SourceError(f"{str(file)!r} cannot be read ({error.strerror}); {SAVE_AGAIN}") from error
+    text = read_text(file, SAVE_AGAIN)
     if not text.strip():
         raise SourceError(f"{str(file)!r} is empty; {SAVE_AGAIN}")
     return text.rstrip("\n").count("\n") + 1

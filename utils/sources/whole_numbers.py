@@ -30,12 +30,8 @@ def corrected(content: Mapping[str, Any], file: Path, config_class: type) -> dic
     defaults = {name: each.default for name, each in inspect.signature(config_class).parameters.items()}
     numbers = {name for name, value in defaults.items() if value is None or type(value) is int}
     counts = {name for name in numbers if _COUNT.fullmatch(name)}
+    # Some configs allow a list with one count per layer.
     return {
-        key: whole(value, file, key) if key in {*counts, *COMMON} and _may_be_one(value) else value
+        key: whole(value, file, key) if key in {*counts, *COMMON} and isinstance(value, float | str) else value
         for key, value in content.items()
     }
-
-
-def _may_be_one(value: object) -> bool:
-    """False for a list: some configs allow one count per layer."""
-    return isinstance(value, float | str)

@@ -17,8 +17,8 @@ from utils.convert import exporter_process, tokenization
 from utils.convert.onnx.exported_graph import onnx_session, take_int32
 from utils.convert.onnx.quantize import reduced
 from utils.host.errors import ExportError, ParityError, SourceError
-from utils.sources.exporter_choice import choose_exporter
 from utils.sources.model_config import read_model_config
+from utils.sources.supported_types import choose_exporter
 from utils.targets.exporters import DYNAMO
 from utils.targets.formats import GraphForm
 from utils.targets.releases import default_release, find_release, with_opset

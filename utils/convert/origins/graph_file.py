@@ -18,7 +18,7 @@ from utils.host.errors import SourceError
 from utils.host.link_or_copy import clone
 from utils.host.progress import note
 from utils.repository.pipeline import Graph
-from utils.sources.known_keys.check import warn_of_unused
+from utils.sources.known_keys.judge import warn_of_unused
 from utils.sources.labels import Labels, read_labels
 from utils.sources.requirements import Sources
 from utils.sources.storage import METADATA, StorageRef, bounded, local

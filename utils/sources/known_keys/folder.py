@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ def unread_in_model(folder: Path, *, sentences: bool, exporter: str = OPTIMUM) -
 
     `sentences`: the task also follows the files of sentence-transformers.
     """
-    return _named("MODEL", folder, _of_model(folder, sentences, exporter))
+    file = folder / "config.json"
+    of_config = _of_config(file, read_json_object(file, REMEDY), exporter)
+    return _named("MODEL", folder, chain(of_config, _of_sentences(folder) if sentences else ()))
 
 
 def unread_in_adapter(folder: Path, argument: str, content: dict[str, Any]) -> Iterator[UnreadSetting]:
@@ -47,7 +50,10 @@ def unread_in_tokenizer(folder: Path, content: dict[str, Any]) -> Iterator[Unrea
 
 def unread_in_labels(file: Path, content: Any) -> Iterator[UnreadSetting]:
     """In a label file with more than the map itself. A config.json belongs to a model and is not checked here."""
-    return _named("ID2LABEL", file.parent, _of_labels(file, content))
+    maps = [content.get(name) for name in ("id2label", "label2id")] if isinstance(content, dict) else []
+    if file.name == "config.json" or not any(isinstance(each, dict | list) for each in maps):
+        return iter(())
+    return _named("ID2LABEL", file.parent, _of(file, "label file", content, Known(sections=("label file",))))
 
 
 def _named(argument: str, folder: Path, unread: Iterator[UnreadSetting]) -> Iterator[UnreadSetting]:
@@ -55,13 +61,6 @@ def _named(argument: str, folder: Path, unread: Iterator[UnreadSetting]) -> Iter
     for each in unread:
         file = os.path.relpath(each.setting.file, folder)
         yield replace(each, setting=replace(each.setting, file=f"{argument}'s {file}"))
-
-
-def _of_model(folder: Path, sentences: bool, exporter: str) -> Iterator[UnreadSetting]:
-    file = folder / "config.json"
-    yield from _of_config(file, read_json_object(file, REMEDY), exporter)
-    if sentences:
-        yield from _of_sentences(folder)
 
 
 def newer_writer(config: dict[str, Any], reader: str) -> str | None:
@@ -77,7 +76,7 @@ def _minor(version: str) -> tuple[int, ...]:
 def _of_config(file: Path, config: dict[str, Any], exporter: str) -> Iterator[UnreadSetting]:
     model_type, reader = str(config.get("model_type")), tables.transformers_version(exporter)
     sections = (f"config.json: {model_type}", "config.json")
-    elsewhere = tables.config_keys_elsewhere(exporter)
+    elsewhere = tables.words(tables.CONFIG_KEYS[exporter], "elsewhere")
 
     def known(read: frozenset[str]) -> Known:
         newer = newer_writer(config, reader)
@@ -89,17 +88,15 @@ def _of_config(file: Path, config: dict[str, Any], exporter: str) -> Iterator[Un
             yield from _of(file, "config.json", value, known(keys), f"{part}.")
             yield from _of_rope(file, value, exporter, f"{part}.")
     yield from _of_rope(file, config, exporter)
-    own = config.get(SENTENCES)
-    if isinstance(own, dict):
-        yield from _of(
-            file, "config.json", own, Known(sections=(f"config.json: {SENTENCES}",), strict=True), f"{SENTENCES}."
-        )
+    if isinstance(own := config.get(SENTENCES), dict):
+        strict = Known(sections=(f"config.json: {SENTENCES}",), strict=True)
+        yield from _of(file, "config.json", own, strict, f"{SENTENCES}.")
 
 
 def _of_rope(file: Path, config: dict[str, Any], exporter: str, place: str = "") -> Iterator[UnreadSetting]:
     scaling = config.get(ROPE)
     if isinstance(scaling, dict):
-        known = Known(read=tables.rope_scaling_keys(exporter), strict=True)
+        known = Known(read=tables.words(tables.CONFIG_KEYS[exporter], "rope_scaling"), strict=True)
         yield from _of(file, "config.json", scaling, known, f"{place}{ROPE}.")
 
 
@@ -132,7 +129,7 @@ def _of_tokenizer(folder: Path, content: dict[str, Any]) -> Iterator[UnreadSetti
     )
     yield from _of(folder / kind, kind, config, known)
     special = "special_tokens_map.json"
-    read = tables.special_tokens() | tokens
+    read = tables.words("tokenizer_keys.json", "special_tokens") | tokens
     yield from _of_object(folder / special, special, Known(read=read, sections=(special,), strict=True))
     yield from _of_tokenizer_json(folder / "tokenizer.json", content)
 
@@ -156,12 +153,6 @@ def _of_part(file: Path, part: dict[str, Any], place: str, prefix: str) -> Itera
             for member in members if isinstance(members, list) else []:
                 if isinstance(member, dict):
                     yield from _of_part(file, member, place, prefix)
-
-
-def _of_labels(file: Path, content: Any) -> Iterator[UnreadSetting]:
-    maps = [content.get(name) for name in ("id2label", "label2id")] if isinstance(content, dict) else []
-    if file.name != "config.json" and any(isinstance(each, dict | list) for each in maps):
-        yield from _of(file, "label file", content, Known(sections=("label file",)))
 
 
 def _of_object(file: Path, kind: str, known: Known) -> Iterator[UnreadSetting]:

@@ -62,14 +62,20 @@ def content(name: str) -> dict[str, Any]:
 
 
 @cache
+def words(name: str, field: str) -> frozenset[str]:
+    """The words in a field of the data file `name`, such as the keys of all model types ("elsewhere")."""
+    return frozenset(content(name)[field].split())
+
+
+@cache
 def rows(file: str) -> tuple[Row, ...]:
     """The rows of rows.json for a kind of file, or for one model type in it."""
-    return tuple(_row(key, fields) for key, fields in content("rows.json").get(file, {}).items())
-
-
-def _row(key: str, fields: Mapping[str, Any]) -> Row:
-    kind = next(name for name in ("understood", "harmless", "changes") if name in fields)
-    return Row(key=key, kind=kind, text=fields[kind], unless=tuple(fields.get("unless", ())))
+    return tuple(
+        Row(key=key, kind=kind, text=fields[kind], unless=tuple(fields.get("unless", ())))
+        for key, fields in content("rows.json").get(file, {}).items()
+        for kind in ("understood", "harmless", "changes")
+        if kind in fields
+    )
 
 
 def transformers_version(exporter: str) -> str:
@@ -96,18 +102,6 @@ def _type_name(types: Mapping[str, str], model_type: str) -> str:
 
 
 @cache
-def config_keys_elsewhere(exporter: str) -> frozenset[str]:
-    """The keys of all model types."""
-    return frozenset(content(CONFIG_KEYS[exporter])["elsewhere"].split())
-
-
-@cache
-def rope_scaling_keys(exporter: str) -> frozenset[str]:
-    """What transformers reads in rope_scaling."""
-    return frozenset(content(CONFIG_KEYS[exporter])["rope_scaling"].split())
-
-
-@cache
 def tokenizer_keys(name: str) -> frozenset[str]:
     """What a tokenizer class reads in tokenizer_config.json; for an unknown class, what any class reads."""
     table = content("tokenizer_keys.json")
@@ -120,12 +114,6 @@ def tokenizer_keys_elsewhere() -> frozenset[str]:
     """What all tokenizer classes together read in tokenizer_config.json."""
     table = content("tokenizer_keys.json")
     return frozenset(" ".join((table["every"], *table["classes"].values())).split())
-
-
-@cache
-def special_tokens() -> frozenset[str]:
-    """The names of special tokens that every tokenizer has."""
-    return frozenset(content("tokenizer_keys.json")["special_tokens"].split())
 
 
 def adapter_types() -> tuple[str, ...]:

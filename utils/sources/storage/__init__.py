@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from utils.host.errors import SourceError, UsageError
+from utils.host.errors import UsageError
 
 # The files to fetch of a model or tokenizer folder. Weights are fetched last, after the small files are checked.
 # Some are in subfolders: the modules of sentence-transformers and, before version 2.0, the model itself.
@@ -126,18 +126,3 @@ def _exists(text: str) -> bool:
         return Path(text).exists()
     except OSError:  # a name too long, or no permission: not a usable path
         return False
-
-
-__all__ = [
-    "METADATA",
-    "SAFE_WEIGHTS",
-    "STORAGES",
-    "WEIGHTS",
-    "FetchedArtifact",
-    "Row",
-    "SourceError",
-    "Storage",
-    "StorageRef",
-    "matches",
-    "parse_reference",
-]

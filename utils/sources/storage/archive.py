@@ -1,4 +1,4 @@
-"""Extracts the zip or tar archive of a model store after checks, never outside its folder.
+"""Finds the folder of a model in a store, and extracts its zip or tar archive after checks, never outside its folder.
 
 The SDK's own extraction treats a damaged archive as a plain file and does not check member names.
 """
@@ -9,12 +9,13 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from pathlib import Path, PureWindowsPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from utils.host.errors import SourceError
-from utils.sources.storage.model_folder import CONTENTS
 
+# The folder of a model, a tokenizer or a label map has one of these.
+CONTENTS = ("config.json", "modules.json", "tokenizer.json", "tokenizer_config.json", "id2label.json", "labels.json")
 _SUFFIXES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 _FIRST_BYTES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _DAMAGE = (zipfile.BadZipFile, tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError)
@@ -129,3 +130,18 @@ def _holding_folder(folder: Path) -> Path:
 
 def _is_visible(path: Path) -> bool:
     return not path.name.startswith((".", "__MACOSX"))
+
+
+def held_below(names: Iterable[str], reference: str) -> str:
+    """The folder with the files as a prefix, "model/" or "": stores often keep its parent folders.
+
+    The one nearest to the root counts. SourceError if there are several.
+    """
+    folders = {PurePosixPath(name).parent for name in names if PurePosixPath(name).name in CONTENTS}
+    least = min((len(folder.parts) for folder in folders), default=0)
+    nearest = sorted(folder.as_posix() for folder in folders if len(folder.parts) == least)
+    if len(nearest) > 1:
+        raise SourceError(
+            f"{reference} has model files in several folders ({', '.join(nearest)}); store one model in each"
+        )
+    return f"{nearest[0]}/" if least else ""

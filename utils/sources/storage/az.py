@@ -5,14 +5,12 @@ AZURE_STORAGE_SAS_TOKEN or the default credential of azure-identity (az login, a
 """
 
 import base64
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.host.errors import SourceError
-from utils.sources.storage.object_store import Entry, Prefix, split
+from utils.sources.storage.object_store import Entry, Prefix, functions, split
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
@@ -20,18 +18,6 @@ if TYPE_CHECKING:
 # Seconds to connect, and between bytes. Two tries take less than bounded.FIRST_ANSWER_SECONDS.
 _TIMEOUT = {"connection_timeout": 5.0, "read_timeout": 8.0}
 _SECONDS_BEFORE_RETRY = 1
-
-
-def resolve(locator: str) -> str:
-    """A digest of the names and ETags of the blobs directly below the prefix."""
-    with _explained(locator):
-        return _prefix(locator).revision()
-
-
-def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-    """Downloads the blobs below the prefix whose names match into `destination`."""
-    with _explained(locator):
-        return _prefix(locator).fetch(revision, patterns, destination)
 
 
 def _prefix(locator: str) -> Prefix:
@@ -71,38 +57,30 @@ def _client(locator: str) -> "BlobServiceClient":
         raise SourceError(
             f"no Azure account for az:{locator}; set AZURE_STORAGE_ACCOUNT, or AZURE_STORAGE_CONNECTION_STRING"
         )
-    key = os.environ.get("AZURE_STORAGE_KEY") or os.environ.get("AZURE_STORAGE_SAS_TOKEN")
-    return BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=key or _default(), **options)
+    key: Any = os.environ.get("AZURE_STORAGE_KEY") or os.environ.get("AZURE_STORAGE_SAS_TOKEN")
+    if not key:
+        from azure.identity import DefaultAzureCredential
+
+        key = DefaultAzureCredential()
+    return BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=key, **options)
 
 
-def _default() -> Any:
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential()
-
-
-@contextlib.contextmanager
-def _explained(locator: str) -> Iterator[None]:
-    """Raises the client's errors inside the block as SourceError.
-
-    `from None`: the client's texts contain the server's, which may repeat a key, and --debug prints the whole chain.
-    """
+def _sentence(locator: str, error: Exception) -> str | None:
     from azure.core import exceptions
 
-    try:
-        yield
-    except exceptions.HttpResponseError as error:
-        raise SourceError(_by_status(locator, error.status_code, type(error).__name__)) from None
-    except exceptions.AzureError as error:
-        raise SourceError(
+    if isinstance(error, exceptions.HttpResponseError):
+        return _by_status(locator, error.status_code, type(error).__name__)
+    if isinstance(error, exceptions.AzureError):
+        return (
             f"Azure Blob Storage cannot be reached for az:{locator}, or the connection was lost "
             f"({type(error).__name__}); check AZURE_STORAGE_ACCOUNT, the network and HTTPS_PROXY"
-        ) from None
-    except ValueError as error:
-        raise SourceError(
+        )
+    if isinstance(error, ValueError):
+        return (
             f"AZURE_STORAGE_CONNECTION_STRING or the key for az:{locator} is not valid ({type(error).__name__}); copy "
             "it again from the access keys of the storage account"
-        ) from None
+        )
+    return None
 
 
 def _by_status(locator: str, status: int | None, kind: str) -> str:
@@ -116,3 +94,6 @@ def _by_status(locator: str, status: int | None, kind: str) -> str:
     if status is not None and status >= 400:
         return f"Azure Blob Storage failed with status {status} for az:{locator}; run the same command again later"
     return f"the answer for az:{locator} is not that of Azure Blob Storage ({kind}); check the account and the proxy"
+
+
+resolve, fetch = functions(_prefix, _sentence)

@@ -33,7 +33,7 @@ def resolve(reference: StorageRef, *, limit: float) -> str:
     """The exact revision of `reference`, or SourceError after `limit` seconds, or FIRST_ANSWER_SECONDS if less."""
     if reference.scheme == "local":
         return local.resolve(reference.locator)
-    return _call(reference, "resolve", {"locator": reference.locator}, min(limit, FIRST_ANSWER_SECONDS))
+    return _call(reference, "resolve", min(limit, FIRST_ANSWER_SECONDS))
 
 
 def fetch(
@@ -43,17 +43,12 @@ def fetch(
     if reference.scheme == "local":
         path = local.fetch(reference.locator, revision, patterns, destination)
     else:
-        arguments: dict[str, object] = {
-            "locator": reference.locator,
-            "revision": revision,
-            "patterns": list(patterns),
-            "destination": str(destination.absolute()),
-        }
-        path = Path(_call(reference, "fetch", arguments, limit))
+        folder = str(destination.absolute())
+        path = Path(_call(reference, "fetch", limit, revision=revision, patterns=patterns, destination=folder))
     return FetchedArtifact(path=path, revision=revision)
 
 
-def _call(reference: StorageRef, function: str, arguments: dict[str, object], limit: float) -> str:
+def _call(reference: StorageRef, function: str, limit: float, **arguments: object) -> str:
     # The module's name, not the scheme: a row added in this process also works in the child.
     row = STORAGES[reference.scheme]
     python = _python(reference, row.environment)  # the time limit starts after the set-up
@@ -61,7 +56,7 @@ def _call(reference: StorageRef, function: str, arguments: dict[str, object], li
         "reference": str(reference),
         "module": row.module,
         "function": function,
-        "arguments": arguments,
+        "arguments": {"locator": reference.locator, **arguments},
     }
     with private_folder() as temporary:
         answer, status = _answer(python, json.dumps(request).encode(), temporary, limit)
@@ -92,7 +87,6 @@ def _answer(python: str, request: bytes, temporary: Path, limit: float) -> tuple
 
 
 def _python(reference: StorageRef, name: str | None) -> str:
-    """The interpreter of the environment of this name, which is set up if needed."""
     if name is None:
         return sys.executable
     try:
@@ -102,8 +96,7 @@ def _python(reference: StorageRef, name: str | None) -> str:
 
 
 def _environment(temporary: Path) -> dict[str, str]:
-    rest = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([str(ROOT), rest] if rest else [str(ROOT)])
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     own = {"PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1", "TMPDIR": str(temporary)}
     return {**os.environ, **for_all_clients(os.environ), **own}
 

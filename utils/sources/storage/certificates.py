@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # Those that a user may set, the first that is set first; requests and OpenSSL read the others.
-GIVEN = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+SETTINGS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # requests; OpenSSL, Go and httpx; boto3. git reads those of its own configuration.
 READ = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "AWS_CA_BUNDLE")
 # In the texts of clients that hide the error of their TLS library: OpenSSL's, and Go's.
@@ -13,10 +13,10 @@ _WORDS = ("CERTIFICATE_VERIFY_FAILED", "failed to verify certificate")
 
 
 def for_all_clients(variables: Mapping[str, str]) -> dict[str, str]:
-    """What one of GIVEN names, for each variable of READ that is not set. Only requests reads a folder."""
-    given = next((variables[name] for name in GIVEN if variables.get(name)), "")
-    read = READ if Path(given).is_file() else READ[:1]
-    return {name: given for name in read if given and not variables.get(name)}
+    """What one of SETTINGS names, for each variable of READ that is not set. Only requests reads a folder."""
+    authority = next((variables[name] for name in SETTINGS if variables.get(name)), "")
+    read = READ if Path(authority).is_file() else READ[:1]
+    return {name: authority for name in read if authority and not variables.get(name)}
 
 
 def is_untrusted(error: BaseException) -> bool:

@@ -32,15 +32,11 @@ def answer_to(request: dict[str, Any]) -> dict[str, str]:
         arguments = request["arguments"]
         if request["function"] == "resolve":
             return {"value": storage.resolve(arguments["locator"])}
-        path = storage.fetch(
-            arguments["locator"],
-            arguments["revision"],
-            tuple(arguments["patterns"]),
-            Path(arguments["destination"]),
-        )
-        return {"value": str(path)}
+        patterns, destination = tuple(arguments["patterns"]), Path(arguments["destination"])
+        return {"value": str(storage.fetch(arguments["locator"], arguments["revision"], patterns, destination))}
     except Exception as error:
-        _show_traceback()
+        if entry.debugging():
+            print(scrub(traceback.format_exc()), file=sys.stderr, flush=True)
         return {"error": scrub(_sentence(request["reference"], error))}
 
 
@@ -52,8 +48,3 @@ def _sentence(reference: str, error: Exception) -> str:
     reason = next(iter(str(error).strip().splitlines()), "")
     shown = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     return f"{reference} could not be read ({shown}); run again with --debug for the traceback"
-
-
-def _show_traceback() -> None:
-    if entry.debugging():
-        print(scrub(traceback.format_exc()), file=sys.stderr, flush=True)

@@ -43,7 +43,7 @@ class Entry:
 
 def find_model(model_id: str) -> Entry:
     """A model by its id. A direct request, because InputModel hides the reasons of failures."""
-    answer = _ask("models", "get_by_id", {"model": model_id}, f"the model {model_id!r}")
+    answer = _request("models", "get_by_id", {"model": model_id}, f"the model {model_id!r}")
     host = _host()
     if answer.status_code != 200:
         raise SourceError(
@@ -60,7 +60,7 @@ def find_model(model_id: str) -> Entry:
 def find_tagged(name: str, tag: str) -> str:
     """The id of the one model with this name and tag."""
     query = {"name": f"^{re.escape(name)}$", "tags": [tag], "only_fields": ["id", "name"]}
-    answer = _ask("models", "get_all", query, f"models named {name!r}")
+    answer = _request("models", "get_all", query, f"models named {name!r}")
     models = answer.json()["data"].get("models") or [] if answer.status_code == 200 else []
     found = sorted(str(model["id"]) for model in models if model["name"] == name)
     if len(found) == 1:
@@ -73,7 +73,7 @@ def find_tagged(name: str, tag: str) -> str:
 
 def find_artifact(task_id: str, name: str) -> Entry:
     """An artifact of a task."""
-    answer = _ask("tasks", "get_by_id", {"task": task_id}, f"the task {task_id!r}")
+    answer = _request("tasks", "get_by_id", {"task": task_id}, f"the task {task_id!r}")
     host = _host()
     if answer.status_code != 200:
         raise SourceError(f"{host} has no task {task_id!r} (status {answer.status_code}); copy the id from its page")
@@ -85,7 +85,7 @@ def find_artifact(task_id: str, name: str) -> Entry:
     return Entry(uri=str(found["uri"]), digest=str(found.get("hash") or ""))
 
 
-def _ask(service: str, action: str, content: Mapping[str, object], what: str) -> "requests.Response":
+def _request(service: str, action: str, content: Mapping[str, object], what: str) -> "requests.Response":
     """The answer of a server that accepts the keys. SourceError if it refuses them or does not answer."""
     host = _configured()
     import requests

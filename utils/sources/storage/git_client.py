@@ -1,12 +1,19 @@
-"""The git command-line client: no prompt, no hook, no filter, only encrypted or local transports."""
+"""The git command-line client: no prompt, no hook, no filter, only encrypted or local transports.
+
+Of a file of git-lfs the repository has a pointer and a server the content. Source: git-lfs, docs/spec.md.
+"""
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from utils.host import digest
 from utils.host.errors import SourceError
 
 # Variables that point git at another repository; a hook or an alias of git sets them.
@@ -29,10 +36,12 @@ _SETTINGS = {
     "lfs.transfer.maxretries": "2",
     "lfs.locksverify": "false",
 }
-
-
 # Of git, where a server of protocol 0 has no branch and no tag with an object.
 _ONLY_WHAT_IS_NAMED = "unadvertised object"
+_LARGEST_POINTER = 1024
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(ext-.*\n)*oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
+)
 
 
 class GitError(Exception):
@@ -46,7 +55,15 @@ class Git:
         if not shutil.which("git"):
             raise SourceError("git: needs the program git; install it (Debian: apt-get install git git-lfs)")
         self.url, self.folder = url, folder
-        self._environment = _environment()
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if name not in _REPOSITORY + _OTHERS},
+            "LC_ALL": "C",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": os.environ.get("GIT_ASKPASS", ""),
+            "SSH_ASKPASS": "",
+            "GCM_INTERACTIVE": "never",
+            "GIT_OPTIONAL_LOCKS": "0",
+        }
         # Plain HTTP is for servers on this machine; a redirect to it, or an alias, is refused.
         self._environment["GIT_ALLOW_PROTOCOL"] = "http" if url.startswith("http://") else "https:ssh:file"
         self._environment["GIT_SSH_COMMAND"] = f"{self._ssh()} -o BatchMode=yes -o ConnectTimeout=10"
@@ -55,34 +72,27 @@ class Git:
 
     def _ssh(self) -> str:
         """The user's ssh command, with their keys and options."""
-        if given := os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH"):
-            return given
+        if command := os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH"):
+            return command
         with contextlib.suppress(GitError):
             return self.run("config", "core.sshCommand", anywhere=True).decode().strip()
         return "ssh"
 
-    def run(self, *arguments: str, anywhere: bool = False, content: bytes = b"") -> bytes:
-        """The output of a git command with `content` on its stdin. GitError if it fails."""
+    def run(
+        self, *arguments: str, anywhere: bool = False, content: bytes = b"", to: BinaryIO | int = subprocess.PIPE
+    ) -> bytes:
+        """The output of a git command with `content` on its stdin; in `to`, if it is a file. GitError if it fails."""
         done = subprocess.run(
-            self._command(arguments, anywhere), input=content, capture_output=True, check=False, env=self._environment
+            self._command(arguments, anywhere),
+            input=content,
+            stdout=to,
+            stderr=subprocess.PIPE,
+            check=False,
+            env=self._environment,
         )
         if done.returncode:
             raise GitError(done.stderr.decode(errors="replace"))
         return done.stdout
-
-    def run_to(self, file: Path, *arguments: str, content: bytes = b"") -> None:
-        """As `run`, with the output in `file`."""
-        with file.open("wb") as output:
-            done = subprocess.run(
-                self._command(arguments, anywhere=False),
-                input=content,
-                stdout=output,
-                stderr=subprocess.PIPE,
-                check=False,
-                env=self._environment,
-            )
-        if done.returncode:
-            raise GitError(done.stderr.decode(errors="replace"))
 
     def _command(self, arguments: Iterable[str], anywhere: bool) -> list[str]:
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
@@ -118,33 +128,53 @@ class Git:
         """
         missing = self.run("rev-list", "--objects", "--missing=print", "HEAD").decode().splitlines()
         absent = {line.removeprefix("?") for line in missing if line.startswith("?")}
-        wanted = "".join(f"{blob}\n" for blob in dict.fromkeys(blobs) if blob in absent)
-        if not wanted:
+        named = "".join(f"{blob}\n" for blob in dict.fromkeys(blobs) if blob in absent)
+        if not named:
             return
         fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
         try:
             self.run(
                 *("-c", "fetch.negotiationAlgorithm=noop", *fetch, "--filter=blob:none", "origin", "--stdin"),
-                content=wanted.encode(),
+                content=named.encode(),
             )
         except GitError as error:
             if _ONLY_WHAT_IS_NAMED not in str(error):
                 raise
             self.run(*fetch, "--refetch", "--no-filter", "--depth=1", "origin", commit)
 
-    def write(self, blob: str, file: Path) -> None:
-        """Writes the content of a blob as it is stored, without any conversion."""
-        self.run_to(file, "cat-file", "blob", blob)
+
+@dataclass(frozen=True, kw_only=True)
+class Pointer:
+    """The SHA-256 digest and the size in bytes of a file's content; `text` is the pointer itself."""
+
+    digest: str
+    size: int
+    text: bytes
 
 
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in _REPOSITORY + _OTHERS}
-    return {
-        **kept,
-        "LC_ALL": "C",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": os.environ.get("GIT_ASKPASS", ""),
-        "SSH_ASKPASS": "",
-        "GCM_INTERACTIVE": "never",
-        "GIT_OPTIONAL_LOCKS": "0",
-    }
+def pointer_in(file: Path) -> Pointer | None:
+    """The pointer that a file of the repository is, or None for an ordinary file."""
+    if file.stat().st_size > _LARGEST_POINTER:
+        return None
+    text = file.read_bytes()
+    match = _POINTER.fullmatch(text)
+    return Pointer(digest=match[2].decode(), size=int(match[3]), text=text) if match else None
+
+
+def download(git: Git, pointer: Pointer, file: Path, name: str, locator: str) -> None:
+    """Writes the content that `pointer` names to `file`, by git-lfs. SourceError for another content."""
+    if not shutil.which("git-lfs"):
+        raise SourceError(
+            f"git:{locator} has {name!r} in git-lfs, which is not installed; install it (Debian: apt-get install "
+            "git-lfs)"
+        )
+    with file.open("wb") as stream:
+        git.run("lfs", "smudge", "--", name, content=pointer.text, to=stream)
+    if git.folder:
+        shutil.rmtree(git.folder / "lfs")  # its cache has the content a second time
+    # git-lfs checks what it downloads; some settings, such as lfs.skipdownloaderrors, return the pointer instead.
+    if file.stat().st_size != pointer.size or digest.of_file(file) != pointer.digest:
+        raise SourceError(
+            f"git-lfs gives another content for {name!r} than the pointer in the repository names (sha256 "
+            f"{pointer.digest}); check .lfsconfig and git's lfs. settings"
+        )

@@ -3,14 +3,11 @@
 The client reads GOOGLE_APPLICATION_CREDENTIALS and STORAGE_EMULATOR_HOST.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.host.errors import SourceError
-from utils.sources.storage.object_store import Entry, Prefix, split
+from utils.sources.storage.object_store import Entry, Prefix, functions, split
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
@@ -19,18 +16,6 @@ _SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 # Seconds to connect, and between bytes. Two tries take less than bounded.FIRST_ANSWER_SECONDS.
 _TIMEOUT = (6.0, 12.0)
 _RETRY_SECONDS = 10.0
-
-
-def resolve(locator: str) -> str:
-    """A digest of the names and generations of the objects directly below the prefix."""
-    with _explained(locator):
-        return _prefix(locator).revision()
-
-
-def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-    """Downloads the objects below the prefix whose names match into `destination`."""
-    with _explained(locator):
-        return _prefix(locator).fetch(revision, patterns, destination)
 
 
 def _prefix(locator: str) -> Prefix:
@@ -68,41 +53,31 @@ def _client() -> "Client":
     return Client(project=project or "<none>", credentials=credentials)
 
 
-@contextlib.contextmanager
-def _explained(locator: str) -> Iterator[None]:
-    """Raises the client's errors inside the block as SourceError.
-
-    `from None`: the client's texts contain the server's, which may repeat a token, and --debug prints the whole chain.
-    """
+def _sentence(locator: str, error: Exception) -> str | None:
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError
     from google.cloud.storage.exceptions import DataCorruption
 
-    try:
-        yield
-    except (GoogleAPICallError, RetryError) as error:
+    if isinstance(error, GoogleAPICallError | RetryError | requests.RequestException | ConnectionError):
         cause = error.cause if isinstance(error, RetryError) else error
-        raise SourceError(_sentence(locator, getattr(cause, "code", None), type(cause).__name__)) from None
-    except GoogleAuthError as error:
-        raise SourceError(
+        return _by_status(locator, getattr(cause, "code", None), type(cause).__name__)
+    if isinstance(error, GoogleAuthError):
+        return (
             f"no valid Google credentials for gs:{locator} ({type(error).__name__}); run "
             "`gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
-        ) from None
-    except DataCorruption:
-        raise SourceError(
-            f"a file of gs:{locator} does not have the checksum of the stored object; run the same command again"
-        ) from None
-    except (requests.RequestException, ConnectionError) as error:
-        raise SourceError(_sentence(locator, None, type(error).__name__)) from None
-    except (ValueError, AttributeError) as error:  # AttributeError: the client's, for an error in another form
-        raise SourceError(
+        )
+    if isinstance(error, DataCorruption):
+        return f"a file of gs:{locator} does not have the checksum of the stored object; run the same command again"
+    if isinstance(error, ValueError | AttributeError):  # AttributeError: the client's, for an error in another form
+        return (
             f"the answer for gs:{locator} is not that of Google Cloud Storage ({type(error).__name__}); check "
             "STORAGE_EMULATOR_HOST and the proxy"
-        ) from None
+        )
+    return None
 
 
-def _sentence(locator: str, status: int | None, kind: str) -> str:
+def _by_status(locator: str, status: int | None, kind: str) -> str:
     if status == 404:
         return f"gs:{locator} does not exist; check the bucket and the prefix"
     if status in (401, 403):
@@ -116,3 +91,6 @@ def _sentence(locator: str, status: int | None, kind: str) -> str:
         f"Google Cloud Storage cannot be reached for gs:{locator}, or the connection was lost ({kind}); check the "
         "network, HTTPS_PROXY and STORAGE_EMULATOR_HOST"
     )
+
+
+resolve, fetch = functions(_prefix, _sentence)

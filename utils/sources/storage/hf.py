@@ -4,17 +4,19 @@ The client reads HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE. TRITON_FACTO
 again.
 """
 
+import contextlib
 import glob
 import logging
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from utils.host import entry
 from utils.host.errors import SourceError
 from utils.sources.storage import matches
-from utils.sources.storage.hf_errors import explained
+from utils.sources.storage.scrub import explained, scrub
 
 # Below bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is reported.
 TIMEOUT = 20.0
@@ -27,7 +29,7 @@ def resolve(locator: str) -> str:
 
     repository, revision = _split(locator)
     _quieten()
-    with explained(f"hf:{locator}", repository, revision):
+    with _explained(locator):
         if constants.HF_HUB_OFFLINE:
             return Path(snapshot_download(repository, revision=revision, local_files_only=True)).name
         commit = HfApi().model_info(repository, revision=revision, timeout=TIMEOUT).sha
@@ -42,7 +44,7 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
 
     repository, name = _split(locator)
     _quieten()
-    with explained(f"hf:{locator}", repository, name):
+    with _explained(locator):
         if constants.HF_HUB_OFFLINE:
             cached = Path(snapshot_download(repository, revision=revision, local_files_only=True))
             return _holding(cached, patterns, locator)
@@ -116,3 +118,58 @@ def _quieten() -> None:
         disable_progress_bars()
     if not entry.debugging():
         set_verbosity(logging.ERROR)
+
+
+def _explained(locator: str) -> contextlib.AbstractContextManager[None]:
+    from huggingface_hub import get_token
+
+    return explained(partial(_sentence, f"hf:{locator}", *_split(locator)), get_token())
+
+
+def _sentence(reference: str, repository: str, revision: str, error: Exception) -> str | None:
+    import requests
+    from huggingface_hub import constants, errors
+
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # the real reason: the client reports a failed request as "not in the cache"
+    hub = scrub(constants.ENDPOINT)
+    token = "was refused" if os.environ.get("HF_TOKEN") else "is not set"
+    not_cached = f"{reference} is not in the cache and HF_HUB_OFFLINE is set; run once with HF_HUB_OFFLINE=0"
+    lost = f"the connection to {hub} was lost while downloading a file of {reference}; run the same command again"
+    # The order matters: GatedRepoError is a RepositoryNotFoundError, and ConnectTimeout a ConnectionError.
+    sentences = {
+        errors.GatedRepoError: f"{reference} is gated: request access on {hub}/{repository}, then set HF_TOKEN "
+        f"to a token of an account with access (HF_TOKEN {token} now)",
+        errors.RepositoryNotFoundError: f"{hub} has no repository {repository!r}, or it is private; "
+        f"check the name, or set HF_TOKEN to a token that can read it (HF_TOKEN {token} now)",
+        errors.RevisionNotFoundError: f"{repository!r} has no revision {revision!r} on {hub}; "
+        "use one of its branches, tags or commits",
+        errors.LocalEntryNotFoundError: not_cached,
+        errors.OfflineModeIsEnabled: not_cached,
+        errors.HFValidationError: f"{reference!r} is not a repository; write hf:user/name or hf:user/name@revision",
+        requests.Timeout: f"{hub} did not answer in time for {reference}; check the network and HF_ENDPOINT, then run "
+        "it again",
+        requests.exceptions.ChunkedEncodingError: lost,
+        requests.ConnectionError: f"{hub} cannot be reached for {reference}; check the network, HTTPS_PROXY and "
+        "HF_ENDPOINT",
+    }
+    if found := next((sentence for kind, sentence in sentences.items() if isinstance(error, kind)), None):
+        return found
+    if isinstance(error, errors.HfHubHTTPError) and error.response is not None:
+        return _by_status(error.response.status_code, reference, hub, token)
+    if isinstance(error, requests.RequestException):
+        return f"the answer of {hub} for {reference} is not a hub's ({type(error).__name__}); check HF_ENDPOINT"
+    return lost if "Consistency check failed" in str(error) else None
+
+
+def _by_status(status: int, reference: str, hub: str, token: str) -> str:
+    if status in {401, 403}:
+        return (
+            f"{hub} refuses {reference} ({status}); set HF_TOKEN to a valid token that can read it "
+            f"(HF_TOKEN {token} now)"
+        )
+    if status == 429:
+        return f"{hub} limits the rate of requests (429) for {reference}; wait a few minutes, or set HF_TOKEN"
+    if status >= 500:
+        return f"{hub} failed with status {status} for {reference}; run the same command again later"
+    return f"{hub} answered {status} for {reference}; check the reference and HF_ENDPOINT"

@@ -3,11 +3,10 @@
 The client reads HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE and the logins of ~/.netrc.
 """
 
-import contextlib
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -15,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from utils.host.disk import free_bytes, gigabytes
 from utils.host.errors import SourceError
 from utils.sources.storage.archive import unpack
-from utils.sources.storage.scrub import scrub
+from utils.sources.storage.scrub import explained, shown
 
 if TYPE_CHECKING:
     import requests
@@ -44,11 +43,11 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
     files.mkdir(parents=True)
     name = PurePosixPath(unquote(urlsplit(address).path)).name or "download"
     download = files / name if name.endswith(SINGLE_FILES) else destination / "download"
-    with _explained(address):
+    with explained(partial(_sentence, address)):
         _download(address, digest, download)
     folder = files
     if not name.endswith(SINGLE_FILES):
-        folder = unpack(download, files, _shown(address))
+        folder = unpack(download, files, shown(address))
         download.unlink()
     complete.write_text(str(folder))
     return folder
@@ -61,11 +60,11 @@ def _parsed(locator: str) -> tuple[str, str]:
     if not locator.startswith("//") or not parts.hostname:
         raise SourceError(f"'https:{locator}' is not an address; write https://host/path/model.tar.gz#sha256=HEX")
     if parts.username is not None:
-        raise SourceError(f"{_shown(address)} must not contain a login; write it to ~/.netrc, which is read")
+        raise SourceError(f"{shown(address)} must not contain a login; write it to ~/.netrc, which is read")
     match = _DIGEST.fullmatch(parts.fragment)
     if not match:
         raise SourceError(
-            f"{_shown(address)} has no digest; write {_shown(address)}#sha256=HEX with the 64 digits that "
+            f"{shown(address)} has no digest; write {shown(address)}#sha256=HEX with the 64 digits that "
             "`sha256sum FILE` prints for a copy that you trust"
         )
     return address, match[1].lower()
@@ -91,52 +90,41 @@ def _download(address: str, digest: str, file: Path) -> None:
             computed.update(chunk)
             to.write(chunk)
     if size >= limit:
-        raise SourceError(f"{_shown(address)} is larger than the free disk space ({gigabytes(limit)}); free some")
+        raise SourceError(f"{shown(address)} is larger than the free disk space ({gigabytes(limit)}); free some")
     if computed.hexdigest() != digest:
         raise SourceError(
-            f"{_shown(address)} has the digest sha256={computed.hexdigest()} ({size} bytes), not sha256={digest}; if "
+            f"{shown(address)} has the digest sha256={computed.hexdigest()} ({size} bytes), not sha256={digest}; if "
             "the file was replaced on purpose, write its new digest"
         )
 
 
 def _require_served(address: str, response: "requests.Response") -> None:
     if not all(each.url.startswith("https://") for each in [*response.history, response]):
-        raise SourceError(f"{_shown(address)} redirects to an address without TLS; use one that ends at https://")
+        raise SourceError(f"{shown(address)} redirects to an address without TLS; use one that ends at https://")
     status = response.status_code
     if status in (401, 403, 407):
-        raise SourceError(f"{_shown(address)} cannot be read without a login ({status}); write it to ~/.netrc")
+        raise SourceError(f"{shown(address)} cannot be read without a login ({status}); write it to ~/.netrc")
     if status in (404, 410):
-        raise SourceError(f"{_shown(address)} does not exist ({status}); check the address")
+        raise SourceError(f"{shown(address)} does not exist ({status}); check the address")
     if status != 200:
-        raise SourceError(f"the server answered {status} for {_shown(address)}; run the same command again later")
+        raise SourceError(f"the server answered {status} for {shown(address)}; run the same command again later")
 
 
-def _shown(address: str) -> str:
-    """The address without its query, which may be a signature."""
-    return scrub(urlunsplit(urlsplit(address)._replace(query="", fragment="")))
-
-
-@contextlib.contextmanager
-def _explained(address: str) -> Iterator[None]:
-    """Raises the client's errors inside the block as SourceError. `from None`: its texts contain the query."""
+def _sentence(address: str, error: Exception) -> str | None:
     import requests
     import urllib3
 
     late = "does not answer in time; check the network, then run the same command again"
-    reasons: tuple[tuple[type[Exception], str], ...] = (
-        (requests.exceptions.ProxyError, "cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY"),
-        (requests.Timeout, late),
-        (requests.ConnectionError, "cannot be reached, or the connection was lost; check the network and HTTPS_PROXY"),
-        (requests.RequestException, "cannot be requested; check the address"),
-        (urllib3.exceptions.ReadTimeoutError, late),
-        (urllib3.exceptions.HTTPError, "was not received whole: the connection was lost; run the same command again"),
-    )
-    try:
-        yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        sentence = next(text for kind, text in reasons if isinstance(error, kind))
-        raise SourceError(f"{_shown(address)} {sentence} ({type(error).__name__})") from None
-    except OSError as error:
-        raise SourceError(
-            f"{_shown(address)} cannot be downloaded ({error}); check SSL_CERT_FILE, REQUESTS_CA_BUNDLE and the disk"
-        ) from None
+    reasons: dict[type[Exception], str] = {
+        requests.exceptions.ProxyError: "cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY",
+        requests.Timeout: late,
+        requests.ConnectionError: "cannot be reached, or the connection was lost; check the network and HTTPS_PROXY",
+        requests.RequestException: "cannot be requested; check the address",
+        urllib3.exceptions.ReadTimeoutError: late,
+        urllib3.exceptions.HTTPError: "was not received whole: the connection was lost; run the same command again",
+    }
+    if reason := next((text for kind, text in reasons.items() if isinstance(error, kind)), None):
+        return f"{shown(address)} {reason} ({type(error).__name__})"
+    if isinstance(error, OSError):
+        return f"{shown(address)} cannot be downloaded ({error}); check SSL_CERT_FILE, REQUESTS_CA_BUNDLE and the disk"
+    return None

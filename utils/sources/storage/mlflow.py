@@ -7,15 +7,16 @@ of its tokenizer in one folder, as save_pretrained() writes them.
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.host import digest
 from utils.host.errors import SourceError
 from utils.sources.storage import matches
-from utils.sources.storage.mlflow_errors import explained
-from utils.sources.storage.model_folder import held_below
+from utils.sources.storage.archive import held_below
 from utils.sources.storage.quiet import silence
+from utils.sources.storage.scrub import explained, scrub
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository  # type: ignore[import-not-found]
@@ -37,7 +38,7 @@ _FLAVOUR = "MLmodel"
 
 def resolve(locator: str) -> str:
     """`version 3`, or of a run `files:` and 16 hex digits of a digest of its files' names and sizes."""
-    with explained(locator):
+    with explained(partial(_sentence, locator)):
         version = _version(locator)
         return f"version {version}" if version else _digest(_files(_artifacts(locator)))
 
@@ -46,7 +47,7 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
     """Downloads the files of the model and its tokenizer that match, into one folder below `destination`."""
     folder = destination / "files"
     folder.mkdir(parents=True, exist_ok=True)
-    with explained(locator), silence():
+    with explained(partial(_sentence, locator)), silence():
         uri = f"{locator.partition('@')[0]}/{revision.rsplit(maxsplit=1)[-1]}" if "@" in locator else locator
         artifacts = _artifacts(uri)
         files = _files(artifacts)
@@ -54,7 +55,7 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
             raise SourceError(
                 f"mlflow:{locator} changed after it was resolved ({revision}); run the same command again"
             )
-        for name, path in _wanted(artifacts, files, destination, locator).items():
+        for name, path in _paths_by_name(artifacts, files, destination, locator).items():
             if matches(name, patterns) and not (folder / name).exists():
                 _download(artifacts, path, files[path], folder / name, locator)
     return folder
@@ -110,7 +111,7 @@ def _digest(files: Mapping[str, int]) -> str:
     return f"files:{digest.of_text(lines)[:16]}"
 
 
-def _wanted(
+def _paths_by_name(
     artifacts: "ArtifactRepository", files: Mapping[str, int], destination: Path, locator: str
 ) -> dict[str, str]:
     """{name in the result: path in the store}: a model and its tokenizer are in two folders of a transformers model."""
@@ -160,3 +161,65 @@ def _download(artifacts: "ArtifactRepository", path: str, size: int, file: Path,
             "command again"
         )
     unfinished.rename(file)
+
+
+def _sentence(locator: str, error: Exception) -> str | None:
+    import requests
+
+    reference = f"mlflow:{locator}"
+    server = scrub(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return (
+            f"the connection to {server} was lost while downloading a file of {reference}; run the same command again"
+        )
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"the files of {reference} are in a store that needs the package {error.name}; let the MLflow server "
+            "serve its artifacts (mlflow server --serve-artifacts)"
+        )
+    if "error_code" not in getattr(error, "json", {"error_code": ""}):  # an answer in JSON, but not of MLflow
+        return (
+            f"{server} refuses {reference}, and its answer is not an MLflow server's; check MLFLOW_TRACKING_URI and "
+            "MLFLOW_TRACKING_TOKEN"
+        )
+    status = _status(error)
+    if status is not None:
+        return _by_status(status, reference, server)
+    if isinstance(error, ValueError | KeyError | AttributeError | TypeError) or "valid JSON" in str(error):
+        return f"the answer of {server} for {reference} is not an MLflow server's; check MLFLOW_TRACKING_URI"
+    return None
+
+
+def _status(error: Exception) -> int | None:
+    """The status of the answer; 0 if there is none; None for errors of another kind."""
+    import requests
+    from mlflow.exceptions import MlflowException  # type: ignore[import-not-found]
+
+    if isinstance(error, MlflowException):
+        text = str(error)
+        if found := re.search(r"error code (\d{3})|too many (\d{3}) error", text):
+            return int(found[1] or found[2])
+        if "valid JSON" in text:
+            return None
+        silent = "with exception" in text or "timed out" in text.lower()
+        return 0 if silent else int(error.get_http_status_code())
+    if isinstance(error, requests.RequestException) and not isinstance(error, ValueError):
+        return error.response.status_code if error.response is not None else 0
+    return None
+
+
+def _by_status(status: int, reference: str, server: str) -> str:
+    if status == 0:
+        return f"{server} does not answer for {reference}; check the network and MLFLOW_TRACKING_URI"
+    if status in (401, 403):
+        return (
+            f"{server} refuses {reference} ({status}); set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, of an account that may read it"
+        )
+    if status == 404:
+        return f"{server} has no {reference}; check its name, and its version or alias"
+    if status == 429:
+        return f"{server} limits the rate of requests (429) for {reference}; wait a few minutes"
+    if status >= 500:
+        return f"{server} failed with status {status} for {reference}; run the same command again later"
+    return f"{server} answered {status} for {reference}; check the reference and MLFLOW_TRACKING_URI"

@@ -4,11 +4,13 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from utils.host import digest
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, WEIGHTS, matches
+from utils.sources.storage.scrub import explained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +45,8 @@ class Prefix:
         objects = self._objects()
         if _revision(objects) == revision:
             for key, entry in objects.items():
-                if matches(self._name(key), patterns):
-                    self._download(key, entry, destination / self._name(key))
+                if (name := self._name(key)) and matches(name, patterns):
+                    self._download(key, entry, destination / name)
         if revision not in (_revision(objects), _revision(self._objects())):
             raise SourceError(f"{self} changed during the download (it was {revision}); run the same command again")
         return destination
@@ -59,28 +61,42 @@ class Prefix:
             )
 
     def _objects(self) -> dict[str, Entry]:
-        found = {key: entry for key, entry in self.listed().items() if self._is_read(key)}
+        found = {key: entry for key, entry in self.listed().items() if self._name(key)}
         if not found:
             raise SourceError(
                 f"{self} does not exist or has no objects; write {self.scheme}:bucket/prefix with the model's files"
             )
         return found
 
-    def _is_read(self, key: str) -> bool:
-        """True for the object of the reference, those directly below the prefix, and those of subfolders it reads."""
+    def _name(self, key: str) -> str | None:
+        """The part of the key after the prefix, or the object's name if the reference is a single object.
+
+        None for other objects, and for those of subfolders that no build reads.
+        """
         folder, path = PurePosixPath(self.locator.strip("/")), PurePosixPath(key)
         if path != folder and folder not in path.parents:
-            return False
-        name = self._name(key)
-        return "/" not in name or matches(name, METADATA + WEIGHTS)
-
-    def _name(self, key: str) -> str:
-        """The part of the key after the prefix, or the object's name if the reference is a single object."""
-        folder, path = PurePosixPath(self.locator.strip("/")), PurePosixPath(key)
-        return path.name if path == folder else path.relative_to(folder).as_posix()
+            return None
+        name = path.name if path == folder else path.relative_to(folder).as_posix()
+        return name if "/" not in name or matches(name, METADATA + WEIGHTS) else None
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.locator}"
+
+
+def functions(
+    opened: Callable[[str], Prefix], sentence: Callable[[str, Exception], str | None]
+) -> tuple[Callable[[str], str], Callable[[str, str, tuple[str, ...], Path], Path]]:
+    """`resolve` and `fetch` of a storage. `opened(locator)`: its objects. `sentence(locator, error)`: see explained."""
+
+    def resolve(locator: str) -> str:
+        with explained(partial(sentence, locator)):
+            return opened(locator).revision()
+
+    def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
+        with explained(partial(sentence, locator)):
+            return opened(locator).fetch(revision, patterns, destination)
+
+    return resolve, fetch
 
 
 def split(scheme: str, locator: str) -> tuple[str, str]:
@@ -93,9 +109,7 @@ def split(scheme: str, locator: str) -> tuple[str, str]:
 
 def _md5(file: Path) -> str:
     computed = hashlib.md5(usedforsecurity=False)
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            computed.update(chunk)
+    digest.feed(file, computed.update)
     return base64.b64encode(computed.digest()).decode()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from utils.host.errors import ReleaseError, SourceError
 from utils.registry.registry import INDEXES, Registry
 from utils.sources.storage import matches
-from utils.sources.storage.model_folder import held_below
+from utils.sources.storage.archive import held_below
 from utils.sources.storage.oci_layers import Layer, in_tar, layers_of, take
 
 # A name without a registry would be Docker Hub's for docker and nothing for other clients.
@@ -46,13 +46,13 @@ def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: P
         root = held_below(origins, f"oci:{locator}")
         for layer in dict.fromkeys(origins.values()):
             inside = {name: name.removeprefix(root) for name, origin in origins.items() if origin == layer}
-            wanted = {
+            destinations = {
                 name: files / shown
                 for name, shown in inside.items()
                 if name.startswith(root) and matches(shown, patterns)
             }
-            if wanted:
-                take(_blob(registry, layer, blobs), layer, wanted, locator)
+            if destinations:
+                take(_blob(registry, layer, blobs), layer, destinations, locator)
     files.mkdir(exist_ok=True)
     return files
 

@@ -46,15 +46,12 @@ def layers_of(manifest: dict[str, Any], locator: str) -> list[Layer]:
     layers = [_layer(each, is_image, locator) for each in manifest.get("layers", [])]
     found = [layer for layer in layers if layer.archived or layer.path]
     if not found:
+        kind = manifest.get("artifactType") or manifest.get("config", {}).get("mediaType") or "unknown"
         raise SourceError(
-            f"oci:{locator} has no layer with files (its artifact type is {_kind(manifest)}); push the model's folder "
+            f"oci:{locator} has no layer with files (its artifact type is {kind!r}); push the model's folder "
             "as ModelPack, as a ModelKit, with `oras push`, or as an image with /models"
         )
     return found
-
-
-def _kind(manifest: dict[str, Any]) -> str:
-    return repr(manifest.get("artifactType") or manifest.get("config", {}).get("mediaType") or "unknown")
 
 
 def _layer(descriptor: dict[str, Any], is_image: bool, locator: str) -> Layer:
@@ -99,22 +96,22 @@ def in_tar(file: Path, layer: Layer, locator: str) -> tuple[list[str], list[str]
     return added, deleted
 
 
-def take(file: Path, layer: Layer, wanted: Mapping[str, Path], locator: str) -> None:
+def take(file: Path, layer: Layer, destinations: Mapping[str, Path], locator: str) -> None:
     """Writes files of a layer, {name in the layer: destination}. SourceError for a link or a device."""
-    for destination in wanted.values():
+    for destination in destinations.values():
         destination.parent.mkdir(parents=True, exist_ok=True)
     if not layer.archived:
-        shutil.copyfile(file, wanted[layer.path])
+        shutil.copyfile(file, destinations[layer.path])
         return
     with explained(f"oci:{locator}"), _opened(file, layer, locator) as archive:
         for member in archive:
             name = _name(member)
-            if name not in wanted or member.isdir():
+            if name not in destinations or member.isdir():
                 continue
             content = archive.extractfile(member) if member.isfile() else None
             if content is None:
                 raise SourceError(f"oci:{locator} has {name!r} as a link or a device; push it as a file")
-            with content, wanted[name].open("wb") as target:
+            with content, destinations[name].open("wb") as target:
                 shutil.copyfileobj(content, target, 1 << 20)
 
 

@@ -1,12 +1,9 @@
 """s3: `bucket/prefix` in S3 or a compatible server (AWS_ENDPOINT_URL and the other AWS_ variables)."""
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol, cast
 
 from utils.host.errors import SourceError
-from utils.sources.storage.object_store import Entry, Prefix
+from utils.sources.storage.object_store import Entry, Prefix, functions
 
 # Two tries in less than bounded.FIRST_ANSWER_SECONDS, so that the client's own reason is reported.
 _CONFIGURATION = {"connect_timeout": 8, "read_timeout": 12, "retries": {"total_max_attempts": 2}}
@@ -22,18 +19,6 @@ class _FileSystem(Protocol):
     ) -> dict[str, dict[str, str]]: ...
 
     def get_file(self, rpath: str, lpath: str) -> None: ...
-
-
-def resolve(locator: str) -> str:
-    """A digest of the names and ETags of the objects directly below the prefix."""
-    with _explained(locator):
-        return _prefix(locator).revision()
-
-
-def fetch(locator: str, revision: str, patterns: tuple[str, ...], destination: Path) -> Path:
-    """Downloads the objects below the prefix whose names match into `destination`."""
-    with _explained(locator):
-        return _prefix(locator).fetch(revision, patterns, destination)
 
 
 def _prefix(locator: str) -> Prefix:
@@ -62,29 +47,28 @@ def _open() -> _FileSystem:
     return storage
 
 
-@contextlib.contextmanager
-def _explained(locator: str) -> Iterator[None]:
-    """Raises the client's errors inside the block as SourceError. s3fs raises the server's refusals as OSError."""
+def _sentence(locator: str, error: Exception) -> str | None:
+    """s3fs raises the server's refusals as OSError."""
     from aiohttp import ClientError
     from botocore.exceptions import BotoCoreError, NoCredentialsError  # type: ignore[import-untyped]
 
-    try:
-        yield
-    except NoCredentialsError as error:
-        raise SourceError(
-            f"no AWS credentials for s3:{locator}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        ) from error
-    except BotoCoreError as error:
-        raise SourceError(
+    if isinstance(error, NoCredentialsError):
+        return f"no AWS credentials for s3:{locator}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    if isinstance(error, BotoCoreError):
+        return (
             f"the S3 server for s3:{locator} cannot be reached ({type(error).__name__}); "
             "check AWS_ENDPOINT_URL, AWS_REGION and the network"
-        ) from error
-    except FileNotFoundError as error:
-        raise SourceError(f"s3:{locator} does not exist; check the bucket and the prefix") from error
-    except PermissionError as error:
-        raise SourceError(f"s3:{locator} cannot be read with these AWS credentials; use others") from error
-    except (ClientError, OSError) as error:
-        raise SourceError(
+        )
+    if isinstance(error, FileNotFoundError):
+        return f"s3:{locator} does not exist; check the bucket and the prefix"
+    if isinstance(error, PermissionError):
+        return f"s3:{locator} cannot be read with these AWS credentials; use others"
+    if isinstance(error, ClientError | OSError):
+        return (
             f"the connection to the S3 server was lost or it failed while reading s3:{locator} "
             f"({type(error).__name__}: {error}); run the same command again"
-        ) from error
+        )
+    return None
+
+
+resolve, fetch = functions(_prefix, _sentence)

@@ -11,14 +11,16 @@ import re
 import tempfile
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.host import digest
 from utils.host.errors import SourceError
 from utils.sources.storage import matches
-from utils.sources.storage.model_folder import held_below
+from utils.sources.storage.archive import held_below
 from utils.sources.storage.quiet import silence
-from utils.sources.storage.wandb_errors import explained
+from utils.sources.storage.scrub import explained, scrub
 
 if TYPE_CHECKING:
     import wandb  # type: ignore[import-not-found]
@@ -34,6 +36,16 @@ _SETTINGS = {
 # Seconds to wait for a connection, and for the next bytes.
 TIMEOUT = (10.0, 20.0)
 _LOCATOR = re.compile(r"(\w[\w.-]*)/(\w[\w.-]*)/(\w[\w.-]*)(:\w[\w./-]*)?", re.ASCII)
+# {pattern in the client's text: what it means}, the first that matches
+_MEANINGS = {
+    "did not respond in time": "{server} does not answer for {reference}; check the network and WANDB_BASE_URL",
+    "invalid character|validation error": "the answer of {server} for {reference} is not that of Weights & Biases; "
+    "check WANDB_BASE_URL",
+    "No API key": "{server} needs a key for {reference}; set WANDB_API_KEY, or run wandb login",
+    r"error 40[13]|not logged in|invalid credentials|Failed to verify": "{server} refuses {reference}; set "
+    "WANDB_API_KEY to the key of an account that may read it",
+    "not found": "{server} has no {reference}; check the entity, the project, the name and the alias",
+}
 
 
 def resolve(locator: str) -> str:
@@ -79,9 +91,7 @@ def _digest(file: Path, algorithm: str) -> str:
     import xxhash  # type: ignore[import-not-found]
 
     made = xxhash.xxh128() if algorithm.endswith("XXH128") else hashlib.md5(usedforsecurity=False)
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            made.update(chunk)
+    digest.feed(file, made.update)
     return b64encode(made.digest()).decode()
 
 
@@ -96,7 +106,7 @@ def _artifact(locator: str, version: str, folder: Path) -> Iterator["wandb.Artif
     for path in own.values():
         Path(path).mkdir(parents=True, exist_ok=True)
     os.environ.update({**_SETTINGS, **own})
-    with explained(locator), silence():
+    with explained(partial(_sentence, f"wandb:{locator}")), silence():
         import wandb
 
         _limit_waits()
@@ -118,3 +128,25 @@ def _limit_waits() -> None:
 
     if send.__name__ != "bounded":
         HTTPAdapter.send = bounded  # type: ignore[assignment, method-assign]
+
+
+def _sentence(reference: str, error: Exception) -> str:
+    import requests
+
+    server = scrub(os.environ.get("WANDB_BASE_URL") or "Weights & Biases")
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return (
+            f"the connection to {server} was lost while downloading a file of {reference}; run the same command again"
+        )
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        status = error.response.status_code
+        if status in (401, 403):
+            return f"{server} refuses a file of {reference} ({status}); set WANDB_API_KEY to a key that may read it"
+        return f"{server} answered {status} for a file of {reference}; run the same command again later"
+    if isinstance(error, requests.RequestException):
+        return f"{server} does not answer for a file of {reference}; check the network"
+    text = " ".join(str(error).split())
+    for words, meaning in _MEANINGS.items():
+        if re.search(words, text):
+            return meaning.format(server=server, reference=reference)
+    return f"{reference} cannot be read from {server} ({type(error).__name__}: {text[:200]}); check WANDB_BASE_URL"

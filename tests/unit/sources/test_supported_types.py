@@ -5,8 +5,7 @@ import json
 import pytest
 
 from utils.host.errors import ExportError
-from utils.sources.exporter_choice import choose_exporter
-from utils.sources.supported_types import BY_DYNAMO, OF_TEXTS, REFUSED, SUPPORTED, converts
+from utils.sources.supported_types import BY_DYNAMO, OF_TEXTS, REFUSED, SUPPORTED, choose_exporter, converts
 from utils.targets.exporters import DYNAMO, EXPORTERS, OPTIMUM
 
 ROPE = {"rope_theta": 1e4, "rope_type": "default"}
