@@ -16,7 +16,7 @@ def literals():
     files = [*(ROOT / "utils").rglob("*.py"), *(ROOT / "deploy").rglob("*.sh")]
     joined = " ".join(path.read_text(encoding="utf-8") for path in files)
     joined = re.sub(r"\"\s*\n\s*f?\"", "", joined)
-    return re.sub(r"\{[^{}]*\}", "...", joined)
+    return re.sub(r"\{[^{}\n]*\}", "...", joined)
 
 
 CODE = literals()

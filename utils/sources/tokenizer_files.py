@@ -63,18 +63,8 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
             f"the tokenizer in {str(folder)!r} needs custom code (auto_map in tokenizer_config.json); this factory "
             "runs no custom code (no trust_remote_code); use a tokenizer class of transformers"
         )
-    has_vocabulary = any(exists(file) for pattern in VOCABULARIES for file in folder.glob(pattern))
     content = _tokenizer_json(folder / "tokenizer.json")
-    if not content and name in SLOW_ONLY.split():
-        raise SourceError(
-            f"the tokenizer {name} has no fast form; the image serves tokenizer.json only; "
-            "use a model type with a fast tokenizer"
-        )
-    if not has_vocabulary:
-        raise SourceError(
-            f"TOKENIZER {str(folder)!r} has no tokenizer: none of {', '.join(VOCABULARIES[:4])} exists; "
-            "pass the folder that tokenizer.save_pretrained() wrote"
-        )
+    _require_fast(folder, name, content)
     if requirements.max_batch_size > 1 and _has_no_pad(config, special, content):
         raise SourceError(
             f"the tokenizer in {str(folder)!r} ({name or 'without a class name'}) has no pad token, so texts cannot be "
@@ -83,6 +73,19 @@ def read_tokenizer_files(folder: Path, requirements: SourceRequirements) -> Toke
     accepted = require_understood(unread_in_tokenizer(folder, content), requirements.accept_unknown)
     vocabulary = _largest_id(content) if content else _largest_id_in_parts(folder)
     return TokenizerFiles(folder=folder, vocabulary=vocabulary, accepted=accepted)
+
+
+def _require_fast(folder: Path, name: str, content: dict[str, Any]) -> None:
+    if not content and name in SLOW_ONLY.split():
+        raise SourceError(
+            f"the tokenizer {name} has no fast form; the image serves tokenizer.json only; "
+            "use a model type with a fast tokenizer"
+        )
+    if not any(exists(file) for pattern in VOCABULARIES for file in folder.glob(pattern)):
+        raise SourceError(
+            f"TOKENIZER {str(folder)!r} has no tokenizer: none of {', '.join(VOCABULARIES[:4])} exists; "
+            "pass the folder that tokenizer.save_pretrained() wrote"
+        )
 
 
 def _tokenizer_json(file: Path) -> dict[str, Any]:
