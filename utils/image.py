@@ -13,7 +13,7 @@ from utils.factory.publish import Proven, publish, require_key, require_target
 from utils.host import build_tree, entry, progress
 from utils.host.errors import ImageError
 from utils.host.temporary import temporary_files_in
-from utils.options.command_line import add_push
+from utils.options.command_line import PUSH, add_options
 from utils.options.publication import Publication, parse_publication, require_registry, with_tag
 from utils.report.files import remove_report
 from utils.repository.context import CONTEXT_FILE, GOLDEN_FILE, Context
@@ -50,7 +50,7 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--image", metavar="REFERENCE", default="", help="image name (default: the one in context.json)"
     )
-    add_push(parser)
+    add_options(parser, PUSH)
     parsed = parser.parse_args(arguments)
     image = check_image("--image", parsed.image) if parsed.image else ""
     publication = parse_publication({name: value for name, value in vars(parsed).items() if value not in (None, False)})

@@ -1,7 +1,5 @@
 """The application: the routes of the chosen protocols, behind keys and limits."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The connection to Triton's gRPC port on this machine, with TLS if that port has it."""
 
-from __future__ import annotations
-
 import contextlib
 import ssl
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Why a request is not answered, in the words of each protocol."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from http import HTTPStatus
 

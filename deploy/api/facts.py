@@ -1,7 +1,5 @@
 """What the build knows of the served model: api.json (utils/factory/api_facts.py writes it)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Reads the fields of a request's JSON object. Each function raises ApiError with the field's name."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bearer keys: one a line of a file."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from pathlib import Path

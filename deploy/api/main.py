@@ -1,7 +1,5 @@
 """The process: its standard input is the listening socket, as with inetd(8)."""
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import json

@@ -4,8 +4,6 @@ They are a part of the open inference protocol (grpc_service.proto of Triton and
 tests/deploy/api/test_messages.py compares them with tritonclient's. Fields that are left out are ignored on receipt.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The routes of OpenAI's API that an embedding model can answer (its reference: "Embeddings" and "Models")."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The description of the routes in OpenAPI 3.1, and its page."""
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A route: what it answers, and what its page says of it."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

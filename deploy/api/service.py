@@ -1,7 +1,5 @@
 """What the routes ask for: the model's answers to texts, within the limits, and the numbers of their tokens."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

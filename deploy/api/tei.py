@@ -4,8 +4,6 @@ Bodies and answers: the OpenAPI page of that project. A client of an inference e
 the first route of the task.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """/embed, /similarity and /embed_sparse of text-embeddings-inference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

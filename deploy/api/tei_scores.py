@@ -1,7 +1,5 @@
 """/predict and /rerank of text-embeddings-inference."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

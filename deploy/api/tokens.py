@@ -1,7 +1,5 @@
 """Counts tokens with the code and the files that the served model tokenizes with."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Asks the served model over gRPC: rows of texts in, one row of arrays for each out."""
 
-from __future__ import annotations
-
 import asyncio
 import struct
 from collections.abc import Callable, Mapping, Sequence

@@ -6,8 +6,6 @@ answer the first row of a batch correctly and the others incorrectly (server iss
 The rules are those of utils/convert/agreement.py, applied to served answers. Standard library only.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The API process of images built with --api: its settings, its socket and its command (docs/api.md)."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

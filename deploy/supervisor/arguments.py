@@ -1,7 +1,5 @@
 """The user's flags for tritonserver: some become settings, some replace defaults, some are refused."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ not notice requests that arrive while its instance works, and polls for them eve
 DynamicBatchScheduler, seen on 24.10: one client got 4 answers a second instead of 440).
 """
 
-from __future__ import annotations
-
 import os
 import re
 import threading

@@ -1,7 +1,5 @@
 """Runs the entry script of NVIDIA's images, which checks the driver, sets variables and prints a banner."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Limits of a request's body: its size, and the depth and members of its JSON. Counted as bytes pass, never stored."""
 
-from __future__ import annotations
-
 import codecs
 import zlib
 from dataclasses import dataclass

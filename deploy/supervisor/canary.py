@@ -1,7 +1,5 @@
 """Sends golden requests to the running server and compares the answers with the reference model's."""
 
-from __future__ import annotations
-
 import base64
 import http.client
 import json
@@ -63,7 +61,7 @@ class Canary:
     tolerance: float
     port: int
     source: str = ""
-    agreement: Agreement | None = None
+    agreement: "Agreement | None" = None
 
     def check(self, row: Row, seconds: float) -> None:
         """Sends one row and compares the answer. Raises WrongAnswerError, NoAnswerError or NoRoomError."""
@@ -139,7 +137,7 @@ def load(path: str, port: int, source: str = "") -> Canary:
     )
 
 
-def _agreement(golden: Mapping[str, Any]) -> Agreement | None:
+def _agreement(golden: Mapping[str, Any]) -> "Agreement | None":
     """Imports the module only for an image that needs it: each start would pay for it."""
     if "agreement" not in golden:
         return None

@@ -4,8 +4,6 @@ The build's proof and the canary in the image share this file, so that they agre
 An answer is {output name: {"datatype": str, "shape": [int], "data": [value]}} of one row, without the batch dimension.
 """
 
-from __future__ import annotations
-
 import bisect
 import json
 import math

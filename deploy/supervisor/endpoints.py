@@ -1,7 +1,5 @@
 """Triton's flags for addresses, ports and TLS."""
 
-from __future__ import annotations
-
 from .errors import SettingError
 from .guard import Place
 from .settings import EVERYWHERE, Settings

@@ -1,7 +1,5 @@
 """Runs the container's arguments: the supervised server, or any other command, such as a shell."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Sequence

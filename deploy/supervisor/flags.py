@@ -1,7 +1,5 @@
 """Triton's hardening flags, as far as its release knows them."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ joins the group first and has number 0; Triton's has number 1.
 Sources: socket(7), SO_ATTACH_REUSEPORT_CBPF (Linux 4.5) and bpf(2).
 """
 
-from __future__ import annotations
-
 import array
 import contextlib
 import errno

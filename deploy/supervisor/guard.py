@@ -4,8 +4,6 @@ It rejects requests that would crash Triton, passes on all others, and corrects 
 processes of its own, with the listening socket as their standard input, as with inetd(8).
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import os
@@ -101,7 +99,7 @@ class Guard:
         rules: Rules,
         max_connections: int = MAX_CONNECTIONS,
         log: RequestLog | None = None,
-        page: TryPage | None = None,
+        page: "TryPage | None" = None,
         *,
         is_shared: bool = False,
     ) -> None:

@@ -3,8 +3,6 @@
 One passes on the requests of several CPUs full of models, but it uses one CPU, and checks one request at a time.
 """
 
-from __future__ import annotations
-
 from .container_limits import cpu_count
 from .errors import SettingError
 from .log import log

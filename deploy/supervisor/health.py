@@ -1,7 +1,5 @@
 """The HEALTHCHECK of the image: is Triton ready, and does it answer the canary correctly?"""
 
-from __future__ import annotations
-
 import os
 import sys
 

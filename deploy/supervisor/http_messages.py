@@ -3,8 +3,6 @@
 Stricter than Triton's own parser: anything that two parsers could read differently is refused.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Protocol
 
@@ -60,6 +58,15 @@ def fields(head: bytes) -> dict[bytes, bytes]:
     return named
 
 
+class Body(Protocol):
+    """The body of a message, as its bytes arrive."""
+
+    is_done: bool
+
+    def take(self, content: bytes) -> tuple[int, bytes]:
+        """Returns how many of the bytes belong to the body, and their content."""
+
+
 def framing(named: dict[bytes, bytes], *, default: Body, max_chunks: int | None = None) -> Body:
     """The body that `fields` describe, or `default`. `max_chunks` None: no limit."""
     coding, length = named.get(b"transfer-encoding"), named.get(b"content-length")
@@ -72,15 +79,6 @@ def framing(named: dict[bytes, bytes], *, default: Body, max_chunks: int | None 
     if not _LENGTH.fullmatch(length):
         raise bad("Content-Length must be a number")
     return Sized(int(length))
-
-
-class Body(Protocol):
-    """The body of a message, as its bytes arrive."""
-
-    is_done: bool
-
-    def take(self, content: bytes) -> tuple[int, bytes]:
-        """Returns how many of the bytes belong to the body, and their content."""
 
 
 class Sized:

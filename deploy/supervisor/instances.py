@@ -5,8 +5,6 @@ keep many CPUs busy (docs/performance.md: many CPUs). Triton reads the number of
 repository of an image is read-only: it is served from a folder of links, with other config.pbtxt files.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The container's log as JSON: one object a line, with timestamp (RFC 3339, UTC), level, source and message."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """Finds members of an inference request's JSON whose values can crash Triton, as the bytes pass."""
 
-from __future__ import annotations
-
 import re
 from math import prod
 

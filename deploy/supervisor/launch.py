@@ -1,7 +1,5 @@
 """Builds the command that starts tritonserver, from the user's flags and settings."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -25,7 +23,7 @@ class Launch:
     user_flags: Sequence[arguments.Flag]
     settings: settings.Settings
 
-    def serving(self, repositories: Sequence[str]) -> Launch:
+    def serving(self, repositories: Sequence[str]) -> "Launch":
         """The same with these model repositories."""
         kept = [flag for flag in self.user_flags if flag.name not in arguments.REPOSITORY_NAMES]
         return replace(self, user_flags=[*(arguments.Flag("model-repository", each) for each in repositories), *kept])

@@ -1,7 +1,5 @@
 """The supervisor's lines in the container's log."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 

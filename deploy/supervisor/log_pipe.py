@@ -4,8 +4,6 @@ Two threads: one reads the pipes at once, so that no process waits for its log, 
 queue. If the reader of the container's log is so slow that the queue is full, lines are dropped and counted.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import signal

@@ -1,7 +1,5 @@
 """Starts Triton, admits clients when the canary has passed, watches it and drains it (docs/operations.md)."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """Many sockets in one thread with epoll(7), and buffered writes to slow readers."""
 
-from __future__ import annotations
-
 import contextlib
 import select
 import socket

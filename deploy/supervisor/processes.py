@@ -1,7 +1,5 @@
 """Triton's process group from /proc, and the shared memory of its Python stubs."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Repeats the canary: records when the server last completed a request, and detects wrong answers."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time

@@ -1,7 +1,5 @@
 """Passes bytes between a client's connection and one to Triton, one request at a time."""
 
-from __future__ import annotations
-
 import errno
 import json
 import select
@@ -42,7 +40,7 @@ class Relay:
         upstream: tuple[str, int],
         rules: Rules,
         log: RequestLog | None,
-        page: TryPage | None = None,
+        page: "TryPage | None" = None,
     ) -> None:
         self.is_closed = False
         self.waiting_since: float | None = poll.now  # for a request from the client; None while none is expected

@@ -1,7 +1,5 @@
 """The release of the Triton that runs, and the guard's rules that depend on it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Checks a client's request as it passes: where it ends, and the limits of its body."""
 
-from __future__ import annotations
-
 import re
 
 from .body_limits import Limits, Rules, too_large

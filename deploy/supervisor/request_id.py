@@ -1,7 +1,5 @@
 """The id of a request: V2's member `id`, else the header X-Request-Id, else a random one."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The guard's log: one line of JSON for each inference request (docs/observe.md)."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

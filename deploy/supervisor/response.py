@@ -1,7 +1,5 @@
 """Checks Triton's response as it passes: where it ends, and that its status shows whose fault an error is."""
 
-from __future__ import annotations
-
 import re
 import sys
 

@@ -1,7 +1,5 @@
 """Triton's process group: the server, its Python stubs, the guard and the API process."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Settings from the container's environment (listed in docs/operations.md)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +51,7 @@ class Settings:
     grpc_tls: tls.Tls | None = None
     model_metrics: bool = True
     has_json_log: bool = False
-    tracing: tracing.Tracing | None = None
+    tracing: "tracing.Tracing | None" = None
     api_port: int = 8080
     api_address: str = EVERYWHERE
     api_keys_file: str = ""

@@ -1,7 +1,5 @@
 """Settings of TLS for gRPC: a certificate, its key, and the authority of the clients' certificates."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

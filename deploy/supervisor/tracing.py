@@ -1,7 +1,5 @@
 """OpenTelemetry traces: Triton's own, sent to one endpoint over OTLP/HTTP."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Sources: the release branches of triton-inference-server (server, common, python
 wording is one more row here and one more example in tests/deploy/test_triton_errors.py.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

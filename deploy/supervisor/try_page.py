@@ -1,7 +1,5 @@
 """The try-it page: a few static files, which the guard answers itself at /try/ (TRITON_TRY_PAGE)."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

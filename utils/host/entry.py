@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from utils.host import exceptions, installed, loopback, signals, streams
@@ -22,11 +22,19 @@ LONGEST_MESSAGE = 8000
 _stdouts: list[int] = []
 
 
-class _PrintVersion(argparse.Action):
-    """Like --help: prints and exits, whatever else is on the command line."""
+class Printing(argparse.Action):
+    """An option without a value that prints `text(parser)` and exits, as --help does."""
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, text: Callable[[argparse.ArgumentParser], str], help: str
+    ) -> None:
+        nowhere = argparse.SUPPRESS  # as argparse does for --help
+        super().__init__(option_strings, nowhere, nargs=0, default=nowhere, help=help)
+        self._text = text
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        write_stdout(f"triton-image-factory {installed.VERSION}\n")
+        """Called by argparse."""
+        write_stdout(f"{self._text(parser)}\n")
         parser.exit()
 
 
@@ -35,10 +43,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        nowhere = argparse.SUPPRESS  # as argparse does for --help
-        self.add_argument(
-            "--version", action=_PrintVersion, nargs=0, dest=nowhere, default=nowhere, help="print the version and exit"
-        )
+        version = f"triton-image-factory {installed.VERSION}"
+        self.add_argument("--version", action=Printing, text=lambda _: version, help="print the version and exit")
 
     def format_help(self) -> str:
         """The help, with the command names of an installed package."""

@@ -3,8 +3,6 @@
 Each takes the address of the server and the keyword arguments of settings.Options. A call takes one text or a list.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +31,7 @@ class Client(Generic[Value]):
 
     task: ClassVar[Task[Any]]
 
-    def __init__(self, server: str, **options: Unpack[Options]) -> None:
+    def __init__(self, server: str, **options: "Unpack[Options]") -> None:
         self.settings = Settings(address=parse(server), **options)
         self._session: Session[Value] = Session(self.task, self.settings)
 
