@@ -12,6 +12,7 @@ from benchmarks.contestant import Start, Target, UnavailableError, target, why
 from benchmarks.environments import INFINITY, MLSERVER
 from benchmarks.loads import PROTOCOLS
 from utils.host import environment
+from utils.host.environments import Environment
 from utils.host.errors import UsageError
 from utils.triton.ports import choose_ports
 
@@ -59,7 +60,7 @@ def fastapi(model: Path, folder: Path) -> Start:
     return _web("fastapi", "/ready", command, {"MODEL": str(model)}, folder)
 
 
-def _installed(needed: environment.Environment) -> Path:
+def _installed(needed: Environment) -> Path:
     """The folder of its programs; where it cannot be installed, the installer's last word is the reason."""
     try:
         return environment.ensure(needed).parent

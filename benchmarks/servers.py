@@ -14,6 +14,7 @@ from pathlib import Path
 from deploy.supervisor.triton_errors import PORT_LOST
 from utils import ROOT
 from utils.host import children, environment
+from utils.host.environments import SERVING
 from utils.triton.address import ServerAddress
 from utils.triton.layout import inspect_interpreter, lay_out
 from utils.triton.ports import choose_ports
@@ -44,7 +45,7 @@ def triton(repository: Path, log: Path) -> Iterator[Running]:
 @contextmanager
 def supervised(tree: Path, repository: Path, folder: Path) -> Iterator[Running]:
     """What the image of a build tree runs, on the Triton from PyPI: ready when the golden answers were right."""
-    python, laid_out = environment.ensure(environment.SERVING), environment.SERVING.folder / "tritonserver"
+    python, laid_out = environment.ensure(SERVING), SERVING.folder / "tritonserver"
     lay_out(python, laid_out)
     command = [str(python), "-I", "-S", str(_serving(tree, folder) / "supervise.py")]
     command += [f"{laid_out}/bin/tritonserver", f"--model-repository={repository}", "--disable-auto-complete-config"]

@@ -20,7 +20,7 @@ from benchmarks.contestant import Target
 from benchmarks.loads import PROTOCOLS, Load
 from benchmarks.measure import ask
 from utils import ROOT
-from utils.host import environment
+from utils.host.environments import SERVING
 from utils.triton.address import ServerAddress
 from utils.triton.layout import inspect_interpreter
 from utils.triton.ports import choose_ports
@@ -34,7 +34,7 @@ READY_SECONDS = 120
 @contextmanager
 def supervised(repository: Path, model: str, variable: str, value: str) -> Iterator[Target]:
     """The server, as in the image: the supervisor with this setting, its log in a file. RuntimeError if it ends."""
-    python, triton = triton_for(environment.SERVING)
+    python, triton = triton_for(SERVING)
     libraries = [triton / "lib", *inspect_interpreter(python).library_path()]
     ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
     address = ServerAddress(http=f"127.0.0.1:{ports['http']}", grpc=f"127.0.0.1:{ports['grpc']}")

@@ -90,12 +90,12 @@ def run(options: Options) -> str:
                 proven = True
                 final = build_tree.place_of(options.tree) or options.tree
                 built = Proven(tree=options.tree, place=final, context=context, image=image, images=images)
-                published = publish(built, options.publication, engine)
+                reference = publish(built, options.publication, engine)
         finally:
             if proven and (place := build_tree.place_of(options.tree)):
                 build_tree.move_into_place(options.tree, place)
                 progress.note(f"build tree moved to {place}")
-    return published.reference or image
+    return reference or image
 
 
 def _complete(options: Options, context: Context) -> None:

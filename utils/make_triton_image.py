@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from utils.convert.origins import inspect_models
 from utils.convert.origins.origin import Models, Origin
 from utils.convert.types import ServedGraph
+from utils.docker.engine import connect
 from utils.factory.api_facts import write_api_facts
 from utils.factory.base_images import docker_plan
 from utils.factory.golden_rows import golden_answers
@@ -34,6 +35,7 @@ from utils.host.temporary import private_folder, temporary_files_in
 from utils.options.arguments import Arguments, read_arguments
 from utils.options.build_spec import BuildSpec, build_spec
 from utils.options.release_choice import InstalledGpu, installed_gpu, needs_installed_gpu, warn_of_doubts
+from utils.release.documents import PROVENANCE, SBOM
 from utils.release.signature_files import read_private_pem
 from utils.report.files import PAGE_FILE
 from utils.repository import build_record
@@ -42,9 +44,6 @@ from utils.sources.checkpoint import weight_bytes
 from utils.sources.fetch import require_existing, require_local
 from utils.sources.storage import StorageRef
 from utils.targets.apis import require_one_score
-
-if TYPE_CHECKING:
-    from utils.docker.engine import Engine
 
 
 def parse_arguments(argv: Sequence[str]) -> list[BuildSpec]:
@@ -122,7 +121,7 @@ def _make(values: dict[str, Any]) -> str:
 def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
     versions = inspect_versions(spec)
     kept = versions.copied_bytes()
-    engine = _connect(spec)
+    engine = None if spec.output.no_image else connect()  # found before anything slow runs
     if engine:
         require_target(spec.output.publication, spec.output.image, engine)
     engine_root = engine.root_folder() if engine else None
@@ -150,28 +149,19 @@ def _build(spec: BuildSpec, tree: BuildTree) -> dict[str, Any]:
         context = _write_tree(spec, origins.served, served, versions, [docker, *further], tree.folder)
     shutil.rmtree(downloads, ignore_errors=True)
     result = prove_and_publish(spec, context, engine, tree)
-    print_next_steps(spec, result.place, result.published.reference or spec.output.image)
+    print_next_steps(spec, result.place, result.reference or spec.output.image)
     return {
         "image": None if spec.output.no_image else spec.output.image,
         "image_id": next(reversed([*result.images.values()]), None),
         "images": result.images,
-        "digest": result.published.reference,
+        "digest": result.reference,
         "model_repository": str(result.place / "model_repository"),
         "build_tree": str(result.place),
         "report": str(result.place / PAGE_FILE),
-        "sbom": str(result.place / result.published.sbom),
-        "provenance": str(result.place / result.published.provenance),
+        "sbom": str(result.place / SBOM.file),
+        "provenance": str(result.place / PROVENANCE.file),
         **describe(spec, origins.served.known, origins.served.settings, context.pipeline, docker),
     }
-
-
-def _connect(spec: BuildSpec) -> "Engine | None":
-    """The Docker engine, found before anything slow runs; None with --no-image."""
-    if spec.output.no_image:
-        return None
-    from utils.docker.engine import connect
-
-    return connect()
 
 
 def _write_tree(

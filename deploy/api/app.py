@@ -31,8 +31,8 @@ def make_app(service: Service, keys: Keys) -> Starlette:
     document = openapi.description(service.facts, routes, has_keys=keys.are_needed)
 
     async def on_error(request: Request, error: Exception) -> Response:
-        protocol = next((each for each in chosen if each is _of_path(request.url.path)), chosen[-1])
-        return _error(protocol, error)
+        name = "openai" if request.url.path.startswith(OPENAI_PATHS) else "tei"
+        return _error(PROTOCOLS[name] if name in service.facts.routes else chosen[-1], error)
 
     async def show(_: Request) -> Response:
         return JSONResponse(document)
@@ -46,10 +46,6 @@ def make_app(service: Service, keys: Keys) -> Starlette:
     ]
     paths += [Path("/openapi.json", show), Path("/docs", show_page)]
     return Starlette(routes=paths, exception_handlers={HTTPException: on_error, Exception: on_error})
-
-
-def _of_path(path: str) -> Protocol:
-    return PROTOCOLS["openai" if path.startswith(OPENAI_PATHS) else "tei"]
 
 
 def _endpoint(protocol: Protocol, route: Route, service: Service, keys: Keys) -> Callable[[Request], Any]:

@@ -1,10 +1,7 @@
 """What the build knows of the served model: api.json (utils/factory/api_facts.py writes it)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,9 +26,3 @@ class Facts:
     dimensions: Sequence[int]
     score_function: str
     about: Mapping[str, str]
-
-
-def read(file: Path) -> Facts:
-    """The facts in a file of a build."""
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return Facts(**content)

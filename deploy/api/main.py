@@ -11,9 +11,9 @@ from pathlib import Path
 
 import uvicorn
 
-from . import facts
 from .app import make_app
 from .channel import connect
+from .facts import Facts
 from .keys import Keys
 from .service import Limits, Service
 from .tokens import Tokens
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 async def _serve(start: Start) -> None:
-    known = facts.read(Path(start.facts_file))
+    known = Facts(**json.loads(Path(start.facts_file).read_text(encoding="utf-8")))
     channel = connect(start.triton, (start.tls[0], start.tls[1]) if start.tls else None)
     tokens = Tokens(Path(start.repository, known.tokenizer))
     service = Service(known, Triton(channel, known), tokens, Limits(start.max_body, start.max_inputs))

@@ -4,8 +4,6 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from . import fields
 from .errors import UNKNOWN_MODEL, ApiError, as_openai
 from .route import COUNT, NUMBER, TEXT, TEXTS, Protocol, Route, list_of, nullable, object_of
@@ -50,16 +48,11 @@ async def _embeddings(service: Service, body: Any) -> Any:
     encoding = fields.choice(body, "encoding_format", ENCODINGS)
     choices = Choices(dimensions=fields.number(body, "dimensions"))
     rows, tokens = await service.rows_and_tokens([fields.texts(body, "input")], choices, "input")
-    data = [
-        {"object": "embedding", "index": index, "embedding": _encoded(embedding, encoding)}
-        for index, (embedding, *_) in enumerate(rows)
-    ]
+    is_text = encoding == "base64"
+    values = [base64.b64encode(row[0].tobytes()).decode() if is_text else row[0].tolist() for row in rows]
+    data = [{"object": "embedding", "index": index, "embedding": value} for index, value in enumerate(values)]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": service.facts.model, "usage": usage}
-
-
-def _encoded(embedding: np.ndarray, encoding: str | None) -> Any:
-    return base64.b64encode(embedding.tobytes()).decode() if encoding == "base64" else embedding.tolist()
 
 
 def _model(service: Service) -> dict[str, Any]:

@@ -54,10 +54,8 @@ class Agreement:
         )
 
 
-def of_golden(golden: Mapping[str, Any]) -> Agreement | None:
-    """What a golden.json says of it; None if it has no PyTorch answers. ValueError or KeyError if it is invalid."""
-    if "agreement" not in golden:
-        return None
+def of_golden(golden: Mapping[str, Any]) -> Agreement:
+    """The agreement of a golden.json with PyTorch's answers. ValueError or KeyError if it is invalid."""
     rows = tuple(row for row in golden["rows"] if "reference" in row)
     wanted = golden["agreement"]
     if not rows or wanted["rule"] not in RULES:

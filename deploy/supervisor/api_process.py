@@ -6,8 +6,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .errors import SettingError
-from .settings import API_NAMES, LOOPBACK, Settings
+from .errors import Fault, SettingError
+from .settings import API_NAMES, API_PORT, LOOPBACK, Settings
 
 FACTS = "api.json"
 BACKLOG = 1024
@@ -28,12 +28,14 @@ class ApiProcess:
     limits: Settings
 
     def listen(self) -> socket.socket:
-        """The socket, bound: clients are refused until it listens. Raises OSError."""
-        host = self.limits.api_address
-        family = socket.getaddrinfo(host, self.limits.api_port, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.socket(family)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, self.limits.api_port))
+        """The socket, bound: clients are refused until it listens. Raises Fault for a port in use."""
+        host, port = self.limits.api_address, self.limits.api_port
+        try:
+            bound = socket.socket(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0])
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((host, port))
+        except OSError as error:
+            raise Fault(f"{error.strerror}: {API_PORT} {port}") from error
         return bound
 
     def command(self, python: str) -> list[str]:

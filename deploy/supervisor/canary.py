@@ -127,23 +127,19 @@ def load(path: str, port: int, source: str = "") -> Canary:
         by_path.setdefault(_path(row), row)
     firsts = list(by_path.values())
     others = [row for row in rows if row not in firsts]
+    agreement = None
+    if "agreement" in golden:  # other images do not pay for the import
+        from .agreement import of_golden
+
+        agreement = of_golden(golden)
     return Canary(
         rows=tuple(prepared(row) for row in [*firsts, *others[: max(0, ROWS - len(firsts))]]),
         comparison=golden["comparison"],
         tolerance=golden["tolerance"],
         port=port,
         source=source,
-        agreement=_agreement(golden),
+        agreement=agreement,
     )
-
-
-def _agreement(golden: Mapping[str, Any]) -> "Agreement | None":
-    """Imports the module only for an image that needs it: each start would pay for it."""
-    if "agreement" not in golden:
-        return None
-    from .agreement import of_golden
-
-    return of_golden(golden)
 
 
 def _path(row: Mapping[str, Any]) -> str:
@@ -179,13 +175,10 @@ def prepared(row: Mapping[str, Any], *further: Mapping[str, Any]) -> Row:
 
 def _raw(tensor: Mapping[str, Any]) -> bytes:
     if tensor["datatype"] == "BYTES":
-        values = [_bytes(value) for value in tensor["data"]]
+        texts = tensor["data"]
+        values = [base64.b64decode(each["base64"]) if isinstance(each, dict) else str(each).encode() for each in texts]
         return b"".join(struct.pack("<I", len(value)) + value for value in values)
     return struct.pack(f"<{len(tensor['data'])}{FORMATS[tensor['datatype']]}", *tensor["data"])
-
-
-def _bytes(value: Any) -> bytes:
-    return base64.b64decode(value["base64"]) if isinstance(value, dict) else str(value).encode("utf-8")
 
 
 def answer(body: bytes, *, batched: bool) -> dict[str, Any]:

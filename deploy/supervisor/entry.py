@@ -53,7 +53,8 @@ def _run(command: Sequence[str], serving: str, *, is_inside: bool, output: int |
         )
     if not is_inside:
         base_entry.run()
-    _remove_empty_entries("LD_LIBRARY_PATH")
+    if "LD_LIBRARY_PATH" in os.environ:  # the loader reads an empty entry as the current folder (ld.so(8))
+        os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, os.environ["LD_LIBRARY_PATH"].split(":")))
     if os.path.basename(command[0]) != "tritonserver":  # noqa: PTH119
         return _become(command[0], command)
     program = _program(command[0], serving)
@@ -62,12 +63,6 @@ def _run(command: Sequence[str], serving: str, *, is_inside: bool, output: int |
     from .main import main as supervise
 
     return supervise(program, command[1:], serving, output)
-
-
-def _remove_empty_entries(variable: str) -> None:
-    """The loader reads an empty entry as the current folder (ld.so(8)), and NVIDIA's variable ends with one."""
-    if variable in os.environ:
-        os.environ[variable] = ":".join(filter(None, os.environ[variable].split(":")))
 
 
 def _program(name: str, serving: str) -> str:

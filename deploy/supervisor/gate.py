@@ -15,6 +15,8 @@ import struct
 import threading
 from collections.abc import Sequence
 
+from .guard import bound
+
 SO_ATTACH_REUSEPORT_CBPF = 51
 SUPERVISOR, TRITON = 0, 1
 # Connections from this loopback address, the canary's, pass a closed gate.
@@ -86,11 +88,7 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
         exclusive.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         exclusive.bind((host, port))
         exclusive.listen()
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listening.bind((host, port))
-    return listening
+    return bound(family, host, port)
 
 
 def _attach(listening: socket.socket, program: Sequence[tuple[int, int, int, int]]) -> None:

@@ -47,9 +47,9 @@ class Place:
         self, host: str, port: int, rules: Rules, page: tuple[str, str] | None = None, *, processes: int = 1
     ) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        self.listening = _bound(family, host, port)
+        self.listening = bound(family, host, port)
         self.listening.listen(BACKLOG)
-        self._reserved = _bound(socket.AF_INET, "127.0.0.1", 0)
+        self._reserved = bound(socket.AF_INET, "127.0.0.1", 0)
         self._rules, self._page, self.processes = rules, page or ("", ""), processes
 
     def command(self, python: str, log: Sequence[str] = ()) -> list[str]:
@@ -78,12 +78,13 @@ class Place:
         return [f"--http-address={host}", f"--http-port={port}", "--reuse-http-port=true"]
 
 
-def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind((host, port))
-    return bound
+def bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    """A socket that can share its port with others of this user. Raises OSError."""
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind((host, port))
+    return listening
 
 
 class Guard:

@@ -65,10 +65,11 @@ def _automatic(repository: str) -> list[str]:
     """The models of a folder whose number of instances is open."""
     if not os.path.isdir(repository):  # noqa: PTH112 - pathlib costs 10 ms of every start
         return []
-    return [name for name in sorted(os.listdir(repository)) if AUTOMATIC.search(_config(repository, name))]  # noqa: PTH208
+    return [name for name in sorted(os.listdir(repository)) if AUTOMATIC.search(config_of(repository, name))]  # noqa: PTH208
 
 
-def _config(repository: str, model: str) -> str:
+def config_of(repository: str, model: str) -> str:
+    """The text of a model's config.pbtxt; "" if it cannot be read."""
     try:
         with open(os.path.join(repository, model, "config.pbtxt"), encoding="utf-8") as file:  # noqa: PTH118, PTH123
             return file.read()
@@ -102,5 +103,5 @@ def _linked(repository: str, counts: dict[str, int], folder: str) -> str:
             if entry != "config.pbtxt":
                 os.symlink(f"{source}/{entry}", f"{target}/{entry}")  # noqa: PTH211
         with open(f"{target}/config.pbtxt", "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(COUNT.sub(rf"\g<1>{counts[name]}\g<2>", _config(repository, name)))
+            file.write(COUNT.sub(rf"\g<1>{counts[name]}\g<2>", config_of(repository, name)))
     return folder

@@ -83,7 +83,8 @@ class LogPipe:
                 else:
                     poll.unregister(number)
                 if lines:
-                    self._put(b"".join(map(json_lines.converted, lines) if number == self._raw else map(_line, lines)))
+                    is_raw = number == self._raw
+                    self._put(b"".join(json_lines.converted(each) if is_raw else each + b"\n" for each in lines))
 
     def _write(self) -> None:
         _block_signals()
@@ -107,10 +108,6 @@ def split(content: bytes) -> tuple[list[bytes], bytes]:
     if len(rest) > MAX_LINE_BYTES:
         lines, rest = [*lines, rest], b""
     return [each[at : at + MAX_LINE_BYTES] for each in lines for at in range(0, len(each), MAX_LINE_BYTES)], rest
-
-
-def _line(text: bytes) -> bytes:
-    return text + b"\n"
 
 
 def _block_signals() -> None:

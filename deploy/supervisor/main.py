@@ -5,7 +5,6 @@ import errno
 import os
 import re
 import signal
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -73,7 +72,7 @@ class Supervisor:
         self._gate = _gate(start.settings)
         page = page_files(serving) if start.settings.try_page else None
         place = _guard_place(start.settings, release.release_of(os.environ, start.program), page)
-        self._api_socket = self._api and _api_socket(self._api)
+        self._api_socket = self._api and self._api.listen()
         self._ports = [*start.settings.ports, *([place.upstream[1]] if place else [])]
         command = start.command(place, gated=bool(self._gate))
         self._backlog = backlog.Backlog(start.settings.metrics_port, backlog.refusal_file())
@@ -247,14 +246,6 @@ def _guard_place(limits: Settings, triton_release: str, page: tuple[str, str] | 
         raise Fault(f"{error.strerror}: TRITON_HTTP_PORT {limits.http_port}") from error
 
 
-def _api_socket(process: api_process.ApiProcess) -> socket.socket:
-    """Raises Fault for a port in use."""
-    try:
-        return process.listen()
-    except OSError as error:
-        raise Fault(f"{error.strerror}: {settings.API_PORT} {process.limits.api_port}") from error
-
-
 def _write(path: str, text: str) -> None:
     """Best effort: without the file, the health check uses the environment."""
     with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
@@ -268,9 +259,6 @@ def _remove(path: str) -> None:
 
 def _max_batch_size(repositories: Sequence[str], model: str) -> int:
     """The max_batch_size of the canary's model; 1 if its config does not set it, or is behind a URL."""
-    for repository in repositories:
-        with contextlib.suppress(OSError):
-            with open(os.path.join(repository, model, "config.pbtxt"), encoding="utf-8") as config:  # noqa: PTH118, PTH123
-                sizes = re.findall(r"(?m)^\s*max_batch_size\s*:\s*([0-9]+)", config.read())
-            return max(1, *map(int, sizes)) if sizes else 1
-    return 1
+    config = next(filter(None, (instances.config_of(each, model) for each in repositories)), "")
+    sizes = re.findall(r"(?m)^\s*max_batch_size\s*:\s*([0-9]+)", config)
+    return max([1, *map(int, sizes)])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .http_messages import bad
-from .json_lines import encoded, timestamp
+from .json_lines import line
 from .log import log
 from .request import Request
 
@@ -128,9 +128,8 @@ class RequestLog:
 
     def _write(self, record: dict[str, Any]) -> None:
         level = "error" if record["status"] >= 500 else "warning" if record["status"] >= 400 else "info"
-        begin = {"timestamp": timestamp(time.time()), "level": level, "source": "request"}
         if len(self._pending) < _MAX_PENDING_BYTES:
-            self._pending += encoded({**begin, **record})
+            self._pending += line(level, "request", **record)
         else:
             self._dropped += 1
 
@@ -145,9 +144,7 @@ class RequestLog:
             return
         if self._dropped:
             note, self._dropped = f"{self._dropped} request lines were dropped, because the log is too slow", 0
-            self._pending += encoded(
-                {"timestamp": timestamp(time.time()), "level": "warning", "source": "guard", "message": note}
-            )
+            self._pending += line("warning", "guard", note)
 
 
 def _ids(request: Request) -> dict[str, str]:

@@ -43,25 +43,26 @@ class Server:
         actions = [(os.POSIX_SPAWN_DUP2, place.listening.fileno(), 0)]
         if output is not None:
             actions.append((os.POSIX_SPAWN_DUP2, output, 1))
+        command = place.command(sys.executable, [] if output is None else [times])
         for _ in range(place.processes):
-            pid = os.posix_spawnp(
-                sys.executable, place.command(sys.executable, [] if output is None else [times]), self._environment,
-                file_actions=actions, setpgroup=self.pid, setsigmask=(),
-                setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
-            )  # fmt: skip
-            self._required[pid] = "guard"
+            self._start("guard", command, actions)
         place.listening.close()
         self._place = place  # keeps Triton's port reserved
 
     def start_api(self, process: ApiProcess, listening: socket.socket) -> None:
         """Starts the API process in the process group, and closes this process's copy of its socket."""
-        self._api = os.posix_spawnp(
-            sys.executable, process.command(sys.executable), self._environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, listening.fileno(), 0)], setpgroup=self.pid, setsigmask=(),
+        actions = [(os.POSIX_SPAWN_DUP2, listening.fileno(), 0)]
+        self._api = self._start("API process", process.command(sys.executable), actions)
+        listening.close()
+
+    def _start(self, role: str, command: Sequence[str], actions: Sequence[tuple[int, int, int]]) -> int:
+        """Starts a Python process of the group, which fails if that process ends; returns its id."""
+        pid = os.posix_spawnp(
+            sys.executable, list(command), self._environment, file_actions=actions, setpgroup=self.pid, setsigmask=(),
             setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD),
         )  # fmt: skip
-        self._required[self._api] = "API process"
-        listening.close()
+        self._required[pid] = role
+        return pid
 
     def drain_api(self, deadline: float) -> bool:
         """Ends the API process after its last response; False if it still has requests at the `deadline`."""

@@ -142,11 +142,7 @@ def _admin_key(environment: Mapping[str, str]) -> str:
     key, name = environment.get("TRITON_ADMIN_KEY", ""), "TRITON_ADMIN_KEY"
     if file := environment.get("TRITON_ADMIN_KEY_FILE"):
         name = "TRITON_ADMIN_KEY_FILE"
-        try:
-            with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - pathlib costs 10 ms of every start
-                key = lines.readline().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingError(f"{name} names {file!r}, which cannot be read ({error}); mount it readable") from error
+        key = _lines(name, file)[0]
         if not key:
             raise SettingError(f"{name} names {file!r}, which is empty; write the key to it, or unset {name}")
     if key and not ADMIN_KEY.fullmatch(key):
@@ -158,11 +154,7 @@ def _api_keys(file: str) -> str:
     """`file`, if each of its lines is a key. No message shows a key."""
     if not file:
         return ""
-    try:
-        with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - pathlib costs 10 ms of every start
-            keys = [line.strip() for line in lines if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"{API_KEYS} names {file!r}, which cannot be read ({error}); mount it readable") from error
+    keys = list(filter(None, _lines(API_KEYS, file)))
     if not keys:
         raise SettingError(f"{API_KEYS} names {file!r}, which has no key; write one a line to it, or unset {API_KEYS}")
     for number, key in enumerate(keys, start=1):
@@ -171,6 +163,15 @@ def _api_keys(file: str) -> str:
                 f"key {number} of {API_KEYS} must be 16 to 128 of A-Z, a-z, 0-9, _, ., ~ and -; choose another key"
             )
     return file
+
+
+def _lines(name: str, file: str) -> list[str]:
+    """The lines of the file that a setting names, at least one, without spaces around them."""
+    try:
+        with open(file, encoding="utf-8") as content:  # noqa: PTH123 - pathlib costs 10 ms of every start
+            return [line.strip() for line in content.read().split("\n")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{name} names {file!r}, which cannot be read ({error}); mount it readable") from error
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

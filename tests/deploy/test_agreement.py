@@ -103,7 +103,6 @@ def test_requests_are_batches_of_equal_shapes():
 )
 def test_a_damaged_golden_json_is_told(change):
     golden = {"rows": [{"reference": {}}], "agreement": {"rule": "softmax", "least": 0.9, "precision": "fp16"}}
-    assert agreement.of_golden({"rows": []}) is None
     assert agreement.of_golden(golden).least == 0.9
     golden["agreement"] = {**golden["agreement"], **change}
     with pytest.raises(ValueError, match="no PyTorch answers"):

@@ -40,7 +40,7 @@ def count(started, tmp_path):
     assert remote == "s3://bucket/models"
     if folder == str(tmp_path / "models"):
         return 1
-    text = instances._config(folder, "m")
+    text = instances.config_of(folder, "m")
     assert (len(text.splitlines()), text.count("count: ")) == (3, 1)
     return int(text.partition("count: ")[2].partition(" ")[0])
 

@@ -17,6 +17,7 @@ import pytest
 from tests import tiny_models
 from utils import ROOT
 from utils.host import environment
+from utils.host.environments import SERVING
 
 HERE = Path(__file__).resolve().parent
 LEFT_OUT = shutil.ignore_patterns(
@@ -148,7 +149,7 @@ def _copied(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     state.mkdir()
     shutil.copytree(ROOT, root, ignore=LEFT_OUT, symlinks=True)
     (root / ".venv").symlink_to(sys.prefix)
-    environment.ensure(environment.SERVING)
+    environment.ensure(SERVING)
     link_serving(root / ".venv-serving")
     checkout = Checkout(root=root, state=state, model=tiny_models.bert(folder / "model"))
     code, _, err = checkout.run(checkout.command("-", batch=GOOD_BATCH))
@@ -164,8 +165,8 @@ def link_serving(folder: Path) -> None:
     """A serving environment that is complete except for the Triton layout."""
     folder.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
-        (folder / name).symlink_to(environment.SERVING.folder / name)
-    shutil.copy(environment.SERVING.stamp, folder)
+        (folder / name).symlink_to(SERVING.folder / name)
+    shutil.copy(SERVING.stamp, folder)
 
 
 @pytest.fixture

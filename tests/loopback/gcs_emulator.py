@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.loopback.serving import Answering, LoopbackServer
 from utils.host import environment
+from utils.host.environments import ENVIRONMENTS
 
 BUCKET = "models"
 TOKEN = "loopback-access-token-never-printed"
@@ -27,7 +28,7 @@ START_SECONDS = 30.0
 @contextlib.contextmanager
 def serving(objects: Mapping[str, bytes]) -> Iterator[str]:
     """The address of an emulator with these objects ({name: content}) in the bucket BUCKET."""
-    python = environment.ensure(environment.ENVIRONMENTS["gcs-emulator"])
+    python = environment.ensure(ENVIRONMENTS["gcs-emulator"])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

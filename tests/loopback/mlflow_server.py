@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from utils.host import environment
+from utils.host.environments import ENVIRONMENTS
 
 START_SECONDS = 120.0
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_PROXY": "127.0.0.1"}
@@ -71,7 +72,7 @@ def running_mlflow(folder: Path) -> Iterator[str]:
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    python = environment.ensure(environment.ENVIRONMENTS["mlflow-server"])
+    python = environment.ensure(ENVIRONMENTS["mlflow-server"])
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [str(python), "-c", _SERVE],
@@ -113,7 +114,7 @@ def transformers_layout(model: Path, folder: Path) -> Path:
 
 def log_model(url: str, folder: Path, name: str = "topics", alias: str = "champion") -> tuple[str, str]:
     """Logs the files to a run, registers them, and sets the alias; (run id, version)."""
-    python = environment.ensure(environment.ENVIRONMENTS["mlflow"])
+    python = environment.ensure(ENVIRONMENTS["mlflow"])
     done = subprocess.run(
         [str(python), "-W", "ignore", "-c", _LOG, str(folder), name, alias],
         capture_output=True,

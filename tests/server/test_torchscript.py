@@ -22,8 +22,8 @@ from tritonclient.utils import InferenceServerException
 
 from tests import shared_conversions, tiny_models
 from utils import ROOT
-from utils.host import environment
 from utils.host.build_tree import BUILD
+from utils.host.environments import SERVING, SERVING_TORCH
 from utils.host.errors import BootProofError
 from utils.triton.server import environment_for, serve
 
@@ -245,10 +245,10 @@ def test_a_token_that_the_model_does_not_know_fails_alone_and_names_no_path_of_t
 
 
 def test_only_a_repository_with_torchscript_needs_the_environment_with_torch(classifier, tmp_path):
-    assert environment_for(classifier) is environment.SERVING_TORCH
+    assert environment_for(classifier) is SERVING_TORCH
     (tmp_path / "model_onnx").mkdir()
     shutil.copyfile(ROOT / "model_repository/model_onnx/config.pbtxt.template", tmp_path / "model_onnx/config.pbtxt")
-    assert environment_for(tmp_path) is environment.SERVING
+    assert environment_for(tmp_path) is SERVING
 
 
 def test_one_input_too_many_is_refused_when_the_model_is_loaded(classifier, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.image.conftest import ECHO_MODEL, write_repository
 from tests.server.faults.target import Target, family
-from utils.host import environment
+from utils.host.environments import SERVING
 from utils.triton.root import VARIABLE
 from utils.triton.server import serve, triton_for
 
@@ -18,7 +18,7 @@ from utils.triton.server import serve, triton_for
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    _, laid_out = triton_for(environment.SERVING)
+    _, laid_out = triton_for(SERVING)
     folder = shutil.copytree(
         laid_out, tmp_path / "opt/tritonserver", ignore=shutil.ignore_patterns("onnxruntime", "pytorch")
     )

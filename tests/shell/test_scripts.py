@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from utils import ROOT
-from utils.host.environment import FACTORY
+from utils.host.environments import FACTORY
 from utils.repository.context import Context, write_context
 
 # Importing one of these takes a second or more.

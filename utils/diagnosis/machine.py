@@ -4,7 +4,6 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from utils.convert.cache import BOUND_VARIABLE, DEFAULT_GIGABYTES, bound
@@ -98,7 +97,7 @@ def room(check: str, folder: Path, least: int, fails_as: type[FactoryError], usu
 
 def cache() -> Finding:
     """Checks the shared cache: its size, its limit, and write access."""
-    sizes = _sizes([cache_folder(name) for name in NAMES])
+    sizes = {name: size_of(cache_folder(name)) for name in NAMES}
     folder = cache_folder(NAMES[0]).parent
     place = _existing(folder)
     found = f"{', '.join(f'{name} {gigabytes(size)}' for name, size in sizes.items())} at {str(folder)!r}"
@@ -113,10 +112,6 @@ def cache() -> Finding:
         )
     kept = f"at most {gigabytes(int(bound()))} of graphs are kept" if bound() else f"{BOUND_VARIABLE}=0 keeps no graph"
     return ok("cache", f"{found}; {kept}")
-
-
-def _sizes(folders: Sequence[Path]) -> dict[str, int]:
-    return {folder.name: size_of(folder) if folder.is_dir() else 0 for folder in folders}
 
 
 def _existing(folder: Path) -> Path:

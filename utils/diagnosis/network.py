@@ -3,7 +3,6 @@
 import os
 import re
 import ssl
-import subprocess
 import tempfile
 import threading
 import time
@@ -16,7 +15,6 @@ from utils.diagnosis.findings import Finding, fault, ok, warning
 from utils.docker import wheelhouse
 from utils.docker.client import last_line
 from utils.docker.engine import Engine
-from utils.host import children
 from utils.host.environments import FACTORY
 from utils.host.errors import FactoryError, UsageError
 from utils.sources.storage.certificates import SETTINGS
@@ -74,7 +72,7 @@ def hub() -> Finding:
     answer = status_of(f"{address}/api/models?limit=1")
     if answer in ("401", "403") and not os.environ.get("HF_TOKEN"):
         return warning(check, f"{scrub(address)} requires a token ({answer})", "set HF_TOKEN")
-    if answer.isdigit() and int(answer) < 500 and answer != PROXY_LOGIN:
+    if responds(answer):
         return ok(check, f"{scrub(address)} responds")
     return warning(
         check,
@@ -119,14 +117,7 @@ def package_index() -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         command = [*wheelhouse.find_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input"]
         command += ["--no-cache-dir", "--retries", "0", "--timeout", str(ANSWER_SECONDS), "--no-deps"]
-        done = subprocess.run(
-            children.with_parent_death_signal([*command, "--dest", folder, wheelhouse.PIP]),
-            env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
+        done = wheelhouse.run_pip([*command, "--dest", folder, wheelhouse.PIP])
     if done.returncode == 0:
         return ok(check, f"pip fetches {wheelhouse.PIP}")
     found = f"pip cannot fetch {wheelhouse.PIP} ({scrub(last_line(done.stdout + done.stderr))[:200]})"
@@ -162,6 +153,11 @@ def status_of(address: str, containing: str = "") -> str:
     except (OSError, ValueError, FactoryError) as error:
         return scrub(str(getattr(error, "reason", "") or error or type(error).__name__))[:200]
     return str(status) if containing.encode() in body else f"status {status}"
+
+
+def responds(status: str) -> bool:
+    """Whether `status`, of status_of, is the answer of the server itself."""
+    return status.isdigit() and int(status) < 500 and status != PROXY_LOGIN
 
 
 def _certificates() -> ssl.SSLContext:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from utils.diagnosis.findings import Finding, ok, warning
-from utils.diagnosis.network import PROXY_LOGIN, Check, status_of
+from utils.diagnosis.network import Check, responds, status_of
 from utils.sources.storage.scrub import scrub
 
 # check -> (scheme, variable, address of a request that needs no login; {} is the variable's value)
@@ -45,7 +45,7 @@ def _server(check: str) -> Finding:
     scheme, variable, template = _SERVERS[check]
     address = _address(variable, template)
     answer = status_of(address)
-    if answer.isdigit() and int(answer) < 500 and answer != PROXY_LOGIN:
+    if responds(answer):
         return ok(check, f"{scrub(address)} responds")
     return warning(
         check,

@@ -19,7 +19,7 @@ from utils.docker.running_container import (
     GRPC_PORT,
     HTTP_PORT,
     RunningContainer,
-    owned,
+    query,
     remove_leftovers,
     running,
 )
@@ -146,9 +146,8 @@ class Engine:
     def runs_import(self, tar: Path, program: str) -> bool:
         """Whether a container of the files in `tar` runs `program` with exit code 0."""
         imported = self.client.run("import", "--change", f'ENTRYPOINT ["{program}"]', str(tar))
-        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=query", *owned()]
         try:
-            return self.client.run(*command, imported.stdout.strip()).returncode == 0
+            return self.client.run(*query(), imported.stdout.strip()).returncode == 0
         finally:
             self.client.run("rmi", imported.stdout.strip())
 
@@ -270,8 +269,7 @@ class Engine:
 
     def run_in(self, image: str, program: str, *arguments: str) -> str:
         """The stdout of a program run in the image, or docker's error."""
-        command = ["run", "--rm", "--network", "none", "--label", "triton-image-factory=query", *owned()]
-        answer = self.client.run(*command, "--entrypoint", program, image, *arguments, seconds=300)
+        answer = self.client.run(*query(), "--entrypoint", program, image, *arguments, seconds=300)
         return answer.stdout.strip() if answer.returncode == 0 else last_line(answer.stderr)
 
 

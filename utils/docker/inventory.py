@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from utils.docker.client import last_line
 from utils.docker.engine import Engine
-from utils.docker.running_container import owned
+from utils.docker.running_container import query
 from utils.host.errors import ReleaseError
 
 SCRIPT = "/opt/serving/inventory.py"
@@ -44,8 +44,7 @@ def read_inventory(engine: Engine, image_id: str, platform: str = "") -> tuple[O
 
     `platform` is stated in the owners.
     """
-    command = ["run", "--rm", "--network", "none", "--user", "0", "--label", "triton-image-factory=query", *owned()]
-    command += ["--entrypoint", "python3", image_id, "-I", "-S", SCRIPT]
+    command = [*query(), "--user", "0", "--entrypoint", "python3", image_id, "-I", "-S", SCRIPT]
     answer = engine.client.run(*command, seconds=SECONDS)
     if answer.returncode != 0:
         raise ReleaseError(f"the libraries of the image {image_id} cannot be listed ({last_line(answer.stderr)})")

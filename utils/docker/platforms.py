@@ -5,18 +5,15 @@ import tarfile
 import tempfile
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from utils.docker.engine import Engine
 from utils.host.errors import UsageError
 from utils.targets.platforms import PLATFORMS
-
-if TYPE_CHECKING:
-    from utils.docker.engine import Engine
 
 _LOADED_AT = 0x400000
 
 
-def require_runnable(engine: "Engine", platform: str) -> None:
+def require_runnable(engine: Engine, platform: str) -> None:
     """UsageError if the engine cannot run programs of `platform`, natively or emulated: nothing could be proven."""
     if platform == engine.native_platform():
         return

@@ -148,6 +148,11 @@ def _reason(log: str) -> str:
     return "\n".join([line for line in lines if TELLING.search(line)][-12:] or lines[-12:])
 
 
+def query() -> list[str]:
+    """The start of `docker run` for a container without network that answers a question, and is removed."""
+    return ["run", "--rm", "--network", "none", "--label", "triton-image-factory=query", *owned()]
+
+
 def owned() -> list[str]:
     """The options by which `remove_leftovers` finds a container whose process is dead."""
     return ["--label", f"{OWNER}={children.this_process()}"]

@@ -104,18 +104,14 @@ def applicable(requirements: Path, *, python: str, machine: str) -> list[str]:
 
 
 def _place_of(pins: list[str], python: str, machine: str) -> Path:
-    return cache_folder("wheels") / _digest(pins, python, machine)
-
-
-def _digest(pins: list[str], python: str, machine: str) -> str:
-    return digest.of_text("\n".join([*pins, python, machine]))[:32]
+    return cache_folder("wheels") / digest.of_text("\n".join([*pins, python, machine]))[:32]
 
 
 def _fetch(cache: Path, hashes: Hashes, python: str, machine: str) -> None:
     """Downloads into a folder beside `cache`, then renames it: an interrupted download is never used."""
     with tempfile.TemporaryDirectory(dir=cache.parent, prefix=PARTIAL, ignore_cleanup_errors=True) as partial:
         fresh = Path(partial) / "wheels"
-        _download(fresh, hashes, python, machine)
+        _run_pip("download", hashes, python, machine, "--dest", str(fresh))
         for wheel in fresh.iterdir():
             wheel.chmod(0o644)
         fresh.chmod(0o755)
@@ -128,12 +124,6 @@ def _fetch(cache: Path, hashes: Hashes, python: str, machine: str) -> None:
                 raise
 
 
-def _download(folder: Path, hashes: Hashes, python: str, machine: str) -> None:
-    done = _run_pip("download", hashes, python, machine, "--dest", str(folder))
-    if done.returncode != 0:
-        raise ImageError(_reason(done.stdout + done.stderr, python, machine))
-
-
 def find_wheels(requirements: Sequence[Path], python: str, machine: str) -> tuple[str, int]:
     """The source that `fill` would use ("the cache" or "the package index"), and the number of wheels without pip's.
 
@@ -144,14 +134,12 @@ def find_wheels(requirements: Sequence[Path], python: str, machine: str) -> tupl
         return "the cache", len(pins)
     hashes = wheel_locks.locked_hashes(pins, [file.with_suffix(".lock") for file in requirements])
     with tempfile.TemporaryDirectory() as folder:
-        options = ("--dry-run", "--ignore-installed", "--target", folder)
-        done = _run_pip("install", hashes, python, machine, *options)
-    if done.returncode != 0:
-        raise ImageError(_reason(done.stdout + done.stderr, python, machine))
+        _run_pip("install", hashes, python, machine, "--dry-run", "--ignore-installed", "--target", folder)
     return "the package index", len(pins)
 
 
-def _run_pip(verb: str, hashes: Hashes, python: str, machine: str, *options: str) -> "subprocess.CompletedProcess[str]":
+def _run_pip(verb: str, hashes: Hashes, python: str, machine: str, *options: str) -> None:
+    """Raises ImageError if pip fails."""
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
     platforms.insert(1, f"manylinux2014_{machine}")
     command = [*find_pip(), verb, "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "2"]
@@ -160,14 +148,21 @@ def _run_pip(verb: str, hashes: Hashes, python: str, machine: str, *options: str
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write(wheel_locks.as_lines(hashes))
         file.flush()
-        return subprocess.run(
-            children.with_parent_death_signal([*command, *options, "--require-hashes", "--requirement", file.name]),
-            env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
+        done = run_pip([*command, *options, "--require-hashes", "--requirement", file.name])
+    if done.returncode != 0:
+        raise ImageError(_reason(done.stdout + done.stderr, python, machine))
+
+
+def run_pip(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Runs a pip in any environment, without input, and captures its output."""
+    return subprocess.run(
+        children.with_parent_death_signal(command),
+        env=os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
 
 
 def _reason(output: str, python: str, machine: str) -> str:

@@ -1,21 +1,19 @@
 """The base images of a build, pulled and inspected before anything slow runs."""
 
+import dataclasses
 from platform import machine as this_machine
-from typing import TYPE_CHECKING
 
-from utils.factory.platform_base import pulled
-from utils.host.errors import ImageError
+from utils.docker.engine import Engine
+from utils.host.errors import ImageError, ReleaseError
 from utils.host.progress import note, warn
+from utils.registry.reference import DOCKER_HUB, parse_reference
 from utils.targets.formats import FORMATS
 from utils.targets.releases import SECURITY_FLOOR, require_supported, slim_image_of
 from utils.targets.runtimes import RUNTIMES
 from utils.targets.target import Target
 
-if TYPE_CHECKING:
-    from utils.docker.engine import Engine
 
-
-def docker_plan(target: Target, engine: "Engine | None", platform: str = "") -> dict[str, str]:
+def docker_plan(target: Target, engine: Engine | None, platform: str = "") -> dict[str, str]:
     """The `docker` part of context.json: triton_image, slim_image, runtime; python and machine, for the wheels.
 
     triton_digest and slim_digest are those of the images in their registries, if they come from one.
@@ -48,14 +46,14 @@ def docker_plan(target: Target, engine: "Engine | None", platform: str = "") -> 
     return plan
 
 
-def _digests(plan: dict[str, str], engine: "Engine") -> dict[str, str]:
+def _digests(plan: dict[str, str], engine: Engine) -> dict[str, str]:
     """triton_digest and slim_digest, of images that a registry has."""
     names = ["triton", *(["slim"] if plan["runtime"] == "slim" else [])]
     found = {f"{name}_digest": engine.digest(plan[f"{name}_image"]) for name in names}
     return {name: digest for name, digest in found.items() if digest}
 
 
-def _check_release(target: Target, engine: "Engine", image: str) -> None:
+def _check_release(target: Target, engine: Engine, image: str) -> None:
     """Warns if the base image is an old release, or older than the release that the model is converted for."""
     release = target.release.name
     found = engine.triton_release(image) or release
@@ -68,7 +66,7 @@ def _check_release(target: Target, engine: "Engine", image: str) -> None:
         )
 
 
-def _slim_base(target: Target, engine: "Engine", triton_image: str, platform: str) -> dict[str, str]:
+def _slim_base(target: Target, engine: Engine, triton_image: str, platform: str) -> dict[str, str]:
     """The slim base; runtime "full" if a --base-image is of a distribution whose slim image cannot be pulled."""
     if target.slim_image or not target.base_image:
         slim = target.slim_image or target.release.slim_image
@@ -89,3 +87,45 @@ def warn_of_old_release(name: str) -> None:
             f"Triton {name} lacks security fixes of {SECURITY_FLOOR} (bulletins up to August 2026); "
             f"build with --release {SECURITY_FLOOR} or newer unless the GPU's driver forbids it"
         )
+
+
+def pulled(engine: Engine, image: str, platform: str) -> str:
+    """The reference of `image` on the engine, after a pull if it was missing; ImageError if that is not possible.
+
+    For a `platform` that is neither the engine's nor that of the image it has, the reference is a digest from the
+    registry: the image under the tag on the engine stays what it is.
+    """
+    if not platform or engine.platform(image) == platform:
+        engine.pull_if_missing(image)
+        return image
+    if not engine.has(image) and engine.native_platform() == platform:
+        engine.pull_if_missing(image)
+        return image
+    found = _of_platform(engine, image, platform)
+    if not engine.has(found):
+        engine.pull_platform(found, platform)
+    return found
+
+
+def _of_platform(engine: Engine, image: str, platform: str) -> str:
+    from utils.registry.registry import INDEXES, Registry
+
+    reference = parse_reference(image)
+    reference = reference if reference.host else dataclasses.replace(reference, host=DOCKER_HUB)
+    try:
+        registry = Registry(reference, insecure=engine.is_insecure(reference.host))
+        manifest = registry.manifest(reference.digest or reference.tag or "latest")
+    except ReleaseError as error:
+        raise ImageError(f"base image {image} cannot be found for {platform}: {error}") from error
+    listed = manifest.fields.get("manifests", ()) if manifest.media_type in INDEXES else ()
+    platforms = {
+        f"{each.get('platform', {}).get('os')}/{each.get('platform', {}).get('architecture')}": each["digest"]
+        for each in reversed(listed)
+    }
+    if platform not in platforms:
+        has = ", ".join(sorted(platforms)) or "one image only"
+        raise ImageError(
+            f"base image {image} has no variant for {platform} (the registry has {has}); choose another with "
+            "--base-image or --slim-image, or leave this platform out"
+        )
+    return str(reference.by_digest(platforms[platform]))

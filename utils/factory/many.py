@@ -141,10 +141,7 @@ def report(outcomes: Sequence[Outcome], *, as_json: bool) -> str:
     failed = [each for each in outcomes if each.exit_code]
     if as_json:
         return json.dumps({"builds": [each.as_json for each in outcomes], "failed": len(failed)}, ensure_ascii=False)
-    done = [each for each in outcomes if not each.exit_code]
-    return "\n".join(
-        as_text(each.result) if each.build.spec.output.dry_run else result_line(each.result) for each in done
-    )
+    return "\n".join(each.line for each in outcomes if not each.exit_code)
 
 
 def require_all(outcomes: Sequence[Outcome]) -> None:

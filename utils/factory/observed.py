@@ -15,7 +15,6 @@ from utils.host.progress import note
 from utils.options.build_spec import BuildSpec
 from utils.proof.golden import GoldenAnswers
 from utils.release import baseline, measured
-from utils.release.monitoring import write_monitoring
 from utils.repository.context import Context
 from utils.repository.pipeline import Pipeline
 from utils.triton.address import ServerAddress
@@ -23,7 +22,13 @@ from utils.triton.address import ServerAddress
 
 def write_observed(pipeline: Pipeline, golden: GoldenAnswers, folder: Path) -> None:
     """baseline.json of the golden answers, the dashboard and the alerts."""
-    baseline.write_baseline(baseline.of_golden(pipeline, golden), folder)
+    _write_baseline(baseline.of_golden(pipeline, golden), pipeline, folder)
+
+
+def _write_baseline(found: baseline.Baseline, pipeline: Pipeline, folder: Path) -> None:
+    from utils.release.monitoring import write_monitoring  # needs jinja2
+
+    baseline.write_baseline(found, folder)
     write_monitoring(folder, pipeline)
 
 
@@ -56,11 +61,11 @@ def observe(spec: BuildSpec, context: Context, folder: Path, address: ServerAddr
     given: list[Answer] = []
     answers = _answers(source, task, pipeline, address, given)
     found = baseline.of_answers(pipeline, answers, baseline.EVALUATED)
-    baseline.write_baseline(found, folder)
-    write_monitoring(folder, pipeline)
+    _write_baseline(found, pipeline, folder)
     if found.answers:
         note(f"baseline of drift: {found.sentence}")
-    lengths = token_counts(_tokenizer_file(pipeline), source.rows())
+    tokenizer = next(step.files["tokenizer.json"] for step in pipeline.steps if "tokenizer.json" in step.files)
+    lengths = token_counts(tokenizer, source.rows())
     evaluation = evaluate(before.task, source, given, lengths, before=before.before)
     write_evaluation(evaluation, folder)
     note(evaluation.sentence)
@@ -88,7 +93,3 @@ def _renamed(tensors: Tensors, task: ModelTask, pipeline: Pipeline) -> Tensors:
 def _usual(answer: Tensors, names: tuple[str, ...], pipeline: Pipeline) -> Tensors:
     """An answer under the names of the task's row."""
     return {name: answer[tensor.name] for name, tensor in zip(names, pipeline.outputs, strict=True)}
-
-
-def _tokenizer_file(pipeline: Pipeline) -> Path:
-    return next(step.files["tokenizer.json"] for step in pipeline.steps if "tokenizer.json" in step.files)

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils import ROOT
-from utils.factory.publish import Proven, Published, publish
+from utils.docker import context as docker_context
+from utils.docker.engine import Engine
+from utils.docker.image import build_and_prove_each
+from utils.factory.observed import observe
+from utils.factory.publish import Proven, publish
 from utils.host import build_tree, temporary
 from utils.host.build_tree import BuildTree
 from utils.host.errors import BootProofError, ImageError, RenderError
@@ -19,37 +22,41 @@ from utils.host.exceptions import raised_as
 from utils.host.installed import COMMANDS, INSTALLED
 from utils.host.progress import note, stage, warn
 from utils.options.build_spec import BuildSpec
+from utils.proof import measured
 from utils.proof.golden_file import read_golden
+from utils.proof.latency import measure_and_record
+from utils.proof.verify import prove_and_record
 from utils.report.files import PAGE_FILE, keep_warnings
 from utils.report.run import commands
 from utils.repository.context import API_FILE, GOLDEN_FILE, Context
 from utils.triton.address import ServerAddress
-
-if TYPE_CHECKING:
-    from utils.docker.engine import Engine
+from utils.triton.api import serve_api
+from utils.triton.server import read_settings, serve
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The build tree at its final place, and the images' ids by platform (none with --no-image)."""
+    """The build tree at its final place, and the images' ids by platform (none with --no-image).
+
+    `reference`: `registry/name@sha256:...` of what was pushed.
+    """
 
     place: Path
     images: Mapping[str, str] = field(default_factory=dict)
-    published: Published = field(default_factory=Published)
+    reference: str | None = None
 
 
-def prove_and_publish(spec: BuildSpec, context: Context, engine: "Engine | None", tree: BuildTree) -> Result:
+def prove_and_publish(spec: BuildSpec, context: Context, engine: Engine | None, tree: BuildTree) -> Result:
     """Proves, publishes, moves into place. If only the image or the push fails, the tree is kept to continue from."""
     if spec.output.no_verify:
         warn("--no-verify: the boot proof was skipped; the answers are not proven")
     keep_warnings(tree.folder)
     if engine is None:
         _prove_repository(spec, context, tree)
-        published = publish(Proven(tree=tree.folder, place=tree.final, context=context), spec.output.publication, None)
-        return Result(place=_place(tree, tree.final), published=published)
+        publish(Proven(tree=tree.folder, place=tree.final, context=context), spec.output.publication, None)
+        return Result(place=_place(tree, tree.final))
     try:
-        with stage("serving wheels", ImageError):
-            _write_docker_context(spec, context, tree)
+        _write_docker_context(spec, context, tree)
         images = _build_images(spec, context, engine, tree)
     except (ImageError, BootProofError):
         kept = _place(tree, tree.unfinished)
@@ -57,20 +64,19 @@ def prove_and_publish(spec: BuildSpec, context: Context, engine: "Engine | None"
         raise
     try:
         proven = Proven(tree=tree.folder, place=tree.final, context=context, image=context.image, images=images)
-        published = publish(proven, spec.output.publication, engine)
+        reference = publish(proven, spec.output.publication, engine)
     except BaseException:  # an interrupted push too: the image has its tag on the engine already
         kept = _place(tree, tree.final)
         note(f"the proven image {context.image} is kept; continue with: {command_to_continue(spec, kept)}")
         raise
     place = _place(tree, tree.final)
     build_tree.discard(tree.unfinished)  # left by an earlier failure, now outdated
-    return Result(place=place, images=images, published=published)
+    return Result(place=place, images=images, reference=reference)
 
 
 def _prove_repository(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
     try:
-        with stage("serving wheels", ImageError):
-            _write_docker_context(spec, context, tree)
+        _write_docker_context(spec, context, tree)
     except ImageError as error:
         warn(f"{error}; the model repository is complete, but `docker build` on this tree will fail without its wheels")
     if not spec.output.no_verify:
@@ -79,14 +85,11 @@ def _prove_repository(spec: BuildSpec, context: Context, tree: BuildTree) -> Non
 
 
 def _write_docker_context(spec: BuildSpec, context: Context, tree: BuildTree) -> None:
-    from utils.docker import context as docker_context
+    with stage("serving wheels", ImageError):
+        docker_context.write(tree.folder, context.docker, context.requirements, refresh=spec.output.no_cache)
 
-    docker_context.write(tree.folder, context.docker, context.requirements, refresh=spec.output.no_cache)
 
-
-def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: BuildTree) -> dict[str, str]:
-    from utils.docker.image import build_and_prove_each
-
+def _build_images(spec: BuildSpec, context: Context, engine: Engine, tree: BuildTree) -> dict[str, str]:
     return build_and_prove_each(
         tree.folder,
         engine=engine,
@@ -99,8 +102,6 @@ def _build_images(spec: BuildSpec, context: Context, engine: "Engine", tree: Bui
 
 
 def _proof(spec: BuildSpec, context: Context, folder: Path) -> Callable[[ServerAddress], None]:
-    from utils.factory.observed import observe
-
     further = partial(observe, spec, context, folder)
     return proof_of(context, folder, measure=not spec.output.no_measure, further=further)
 
@@ -113,8 +114,6 @@ def proof_of(
     further: Callable[[ServerAddress], None] = lambda _: None,
 ) -> Callable[[ServerAddress], None]:
     """Compares a server's answers with the golden ones; then calls `further`, and measures the latency."""
-    from utils.proof.latency import measure_and_record
-    from utils.proof.verify import prove_and_record
 
     def proven(address: ServerAddress) -> None:
         note(str(prove_and_record(address, folder, context.pipeline)))
@@ -130,10 +129,6 @@ def prove_locally(context: Context, folder: Path, prove: Callable[[ServerAddress
 
     Raises BootProofError.
     """
-    from utils.proof import measured
-    from utils.triton.api import serve_api
-    from utils.triton.server import read_settings, serve
-
     repository = folder / "model_repository"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(serve(repository, log=folder / "server.log"))

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.docker.engine import Engine
+from utils.docker.inventory import read_inventory
 from utils.docker.platforms import require_runnable
 from utils.host.errors import ReleaseError
 from utils.host.progress import note, stage
 from utils.options.publication import Publication
 from utils.registry.reference import Reference, parse_reference
-from utils.release.documents import PROVENANCE, SBOM
+from utils.release.documents import SBOM
+from utils.release.ingredients import ingredients_of
 from utils.repository.context import Context
 
 if TYPE_CHECKING:
-    from utils.docker.engine import Engine
     from utils.registry.registry import Registry
     from utils.release.signature_keys import PrivateKey
 
@@ -38,16 +40,7 @@ class Proven:
     images: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """`reference` is `registry/name@sha256:...`, or None without --push. SBOM and provenance are files of the tree."""
-
-    reference: str | None = None
-    sbom: str = SBOM.file
-    provenance: str = PROVENANCE.file
-
-
-def require_target(publication: Publication, image: str, engine: "Engine", *, again: bool = False) -> None:
+def require_target(publication: Publication, image: str, engine: Engine, *, again: bool = False) -> None:
     """Asks, within seconds, whether this engine and the registry can do what is to be published.
 
     UsageError for a platform or a cache that the engine lacks, ReleaseError for a registry that refuses `image` or has
@@ -80,8 +73,8 @@ def _signing_key(file: Path) -> "PrivateKey":
     return read_private_key("--sign-key", file)
 
 
-def publish(proven: Proven, publication: Publication, engine: "Engine | None") -> Published:
-    """Describes what was proven, and with --push releases it. Raises ReleaseError."""
+def publish(proven: Proven, publication: Publication, engine: Engine | None) -> str | None:
+    """Describes what was proven, and with --push releases it: `registry/name@sha256:...`. Raises ReleaseError."""
     from utils.release.provenance import digest_of_repository
 
     with stage("SBOM", ReleaseError):
@@ -96,10 +89,10 @@ def publish(proven: Proven, publication: Publication, engine: "Engine | None") -
         _write_manifests(proven, reference)
     with stage("report", ReleaseError):
         _write_report(proven, engine, reference)
-    return Published(reference=reference)
+    return reference
 
 
-def _write_report(proven: Proven, engine: "Engine | None", released: str | None) -> None:
+def _write_report(proven: Proven, engine: Engine | None, released: str | None) -> None:
     from utils.report.section import Image, Layer
     from utils.report.write import write_report
 
@@ -133,9 +126,7 @@ def _write_manifests(proven: Proven, released: str | None) -> None:
         write_manifests(proven.tree, proven.context, released or proven.image, architectures)
 
 
-def _write_sbom(proven: Proven, engine: "Engine | None") -> None:
-    from utils.docker.inventory import read_inventory
-    from utils.release.ingredients import ingredients_of
+def _write_sbom(proven: Proven, engine: Engine | None) -> None:
     from utils.release.sbom import write_sbom
 
     further = {plan["platform"] for plan in proven.context.further}
@@ -145,14 +136,13 @@ def _write_sbom(proven: Proven, engine: "Engine | None") -> None:
 
 
 def _write_provenance(proven: Proven, name: str, digests: Iterable[str]) -> None:
-    from utils.release.ingredients import ingredients_of
     from utils.release.provenance import Subject, write_provenance
 
     subjects = [Subject(name=name, digest=each) for each in digests]
     write_provenance(proven.tree, subjects, ingredients_of(proven.context), [proven.tree / SBOM.file])
 
 
-def _push(proven: Proven, publication: Publication, engine: "Engine") -> Reference:
+def _push(proven: Proven, publication: Publication, engine: Engine) -> Reference:
     """The digest reference of the released image, or of the index of several."""
     from utils.release import push
 
@@ -177,7 +167,7 @@ def _push(proven: Proven, publication: Publication, engine: "Engine") -> Referen
     return reference
 
 
-def _registry(engine: "Engine", image: str) -> "Registry":
+def _registry(engine: Engine, image: str) -> "Registry":
     from utils.registry.registry import Registry
 
     reference = parse_reference(image)

@@ -78,12 +78,9 @@ def as_text(plan: Mapping[str, Any], indent: str = "") -> str:
             lines += [f"{indent}{name}:", as_text(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             lines.append(f"{indent}{name}:")
-            lines += [f"{indent}  {_step_line(each)}" for each in value]
+            steps = (f"{each['model']}: {', '.join(each['inputs'])} -> {', '.join(each['outputs'])}" for each in value)
+            lines += [f"{indent}  {step}" for step in steps]
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
             lines.append(f"{indent}{name}: {shown}")
     return "\n".join(lines)
-
-
-def _step_line(step: Mapping[str, Any]) -> str:
-    return f"{step['model']}: {', '.join(step['inputs'])} -> {', '.join(step['outputs'])}"

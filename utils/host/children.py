@@ -53,8 +53,7 @@ def child_process(
         try:
             yield child
         except BaseException:
-            if child.poll() is None:
-                _terminate(child, seconds)
+            terminate([child], seconds)
             raise
 
 
@@ -65,8 +64,7 @@ def time_limit(child: "subprocess.Popen[str]", seconds: float | None) -> Iterato
 
     def end() -> None:
         reached.set()
-        with contextlib.suppress(ProcessLookupError):
-            _terminate(child, 10)
+        terminate([child], 10)
 
     timer = threading.Timer(seconds, end) if seconds is not None else None
     if timer:
@@ -78,26 +76,21 @@ def time_limit(child: "subprocess.Popen[str]", seconds: float | None) -> Iterato
             timer.cancel()
 
 
-def terminate(children: "Sequence[subprocess.Popen[str]]", seconds: float) -> None:
-    """Ends sessions of `child_process` together: SIGTERM for all, and SIGKILL after `seconds` for those left."""
+def terminate(children: "Sequence[subprocess.Popen[str]]", seconds: float | None) -> None:
+    """Ends sessions of `child_process` together: SIGTERM for all, and SIGKILL after `seconds` for those left.
+
+    Without `seconds` the caller waits, after closing the pipes of the children.
+    """
     running = [child for child in children if child.poll() is None]
     for child in running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGTERM)
+    if seconds is None:
+        return
     deadline = time.monotonic() + seconds
     for child in running:
         try:
             child.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-
-
-def _terminate(child: "subprocess.Popen[str]", seconds: float | None) -> None:
-    """Without `seconds` the caller waits, after closing the child's pipes."""
-    os.killpg(child.pid, signal.SIGTERM)
-    if seconds is not None:
-        try:
-            child.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
 

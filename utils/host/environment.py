@@ -15,21 +15,8 @@ from typing import NoReturn
 from utils import ROOT
 from utils.host import base_python, children, entry, exceptions, lock
 from utils.host.disk import free_bytes, gigabytes
-from utils.host.environments import DEV, ENVIRONMENTS, FACTORY, SAMPLE, SERVING, SERVING_TORCH, Environment
+from utils.host.environments import ENVIRONMENTS, FACTORY, Environment
 from utils.host.errors import UsageError
-
-__all__ = [
-    "DEV",
-    "ENVIRONMENTS",
-    "FACTORY",
-    "SAMPLE",
-    "SERVING",
-    "SERVING_TORCH",
-    "Environment",
-    "ensure",
-    "main",
-    "open_packages",
-]
 
 # uv itself locks the file .lock of an environment, and would wait for this process.
 LOCK = ".set-up.lock"
@@ -101,8 +88,9 @@ def _set_up(environment: Environment) -> None:
         _clear(environment)
         _create(environment)
     environment.incomplete_mark.touch()
-    if uv := _uv():
-        install = [uv, "pip", "install", "--quiet", "--python", str(environment.python), *_find_links()]
+    if uv := _uv():  # it does not read PIP_FIND_LINKS
+        links = [part for place in os.environ.get("PIP_FIND_LINKS", "").split() for part in ("--find-links", place)]
+        install = [uv, "pip", "install", "--quiet", "--python", str(environment.python), *links]
     else:
         install = [str(environment.python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for path in environment.locks:
@@ -133,11 +121,6 @@ def _create(environment: Environment) -> None:
 def _uv() -> str | None:
     program = shutil.which("uv")
     return str(Path(program).absolute()) if program else None
-
-
-def _find_links() -> list[str]:
-    """The --find-links arguments for PIP_FIND_LINKS, which uv does not read."""
-    return [argument for place in os.environ.get("PIP_FIND_LINKS", "").split() for argument in ("--find-links", place)]
 
 
 def _run(command: list[str], environment: Environment, advice: str = "") -> None:

@@ -155,28 +155,4 @@ MLFLOW_SERVER = _of_its_own(
 GCS_EMULATOR = _of_its_own("gcs-emulator")
 COVERAGE = _of_its_own("coverage")
 DOCS = _of_its_own("docs")
-ENVIRONMENTS = {
-    environment.name: environment
-    for environment in (
-        FACTORY,
-        SAMPLE,
-        DEV,
-        SERVING,
-        SERVING_TORCH,
-        TENSORFLOW,
-        TRANSFORMERS5,
-        SENTENCES,
-        SENTENCES6,
-        SETFIT,
-        MLFLOW,
-        WANDB,
-        MLFLOW_SERVER,
-        GCS,
-        AZURE,
-        API,
-        GCS_EMULATOR,
-        PEFT,
-        COVERAGE,
-        DOCS,
-    )
-}
+ENVIRONMENTS = {each.name: each for each in list(globals().values()) if isinstance(each, Environment)}

@@ -15,6 +15,7 @@ from deploy.supervisor.guard import Place
 from deploy.supervisor.triton_errors import PORT_LOST
 from utils import ROOT
 from utils.host import environment
+from utils.host.environments import SERVING, SERVING_TORCH, Environment
 from utils.host.errors import BootProofError, UsageError
 from utils.triton import root as triton_root
 from utils.triton.layout import inspect_interpreter, keep_bytecode_apart, lay_out
@@ -79,7 +80,7 @@ def serve(
             server.stop()
 
 
-def triton_for(needed: environment.Environment) -> tuple[Path, Path]:
+def triton_for(needed: Environment) -> tuple[Path, Path]:
     """(the environment's Python, the folder of the Triton for it): that of TRITON_ROOT, or the one from PyPI."""
     root = triton_root.selected()
     python = environment.ensure(needed)
@@ -91,10 +92,10 @@ def triton_for(needed: environment.Environment) -> tuple[Path, Path]:
     return python, folder
 
 
-def environment_for(model_repository: Path) -> environment.Environment:
+def environment_for(model_repository: Path) -> Environment:
     """The environment with the packages that the repository's models need."""
     configs = (path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt"))
-    return environment.SERVING_TORCH if any(map(PYTORCH.search, configs)) else environment.SERVING
+    return SERVING_TORCH if any(map(PYTORCH.search, configs)) else SERVING
 
 
 @contextlib.contextmanager

@@ -1,6 +1,9 @@
 """What the models answer, one dataclass for each kind. Embeddings are numpy arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from triton_image_client.calls import Array
 
@@ -77,3 +80,15 @@ class Word:
     text: str
     score: float
     box: Array
+
+
+def ranked(texts: Sequence[str], scores: Sequence[tuple[float, ...]]) -> list[Ranking]:
+    """The texts with their scores, best first."""
+    pairs = enumerate(zip(texts, scores, strict=True))
+    found = [Ranking(text=text, index=place, scores=each) for place, (text, each) in pairs]
+    return sorted(found, key=lambda each: -each.score)
+
+
+def stacked(embeddings: Sequence[Array]) -> Array:
+    """FP32 [N, D]; [0, 0] without embeddings, because D is not known then."""
+    return np.stack(embeddings) if embeddings else np.empty((0, 0), dtype=np.float32)

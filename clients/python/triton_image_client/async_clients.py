@@ -3,15 +3,13 @@
 Each takes the address of the server and the keyword arguments of settings.Options. A call takes one text or a list.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
-import numpy as np
-
 from triton_image_client import rows, tasks
-from triton_image_client.answers import Answer, Classification, Entity, Ranking, SparseEmbedding, Word
+from triton_image_client.answers import Answer, Classification, Entity, Ranking, SparseEmbedding, Word, ranked, stacked
 from triton_image_client.calls import Array
 from triton_image_client.models import Model, Row
 from triton_image_client.rows import Picture, Texts
@@ -39,11 +37,9 @@ class AsyncClient(Generic[Value]):
         """The served model: its name, versions, tensors and, if it is known, the most rows in a request."""
         return await self._session.model()
 
-    async def _answers(
-        self, made: Sequence[Row], parameters: Mapping[str, str | int | None] | None = None
-    ) -> list[Value]:
-        given = {name: value for name, value in (parameters or {}).items() if value is not None}
-        return await self._session.answers(made, given)
+    async def _answers(self, made: Sequence[Row], **parameters: str | int | None) -> list[Value]:
+        chosen = {name: value for name, value in parameters.items() if value is not None}
+        return await self._session.answers(made, chosen)
 
     async def aclose(self) -> None:
         """Closes the connections. A later call opens new ones."""
@@ -141,12 +137,7 @@ class AsyncRanker(AsyncClient[tuple[float, ...]]):
 
     async def __call__(self, query: str, texts: Texts) -> list[Ranking]:
         """The texts with their scores, best first."""
-        scores = await self._answers(rows.columns(text_input=query, text_pair=texts))
-        ranked = [
-            Ranking(text=text, index=place, scores=each)
-            for place, (text, each) in enumerate(zip(texts, scores, strict=True))
-        ]
-        return sorted(ranked, key=lambda each: -each.score)
+        return ranked(texts, await self._answers(rows.columns(text_input=query, text_pair=texts)))
 
 
 class AsyncEmbedder(AsyncClient[Array]):
@@ -158,12 +149,9 @@ class AsyncEmbedder(AsyncClient[Array]):
         self, texts: str | Texts, *, prompt_name: str | None = None, dimensions: int | None = None
     ) -> Array:
         """[D] for a str, [N, D] for a list. `prompt_name` and `dimensions`: as the model was built to accept them."""
-        values = await self._answers(
-            rows.columns(text_input=texts), {"prompt_name": prompt_name, "dimensions": dimensions}
-        )
-        if isinstance(texts, str):
-            return values[0]
-        return np.stack(values) if values else np.empty((0, 0), dtype=np.float32)
+        made = rows.columns(text_input=texts)
+        values = await self._answers(made, prompt_name=prompt_name, dimensions=dimensions)
+        return values[0] if isinstance(texts, str) else stacked(values)
 
 
 class AsyncOcr(AsyncClient[list[Word]]):

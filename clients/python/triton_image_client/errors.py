@@ -1,16 +1,4 @@
-"""What can go wrong, as exceptions: ClientError is the base of all.
-
-ClientError
-├── UsageError               the call itself is wrong; nothing was sent
-├── ModelError               the server has no model for this task, or several
-└── ServerError              the server's answer is an error; `status` and `said` are its own
-    ├── BadRequestError      4xx, INVALID_ARGUMENT: this request will never work
-    │   ├── BatchTooLargeError
-    │   ├── NotFoundError    404, NOT_FOUND
-    │   └── AccessError      401, 403, UNAUTHENTICATED, PERMISSION_DENIED, a restricted API
-    ├── InternalError        500, INTERNAL: the model failed on this request
-    └── UnavailableError     429, 502, 503, 504, UNAVAILABLE, no connection, no answer in time
-"""
+"""What can go wrong, as exceptions: ClientError is the base of all."""
 
 import re
 
@@ -82,28 +70,14 @@ class UnavailableError(ServerError):
         return f"{super().__str__()}; {self.attempts} attempts" if self.attempts > 1 else super().__str__()
 
 
-BY_STATUS: dict[int | str, type[ServerError]] = {
-    401: AccessError,
-    403: AccessError,
-    404: NotFoundError,
-    408: UnavailableError,
-    429: UnavailableError,
-    502: UnavailableError,
-    503: UnavailableError,
-    504: UnavailableError,
-    "UNAUTHENTICATED": AccessError,
-    "PERMISSION_DENIED": AccessError,
-    "NOT_FOUND": NotFoundError,
-    "RESOURCE_EXHAUSTED": UnavailableError,
-    "UNAVAILABLE": UnavailableError,
-    "DEADLINE_EXCEEDED": UnavailableError,
-    "CANCELLED": UnavailableError,
-    "INVALID_ARGUMENT": BadRequestError,
-    "OUT_OF_RANGE": BadRequestError,
-    "FAILED_PRECONDITION": BadRequestError,
-    "UNIMPLEMENTED": BadRequestError,
-    "ALREADY_EXISTS": BadRequestError,
+# The statuses of HTTP and the codes of gRPC.
+STATUSES: dict[type[ServerError], tuple[int | str, ...]] = {
+    AccessError: (401, 403, "UNAUTHENTICATED", "PERMISSION_DENIED"),
+    NotFoundError: (404, "NOT_FOUND"),
+    UnavailableError: (408, 429, 502, 503, 504, "RESOURCE_EXHAUSTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"),
+    BadRequestError: ("INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION", "UNIMPLEMENTED", "ALREADY_EXISTS"),
 }
+BY_STATUS = {status: kind for kind, statuses in STATUSES.items() for status in statuses}
 
 
 def of_server(status: int | str, said: str, retry_after: float = 0.0) -> ServerError:

@@ -45,7 +45,9 @@ class Session(Generic[Value]):
 
     def answers(self, rows: Sequence[Row], parameters: Parameters) -> list[Value]:
         """One value for each row, in their order. Requests have at most the rows that the server takes."""
-        values, rows = self._first(rows, parameters)
+        values: list[Value] = []
+        if self.model().limit is None and len(rows) > 1:  # a refusal of the first request tells the limit
+            values, rows = self.in_turn(rows[: models.ROWS], parameters), rows[models.ROWS :]
         parts = _parts(self.model(), rows)
         if len(parts) < 2:
             return values + [value for part in parts for value in self.in_turn(part, parameters)]
@@ -57,13 +59,6 @@ class Session(Generic[Value]):
         finally:
             for future in futures:
                 future.cancel()
-
-    def _first(self, rows: Sequence[Row], parameters: Parameters) -> tuple[list[Value], Sequence[Row]]:
-        """(values, the other rows): sends one request alone if the limit is not known, because a refusal tells it."""
-        if self.model().limit is not None or len(rows) <= 1:
-            return [], rows
-        values = self.in_turn(rows[: models.ROWS], parameters)
-        return values, rows[models.ROWS :]
 
     def in_turn(self, rows: Sequence[Row], parameters: Parameters) -> list[Value]:
         """As `answers`, with one request after the other, in this thread."""
@@ -125,11 +120,9 @@ class AsyncSession(Generic[Value]):
 
     async def answers(self, rows: Sequence[Row], parameters: Parameters) -> list[Value]:
         """As Session.answers."""
-        model = await self.model()
         values: list[Value] = []
-        if model.limit is None and len(rows) > 1:
-            values = await self._part(rows[: models.ROWS], parameters)
-            rows = rows[models.ROWS :]
+        if (await self.model()).limit is None and len(rows) > 1:
+            values, rows = await self._part(rows[: models.ROWS], parameters), rows[models.ROWS :]
         parts = _parts(await self.model(), rows)
         asked = [asyncio.ensure_future(self._part(part, parameters)) for part in parts]
         try:

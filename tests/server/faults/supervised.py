@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.server.faults.target import family
 from utils import ROOT
-from utils.host import environment
+from utils.host.environments import SERVING
 from utils.triton.address import ServerAddress
 from utils.triton.layout import inspect_interpreter
 from utils.triton.ports import choose_ports
@@ -38,7 +38,7 @@ class Supervised:
     """
 
     def __init__(self, repository, serving, folder, *, before=(), flags=(), **settings):
-        python, triton = triton_for(environment.SERVING)
+        python, triton = triton_for(SERVING)
         self.ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
         self.address = ServerAddress(http=f"127.0.0.1:{self.ports['http']}", grpc=f"127.0.0.1:{self.ports['grpc']}")
         self.serving = serving

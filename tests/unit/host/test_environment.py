@@ -8,9 +8,11 @@ import threading
 
 import pytest
 
+from utils import ROOT
 from utils.host import environment
 from utils.host.base_python import base_python
-from utils.host.environment import ENVIRONMENTS, Environment, ensure
+from utils.host.environment import ensure
+from utils.host.environments import ENVIRONMENTS, Environment
 from utils.host.errors import UsageError
 
 UV = """#!/bin/sh
@@ -263,6 +265,13 @@ def test_invalid_arguments_are_reported_before_a_set_up(factory, uv_log, exec_re
         environment.main(argv)
     assert uv_log() == []
     assert not factory.folder.exists()
+
+
+@pytest.mark.parametrize("module", ["make_triton_image", "process_template", "verify"])
+def test_arguments_are_read_by_a_python_without_packages(module):
+    """As on a machine before the first set-up; this project's environments have the packages."""
+    command = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import utils.{module}"
+    subprocess.run([base_python(), "-I", "-S", "-c", command], check=True)
 
 
 def test_the_requirement_files_exist():

@@ -16,6 +16,7 @@ from pathlib import Path
 from utils import ROOT
 from utils.host import environment
 from utils.host.children import with_parent_death_signal
+from utils.host.environments import ENVIRONMENTS
 from utils.host.errors import SourceError, UsageError
 from utils.host.temporary import private_folder
 from utils.sources.storage import STORAGES, FetchedArtifact, StorageRef, local
@@ -90,7 +91,7 @@ def _python(reference: StorageRef, name: str | None) -> str:
     if name is None:
         return sys.executable
     try:
-        return str(environment.ensure(environment.ENVIRONMENTS[name]))
+        return str(environment.ensure(ENVIRONMENTS[name]))
     except UsageError as error:
         raise SourceError(f"{reference} needs the environment {name!r}, which cannot be made: {error}") from error
 

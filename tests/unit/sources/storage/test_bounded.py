@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from utils.host.environment import ENVIRONMENTS, Environment
+from utils.host.environments import ENVIRONMENTS, Environment
 from utils.host.errors import SourceError
 from utils.sources.storage import METADATA, STORAGES, Row, StorageRef, bounded, parse_reference
 
 STORAGE = """
 import os, subprocess, sys, time
 from pathlib import Path
-from utils.host.environment import ENVIRONMENTS, Environment
+from utils.host.environments import ENVIRONMENTS, Environment
 from utils.host.errors import SourceError
 
 def resolve(locator):

@@ -13,6 +13,7 @@ from typing import IO
 
 from utils import ROOT
 from utils.host import environment
+from utils.host.environments import ENVIRONMENTS
 from utils.host.errors import SourceError
 from utils.sources.storage import Row, StorageRef
 from utils.sources.storage.certificates import for_all_clients
@@ -38,7 +39,7 @@ class Worker:
     """
 
     def __init__(self, row: Row, variables: Mapping[str, str], log: IO[bytes], before: str = "") -> None:
-        python = environment.ensure(environment.ENVIRONMENTS[row.environment]) if row.environment else sys.executable
+        python = environment.ensure(ENVIRONMENTS[row.environment]) if row.environment else sys.executable
         self._module = row.module
         self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
