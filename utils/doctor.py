@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from utils import ROOT
 from utils.diagnosis import base_image, docker, machine, network, storages
-from utils.diagnosis.findings import FAULT, OK, WARNING, Finding, ProofRow, as_text, fault, fault_of, warning
+from utils.diagnosis.findings import FAULT, OK, WARNING, Finding, ProofRow, as_text, fault, fault_of, proof_row, warning
 from utils.docker.engine import Engine
 from utils.host import children, entry
 from utils.host.errors import FactoryError, ImageError
@@ -150,15 +150,8 @@ def _prove(options: Options, engine: Engine | None) -> list[ProofRow]:
         output, _ = child.communicate()
     if child.returncode == 0:
         return [ProofRow(**row) for row in json.loads(output)]
-    row = ProofRow(
-        status=FAULT,
-        row=0,
-        case="proof",
-        must="completed",
-        seen=f"exited with {child.returncode}: see the lines above the report",
-        exit_code=child.returncode,
-    )
-    return [row]
+    seen = f"exited with {child.returncode}: see the lines above the report"
+    return [proof_row(0, "proof", "completed", seen, child.returncode)]
 
 
 def _outcome(options: Options, sections: Mapping[str, Sequence[Finding]], rows: Sequence[ProofRow]) -> str:

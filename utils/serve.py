@@ -128,17 +128,12 @@ def find_page(model_repository: Path) -> Path:
 def sample_request(model_repository: Path, http: str) -> str:
     """An example command: a text for a model with text_input (the ensemble first), else a model's metadata."""
     configs = {path.parent.name: path.read_text(errors="replace") for path in model_repository.glob("*/config.pbtxt")}
-    candidates = sorted(
-        (name for name in configs if '"text_input"' in configs[name]), key=lambda n: (_inner(configs[n]), n)
-    )
+    texts = sorted(name for name in configs if '"text_input"' in configs[name])
+    candidates = sorted(texts, key=lambda name: "ensemble_scheduling" not in configs[name])
     if not candidates:
         return shlex.join([*curl(), "-s", f"http://{http}/v2/models/{min(configs)}"])
     url = f"http://{http}/v2/models/{candidates[0]}/generate"
     return shlex.join([*curl(), "-s", url, "-d", '{"text_input": "Hello"}'])
-
-
-def _inner(config: str) -> bool:
-    return "ensemble_scheduling" not in config
 
 
 def run(options: Options) -> str:

@@ -51,15 +51,12 @@ class Launch:
             *(traces.flags if traces else []),
             *(flags.measuring(self.known) if limits.model_metrics else []),
             *endpoints.flags(self.known, limits, place, gated=gated),
-            *self._forward_flags(place),
         ]
+        if place and limits.has_json_log:
+            # A pattern of the user replaces these, and then the log has no times of models.
+            forwarded = request_log.FORWARD_FLAGS.items()
+            image_flags += [f"--{name}={pattern}" for name, pattern in forwarded if name in self.known]
         return [self.program, *arguments.merge(self.user_flags, image_flags)]
-
-    def _forward_flags(self, place: Place | None) -> list[str]:
-        """Flags for the request log. A pattern of the user replaces them, and then the log has no times of models."""
-        if not (place and self.settings.has_json_log):
-            return []
-        return [f"--{name}={pattern}" for name, pattern in request_log.FORWARD_FLAGS.items() if name in self.known]
 
 
 def read(program: str, words: Sequence[str], environment: Mapping[str, str]) -> Launch:

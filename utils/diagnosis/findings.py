@@ -54,6 +54,12 @@ def fault_of(check: str, error: FactoryError) -> Finding:
     return fault(check, found, advice, type(error))
 
 
+def proof_row(row: int, case: str, must: str, seen: str, exit_code: int = 0) -> ProofRow:
+    """A row of the table of --prove: a fault with an exit code other than 0."""
+    status = FAULT if exit_code else OK
+    return ProofRow(status=status, row=row, case=case, must=must, seen=seen, exit_code=exit_code)
+
+
 def as_text(sections: Mapping[str, Sequence[Finding]], rows: Sequence[ProofRow]) -> str:
     """The report as text: one block per section, the table of the proof, and the counts."""
     wide = max(len(finding.check) for findings in sections.values() for finding in findings)

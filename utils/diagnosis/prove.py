@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from utils import ROOT
-from utils.diagnosis.findings import FAULT, OK, ProofRow
+from utils.diagnosis.findings import FAULT, ProofRow, proof_row
 from utils.diagnosis.target import Target
 from utils.docker.engine import connect
 from utils.docker.running_container import RunningContainer
@@ -80,14 +80,8 @@ def _build(name: str, options: Options) -> ProofRow:
         values = {"base-image": options.base_image, "slim-image": options.slim_image, "release": options.release}
         command += [part for option, value in values.items() if value for part in (f"--{option}", value)]
         code, error = _run(command)
-    return ProofRow(
-        status=FAULT if code else OK,
-        row=0,
-        case="image built, golden answers of a container",
-        must="as PyTorch's",
-        seen=f"exit code {code}: {error}" if code else f"as PyTorch's, in {time.monotonic() - started:.0f} s",
-        exit_code=code,
-    )
+    seen = f"exit code {code}: {error}" if code else f"as PyTorch's, in {time.monotonic() - started:.0f} s"
+    return proof_row(0, "image built, golden answers of a container", "as PyTorch's", seen, code)
 
 
 def _run(command: Sequence[str]) -> tuple[int, str]:
@@ -112,14 +106,8 @@ def _rows(image: str, name: str) -> Iterator[ProofRow]:
             yield from request_rows(target, container.address.grpc)
             yield _kill_stub(container, target)
     except BootProofError as error:
-        yield ProofRow(
-            status=FAULT,
-            row=18,
-            case="started read-only, without capabilities, as uid 1000",
-            must="ready",
-            seen=str(error),
-            exit_code=error.exit_code,
-        )
+        case = "started read-only, without capabilities, as uid 1000"
+        yield proof_row(18, case, "ready", str(error), error.exit_code)
 
 
 def _kill_stub(container: RunningContainer, target: Target) -> ProofRow:
@@ -142,14 +130,8 @@ def _kill_stub(container: RunningContainer, target: Target) -> ProofRow:
     else:
         seen = f"not ready after {refused:.1f} s, " if refused else "still ready, "
         seen += f"exited with {code} after {ended:.1f} s" if ended else f"still running after {END_SECONDS:g} s"
-    return ProofRow(
-        status=OK if right else FAULT,
-        row=12,
-        case="Python stub killed",
-        must=f"not ready in {NOT_READY_SECONDS:g} s, exit in {END_SECONDS:g} s, not with 0",
-        seen=seen,
-        exit_code=0 if right else BootProofError.exit_code,
-    )
+    must = f"not ready in {NOT_READY_SECONDS:g} s, exit in {END_SECONDS:g} s, not with 0"
+    return proof_row(12, "Python stub killed", must, seen, 0 if right else BootProofError.exit_code)
 
 
 if __name__ == "__main__":

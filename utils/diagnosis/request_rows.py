@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from utils.diagnosis.admin_apis import ADMIN_GRPC, ADMIN_HTTP, open_over_grpc, open_over_http
 from utils.diagnosis.cases import CASES, Case, good_among_bad
-from utils.diagnosis.findings import FAULT, OK, ProofRow
+from utils.diagnosis.findings import ProofRow, proof_row
 from utils.diagnosis.target import LEAK, Reply, Target, infer_body
 from utils.host.errors import BootProofError
 
@@ -57,14 +57,7 @@ def _listed(still_open: Sequence[str]) -> str:
 def row(number: int, case: str, must: str, wrong: str, target: Target, before: bytes, *, good: str = "") -> ProofRow:
     """The row of a case; `wrong` is empty if the answer was right, then `good` (else `must`) is its result."""
     wrong = wrong or _harm(target, before)
-    return ProofRow(
-        status=FAULT if wrong else OK,
-        row=number,
-        case=case,
-        must=must,
-        seen=wrong or good or must,
-        exit_code=BootProofError.exit_code if wrong else 0,
-    )
+    return proof_row(number, case, must, wrong or good or must, BootProofError.exit_code if wrong else 0)
 
 
 def _wrong(target: Target, case: Case, message: str) -> str:

@@ -64,10 +64,10 @@ def as_arguments(values: Mapping[str, Any]) -> list[str]:
     for name, value in values.items():
         option = f"--{name.replace('_', '-')}"
         if name not in POSITIONALS:
-            options += [option] if value is True else [f"{option}={each}" for each in _several(value)]
+            options += (
+                [option]
+                if value is True
+                else [f"{option}={each}" for each in (value if isinstance(value, list) else [value])]
+            )
     # A path may begin with a dash, which would make it an option.
     return [*(f"./{each}" if each.startswith("-") and each != "-" else each for each in positional), *options]
-
-
-def _several(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]

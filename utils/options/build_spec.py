@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from utils.convert.origins import NONE
-from utils.convert.origins.origin import Models, Request, RequestedModel, Source
+from utils.convert.origins.origin import Request, RequestedModel, Source
 from utils.convert.task import ModelTask, Task, pipeline_of
 from utils.convert.types import Settings
 from utils.host.errors import UsageError
@@ -107,10 +107,12 @@ def build_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
     serving = parse_serving(texts, task, layout, model_name, max_batch_size, served_names)
     target = parse_target(texts, task, device, engine, serving, served, gpu)
     lists = {name: values[name] for name in LISTS if name in values}
+    pipeline = pipeline_of(task)
+    graph_name = pipeline.names[0] if pipeline else model_name
     return BuildSpec(
         source=Source(
             sources=sources,
-            models=_models(model_name, served, task, layout, lists),
+            models=requested_models(graph_name, served, task, layout, lists),
             task=task,
             options=_task_options(values, task),
         ),
@@ -147,13 +149,6 @@ def _requirements(values: dict[str, Any], task: Task, max_batch_size: int) -> So
         exporter=parse_exporter(values.get("exporter")),
         **of_model,
     )
-
-
-def _models(
-    model_name: str, served: RequestedModel, task: Task, layout: str, lists: dict[str, Any]
-) -> Models[RequestedModel]:
-    pipeline = pipeline_of(task)
-    return requested_models(pipeline.names[0] if pipeline else model_name, served, task, layout, lists)
 
 
 def _sources(texts: dict[str, str], requirements: SourceRequirements) -> Sources:

@@ -6,27 +6,16 @@ from utils.host.numbers import whole_number
 from utils.repository import names
 from utils.repository.served_names import ServedNames, parse_names
 from utils.repository.serving import Serving
-from utils.repository.version_policy import VersionPolicy, parse_policy
+from utils.repository.version_policy import parse_policy
 
 
 def parse_serving(
     texts: dict[str, str], task: Task, layout: str, model_name: str, max_batch_size: int, served_names: ServedNames
 ) -> Serving:
-    """--model-version, --versions-of and --version-policy beside the names; UsageError for a contradiction."""
-    version, versions_of, policy = _versions(texts, task, layout)
-    return Serving(
-        model_name=model_name,
-        layout=layout,
-        max_batch_size=max_batch_size,
-        names=served_names,
-        model_version=version,
-        versions_of=versions_of,
-        version_policy=policy,
-    )
+    """--model-version, --versions-of and --version-policy beside the names.
 
-
-def _versions(texts: dict[str, str], task: Task, layout: str) -> tuple[int | None, str | None, VersionPolicy | None]:
-    """--model-version, --versions-of and --version-policy; UsageError if the served model cannot have versions."""
+    UsageError if the served model cannot have versions.
+    """
     number, tag, policy = (texts.get(name) for name in ("model_version", "versions_of", "version_policy"))
     if (number or tag or policy) and (layout == "ensemble" or len(task.layouts[layout]) > 1):
         raise UsageError(
@@ -36,10 +25,14 @@ def _versions(texts: dict[str, str], task: Task, layout: str) -> tuple[int | Non
         )
     if tag and not number:
         raise UsageError(f"--versions-of {tag}: add --model-version N, the number of the new version")
-    return (
-        _optional_number("--model-version", number),
-        names.check_tag(tag) if tag else None,
-        parse_policy(policy) if policy else None,
+    return Serving(
+        model_name=model_name,
+        layout=layout,
+        max_batch_size=max_batch_size,
+        names=served_names,
+        model_version=None if number is None else whole_number("--model-version", number),
+        versions_of=names.check_tag(tag) if tag else None,
+        version_policy=parse_policy(policy) if policy else None,
     )
 
 
@@ -65,7 +58,3 @@ def parse_served_names(texts: dict[str, str], task: Task, model_name: str) -> Se
         if models.count(name) > 1:
             raise UsageError(f"--step-name {name!r} names two models (MODEL_NAME counts too); choose another")
     return served
-
-
-def _optional_number(name: str, text: str | None) -> int | None:
-    return None if text is None else whole_number(name, text)

@@ -1,14 +1,13 @@
 """report.html: one file without scripts, from the values of report.json alone. Texts in it are escaped."""
 
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from utils.host import installed
 from utils.report.report import Report
-from utils.report.section import Figure, Section
+from utils.report.section import Figure
 from utils.report.sections import SECTIONS
 from utils.report.units import metric, metric_name, number, percent, seconds, size
 
@@ -25,7 +24,11 @@ def page(report: Report) -> str:
             report=report,
             version=installed.VERSION,
             figures=figures(report),
-            shown=[(section, value, _plots(section, value)) for section, value in shown],
+            # The only values that are not escaped: plots.py escapes the texts in them.
+            shown=[
+                (section, value, {name: Markup(svg) for name, svg in section.plots(value).items()})
+                for section, value in shown
+            ],
         )
     )
 
@@ -34,11 +37,6 @@ def figures(report: Report) -> list[Figure]:
     """The numbers at the top of the page, of all sections."""
     values = ((section, report.sections.get(section.name)) for section in SECTIONS)
     return [figure for section, value in values if value is not None for figure in section.figures(value)]
-
-
-def _plots(section: Section[Any], value: Any) -> dict[str, Markup]:
-    """They are the only values that are not escaped: plots.py escapes the texts in them."""
-    return {name: Markup(svg) for name, svg in section.plots(value).items()}
 
 
 def environment() -> jinja2.Environment:

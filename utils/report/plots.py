@@ -25,7 +25,7 @@ _FONT_FAMILY = re.compile(r"font-family: [^;\"]*")
 _FONT = re.compile(r"font: ((?:\w+ )*[\d.]+px) [^;\"]*")
 
 
-def draw(paint: Callable[["Axes"], None], *, title: str, size: tuple[float, float] = SIZE) -> str:
+def draw(paint: Callable[["Axes"], None], *, title: str) -> str:
     """An <svg> element that readers of the page hear as `title`. Text in it is escaped, and `$` has no meaning."""
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder("matplotlib")))
     from matplotlib import rc_context, rcdefaults, rcParams
@@ -34,7 +34,7 @@ def draw(paint: Callable[["Axes"], None], *, title: str, size: tuple[float, floa
     with rc_context():
         rcdefaults()  # not what a matplotlibrc of the user says
         rcParams.update(_settings(title))
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=SIZE, layout="constrained")
         paint(figure.add_subplot())
         written = io.StringIO()
         figure.savefig(written, format="svg", transparent=True)
