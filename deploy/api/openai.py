@@ -11,9 +11,8 @@ from .service import Choices, Service
 
 ENCODINGS = ("float", "base64")
 FIELDS = ("input", "model", "dimensions", "encoding_format", "user")
-USAGE = object_of(("prompt_tokens", "total_tokens"), prompt_tokens=COUNT, total_tokens=COUNT)
+USAGE = object_of(prompt_tokens=COUNT, total_tokens=COUNT)
 EMBEDDING = object_of(
-    ("object", "index", "embedding"),
     object={"const": "embedding"},
     index=COUNT,
     embedding={
@@ -22,21 +21,13 @@ EMBEDDING = object_of(
     },
 )
 EMBEDDINGS = object_of(
-    ("object", "data", "model", "usage"),
     object={"const": "list"},
     data=list_of(EMBEDDING),
     model=TEXT,
     usage=USAGE,
 )
-MODEL = object_of(
-    ("id", "object", "created", "owned_by"), id=TEXT, object={"const": "model"}, created=COUNT, owned_by=TEXT
-)
-ERROR = object_of(
-    ("error",),
-    error=object_of(
-        ("message", "type", "param", "code"), message=TEXT, type=TEXT, param=nullable(TEXT), code=nullable(TEXT)
-    ),
-)
+MODEL = object_of(id=TEXT, object={"const": "model"}, created=COUNT, owned_by=TEXT)
+ERROR = object_of(error=object_of(message=TEXT, type=TEXT, param=nullable(TEXT), code=nullable(TEXT)))
 
 
 async def _embeddings(service: Service, body: Any) -> Any:
@@ -70,7 +61,7 @@ async def _own_model(service: Service, _: Any) -> Any:
 def _routes(service: Service) -> Sequence[Route]:
     name = service.facts.model
     request = object_of(
-        ("input",),
+        optional=FIELDS[1:],
         input=TEXTS,
         model={"const": name},
         dimensions={"enum": [*service.sizes]} if service.sizes else {"type": "integer"},
@@ -84,7 +75,7 @@ def _routes(service: Service) -> Sequence[Route]:
             "/v1/models",
             "The served model, as a list",
             _models,
-            object_of(("object", "data"), object={"const": "list"}, data=list_of(MODEL)),
+            object_of(object={"const": "list"}, data=list_of(MODEL)),
         ),
         Route(f"/v1/models/{name}", "The served model", _own_model, MODEL),
     )

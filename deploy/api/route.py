@@ -1,6 +1,6 @@
 """A route: what it answers, and what its page says of it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,14 +43,10 @@ class Protocol:
     error_schema: Schema
 
 
-def object_of(required: Sequence[str] = (), **properties: Schema) -> Schema:
-    """The schema of an object with these fields and no others."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(required),
-        "additionalProperties": False,
-    }
+def object_of(*, optional: Collection[str] = (), **properties: Schema) -> Schema:
+    """The schema of an object with these fields and no others, all required but those in `optional`."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def list_of(items: Schema, **more: Any) -> Schema:

@@ -14,17 +14,9 @@ from .service import Service
 from .tei_embeddings import EMBED, EMBED_SPARSE, SIMILARITY
 from .tei_scores import PREDICT, RERANK
 
-ERROR = object_of(("error", "error_type"), error=TEXT, error_type=TEXT)
+ERROR = object_of(error=TEXT, error_type=TEXT)
 INFO = object_of(
-    (
-        "model_id",
-        "model_sha",
-        "model_dtype",
-        "model_type",
-        "max_input_length",
-        "max_client_batch_size",
-        "auto_truncate",
-    ),
+    optional=("served_model_name", "max_batch_requests"),
     model_id=TEXT,
     model_sha=nullable(TEXT),
     model_dtype=TEXT,

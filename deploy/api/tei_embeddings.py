@@ -64,16 +64,13 @@ async def _similarity(service: Service, body: Any) -> Any:
 async def _sparse(service: Service, body: Any) -> Any:
     body = fields.require_known(body, ("inputs", *CHOSEN))
     rows = await service.rows([fields.texts(body, "inputs")], _choices(service, body), "inputs")
-    return [_weights(ids.tolist(), weights.tolist()) for ids, weights in rows]
-
-
-def _weights(ids: Sequence[int], weights: Sequence[float]) -> list[dict[str, Any]]:
-    """Triton's rows are filled to the longest of a request with the id -1."""
-    return [{"index": index, "value": value} for index, value in zip(ids, weights, strict=True) if index >= 0]
+    pairs = (zip(ids.tolist(), weights.tolist(), strict=True) for ids, weights in rows)
+    # Triton's rows are filled to the longest of a request with the id -1.
+    return [[{"index": index, "value": value} for index, value in row if index >= 0] for row in pairs]
 
 
 def _request(**more: Schema) -> Schema:
-    return object_of(("inputs",), inputs=TEXTS, **CHOSEN, **more)
+    return object_of(optional=(*CHOSEN, *more), inputs=TEXTS, **CHOSEN, **more)
 
 
 def EMBED(service: Service) -> Route:  # noqa: N802 - a row of a table
@@ -97,9 +94,9 @@ def SIMILARITY(_: Service) -> Route:  # noqa: N802
         _similarity,
         list_of(NUMBER),
         object_of(
-            ("inputs",),
-            inputs=object_of(("source_sentence", "sentences"), source_sentence=TEXT, sentences=TEXT_LIST),
-            parameters=object_of((), **CHOSEN),
+            optional=("parameters",),
+            inputs=object_of(source_sentence=TEXT, sentences=TEXT_LIST),
+            parameters=object_of(optional=CHOSEN, **CHOSEN),
         ),
         {"inputs": {"source_sentence": "A fox jumps", "sentences": ["A fox leaps", "The bank is closed"]}},
     )
@@ -107,7 +104,7 @@ def SIMILARITY(_: Service) -> Route:  # noqa: N802
 
 def EMBED_SPARSE(_: Service) -> Route:  # noqa: N802
     """Sparse embeddings."""
-    weight = object_of(("index", "value"), index=COUNT, value=NUMBER)
+    weight = object_of(index=COUNT, value=NUMBER)
     return Route(
         "/embed_sparse",
         "The tokens of the vocabulary that stand for each text, and their weights",

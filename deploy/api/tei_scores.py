@@ -11,9 +11,10 @@ from .service import Choices, Service
 from .tei_embeddings import SIDES, TEXT_LIST, truncation
 
 COMMON = {"truncate": FLAG, "truncation_direction": {"enum": [*SIDES]}, "raw_scores": FLAG}
-PREDICTIONS = list_of(object_of(("score", "label"), score=NUMBER, label=TEXT))
+PARAMETERS = ("top_k", "function_to_apply")
+PREDICTIONS = list_of(object_of(score=NUMBER, label=TEXT))
 PAIR = list_of(TEXT, minItems=1, maxItems=2)
-RANKS = list_of(object_of(("index", "score"), index=COUNT, score=NUMBER, text=TEXT))
+RANKS = list_of(object_of(optional=("text",), index=COUNT, score=NUMBER, text=TEXT))
 
 
 async def _rerank(service: Service, body: Any) -> Any:
@@ -50,7 +51,7 @@ def _require_own_scores(service: Service, raw: bool) -> None:
 async def _predict(service: Service, body: Any) -> Any:
     body = fields.require_known(body, ("inputs", *COMMON, "parameters"))
     # Sent by InferenceClient only, which expects a list of answers for a single text as well.
-    parameters = fields.require_known(body.get("parameters") or {}, ("top_k", "function_to_apply"))
+    parameters = fields.require_known(body.get("parameters") or {}, PARAMETERS)
     pairs, is_single = _pairs(fields.required(body, "inputs"))
     _require_own_scores(service, fields.flag(body, "raw_scores", False))
     own = service.facts.score_function
@@ -102,7 +103,7 @@ def RERANK(_: Service) -> Route:  # noqa: N802 - a row of a table
         "The scores of texts for a query, best first",
         _rerank,
         RANKS,
-        object_of(("query", "texts"), query=TEXT, texts=TEXT_LIST, **COMMON, return_text=FLAG),
+        object_of(optional=(*COMMON, "return_text"), query=TEXT, texts=TEXT_LIST, **COMMON, return_text=FLAG),
         {"query": "Who jumps?", "texts": ["The bank is closed", "A fox jumps"], "return_text": True},
     )
 
@@ -117,13 +118,15 @@ def PREDICT(service: Service) -> Route:  # noqa: N802
         _predict,
         {"anyOf": [PREDICTIONS, list_of(PREDICTIONS)]},
         object_of(
-            ("inputs",),
+            optional=(*COMMON, "parameters"),
             inputs={
                 "anyOf": [TEXT, PAIR, list_of(PAIR, minItems=1)],
                 "description": "a text; a text or a pair in a list; a batch: a list of those lists",
             },
             **COMMON,
-            parameters=object_of((), top_k={"type": "integer", "minimum": 1}, function_to_apply={"const": own}),
+            parameters=object_of(
+                optional=PARAMETERS, top_k={"type": "integer", "minimum": 1}, function_to_apply={"const": own}
+            ),
         ),
         {"inputs": [["A fox jumps", "A fox leaps"]] if pair else [["A fox jumps"], ["The bank is closed"]]},
     )

@@ -1,7 +1,5 @@
 """Calls as messages of Triton's gRPC service, and back. Needs the extra `grpc`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from triton_image_client.calls import (
@@ -25,33 +23,20 @@ except ImportError as missing:
         f"grpc:// needs more packages ({missing}); install them with: pip install 'triton-image-client[grpc]'"
     ) from missing
 
-__all__ = ["METHODS", "Method", "decode", "encode", "grpc"]
+__all__ = ["METHODS", "decode", "encode", "grpc", "stub"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """A method of the service."""
-
-    path: str
-    serialize: Callable[[Any], bytes]
-    deserialize: Callable[[bytes], Any]
+METHODS = {Infer: "ModelInfer", Describe: "ModelMetadata", BatchLimit: "ModelConfig", Index: "RepositoryIndex"}
 
 
-def _method(name: str) -> Method:
+def stub(channel: Any, name: str) -> Any:
+    """The method of the service on a channel of grpc or grpc.aio."""
     request, response = (getattr(service_pb2, f"{name}{kind}") for kind in ("Request", "Response"))
-    return Method(
-        path=f"/inference.GRPCInferenceService/{name}",
-        serialize=request.SerializeToString,
-        deserialize=response.FromString,
+    return channel.unary_unary(
+        f"/inference.GRPCInferenceService/{name}",
+        request_serializer=request.SerializeToString,
+        response_deserializer=response.FromString,
     )
-
-
-METHODS: dict[type[Any], Method] = {
-    Infer: _method("ModelInfer"),
-    Describe: _method("ModelMetadata"),
-    BatchLimit: _method("ModelConfig"),
-    Index: _method("RepositoryIndex"),
-}
 
 
 def encode(call: Call) -> Any:

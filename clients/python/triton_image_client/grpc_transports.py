@@ -4,7 +4,7 @@ from typing import Any
 
 from triton_image_client.calls import Call
 from triton_image_client.errors import ServerError, of_server
-from triton_image_client.grpc_codec import METHODS, decode, encode, grpc
+from triton_image_client.grpc_codec import METHODS, decode, encode, grpc, stub
 from triton_image_client.settings import Settings
 
 # Names of gRPC Core's channel arguments. A server that restarts is found within a second, not two minutes.
@@ -31,12 +31,7 @@ def _channel(module: Any, settings: Settings) -> Any:
 
 
 def _stubs(channel: Any) -> dict[type[Any], Any]:
-    return {
-        kind: channel.unary_unary(
-            method.path, request_serializer=method.serialize, response_deserializer=method.deserialize
-        )
-        for kind, method in METHODS.items()
-    }
+    return {kind: stub(channel, name) for kind, name in METHODS.items()}
 
 
 def _error(settings: Settings, error: Any) -> ServerError:

@@ -1,6 +1,7 @@
 """Sends the calls of generators (models.py), with retries and several requests in flight: for threads, for asyncio."""
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,6 @@ from triton_image_client import models
 from triton_image_client.calls import Call
 from triton_image_client.errors import ClientError, UnavailableError
 from triton_image_client.models import Model, Row, Steps
-from triton_image_client.retries import Attempts
 from triton_image_client.settings import Settings
 from triton_image_client.tasks import Task
 from triton_image_client.transports import AsyncTransport, Transport, connect, connect_async
@@ -19,11 +19,36 @@ from triton_image_client.transports import AsyncTransport, Transport, connect, c
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 Parameters = Mapping[str, str | int]
+# Between two attempts at a request.
+FIRST_SECONDS, MOST_SECONDS = 0.1, 5.0
 
 
 def _parts(model: Model[Any], rows: Sequence[Row]) -> list[Sequence[Row]]:
     size = model.limit or models.ROWS
     return [rows[place : place + size] for place in range(0, len(rows), size)]
+
+
+class Attempts:
+    """Of one request: exponential backoff with jitter, at least what Retry-After says, until the deadline."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._count = 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.001, self._end - time.monotonic())
+
+    def wait_after(self, error: UnavailableError) -> float:
+        """Seconds to wait before the next attempt. Raises `error` if the deadline would be over then."""
+        self._count += 1
+        backoff = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._count - 1, 10)) * random.uniform(0.5, 1.0)
+        seconds = max(backoff, error.retry_after)
+        if time.monotonic() + seconds >= self._end:
+            error.attempts = self._count
+            raise error
+        return seconds
 
 
 class Session(Generic[Value]):
