@@ -39,15 +39,12 @@ def _run(*command: object) -> str:
 
 def _load_backends(names: tuple[str, ...]) -> None:
     """Loads the libraries in Triton's order: its own library first."""
-    for library in (TRITON / "lib/libtritonserver.so", *(_library(name) for name in names)):
+    backends = (TRITON / f"backends/{name}/libtriton_{name}.so" for name in names)
+    for library in (TRITON / "lib/libtritonserver.so", *backends):
         try:
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
         except OSError as error:
             raise Fault(f"{library} does not load: {error}") from error
-
-
-def _library(backend: str) -> Path:
-    return TRITON / f"backends/{backend}/libtriton_{backend}.so"
 
 
 def _import_packages() -> None:

@@ -125,15 +125,10 @@ def _base_image(options: Options, engine: Engine | None) -> list[Finding]:
     # A build pulls the default image. A report about a named image, or a proof, needs the image.
     needed = options.base_image or options.prove
     found = fault("image", absent, advice, ImageError) if needed else warning("image", absent, advice)
-    return [found, *network.Running(_registry_checks(options, engine)).findings()]
-
-
-def _registry_checks(options: Options, engine: Engine) -> list[network.Check]:
-    """The checks for the base image and, if known, its slim base."""
     checks: list[network.Check] = [("registry", lambda: network.registry(engine, options.image))]
     if options.slim and not engine.has(options.slim):
         checks.append(("slim base", lambda: network.registry(engine, options.slim, "slim base")))
-    return checks
+    return [found, *network.Running(checks).findings()]
 
 
 def _prove(options: Options, engine: Engine | None) -> list[ProofRow]:

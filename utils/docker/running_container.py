@@ -120,12 +120,9 @@ def _candidates(client: DockerClient, name: str, remote_host: str, ports: Sequen
 
 
 def _address(host: str, ports: Sequence[object]) -> ServerAddress:
-    http, grpc, *api = (_join(host, port) for port in ports)
+    host = f"[{host}]" if ":" in host else host
+    http, grpc, *api = (f"{host}:{port}" for port in ports)
     return ServerAddress(http=http, grpc=grpc, api="".join(api))
-
-
-def _join(host: str, port: object) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _state(client: DockerClient, name: str) -> tuple[bool, str, bool]:

@@ -81,78 +81,58 @@ class Environment:
         return {path.name for path in found if path.suffix not in (".dist-info", ".egg-info", ".pth")} - {"__pycache__"}
 
 
-FACTORY = Environment(name="factory", folder=PLACE / ".venv", requirements=(ROOT / "requirements.txt",))
-SAMPLE = Environment(
-    name="sample",
-    folder=FACTORY.folder,
-    requirements=(ROOT / "examples/requirements.txt",),
-    dependencies=False,
-    base=FACTORY,
-)
-DEV = Environment(
-    name="dev",
-    folder=FACTORY.folder,
-    requirements=(ROOT / "requirements.txt", ROOT / "requirements-dev.txt"),
-    base=SAMPLE,
-)
-SERVING = Environment(
-    name="serving",
-    folder=PLACE / ".venv-serving",
-    requirements=(ROOT / "deploy/pypi_triton/requirements.txt",),
-    dependencies=False,
-)
-# TorchScript needs torch, a gigabyte that other repositories do not need. Its dependencies differ between the CPU wheel
-# and the others.
-SERVING_TORCH = Environment(
-    name="serving-torch",
-    folder=PLACE / ".venv-serving-torch",
-    requirements=(ROOT / "deploy/pypi_triton/requirements-torch.txt",),
-    base=replace(SERVING, folder=PLACE / ".venv-serving-torch"),
-)
-
-
-def _of_its_own(
-    name: str, *, folder: Path | None = None, dependencies: bool = True, base: Environment | None = None
+def _environment(
+    name: str,
+    *requirements: str,
+    folder: Path | None = None,
+    dependencies: bool = True,
+    base: Environment | None = None,
 ) -> Environment:
-    """The environment of requirements/NAME.txt, in .venv-NAME unless it shares the folder of another."""
+    """The environment of these files (default: requirements/NAME.txt), in .venv-NAME unless another has its folder."""
     return Environment(
         name=name,
         folder=folder or PLACE / f".venv-{name}",
-        requirements=(ROOT / f"requirements/{name}.txt",),
+        requirements=tuple(ROOT / file for file in requirements or (f"requirements/{name}.txt",)),
         dependencies=dependencies,
         base=base,
     )
 
 
-TENSORFLOW = _of_its_own("tensorflow")
+FACTORY = _environment("factory", "requirements.txt", folder=PLACE / ".venv")
+SAMPLE = _environment("sample", "examples/requirements.txt", folder=FACTORY.folder, dependencies=False, base=FACTORY)
+DEV = _environment("dev", "requirements.txt", "requirements-dev.txt", folder=FACTORY.folder, base=SAMPLE)
+SERVING = _environment("serving", "deploy/pypi_triton/requirements.txt", dependencies=False)
+# TorchScript needs torch, a gigabyte that other repositories do not need. Its dependencies differ between the CPU wheel
+# and the others.
+SERVING_TORCH = _environment(
+    "serving-torch",
+    "deploy/pypi_triton/requirements-torch.txt",
+    base=replace(SERVING, folder=PLACE / ".venv-serving-torch"),
+)
+TENSORFLOW = _environment("tensorflow")
 # Only what differs from the factory environment, which provides torch.
-TRANSFORMERS5 = _of_its_own("transformers5")
+TRANSFORMERS5 = _environment("transformers5")
 # The reference for embeddings and ranking models. It has no torch and no transformers of its own: a process of the
 # factory environment adds these packages to its own.
-SENTENCES = _of_its_own("sentence-transformers", dependencies=False)
+SENTENCES = _environment("sentence-transformers", dependencies=False)
 # Version 6 of it needs transformers 5.
-SENTENCES6 = _of_its_own("sentence-transformers6", folder=TRANSFORMERS5.folder, dependencies=False, base=TRANSFORMERS5)
+SENTENCES6 = _environment("sentence-transformers6", folder=TRANSFORMERS5.folder, dependencies=False, base=TRANSFORMERS5)
 # What merges an adapter into its base model, without torch and transformers as above.
-PEFT = _of_its_own("peft", dependencies=False)
+PEFT = _environment("peft", dependencies=False)
 # The reference for SetFit: its packages are added behind those of sentence-transformers.
-SETFIT = _of_its_own("setfit", dependencies=False)
+SETFIT = _environment("setfit", dependencies=False)
 # The clients of storages, made when the first reference of the scheme is read.
-MLFLOW = _of_its_own("mlflow")
-WANDB = _of_its_own("wandb")
-GCS = _of_its_own("gcs")
-AZURE = _of_its_own("azure")
+MLFLOW = _environment("mlflow")
+WANDB = _environment("wandb")
+GCS = _environment("gcs")
+AZURE = _environment("azure")
 # The API process of `serve.sh --api`, and its packages in the image.
-API = Environment(
-    name="api",
-    folder=PLACE / ".venv-api",
-    requirements=(ROOT / "requirements/api.txt", ROOT / "requirements-serving.txt"),
-    dependencies=False,
-)
+API = _environment("api", "requirements/api.txt", "requirements-serving.txt", dependencies=False)
 # For tests only.
-MLFLOW_SERVER = _of_its_own(
+MLFLOW_SERVER = _environment(
     "mlflow-server", dependencies=False, base=replace(MLFLOW, folder=PLACE / ".venv-mlflow-server")
 )
-GCS_EMULATOR = _of_its_own("gcs-emulator")
-COVERAGE = _of_its_own("coverage")
-DOCS = _of_its_own("docs")
+GCS_EMULATOR = _environment("gcs-emulator")
+COVERAGE = _environment("coverage")
+DOCS = _environment("docs")
 ENVIRONMENTS = {each.name: each for each in list(globals().values()) if isinstance(each, Environment)}

@@ -63,7 +63,7 @@ def read_config(path: Path, names: Names) -> Config:
     file = _File(path, names)
     entries = file.entries(root, "")
     if BUILDS not in entries:
-        return Config(values=_given(file.values(entries, "")))
+        return Config(values=_present(file.values(entries, "")))
     return Config(values={}, builds=tuple(file.builds(entries)))
 
 
@@ -81,7 +81,7 @@ def _inside(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def _present(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, False)}
 
 
@@ -133,7 +133,7 @@ class _File:
         for number, each in enumerate(node.value):
             key = f"{BUILDS}[{number}]"
             own = self.values(self.entries(each, key), key)
-            yield Listed(values=_given({**values, **own}), place=self.place(each, key))
+            yield Listed(values=_present({**values, **own}), place=self.place(each, key))
 
     def _require_known(self, entries: dict[str, Any], key: str, known: Iterable[str], advice: str = "") -> None:
         unknown = [name for name in entries if name not in known]
