@@ -122,12 +122,9 @@ class Guard:
                 self._log.flush()
             if self._poll.now - last_check >= CHECK_SECONDS:
                 last_check = self._poll.now
-                self._check_relays()
-
-    def _check_relays(self) -> None:
-        for relay in self._relays:
-            relay.check_timeouts()
-        self._relays = [relay for relay in self._relays if not relay.is_closed]
+                for relay in self._relays:
+                    relay.check_timeouts()
+                self._relays = [relay for relay in self._relays if not relay.is_closed]
 
     def _await_connection(self) -> None:
         """For a shared socket the kernel wakes one process, the first in its list that waits."""

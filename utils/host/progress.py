@@ -20,35 +20,31 @@ def stage(name: str, fails_as: type[FactoryError] = FactoryError) -> Iterator[No
     """
     interactive = sys.stderr.isatty()
     if interactive:
-        _print(f"\r{name} ...", end="")
+        line(f"\r{name} ...", end="")
     started = time.monotonic()
     try:
         with exceptions.raised_as(fails_as):
             yield
         signals.check()
     except BaseException:
-        _print(f"{_clear(interactive)}{name}  failed after {time.monotonic() - started:.1f} s")
+        line(f"{_clear(interactive)}{name}  failed after {time.monotonic() - started:.1f} s")
         raise
-    _print(f"{_clear(interactive)}{name}  {time.monotonic() - started:.1f} s")
+    line(f"{_clear(interactive)}{name}  {time.monotonic() - started:.1f} s")
 
 
 def note(text: str) -> None:
     """Prints one indented line below the running stage: a measured value, a choice."""
-    _print(f"{_clear(sys.stderr.isatty())}  {text}")
+    line(f"{_clear(sys.stderr.isatty())}  {text}")
 
 
 def warn(text: str) -> None:
     """Prints a warning, and keeps it for the report."""
     WARNINGS.append(text)
-    _print(f"{_clear(sys.stderr.isatty())}warning: {text}")
+    line(f"{_clear(sys.stderr.isatty())}warning: {text}")
 
 
-def line(text: str) -> None:
+def line(text: str, end: str = "\n") -> None:
     """Prints one line, whole, whichever thread calls it."""
-    _print(text)
-
-
-def _print(text: str, end: str = "\n") -> None:
     with contextlib.suppress(OSError):  # a full disk or a closed terminal is no reason to fail
         sys.stderr.write(f"{text}{end}")
         sys.stderr.flush()

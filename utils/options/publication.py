@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.docker import build_cache
+from utils.docker.client import BUILDX, BUILT_IN
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.registry.reference import parse_reference
 from utils.targets.platforms import PLATFORMS
 
 DEFAULT_PUSH_TIMEOUT = 3600
+INLINE = "type=inline"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,19 @@ class Publication:
 
     def cache_options(self, builder: str) -> list[str]:
         """The options of `docker build` for a builder (utils/docker/client.py); UsageError if it lacks one."""
-        return build_cache.cache_options(builder, self.cache_from, self.cache_to)
+        if builder != BUILDX:
+            for value in self.cache_from:
+                if "=" in value:
+                    image = "name an image, such as registry.example.org/team/name:v1"
+                    raise _lacking(builder, f"--cache-from {value}", image)
+            for value in self.cache_to:
+                if builder != BUILT_IN or value != INLINE:
+                    other = f"use --cache-to {INLINE}" if builder == BUILT_IN else "leave it out"
+                    raise _lacking(builder, f"--cache-to {value}", other)
+        options = [part for value in self.cache_from for part in ("--cache-from", value)]
+        if builder == BUILT_IN:
+            return options + (["--build-arg", "BUILDKIT_INLINE_CACHE=1"] if self.cache_to else [])
+        return options + [part for value in self.cache_to for part in ("--cache-to", value)]
 
     def as_options(self) -> list[str]:
         """The same on a command line, without defaults and without the platforms, which a build tree knows."""
@@ -37,6 +50,10 @@ class Publication:
         caches = [("--cache-from", each) for each in self.cache_from] + [("--cache-to", each) for each in self.cache_to]
         flags = [*(["--push"] if self.push else []), *(["--move-tag"] if self.move_tag else [])]
         return [*flags, *timeout, *key, *(part for pair in caches for part in pair)]
+
+
+def _lacking(builder: str, option: str, instead: str) -> UsageError:
+    return UsageError(f"{option} needs docker's buildx plugin, and this docker builds with {builder}; {instead}")
 
 
 def parse_publication(values: Mapping[str, Any]) -> Publication:

@@ -3,11 +3,14 @@ from pathlib import Path
 import pytest
 
 from tests.small_specs import THREE
+from utils.docker.client import BUILDX, BUILT_IN, LEGACY
 from utils.host.errors import UsageError
 from utils.options.build_spec import parse_arguments
 from utils.options.publication import Publication
 
 REGISTRY = ("--image", "registry.example.org/team/topics")
+IMAGE = "registry.example.org/team/topics:v1"
+STORED = f"type=registry,ref={IMAGE},mode=max"
 
 
 def test_nothing_is_pushed_by_default():
@@ -54,3 +57,39 @@ def test_flags_in_a_config_file(yaml_file):
     file = yaml_file("push: true\nmove_tag: false\npush_timeout: 60\nimage: host:5000/name\n")
     publication = parse_arguments([*THREE, "--config", file]).output.publication
     assert publication == Publication(push=True, push_timeout=60)
+
+
+def test_no_cache_is_no_option():
+    for builder in (BUILDX, BUILT_IN, LEGACY):
+        assert Publication(cache_from=(), cache_to=()).cache_options(builder) == []
+
+
+def test_buildx_takes_all():
+    options = Publication(cache_from=(IMAGE, STORED), cache_to=(STORED, "type=gha")).cache_options(BUILDX)
+    assert options == ["--cache-from", IMAGE, "--cache-from", STORED, "--cache-to", STORED, "--cache-to", "type=gha"]
+
+
+def test_images_are_taken_by_every_builder():
+    for builder in (BUILT_IN, LEGACY):
+        assert Publication(cache_from=(IMAGE,), cache_to=()).cache_options(builder) == ["--cache-from", IMAGE]
+
+
+def test_inline_cache_of_the_built_in_buildkit():
+    assert Publication(cache_from=(), cache_to=("type=inline",)).cache_options(BUILT_IN) == [
+        "--build-arg",
+        "BUILDKIT_INLINE_CACHE=1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("builder", "cache_from", "cache_to", "advice"),
+    [
+        (BUILT_IN, (STORED,), (), "name an image, such as"),
+        (LEGACY, (STORED,), (), "name an image, such as"),
+        (BUILT_IN, (), (STORED,), "use --cache-to type=inline"),
+        (LEGACY, (), ("type=inline",), "leave it out"),
+    ],
+)
+def test_what_a_builder_lacks_is_refused(builder, cache_from, cache_to, advice):
+    with pytest.raises(UsageError, match=rf"needs docker's buildx plugin, .* builds with {builder}; {advice}"):
+        Publication(cache_from=cache_from, cache_to=cache_to).cache_options(builder)
