@@ -64,14 +64,15 @@ def _value(place: str, expected: Any, actual: Any, tolerance: float) -> float:
     """One element: equal, or both JSON documents whose values agree."""
     if expected == actual:
         return 0.0
-    expected_document, actual_document = _document(expected), _document(actual)
+    expected_document, actual_document = document(expected), document(actual)
     if expected_document is None or actual_document is None:
         shown, right = _shown_difference(actual, expected)
         raise ValueError(f"{place} is {shown} where {right} is right")
     return _json(place, expected_document, actual_document, tolerance)
 
 
-def _document(value: Any) -> Any:
+def document(value: Any) -> Any:
+    """The list or object in a text that is JSON; None for any other value."""
     if not isinstance(value, str) or value[:1] not in ("{", "["):
         return None
     try:

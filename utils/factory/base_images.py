@@ -118,10 +118,8 @@ def _of_platform(engine: Engine, image: str, platform: str) -> str:
     except ReleaseError as error:
         raise ImageError(f"base image {image} cannot be found for {platform}: {error}") from error
     listed = manifest.fields.get("manifests", ()) if manifest.media_type in INDEXES else ()
-    platforms = {
-        f"{each.get('platform', {}).get('os')}/{each.get('platform', {}).get('architecture')}": each["digest"]
-        for each in reversed(listed)
-    }
+    named = [(each.get("platform", {}), each["digest"]) for each in reversed(listed)]
+    platforms = {f"{target.get('os')}/{target.get('architecture')}": digest for target, digest in named}
     if platform not in platforms:
         has = ", ".join(sorted(platforms)) or "one image only"
         raise ImageError(

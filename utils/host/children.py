@@ -81,10 +81,10 @@ def terminate(children: "Sequence[subprocess.Popen[str]]", seconds: float | None
 
     Without `seconds` the caller waits, after closing the pipes of the children.
     """
-    running = [child for child in children if child.poll() is None]
+    # Not poll(), which reaps: the id of a session whose first process has ended must stay reserved for the others.
+    running = [child for child in children if child.returncode is None]
     for child in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGTERM)
+        _signal(child, signal.SIGTERM)
     if seconds is None:
         return
     deadline = time.monotonic() + seconds
@@ -92,7 +92,12 @@ def terminate(children: "Sequence[subprocess.Popen[str]]", seconds: float | None
         try:
             child.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            _signal(child, signal.SIGKILL)
+
+
+def _signal(child: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
 
 
 def this_process() -> str:

@@ -1,13 +1,12 @@
 """The proof: each golden request with the expected and the served answer, and how far they are apart."""
 
 import base64
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deploy.supervisor.comparison import FLOATS
+from deploy.supervisor.comparison import FLOATS, document
 from utils.proof.golden import GoldenRow, TensorValue
 from utils.proof.served import ServedRow
 from utils.report import plots
@@ -109,15 +108,8 @@ def _shown_tensor(name: str, data: Sequence[Any]) -> ShownTensor:
 
 def _objects(value: Any) -> list[Any]:
     """The objects of a JSON list, such as entities; else the value itself."""
-    document = _document(value)
-    return document if isinstance(document, list) and all(isinstance(each, dict) for each in document) else [value]
-
-
-def _document(value: Any) -> Any:
-    try:
-        return json.loads(value) if isinstance(value, str) and value[:1] in ("[", "{") else None
-    except (ValueError, RecursionError):
-        return None
+    found = document(value)
+    return found if isinstance(found, list) and all(isinstance(each, dict) for each in found) else [value]
 
 
 def _as_text(value: Any) -> str:
@@ -151,7 +143,7 @@ def _numbers(tensor: TensorValue) -> Iterator[float]:
         yield from map(float, tensor.data)
     elif tensor.datatype == "BYTES":
         for text in tensor.data:
-            yield from _floats(_document(text))
+            yield from _floats(document(text))
 
 
 def _floats(value: Any) -> Iterator[float]:
