@@ -154,9 +154,9 @@ def _distribution() -> str:
 def _search(paths: Sequence[str]) -> dict[str, str]:
     """{path: package}. dpkg may know a file of /usr/lib by its name in /lib, which is a link to that folder."""
     spellings = {spelling: path for path in paths for spelling in (path, re.sub("^/usr/", "/", path))}
-    asked, found = list(spellings), {}
-    for start in range(0, len(asked), AT_ONCE):
-        for line in _dpkg("--search", *asked[start : start + AT_ONCE]):
+    searched, found = list(spellings), {}
+    for start in range(0, len(searched), AT_ONCE):
+        for line in _dpkg("--search", *searched[start : start + AT_ONCE]):
             names, _, path = line.rpartition(": ")
             if path in spellings and not names.startswith("diversion by"):
                 found[spellings[path]] = names.split(", ")[0]

@@ -20,8 +20,8 @@ class Keys:
         """Whether the header has one of the keys; every key is compared."""
         if not self.are_needed:
             return True
-        scheme, _, given = (authorization or "").partition(" ")
-        digest = _digest(given.strip().encode("latin-1"))
+        scheme, _, key = (authorization or "").partition(" ")
+        digest = _digest(key.strip().encode("latin-1"))
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
         return scheme.lower() == SCHEME and any(matches)
 

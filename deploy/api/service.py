@@ -75,8 +75,8 @@ class Service:
     def _parameters(self, choices: Choices) -> dict[str, str | int]:
         """Those of a request to Triton. A model whose embeddings have one size has none for it."""
         size = choices.dimensions if self.tokens.sizes else None
-        given = {"prompt_name": choices.prompt_name, "dimensions": size}
-        return {name: value for name, value in given.items() if value is not None}
+        chosen = {"prompt_name": choices.prompt_name, "dimensions": size}
+        return {name: value for name, value in chosen.items() if value is not None}
 
     async def _require_short(self, columns: Sequence[Sequence[str]], choices: Choices, field: str) -> None:
         index = await self._in_thread(self.tokens.first_too_long, columns, choices.prompt_name)

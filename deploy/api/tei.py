@@ -71,9 +71,9 @@ def _routes(service: Service) -> Sequence[Route]:
     first, *others = (make(service) for make in ROUTES[service.facts.task])
     answers = {"similarity": SIMILARITY(service).answer} if others else {}
 
-    async def at_root(asked: Service, body: Any) -> Any:
+    async def at_root(serving: Service, body: Any) -> Any:
         is_comparison = isinstance(body, dict) and isinstance(body.get("inputs"), dict)
-        return await (answers.get("similarity", first.answer) if is_comparison else first.answer)(asked, body)
+        return await (answers.get("similarity", first.answer) if is_comparison else first.answer)(serving, body)
 
     root = replace(first, path="/", summary=f"As {first.path}, for clients of an inference endpoint", answer=at_root)
     return (first, *others, root, Route("/info", "The served model", _info, INFO))

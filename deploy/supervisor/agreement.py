@@ -57,10 +57,10 @@ class Agreement:
 def of_golden(golden: Mapping[str, Any]) -> Agreement:
     """The agreement of a golden.json with PyTorch's answers. ValueError or KeyError if it is invalid."""
     rows = tuple(row for row in golden["rows"] if "reference" in row)
-    wanted = golden["agreement"]
-    if not rows or wanted["rule"] not in RULES:
-        raise ValueError(f"no PyTorch answers for an agreement by {wanted['rule']!r}")
-    return Agreement(rows=rows, rule=wanted["rule"], least=wanted["least"], precision=wanted["precision"])
+    required = golden["agreement"]
+    if not rows or required["rule"] not in RULES:
+        raise ValueError(f"no PyTorch answers for an agreement by {required['rule']!r}")
+    return Agreement(rows=rows, rule=required["rule"], least=required["least"], precision=required["precision"])
 
 
 def share(rule: str, pairs: Sequence[tuple[Answer, Answer]]) -> float:

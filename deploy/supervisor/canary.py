@@ -67,8 +67,8 @@ class Canary:
         """Sends one row and compares the answer. Raises WrongAnswerError, NoAnswerError or NoRoomError."""
         body = ask(row, self.port, self.source, seconds)
         try:
-            given = answer(body, batched=row.batched)
-            difference(row.outputs, given, comparison=self.comparison, tolerance=self.tolerance)
+            served = answer(body, batched=row.batched)
+            difference(row.outputs, served, comparison=self.comparison, tolerance=self.tolerance)
         except Exception as error:  # an answer that cannot be compared is wrong
             raise WrongAnswerError(str(error) or repr(error)) from error
 

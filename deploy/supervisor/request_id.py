@@ -15,12 +15,12 @@ _RANDOM_BYTES = 16
 class RequestId:
     """The id of one request.
 
-    `given`: V2's id, which its sender expects in the response's JSON, or "". `header`: the value of X-Request-Id in the
-    response. It is the client's header if that has 1 to 128 visible characters of ASCII, else `given` if it has.
+    `own`: V2's id, which its sender expects in the response's JSON, or "". `header`: the value of X-Request-Id in the
+    response. It is the client's header if that has 1 to 128 visible characters of ASCII, else `own` if it has.
     """
 
     def __init__(self) -> None:
-        self.given = ""
+        self.own = ""
         self._header = b""
 
     def read_head(self, head: bytes) -> None:
@@ -31,17 +31,17 @@ class RequestId:
 
     def read_json(self, start: bytes) -> None:
         """Reads the member, if the JSON begins with it."""
-        found = None if self.given else _MEMBER.match(start)
+        found = None if self.own else _MEMBER.match(start)
         if found:
             with contextlib.suppress(ValueError):  # not UTF-8, or an invalid escape: Triton answers with an error
-                self.given = str(json.loads(found[1]))
+                self.own = str(json.loads(found[1]))
 
     @property
     def header(self) -> bytes:
         """The value of the response's header."""
         if not self._header:
-            plain = _PLAIN.fullmatch(self.given)
-            self._header = self.given.encode() if plain else os.urandom(_RANDOM_BYTES).hex().encode()
+            plain = _PLAIN.fullmatch(self.own)
+            self._header = self.own.encode() if plain else os.urandom(_RANDOM_BYTES).hex().encode()
         return self._header
 
     def with_header(self, head: bytes) -> bytes:

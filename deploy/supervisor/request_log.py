@@ -121,8 +121,8 @@ class RequestLog:
             request.first_step, request.last_step = request.first_step or began, ended
             request.rows = rows if request.rows is None else request.rows
         elif not number:
-            status, model, version, given = about
-            named = {"id": given or None, "model": model, "version": version, "rows": rows, "status": status}
+            status, model, version, request_id = about
+            named = {"id": request_id or None, "model": model, "version": version, "rows": rows, "status": status}
             times = {"bytes_in": None, "total_ms": None, "queue_ms": None, "compute_ms": _ms(began, ended)}
             self._write({"message": "inference", "protocol": "grpc", **named, **times})
 
@@ -151,8 +151,8 @@ def _ids(request: Request) -> dict[str, str]:
     """V2's id if there is one. The header is shown too if it differs."""
     header = request.id.header.decode()
     return {
-        "id": request.id.given or header,
-        **({"x_request_id": header} if request.id.given not in ("", header) else {}),
+        "id": request.id.own or header,
+        **({"x_request_id": header} if request.id.own not in ("", header) else {}),
     }
 
 

@@ -24,7 +24,7 @@ def made(head=b"", body=b""):
 )
 def test_the_clients_id_is_kept(head, body, given, header):
     found = made(head, body)
-    assert (found.given, found.header) == (given, header)
+    assert (found.own, found.header) == (given, header)
 
 
 @pytest.mark.parametrize("value", [b"", b"a b", b"a\tb", b"x" * 129, b"\xc3\xa9"])
@@ -36,14 +36,14 @@ def test_a_header_that_is_no_id_is_replaced(value):
 @pytest.mark.parametrize("body", [b'{"id":"a b"}', '{"id":"é"}'.encode(), b'{"id":"a\\r\\nB: c"}'])
 def test_an_id_that_is_no_header_is_not_sent_as_one(body):
     found = made(body=body)
-    assert found.given and len(found.header) == 32
+    assert found.own and len(found.header) == 32
 
 
 @pytest.mark.parametrize(
     "body", [b'{"id":1}', b'{"id":"\xff"}', b'{"id":"\\x"}', b'{"inputs":[{"id":"a"}]}', b'{"id":"a']
 )
 def test_anything_else_is_no_id(body):
-    assert made(body=body).given == ""
+    assert made(body=body).own == ""
 
 
 def test_the_header_is_added_to_a_response():

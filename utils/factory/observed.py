@@ -58,29 +58,29 @@ def observe(spec: BuildSpec, context: Context, folder: Path, address: ServerAddr
         labels=tuple(measured.labels(pipeline)),
         digest=before.digest,
     )
-    given: list[Answer] = []
-    answers = _answers(source, task, pipeline, address, given)
+    collected: list[Answer] = []
+    answers = _answers(source, task, pipeline, address, collected)
     found = baseline.of_answers(pipeline, answers, baseline.EVALUATED)
     _write_baseline(found, pipeline, folder)
     if found.answers:
         note(f"baseline of drift: {found.sentence}")
     tokenizer = next(step.files["tokenizer.json"] for step in pipeline.steps if "tokenizer.json" in step.files)
     lengths = token_counts(tokenizer, source.rows())
-    evaluation = evaluate(before.task, source, given, lengths, before=before.before)
+    evaluation = evaluate(before.task, source, collected, lengths, before=before.before)
     write_evaluation(evaluation, folder)
     note(evaluation.sentence)
 
 
 def _answers(
-    source: EvalFile, task: ModelTask, pipeline: Pipeline, address: ServerAddress, given: list[Answer]
+    source: EvalFile, task: ModelTask, pipeline: Pipeline, address: ServerAddress, collected: list[Answer]
 ) -> Iterator[Tensors]:
-    """The server's answers as they come; what is measured of them is appended to `given`, and nothing else is kept."""
+    """The server's answers as they come; what is measured of them goes to `collected`, and nothing else is kept."""
     kind = source.kind
     requests = (_renamed(request(task, each), task, pipeline) for row in source.rows() for each in row.examples)
     arriving = served_answers(address, pipeline, requests)
     for row in source.rows():
         own = [next(arriving) for _ in row.examples]
-        given.append(kind.given([_usual(each, kind.outputs, pipeline) for each in own]))
+        collected.append(kind.given([_usual(each, kind.outputs, pipeline) for each in own]))
         yield from own
 
 

@@ -26,8 +26,8 @@ def of_files() -> int:
 
 def now() -> datetime:
     """The time of a build, in UTC and whole seconds: SOURCE_DATE_EPOCH, else the clock's."""
-    given = stated()
-    return datetime.fromtimestamp(int(time.time()) if given is None else given, timezone.utc)
+    seconds = stated()
+    return datetime.fromtimestamp(int(time.time()) if seconds is None else seconds, timezone.utc)
 
 
 def as_text(moment: datetime) -> str:

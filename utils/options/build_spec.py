@@ -166,14 +166,14 @@ def _sources(texts: dict[str, str], requirements: SourceRequirements) -> Sources
 def _task_options(values: dict[str, Any], task: Task) -> Settings:
     """The options that rows of the table have; UsageError for one that this task's row has not."""
     own = {option.name: option for option in task.options}
-    given = {name: values[name] for name in task_options() if name in values}
-    for name in given:
+    chosen = {name: values[name] for name in task_options() if name in values}
+    for name in chosen:
         if name not in own:
             having = [other.name for other in TASKS.values() if name in {option.name for option in other.options}]
             raise UsageError(
                 f"--{name.replace('_', '-')} is not for --task {task.name}; leave it out, or choose {', '.join(having)}"
             )
-    return {name: own[name].value(value) if isinstance(value, str) else value for name, value in given.items()}
+    return {name: own[name].value(value) if isinstance(value, str) else value for name, value in chosen.items()}
 
 
 def _require_for_graphs(task: Task, texts: dict[str, str], model_name: str) -> None:

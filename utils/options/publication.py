@@ -70,11 +70,11 @@ def parse_publication(values: Mapping[str, Any]) -> Publication:
     key = Path(values["sign_key"]).absolute() if "sign_key" in values else None
     platforms = _platforms(values["platform"], push) if values.get("platform") else ()
     caches = {name: tuple(values.get(name, ())) for name in ("cache_from", "cache_to")}
-    for name, given in (("platform", platforms), *caches.items()):
+    for name, chosen in (("platform", platforms), *caches.items()):
         option = f"--{name.replace('_', '-')}"
-        if given and "no_image" in values:
+        if chosen and "no_image" in values:
             raise UsageError(f"{option} is for an image, and --no-image builds none; leave one of them out")
-        if given and name == "cache_from" and "no_cache" in values:
+        if chosen and name == "cache_from" and "no_cache" in values:
             raise UsageError(f"{option} and --no-cache exclude each other; leave one of them out")
     move_tag = "move_tag" in values
     return Publication(push=push, move_tag=move_tag, push_timeout=timeout, sign_key=key, platforms=platforms, **caches)

@@ -149,11 +149,11 @@ class AsyncSession(Generic[Value]):
         if (await self.model()).limit is None and len(rows) > 1:
             values, rows = await self._part(rows[: models.ROWS], parameters), rows[models.ROWS :]
         parts = _parts(await self.model(), rows)
-        asked = [asyncio.ensure_future(self._part(part, parameters)) for part in parts]
+        requests = [asyncio.ensure_future(self._part(part, parameters)) for part in parts]
         try:
-            return values + [value for part in await asyncio.gather(*asked) for value in part]
+            return values + [value for part in await asyncio.gather(*requests) for value in part]
         finally:
-            for task in asked:
+            for task in requests:
                 task.cancel()
 
     async def _part(self, rows: Sequence[Row], parameters: Parameters) -> list[Value]:

@@ -125,8 +125,8 @@ def _score(options: argparse.Namespace, output: Output, session: Session[Any]) -
 
 def _columns(options: argparse.Namespace, output: Output, has: Sequence[str], kind: str) -> dict[str, str]:
     """{usual name of an input: column}. InputError if the header has no such column."""
-    given = (options.text_column, options.pair_column)
-    names = [name or usual for name, usual in zip(given, output.reads, strict=False)]
+    named = (options.text_column, options.pair_column)
+    names = [name or usual for name, usual in zip(named, output.reads, strict=False)]
     missing = [name for name in names if name not in has]
     if missing and kind != "jsonl":
         raise InputError(

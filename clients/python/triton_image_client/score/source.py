@@ -14,10 +14,10 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet")
 STREAM = "-"
 
 
-def format_of(path: str, given: str | None, option: str) -> str:
-    """By the file's name, unless it is given. OptionError if neither tells."""
-    if given:
-        kind = given
+def format_of(path: str, chosen: str | None, option: str) -> str:
+    """By the file's name, unless it is chosen. OptionError if neither tells."""
+    if chosen:
+        kind = chosen
     else:
         suffixes = [suffix.lstrip(".").lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
         kind = suffixes[-1] if suffixes else ""
