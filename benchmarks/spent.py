@@ -35,7 +35,7 @@ class Model:
         self.tokenization = import_module("tokenization")
         self.tokenizer = self.tokenization.load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
         self.session = import_module("onnxruntime_session").GraphSession(folder / "model.onnx", self.settings)
-        self.answering = import_module(self.settings["answering"]).Answering(folder)
+        self.answering = import_module(self.settings["answering"]).Answering(folder, self.settings)
 
     def feeds(self, encodings: list[Any]) -> list[dict[str, Any]]:
         """The graph's inputs, batch by batch."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from utils.convert.settings import resolve_settings
+from utils.convert.origins.transformers_folder import resolve_settings
 from utils.convert.types import Settings
 from utils.host.errors import UsageError
 from utils.options.build_spec import BuildSpec, parse_arguments

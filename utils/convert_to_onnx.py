@@ -11,8 +11,7 @@ if not __package__:  # run as a file: its own folder must not shadow other packa
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from utils.convert.exporters import open_converter
-from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask
+from utils.convert.task import ConversionSpec, ModelTask
 from utils.host import entry
 from utils.host.errors import ExportError, SourceError, UsageError
 from utils.host.progress import stage

@@ -5,7 +5,7 @@ Triton's own take one call per value, and older releases have none.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,23 +21,18 @@ PROBABILITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 VALUES = (-10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10)
 
 
-class Family:
+class Family(NamedTuple):
     """Series of one name, or of one histogram.
 
     increments: counted values -> what they add to each of the series. series: (suffix of the name, labels) of each.
     `is_signed`: a sum can decrease, so it cannot be a counter.
     """
 
-    def __init__(
-        self,
-        name: str,
-        meaning: str,
-        series: Sequence[tuple[str, Mapping[str, str]]],
-        increments: Callable[[Sequence[Any]], Any],
-        is_signed: bool = False,
-    ) -> None:
-        self.name, self.meaning, self.series, self.increments = PREFIX + name, meaning, series, increments
-        self.is_signed = is_signed
+    name: str
+    meaning: str
+    series: Sequence[tuple[str, Mapping[str, str]]]
+    increments: Callable[[Sequence[Any]], Any]
+    is_signed: bool = False
 
 
 def histogram(name: str, meaning: str, bounds: Sequence[float]) -> Family:
@@ -50,44 +45,30 @@ def histogram(name: str, meaning: str, bounds: Sequence[float]) -> Family:
         buckets = np.cumsum(np.bincount(places, minlength=len(bounds) + 1))
         return np.concatenate([buckets, [np.sum(values), len(values)]])
 
-    return Family(name, meaning, series, increments, is_signed=bounds[0] < 0)
-
-
-def totals(name: str, meaning: str, label: str, kinds: Sequence[str]) -> Family:
-    """Counters, one per kind; a counted value is a tuple with a number for each."""
-    return Family(name, meaning, [("", {label: kind}) for kind in kinds], lambda values: np.sum(values, axis=0))
+    return Family(PREFIX + name, meaning, series, increments, is_signed=bounds[0] < 0)
 
 
 def total(name: str, meaning: str) -> Family:
     """One counter of counted numbers."""
-    return Family(name, meaning, [("", {})], sum)
+    return Family(PREFIX + name, meaning, [("", {})], sum)
 
 
-def text_families() -> dict[str, Family]:
-    """What a step that tokenizes counts. A text is one row of the graph: a text, a pair, or a part of a long text."""
-    return {
-        "rows": histogram("batch_rows", "Texts of one execution.", ROWS),
-        "tokens": histogram("text_tokens", "Tokens of a text, after truncation.", TOKENS),
-        "truncated": total("truncated_texts_total", "Texts longer than the model's limit of tokens."),
-        "graph_tokens": totals(
-            "graph_tokens_total", "Tokens that the graph computed: of texts, and padding.", "kind", ("text", "padding")
-        ),
-    }
-
-
-def image_families() -> dict[str, Family]:
-    """What a step that reads images counts."""
-    return {"images": total("images_total", "Images read.")}
-
-
-def word_families() -> dict[str, Family]:
-    """What a step that reads words counts."""
-    return {"words": histogram("image_words", "Words found in an image.", ROWS)}
-
-
-def seconds_family() -> dict[str, Family]:
-    """What a step that runs the whole task counts."""
-    return {"seconds": histogram("execution_seconds", "Duration of one execution, without the queue.", SECONDS)}
+# Of a step that tokenizes. A text is one row of the graph: a text, a pair, or a part of a long text.
+TEXT_FAMILIES = {
+    "rows": histogram("batch_rows", "Texts of one execution.", ROWS),
+    "tokens": histogram("text_tokens", "Tokens of a text, after truncation.", TOKENS),
+    "truncated": total("truncated_texts_total", "Texts longer than the model's limit of tokens."),
+    "graph_tokens": Family(
+        PREFIX + "graph_tokens_total",
+        "Tokens that the graph computed: of texts, and padding.",
+        [("", {"kind": kind}) for kind in ("text", "padding")],
+        lambda values: np.sum(values, axis=0),  # pairs of numbers
+    ),
+}
+# Of a step that reads images, of one that reads words, and of one that runs the whole task.
+IMAGE_FAMILIES = {"images": total("images_total", "Images read.")}
+WORD_FAMILIES = {"words": histogram("image_words", "Words found in an image.", ROWS)}
+SECONDS_FAMILY = {"seconds": histogram("execution_seconds", "Duration of one execution, without the queue.", SECONDS)}
 
 
 def score_family(score_function: str = "softmax") -> dict[str, Family]:
@@ -105,4 +86,4 @@ def label_family(labels: Iterable[str]) -> dict[str, Family]:
         return np.bincount([places.get(value, len(kept)) for value in values], minlength=len(kept) + 1)
 
     series = [("", {"label": label}) for label in (*kept, OTHER)]
-    return {"labels": Family("predictions_total", "Answers by their best label.", series, increments)}
+    return {"labels": Family(PREFIX + "predictions_total", "Answers by their best label.", series, increments)}

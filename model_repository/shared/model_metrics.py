@@ -107,7 +107,7 @@ class ModelMetrics:
         encoded: Sequence[Any],
         lengths: Sequence[Sequence[int]],
     ) -> None:
-        """Queues the values of `text_families`. encoded: Encodings of each request, padded by now, or an error.
+        """Queues the values of `TEXT_FAMILIES`. encoded: Encodings of each request, padded by now, or an error.
 
         lengths: their numbers of tokens before padding, from `lengths_of`.
         """

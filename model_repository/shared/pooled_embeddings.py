@@ -1,6 +1,5 @@
 """The states of a text's tokens to one embedding, by the rules of sentence-transformers' modules, over numpy arrays."""
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -142,13 +141,12 @@ def without_prompts(attention_mask: np.ndarray, skipped: Sequence[int]) -> np.nd
 class Answering:
     """Called with the graph's outputs, the states first, and the attention mask; returns a tuple of the embeddings."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads settings.json and the weights of modules beside it.
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Reads the weights of modules in the version folder.
 
-        {"modules": as in `embed`, "normalize": True if the numbers kept are scaled to length 1, "dimensions": how many
-        are kept, the usual number first; without it all}
+        settings: {"modules": as in `embed`, "normalize": True if the numbers kept are scaled to length 1, "dimensions":
+        how many are kept, the usual number first; without it all}
         """
-        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         self.modules, self.normalize = settings["modules"], settings.get("normalize", False)
         self.size: int | None = next(iter(settings.get("dimensions") or ()), None)
         self.weights: dict[str, np.ndarray] = {}

@@ -1,7 +1,7 @@
 """A classifier's logits to its best labels and their scores."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from scoring import best
 class Answering:
     """Called with the graph's outputs, FP32 [B, C] first; returns labels BYTES [B, K], best first, and scores FP32."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads id2label.json and settings.json of the version folder."""
-        self.settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Reads id2label.json of the version folder. settings: {"score_function", "top_k"}, as of `best`."""
+        self.settings = settings
         id2label = json.loads((folder / "id2label.json").read_text(encoding="utf-8"))
         self.texts = [id2label[str(index)] for index in range(len(id2label))]
         self.labels = [text.encode("utf-8") for text in self.texts]

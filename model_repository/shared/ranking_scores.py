@@ -1,7 +1,6 @@
 """A cross-encoder's logits to its scores."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from scoring import SCORE_FUNCTIONS
 class Answering:
     """Called with the graph's outputs, FP32 [B, C] first; returns a tuple of the scores, FP32 [B, C]."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads settings.json of the version folder: {"activation": a name of SCORE_FUNCTIONS}."""
-        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    def __init__(self, _folder: Path, settings: Mapping[str, Any]) -> None:
+        """settings: {"activation": a name of SCORE_FUNCTIONS}."""
         self.name: str = settings["activation"]
         self.activation = SCORE_FUNCTIONS[self.name]
 

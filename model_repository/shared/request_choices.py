@@ -60,10 +60,10 @@ class Choices:
     def of(self, request: pb_utils.InferenceRequest) -> Choice:
         """The choice of a request. Raises InvalidInputError for a name or a value that the model does not have."""
         names = (*NAMES, *(("top_k",) if self.chooses_top_k else ()))
-        given = parameters_of(request, names if self.exist else ())
+        parameters = parameters_of(request, names if self.exist else ())
         if not self.exist:
             return USUAL
-        size, name, top_k = given.get("dimensions"), given.get("prompt_name"), given.get("top_k")
+        size, name, top_k = parameters.get("dimensions"), parameters.get("prompt_name"), parameters.get("top_k")
         if size is not None and (size not in self.sizes or isinstance(size, bool)):
             known = ", ".join(map(str, self.sizes)) or "none: this model's embeddings have one size"
             raise InvalidInputError(f"parameter 'dimensions' is {size!r}; allowed: {known}")

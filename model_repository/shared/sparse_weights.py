@@ -1,7 +1,6 @@
 """The weights of a whole vocabulary to the tokens above zero and their weights, over numpy arrays."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,9 @@ def padded(rows: Sequence[np.ndarray]) -> np.ndarray:
 class Answering:
     """Called with the graph's outputs, FP32 [B, V] first; returns a list of ids and one of weights, a row a text."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads settings.json of the version folder: {"top_k": a number, or null for all}."""
-        self.top_k = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["top_k"]
+    def __init__(self, _folder: Path, settings: Mapping[str, Any]) -> None:
+        """settings: {"top_k": a number, or None for all}."""
+        self.top_k = settings["top_k"]
 
     def __call__(
         self, outputs: Sequence[np.ndarray], _mask: np.ndarray | None = None, choices: Sequence[Any] = ()

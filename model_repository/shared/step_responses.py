@@ -134,8 +134,8 @@ def _report(began: float, requests: Sequence[Any], responses: Sequence[Any]) -> 
         headers = json.loads(request.parameters() or "{}")
         number = int(headers.get("guard-request", 0))
         if number or "user-agent" in headers:  # the latter over gRPC, which does not pass the guard
-            given = (id_of(request) or headers.get("x-request-id", ""))[:128]
-            about = [] if number else [_status(response), step.parent.name, step.name, given]
+            client_id = (id_of(request) or headers.get("x-request-id", ""))[:128]
+            about = [] if number else [_status(response), step.parent.name, step.name, client_id]
             lines.append(json.dumps([number, began, ended, int(request.inputs()[0].shape()[0]), *about]))
     for at in range(0, len(lines), LINES_AT_ONCE):
         os.write(_pipe(), "".join(f"{line}\n" for line in lines[at : at + LINES_AT_ONCE]).encode())
@@ -173,27 +173,6 @@ def respond(
     """
     answers = (each if isinstance(each, Exception) else attempt(answer, each) for each in requests)
     return [_response(*each) for each in zip(answers, parameters or itertools.repeat({}), strict=False)]
-
-
-def truncation(encodings: Any) -> dict[str, str]:
-    """The response parameter `truncated`: the numbers of the rows that lost tokens, such as "0,3".
-
-    `encodings`: one request's Encodings, or its error. Empty if none was truncated, and before release 25.02, whose
-    responses have no parameters.
-    """
-    if not isinstance(encodings, list):
-        return {}
-    rows = [str(row) for row, encoding in enumerate(encodings) if encoding.overflowing]
-    return {"truncated": ",".join(rows)} if rows and _has_response_parameters() else {}
-
-
-@functools.cache
-def _has_response_parameters() -> bool:
-    try:
-        pb_utils.InferenceResponse([], None, {})
-    except TypeError:
-        return False
-    return True
 
 
 def _response(outputs: Any, parameters: Mapping[str, str]) -> pb_utils.InferenceResponse:

@@ -12,8 +12,10 @@ import pytest
 from tests import tiny_models
 from tests.families import build as families
 from tests.sentence_folders import LAYER_NORM, NORMALIZE, TANH, dense, embedder, pooling, write
-from utils.convert import reference_model, sentence_answers, tokenization
+from utils.convert import reference_model, tokenization
 from utils.convert.sentence_weights import write_weights
+from utils.host import environment
+from utils.host.environments import SENTENCES
 from utils.sources.model_config import read_model_config
 from utils.tasks import feature_extraction
 
@@ -100,7 +102,7 @@ def _components(load_component, folder):
 
 
 def of_library(folder):
-    sentence_answers._open_library()
+    environment.open_packages(SENTENCES)
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

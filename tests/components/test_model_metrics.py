@@ -46,7 +46,7 @@ def values(pb_utils, name, **labels):
 
 def test_every_series_exists_before_the_first_request(shared, pb_utils, metrics):
     families = shared.metric_families
-    metrics({**families.text_families(), **families.label_family(["a", "b"]), **families.score_family()})
+    metrics({**families.TEXT_FAMILIES, **families.label_family(["a", "b"]), **families.score_family()})
     started = [value for (name, *_), value in pb_utils.series.items() if name == "triton_factory_start_time_seconds"]
     assert abs(started[0] - time.time()) < 60
     others = {key: value for key, value in pb_utils.series.items() if "start_time" not in key[0]}
@@ -129,7 +129,7 @@ def test_a_server_without_metrics_serves(shared, pb_utils, args, monkeypatch, re
         monkeypatch.setenv("TRITON_MODEL_METRICS", "off")
     else:
         monkeypatch.delattr(pb_utils, "MetricFamily")
-    ours = shared.model_metrics.ModelMetrics(args, shared.metric_families.text_families())
+    ours = shared.model_metrics.ModelMetrics(args, shared.metric_families.TEXT_FAMILIES)
     ours.count(rows=[1])
     ours.close()
     assert not ours.is_on

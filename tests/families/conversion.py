@@ -9,8 +9,7 @@ import numpy as np
 
 from utils.convert.conversion import convert, load_reference
 from utils.convert.onnx.exported_graph import onnx_session
-from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask, Task
+from utils.convert.task import ConversionSpec, ModelTask, Task
 from utils.convert.types import FrozenTokenizer, ReferenceModel
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared

@@ -23,7 +23,7 @@ from typing import NoReturn
 from utils import make_triton_image
 from utils.convert import conversion, exporter
 from utils.convert.origins import transformers_folder
-from utils.convert.spec import ConversionSpec
+from utils.convert.task import ConversionSpec
 from utils.convert.types import Conversion
 from utils.docker import wheelhouse
 from utils.host import build_tree, entry

@@ -15,7 +15,7 @@ from utils.repository.assemble import assemble
 from utils.repository.check import check_repository
 from utils.repository.layouts import LAYOUTS
 from utils.repository.pipeline import Graph, Ingredients
-from utils.repository.served_names import ServedNames
+from utils.repository.serving import ServedNames
 from utils.repository.tensors import TensorSpec
 from utils.targets.formats import FORMATS, GraphForm
 from utils.tasks import TASKS

@@ -160,7 +160,7 @@ def test_a_request_that_cannot_be_answered_gets_400(served, texts, shape):
 @pytest.mark.parametrize(
     ("change", "arguments", "code", "says"),
     [
-        ({}, ("-", "--pooling", "mean,sum"), 2, "--pooling 'sum' is not known; choose of: mean, cls, max"),
+        ({}, ("-", "--pooling", "mean,sum"), 2, "--pooling 'sum' is not known; choose one of: mean, cls, max"),
         ({}, ("-", "--dimensions", "8,0"), 2, "--dimensions is '0'"),
         ({}, ("-", "--dimensions", "8,8"), 2, "has a size twice"),
         ({}, ("-", "--prompt-name", "passage"), 2, "choose one of: query, document"),

@@ -5,8 +5,7 @@ those of the conversion.
 """
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from utils.convert.task import ModelTask
 from utils.convert.types import ReferenceModel
 from utils.host import environment
 from utils.host.environments import PEFT
-from utils.host.errors import FactoryError, SourceError
+from utils.host.errors import SourceError
+from utils.host.exceptions import explained
 from utils.host.progress import note
 from utils.sources.adapter import PREFIX
 from utils.sources.tuned_model import TunedModel
@@ -27,7 +27,7 @@ def merge(tuned: TunedModel, base: Path, task: ModelTask) -> Path:
     SourceError (exit 3) if PEFT cannot load or merge the adapter, or tensors of it or of the model are missing.
     """
     model = unmerged(tuned, base, task)
-    with _telling(tuned, "merge"):
+    with _explained(tuned, "merge"):
         merged = model.merge_and_unload(safe_merge=True)
         with tempfile.TemporaryDirectory(dir=tuned.folder) as place:
             merged.save_pretrained(place)
@@ -44,7 +44,7 @@ def unmerged(tuned: TunedModel, base: Path, task: ModelTask) -> Any:
         base, reference_model.load_config(tuned.folder), task, from_elsewhere=tuned.shapes.keys()
     )
     environment.open_packages(PEFT)
-    with _telling(tuned, "load"):
+    with _explained(tuned, "load"):
         import peft
 
         folder = str(tuned.adapter.folder)
@@ -65,10 +65,7 @@ def unmerged(tuned: TunedModel, base: Path, task: ModelTask) -> Any:
 def answers(tuned: TunedModel, base: Path, task: ModelTask, reference: ReferenceModel) -> list[dict[str, Any]]:
     """The unmerged model's outputs for the texts of the merged one, as `reference.outputs` has those."""
     model = unmerged(tuned, base, task).get_base_model()  # its layers hold the adapter; its signature is the base's
-    names = tuple(reference.outputs[0])
-    return reference_model.pytorch_outputs(
-        model, reference.tokenizer, reference.texts, reference.max_length, names=names
-    )
+    return reference_model.outputs_of(reference, reference.texts, model=model)
 
 
 def _require_all(tuned: TunedModel, *, missing: set[str], unexpected: set[str]) -> None:
@@ -82,16 +79,13 @@ def _require_all(tuned: TunedModel, *, missing: set[str], unexpected: set[str]) 
             )
 
 
-@contextmanager
-def _telling(tuned: TunedModel, action: str) -> Iterator[None]:
+def _explained(tuned: TunedModel, action: str) -> AbstractContextManager[None]:
     """Whatever PEFT raises becomes a SourceError that names the adapter, the action and the reason."""
-    try:
-        yield
-    except FactoryError:
-        raise
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise SourceError(
+    return explained(
+        SourceError,
+        lambda reason: (
             f"PEFT cannot {action} the adapter in {str(tuned.adapter.folder)!r} ({reason}); give the base that it was "
             "trained on, or save it again with the PEFT that trained it"
-        ) from error
+        ),
+        named=True,
+    )

@@ -65,8 +65,8 @@ def _order(reference: Sequence[np.ndarray], reduced: Sequence[np.ndarray]) -> Ag
     spread = np.ptp(expected, axis=0)
     same, pairs = 0, 0
     for one in range(len(expected) - 1):  # each text with all that follow: all pairs at once are too many
-        wanted, given = expected[one] - expected[one + 1 :], found[one] - found[one + 1 :]
-        equal = (np.sign(wanted) == np.sign(given)) | (np.abs(wanted) <= TIE * spread)
+        apart, found_apart = expected[one] - expected[one + 1 :], found[one] - found[one + 1 :]
+        equal = (np.sign(apart) == np.sign(found_apart)) | (np.abs(apart) <= TIE * spread)
         same, pairs = same + int(equal.sum()), pairs + equal.size
     share = same / pairs if pairs else 1.0
     return _agreement("same order of two texts", np.array(share), np.abs(expected - found))

@@ -11,8 +11,7 @@ from utils.convert.evaluated import reference_answers, require_answerable
 from utils.convert.exporters import open_exporter
 from utils.convert.fused_graph import with_fusion
 from utils.convert.probes import model_texts
-from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask
+from utils.convert.task import ConversionSpec, ModelTask
 from utils.convert.types import Conversion, Example, Folders, FrozenTokenizer, ReferenceModel
 from utils.host import environment
 from utils.host.environments import ENVIRONMENTS
@@ -20,10 +19,8 @@ from utils.host.errors import ExportError, SourceError
 from utils.host.progress import note
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
-from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.supported_types import require_supported
-from utils.sources.tuned_model import TunedModel
 from utils.targets.exporters import OPTIMUM
 from utils.targets.formats import GraphForm
 
@@ -51,7 +48,7 @@ def convert_with_reference(
     version_5.check(model_folder, tokenizer_folder, reference, task, spec.settings)
     graph = _export(reference, destination, spec)
     tokenized, compared = _check(graph, frozen, reference, spec)
-    unmerged = _check_unmerged(spec.tuned, base, graph, frozen, reference, spec) if spec.tuned else {}
+    unmerged = _check_unmerged(base, graph, frozen, reference, spec)
     graph = with_fusion(graph, frozen, reference, spec)
     evaluated = reference_answers(reference, spec)
     graph, answering, agreement = quantization.reduce(graph, reference, spec)
@@ -137,14 +134,8 @@ def _export(reference: ReferenceModel, destination: Path, spec: ConversionSpec) 
     padded = spec.max_batch_size > 1 or form.sequence_length is not None
     exported = reference_model.with_pad_id(reference, padded=padded)
     with pooled_by_row(exported.model):
-        graph = open_exporter(form.format, spec.exporter).export_graph(
-            exported,
-            destination,
-            task=task,
-            release=spec.target.release,
-            type_ids=type_ids,
-            input_dtype=form.input_dtype,
-        )
+        exporter_module = open_exporter(form.format, spec.exporter)
+        graph = exporter_module.export_graph(exported, destination, spec, type_ids=type_ids)
     return with_form(_served_part(graph, task), form)
 
 
@@ -164,15 +155,12 @@ def _check(
 
 
 def _check_unmerged(
-    tuned: TunedModel,
-    base: Path,
-    graph: Graph,
-    frozen: FrozenTokenizer,
-    reference: ReferenceModel,
-    spec: ConversionSpec,
+    base: Path, graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec
 ) -> dict[str, float]:
     """The figure for the report; ParityError (5) if the graph differs from the base with the adapter beside it."""
-    outputs = adapter.answers(tuned, base, spec.task, reference)
+    if spec.tuned is None:
+        return {}
+    outputs = adapter.answers(spec.tuned, base, spec.task, reference)
     result = parity.check_outputs(graph, frozen, reference.texts, outputs, max_batch_size=spec.max_batch_size)
     note(f"against the unmerged model of PEFT: max abs diff {result.max_difference:.1e}")
     return {"largest_difference_unmerged": float(result.max_difference)}
@@ -204,23 +192,15 @@ def with_form(graph: Graph, form: GraphForm) -> Graph:
 
 
 def _served_part(graph: Graph, task: ModelTask) -> Graph:
-    _require_from_text(graph.inputs)
-    return replace(graph, outputs=_only(graph.outputs, task.graph_outputs))
-
-
-def _require_from_text(inputs: tuple[TensorSpec, ...]) -> None:
-    """ExportError if the graph has an input that does not come from a text."""
+    """`graph` with the task's outputs only; ExportError if it lacks one, or has an input that no text gives."""
     known = load_shared("tokenization").TENSORS
-    others = [tensor.name for tensor in inputs if tensor.name not in known]
+    others = [tensor.name for tensor in graph.inputs if tensor.name not in known]
     if others:
         raise ExportError(
             f"the graph has the inputs {', '.join(others)}, which do not come from a text; allowed: {', '.join(known)}"
         )
-
-
-def _only(outputs: tuple[TensorSpec, ...], names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
-    found = {tensor.name: tensor for tensor in outputs}
-    missing = [name for name in names if name not in found]
+    found = {tensor.name: tensor for tensor in graph.outputs}
+    missing = [name for name in task.graph_outputs if name not in found]
     if missing:
         raise ExportError(f"the graph has no output {', '.join(missing)}, only {', '.join(found)}")
-    return tuple(found[name] for name in names)
+    return replace(graph, outputs=tuple(found[name] for name in task.graph_outputs))

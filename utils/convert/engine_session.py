@@ -8,7 +8,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from utils import ROOT
 from utils.convert.types import Session
 from utils.host import children, environment
 from utils.host.arrays_stream import read_arrays, write_arrays
@@ -20,8 +19,6 @@ from utils.repository.pipeline import Graph
 @contextlib.contextmanager
 def engine_session(graph: Graph, engine: str, precision: str) -> Iterator[Session | None]:
     """The graph on the CPU by `engine` in `precision`; None if this CPU does not support it. ExportError (4)."""
-    python = environment.ensure(SERVING)
-    command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.convert.engine_child"]
     request = {
         "engine": engine,
         "file": str(graph.path.absolute()),
@@ -34,7 +31,7 @@ def engine_session(graph: Graph, engine: str, precision: str) -> Iterator[Sessio
         },
     }
     with subprocess.Popen(
-        children.with_parent_death_signal(command),
+        children.of_module(environment.ensure(SERVING), "utils.convert.engine_child"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,15 +1,13 @@
 """What a conversion does with --eval-file: checks it, and keeps the reference model's answers to its rows."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from utils.convert.origins.origin import Request
 from utils.convert.reference_model import has_tokens
-from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask
-from utils.convert.types import Example, ReferenceModel, Settings, Text
+from utils.convert.task import ConversionSpec, ModelTask
+from utils.convert.types import ReferenceModel, Settings, Text
 from utils.evaluation.eval_file import EvalFile, digest_of
-from utils.evaluation.kind import Answer, EvalRow
+from utils.evaluation.kind import Answer
 from utils.host.errors import SourceError
 from utils.host.progress import note
 from utils.sources.fetch import Metadata
@@ -56,16 +54,11 @@ def reference_answers(reference: ReferenceModel, spec: ConversionSpec) -> tuple[
         return ()
     rows, found = spec.eval_file.rows(), list[Answer]()
     for start in range(0, len(rows), AT_ONCE):
-        found += _answers(reference, spec, rows[start : start + AT_ONCE])
+        part = rows[start : start + AT_ONCE]
+        answers = iter(spec.task.answer(reference, spec.settings, [each for row in part for each in row.examples]))
+        found += [spec.eval_file.kind.extract([next(answers) for _ in row.examples]) for row in part]
     note(f"PyTorch has answered {len(rows)} rows of --eval-file")
     return tuple(found)
-
-
-def _answers(reference: ReferenceModel, spec: ConversionSpec, rows: Sequence[EvalRow]) -> list[Answer]:
-    assert spec.eval_file
-    examples: list[Example] = [example for row in rows for example in row.examples]
-    answers = iter(spec.task.answer(reference, spec.settings, examples))
-    return [spec.eval_file.kind.given([next(answers) for _ in row.examples]) for row in rows]
 
 
 def texts_of(spec: ConversionSpec) -> tuple[Text, ...]:

@@ -3,15 +3,18 @@
 import logging
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from utils.convert.onnx.exported_graph import onnx_session, read_graph, take_int32
 from utils.convert.reference_model import runs_version_5
-from utils.convert.task import ModelTask
+from utils.convert.task import ConversionSpec, ModelTask
 from utils.convert.types import ReferenceModel, Session
 from utils.host.entry import debugging
 from utils.host.errors import ExportError
+from utils.host.exceptions import brief
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
 from utils.targets.releases import Release
@@ -54,41 +57,25 @@ def supported_types(export_task: str) -> list[str]:
     return sorted(TasksManager.get_supported_model_type_for_task(export_task, exporter="onnx"))
 
 
-def predicted_tensors(
-    config: Any, export_task: str, head_size: int
-) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """The inputs and outputs of an export, from the model's config alone (for --dry-run)."""
-    onnx_config = _constructor(config, export_task)(config)
+def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
+    """See exporters.py."""
+    onnx_config = _constructor(config, task.graph_task)(config)
     inputs = tuple(TensorSpec(name=name, dtype="INT64", dims=(-1,)) for name in onnx_config.inputs)
     last = {"logits": (head_size,), "last_hidden_state": (getattr(config, "hidden_size", -1),)}
     outputs = tuple(
         TensorSpec(name=name, dtype="FP32", dims=(*[-1] * (len(axes) - 1), *last.get(name, ())))
         for name, axes in onnx_config.outputs.items()
     )
-    return inputs, outputs
-
-
-def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
-    """See exporters.py."""
-    inputs, outputs = predicted_tensors(config, task.graph_task, head_size)
     return Graph(path=Path(GRAPH_FILE), inputs=inputs, outputs=outputs)
 
 
-def export_graph(
-    reference: ReferenceModel,
-    destination: Path,
-    *,
-    task: ModelTask,
-    release: Release,
-    type_ids: bool,
-    input_dtype: str,
-) -> Graph:
+def export_graph(reference: ReferenceModel, destination: Path, spec: ConversionSpec, *, type_ids: bool) -> Graph:
     """See exporters.py."""
-    path = export(reference.model, destination, export_task=task.graph_task, release=release, type_ids=type_ids)
-    if input_dtype == "INT32":
+    release = spec.target.release
+    path = export(reference.model, destination, export_task=spec.task.graph_task, release=release, type_ids=type_ids)
+    if spec.target.form.input_dtype == "INT32":
         take_int32(path)
-    inputs, outputs, external = read_graph(path)
-    return Graph(path=path, inputs=inputs, outputs=outputs, external_files=external)
+    return read_graph(path)
 
 
 def open_session(graph: Graph) -> Session:
@@ -97,7 +84,7 @@ def open_session(graph: Graph) -> Session:
         session = onnx_session(graph.path)
     except Exception as error:  # ONNX Runtime's own classes share no base
         # The path of the temporary folder means nothing to a user.
-        reason = " ".join(str(error).replace(f"{graph.path.parent}/", "").split())[:300]
+        reason = brief(error).replace(f"{graph.path.parent}/", "")
         raise ExportError(
             f"ONNX Runtime cannot load the exported graph: {reason}; build with another --precision or --release, or "
             "report it"
@@ -132,13 +119,12 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release,
     from optimum.exporters.onnx.convert import onnx_export_from_model
 
     _quieten()
-    destination.mkdir(parents=True, exist_ok=True)
     # The exporter also copies the tokenizer files of the model folder; they are not served.
-    with tempfile.TemporaryDirectory(prefix="export-", dir=destination) as private:
+    with placed(destination, release) as file:
         try:
             onnx_export_from_model(
                 model=model,
-                output=private,
+                output=file.parent,
                 task=export_task,
                 opset=release.opset,
                 device="cpu",
@@ -146,16 +132,26 @@ def export(model: Any, destination: Path, *, export_task: str, release: Release,
                 do_validation=False,  # it only logs a mismatch; parity.py raises
             )
         except Exception as error:  # the exporter, torch and onnx raise any type
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise ExportError(
-                f"exporting {type(model).__name__} at opset {release.opset} (Triton {release.name}) failed: {reason}; "
-                "--debug shows the traceback, a newer --release allows a newer opset"
+                f"exporting {type(model).__name__} at opset {release.opset} (Triton {release.name}) failed: "
+                f"{brief(error)}; --debug shows the traceback, a newer --release allows a newer opset"
             ) from error
-        graph = Path(private) / GRAPH_FILE
-        clamp_ir(graph, release)
-        for name in (GRAPH_FILE, *read_graph(graph)[2]):
-            (Path(private) / name).replace(destination / name)
     return destination / GRAPH_FILE
+
+
+@contextmanager
+def placed(destination: Path, release: Release) -> Iterator[Path]:
+    """The file that an exporter writes, in a private folder; put into `destination` with its external data afterwards.
+
+    Its IR version is at most the release's.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="export-", dir=destination) as private:
+        file = Path(private) / GRAPH_FILE
+        yield file
+        clamp_ir(file, release)
+        for name in (GRAPH_FILE, *read_graph(file).external_files):
+            file.with_name(name).replace(destination / name)
 
 
 def clamp_ir(graph: Path, release: Release) -> None:

@@ -4,31 +4,27 @@ Source of the rules for shapes: docs of torch.export, "Expressing Dynamism": a s
 constant, and Dim.DYNAMIC raises where a size would become one.
 """
 
-import contextlib
 import copy
 import inspect
 import logging
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.convert.exporter import GRAPH_FILE, clamp_ir, open_session
+from utils.convert.exporter import GRAPH_FILE, open_session, placed
 from utils.convert.onnx.exported_graph import read_graph, take_int32
 from utils.convert.onnx.walk import graphs_of, nodes_of
-from utils.convert.task import ModelTask
-from utils.convert.torchscript import by_position
+from utils.convert.task import ConversionSpec, ModelTask
+from utils.convert.torchscript import INPUTS, by_position
 from utils.convert.types import ReferenceModel
-from utils.host.entry import debugging
 from utils.host.errors import ExportError
+from utils.host.exceptions import brief
+from utils.host.progress import without_log
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
 from utils.targets.releases import Release
 
 __all__ = ["export_graph", "open_session", "predict_graph"]
 
-# Tokenizer outputs that models accept, in the order of the graph's inputs.
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 AXES = ("batch_size", "sequence_length")
 # torch writes no older opset; the converter that lowers it makes invalid graphs (measured: torch 2.13.0).
 OLDEST_OPSET = 18
@@ -51,40 +47,27 @@ def predict_graph(config: Any, *, task: ModelTask, head_size: int) -> Graph:
     )
 
 
-def export_graph(
-    reference: ReferenceModel,
-    destination: Path,
-    *,
-    task: ModelTask,
-    release: Release,
-    type_ids: bool,
-    input_dtype: str,
-) -> Graph:
+def export_graph(reference: ReferenceModel, destination: Path, spec: ConversionSpec, *, type_ids: bool) -> Graph:
     """See exporters.py."""
+    release = spec.target.release
     if release.opset < OLDEST_OPSET:
         raise ExportError(
             f"--exporter dynamo writes opset {OLDEST_OPSET} or newer, and --opset is {release.opset}; leave it out"
         )
     model = reference.model
     names = _inputs(type(model), model.config, type_ids=type_ids)
-    destination.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="export-", dir=destination) as private:
-        file = Path(private) / GRAPH_FILE
+    with placed(destination, release) as file:
         try:
-            _write(_for_export(model), file, names, task.graph_outputs, release)
+            _write(_for_export(model), file, names, spec.task.graph_outputs, release)
         except Exception as error:  # torch and onnxscript raise any type
             raise ExportError(
                 f"exporting {type(model).__name__} with --exporter dynamo at opset {release.opset} (Triton "
                 f"{release.name}) failed: {_reason(error)}; --debug shows the traceback"
             ) from error
-        clamp_ir(file, release)
-        for name in (GRAPH_FILE, *read_graph(file)[2]):
-            (Path(private) / name).replace(destination / name)
     path = destination / GRAPH_FILE
-    if input_dtype == "INT32":
+    if spec.target.form.input_dtype == "INT32":
         take_int32(path)
-    inputs, outputs, external = read_graph(path)
-    return Graph(path=path, inputs=inputs, outputs=outputs, external_files=external)
+    return read_graph(path)
 
 
 def _inputs(model_class: Any, config: Any, *, type_ids: bool = False) -> tuple[str, ...]:
@@ -108,7 +91,7 @@ def _write(model: Any, file: Path, names: tuple[str, ...], outputs: tuple[str, .
     # No value of the sample has a part in the graph, and no row is padded: masks are symbolic.
     sample = tuple(torch.ones(SAMPLE_SHAPE, dtype=torch.int64) for _ in names)
     free = dict.fromkeys(range(len(AXES)), torch.export.Dim.DYNAMIC)
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), without_log(logging.CRITICAL):  # such as which packages torch does not find
         program = torch.onnx.export(
             by_position(model, names, outputs),
             sample,
@@ -122,17 +105,6 @@ def _write(model: Any, file: Path, names: tuple[str, ...], outputs: tuple[str, .
     assert program is not None  # with dynamo=True
     program.save(str(file))
     _tidy(file)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the messages of torch, such as which packages it does not find, unless --debug is set."""
-    former = logging.root.manager.disable
-    logging.disable(former if debugging() else logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(former)
 
 
 def _tidy(file: Path) -> None:
@@ -158,4 +130,4 @@ def _reason(error: BaseException) -> str:
     """The first cause in one line: torch puts a report of many lines around it."""
     while error.__cause__:
         error = error.__cause__
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return brief(error)

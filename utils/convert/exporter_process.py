@@ -11,10 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, cast
 
-from utils import ROOT
 from utils.convert import tokenization
-from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask
+from utils.convert.task import ConversionSpec, ModelTask
 from utils.convert.types import Conversion
 from utils.host import children, environment
 from utils.host.environments import SENTENCES6, TRANSFORMERS5
@@ -57,9 +55,8 @@ def _ask(action: str, task: ModelTask, values: tuple[Any, ...], *, library: bool
         raise ExportError(f"the environment of the exporter dynamo cannot be made: {error}") from error
     torch = importlib.util.find_spec("torch")
     assert torch and torch.origin
-    command = [str(python), "-I", str(ROOT / "utils/launch.py"), CHILD, str(Path(torch.origin).parent.parent)]
     done = subprocess.run(
-        children.with_parent_death_signal(command),
+        children.of_module(python, CHILD, str(Path(torch.origin).parent.parent)),
         input=pickle.dumps((action, task.name, values)),
         stdout=subprocess.PIPE,
         check=False,

@@ -4,14 +4,12 @@ import importlib
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask
+from utils.convert.task import ConversionSpec, ModelTask
 from utils.convert.types import Conversion, ReferenceModel, Session
 from utils.repository.pipeline import Graph
 from utils.sources.model_config import ModelConfig
 from utils.targets.exporters import DYNAMO, OPTIMUM
 from utils.targets.formats import GraphForm
-from utils.targets.releases import Release
 
 # Exporter -> the module that converts with it, and the one that writes its ONNX graphs.
 CONVERTERS = {OPTIMUM: "utils.convert.conversion", DYNAMO: "utils.convert.exporter_process"}
@@ -36,16 +34,9 @@ class Exporter(Protocol):
     """What the module of a format offers."""
 
     def export_graph(
-        self,
-        reference: ReferenceModel,
-        destination: Path,
-        *,
-        task: ModelTask,
-        release: Release,
-        type_ids: bool,
-        input_dtype: str,
+        self, reference: ReferenceModel, destination: Path, spec: ConversionSpec, *, type_ids: bool
     ) -> Graph:
-        """Writes the graph to `destination`, its integer inputs of `input_dtype`; ExportError (4).
+        """Writes the graph to `destination`, its integer inputs of the type that `spec` names; ExportError (4).
 
         `type_ids`: token_type_ids change the reference model's answers.
         """

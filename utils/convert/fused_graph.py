@@ -1,17 +1,23 @@
-"""The graph with fused operators (--fusion), if it still agrees with PyTorch."""
+"""The graph with operators fused by onnxruntime's own optimizer (--fusion), if it still agrees with PyTorch."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from utils.convert import parity
-from utils.convert.onnx import fusion
+from utils.convert import exporter, parity
+from utils.convert.onnx.exported_graph import read_graph
 from utils.convert.onnx.quantize import replaced
-from utils.convert.spec import ConversionSpec
+from utils.convert.task import ConversionSpec
 from utils.convert.types import FrozenTokenizer, ReferenceModel
 from utils.host.errors import ExportError, ParityError
-from utils.host.progress import note, warn
+from utils.host.exceptions import brief
+from utils.host.progress import note, warn, without_log
 from utils.repository.pipeline import Graph
 from utils.targets.fusions import DEFAULT_FUSION
+from utils.targets.releases import Release
+
+# The optimizer's word for encoders: its patterns are those of their layers, whatever the model is called.
+KIND = "bert"
 
 
 def with_fusion(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel, spec: ConversionSpec) -> Graph:
@@ -24,11 +30,11 @@ def with_fusion(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel
     with tempfile.TemporaryDirectory(prefix="fuse-", dir=graph.path.parent) as private:
         made = Path(private) / graph.path.name
         try:
-            counts = fusion.fuse(graph, made, spec.target.release)
+            counts = fuse(graph, made, spec.target.release)
             if not counts:
                 raise ExportError("onnxruntime's optimizer finds nothing to fuse in it")
             result = parity.check_outputs(
-                fusion.of_file(graph, made),
+                replace(graph, path=made, external_files=read_graph(made).external_files),
                 frozen,
                 reference.texts,
                 reference.outputs,
@@ -40,3 +46,19 @@ def with_fusion(graph: Graph, frozen: FrozenTokenizer, reference: ReferenceModel
         made_of = ", ".join(f"{count} {name}" for name, count in counts.items())
         note(f"fused operators: {made_of}; max abs diff {result.max_difference:.1e} from PyTorch")
         return replaced(graph, made)
+
+
+def fuse(graph: Graph, made: Path, release: Release) -> dict[str, int]:
+    """Writes the fused graph to the file `made`; {operator: how many were made}, {} if nothing was. ExportError (4)."""
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    try:
+        with without_log():
+            # 0 heads: read from the graph. Level 0: the patterns only, no optimization for this machine.
+            fused = optimize_model(str(graph.path), model_type=KIND, num_heads=0, hidden_size=0, opt_level=0)
+            counts = {name: count for name, count in fused.get_fused_operator_statistics().items() if count}
+            fused.save_model_to_file(str(made), use_external_data_format=bool(graph.external_files))
+            exporter.clamp_ir(made, release)
+    except Exception as error:  # the optimizer raises any type
+        raise ExportError(f"onnxruntime's optimizer fails on the graph: {brief(error)}") from error
+    return counts

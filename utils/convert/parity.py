@@ -8,6 +8,7 @@ import numpy as np
 from utils.convert.exporters import open_exporter
 from utils.convert.types import FrozenTokenizer, Session, Text
 from utils.host.errors import ParityError
+from utils.host.exceptions import brief
 from utils.repository.pipeline import Graph
 from utils.repository.served_code import load_shared
 
@@ -89,8 +90,7 @@ def _answering(graph: Graph, frozen: FrozenTokenizer) -> Callable[[list[Text]], 
             session = session or open_exporter(graph.format).open_session(graph)
             outputs = session(served.encode(tokenizer, texts, dtypes))
         except Exception as error:  # ONNX Runtime's own classes share no base
-            reason = " ".join(str(error).split())[:300]
-            raise ParityError(f"the {graph.format} graph cannot be run on {texts[0][:60]!r}: {reason}") from error
+            raise ParityError(f"the {graph.format} graph cannot be run on {texts[0][:60]!r}: {brief(error)}") from error
         return {name: output.astype(np.float32) for name, output in zip(names, outputs, strict=True)}
 
     return answer

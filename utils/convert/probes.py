@@ -39,11 +39,11 @@ def token_probes(tokenizer: Any) -> tuple[str, ...]:
     special = list(dict.fromkeys([*tokenizer.all_special_tokens, *(name for name in added if added[name])]))
     plain = [name for name in added if not added[name]]
     tokens = [*special[:MOST_TOKENS], *plain[:MOST_TOKENS]]
-    return tuple(text for token in tokens for text in _around(token))
-
-
-def _around(token: str) -> tuple[str, ...]:
-    return (f"rain {token} sun", f"rain{token}sun {token}", f"{token}  {token.upper()} {token.lower()}", token)
+    return tuple(
+        text
+        for token in tokens
+        for text in (f"rain {token} sun", f"rain{token}sun {token}", f"{token}  {token.upper()} {token.lower()}", token)
+    )
 
 
 def model_texts(tokenizer: Any, limit: int | None) -> tuple[str, ...]:
@@ -99,15 +99,15 @@ def _count(tokenizer: Any, text: str) -> int:
     return len(tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
 
-def first_difference(tokenizer: Any, texts: Sequence[Any], name: str, given: np.ndarray, right: np.ndarray) -> str:
+def first_difference(tokenizer: Any, texts: Sequence[Any], name: str, found: np.ndarray, right: np.ndarray) -> str:
     """The first difference of two arrays [B, tokens], in words: text, position, both values, the likely cause."""
-    if given.shape[0] != right.shape[0]:
-        return f"a batch of {len(texts)} texts: {given.shape[0]} rows instead of {right.shape[0]}"
-    shortest = min(given.shape[1], right.shape[1])
-    apart = np.argwhere(given[:, :shortest] != right[:, :shortest])
+    if found.shape[0] != right.shape[0]:
+        return f"a batch of {len(texts)} texts: {found.shape[0]} rows instead of {right.shape[0]}"
+    shortest = min(found.shape[1], right.shape[1])
+    apart = np.argwhere(found[:, :shortest] != right[:, :shortest])
     row, position = (int(each) for each in apart[0]) if len(apart) else (0, shortest)
-    values = [_shown(tokenizer, name, each[row], position) for each in (given, right)]
-    cause = _cause(tokenizer, name, given[row], right[row], position)
+    values = [_shown(tokenizer, name, each[row], position) for each in (found, right)]
+    cause = _cause(tokenizer, name, found[row], right[row], position)
     return f"{_text(texts[row])}: at position {position} {values[0]} instead of {values[1]} (most likely {cause})"
 
 
@@ -122,12 +122,12 @@ def _shown(tokenizer: Any, name: str, row: np.ndarray, position: int) -> str:
     return f"{value} ({tokenizer.convert_ids_to_tokens(value)!r})" if name == "input_ids" else str(value)
 
 
-def _cause(tokenizer: Any, name: str, given: np.ndarray, right: np.ndarray, position: int) -> str:
+def _cause(tokenizer: Any, name: str, found: np.ndarray, right: np.ndarray, position: int) -> str:
     if name != "input_ids":
         return f"the tokenizer gives {name} by a rule that tokenizer.json does not hold"
-    if position < min(len(given), len(right)):
+    if position < min(len(found), len(right)):
         special = set(tokenizer.all_special_ids)
-        if (int(given[position]) in special) != (int(right[position]) in special):
+        if (int(found[position]) in special) != (int(right[position]) in special):
             return "special tokens in a text are found by one of them only, such as with split_special_tokens"
         return "a normalizer, or a rule for added tokens, is not in tokenizer.json"
     return "truncation or padding by a rule that tokenizer.json does not hold, such as pad_to_multiple_of"

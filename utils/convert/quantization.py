@@ -14,9 +14,10 @@ from utils.convert.engine_session import engine_session
 from utils.convert.evaluated import texts_of
 from utils.convert.exporters import open_exporter
 from utils.convert.onnx.quantize import reduced
-from utils.convert.spec import ConversionSpec
+from utils.convert.task import ConversionSpec, Guard
 from utils.convert.types import ReferenceModel, Session, Text
 from utils.host.errors import ExportError, ParityError
+from utils.host.exceptions import explained
 from utils.host.progress import note, warn
 from utils.repository.pipeline import Graph
 from utils.targets.precisions import DEFAULT_PRECISION
@@ -60,13 +61,14 @@ def _guarded(
 ) -> tuple[ReferenceModel, Agreement]:
     """The reference model with `session` in place of its layers; ParityError beyond a limit of the agreement."""
     precision = spec.target.reduction.precision
-    model = with_graph(reference.model, graph, session)
-    reduced_model = replace(
-        reference, model=model, is_graph=True, outputs=_outputs(model, reference, reference.texts, spec)
-    )
-    both, texts = (reference, reduced_model), texts_of(spec) if spec.eval_file else reference.texts
-    expected, found = (_values_of(each, texts, spec) if spec.eval_file else _values(each, spec) for each in both)
-    agreement = _agreement(expected, found, spec)
+    reduced_model = replace(reference, model=with_graph(reference.model, graph, session), is_graph=True)
+    reduced_model = _with_outputs(reduced_model, reference.texts)
+    assert spec.task.guard  # --precision is for tasks with one
+    texts = texts_of(spec) if spec.eval_file else reference.texts
+    expected, found = (_values(each, spec.task.guard, texts, spec) for each in (reference, reduced_model))
+    if not all(np.isfinite(row).all() for row in found):
+        raise ParityError(f"the {precision.name} graph gives numbers that are not finite; build fp32")
+    agreement = RULES[spec.task.guard.rule(spec.settings)](expected, found)
     note(f"{precision.name} against PyTorch on {len(texts)} texts: {agreement}")
     reduction = spec.target.reduction
     if not agreement.share >= reduction.min_agreement:
@@ -94,11 +96,8 @@ def with_graph(model: Any, graph: Graph, session: Session) -> Any:
             mask = tensors["attention_mask"]
             tensors.setdefault("position_ids", torch.where(mask == 1, mask.cumsum(-1) - 1, 1))
         feed = {each.name: tensors[each.name].numpy().astype(each.dtype.lower()) for each in graph.inputs}
-        try:
+        with explained(ExportError, "the converted graph fails on a text: {}; build with --precision fp32".format):
             results = session(feed)
-        except Exception as error:  # ONNX Runtime's own classes share no base
-            reason = " ".join(str(error).split())[:300]
-            raise ExportError(f"the converted graph fails on a text: {reason}; build with --precision fp32") from error
         outputs = ModelOutput()
         for name, output in zip(names, results, strict=True):
             outputs[name] = torch.from_numpy(np.asarray(output))
@@ -109,33 +108,16 @@ def with_graph(model: Any, graph: Graph, session: Session) -> Any:
     return substitute
 
 
-def _outputs(
-    model: Any, reference: ReferenceModel, texts: Sequence[Any], spec: ConversionSpec
-) -> tuple[dict[str, Any], ...]:
-    names = spec.task.graph_outputs
-    return tuple(reference_model.pytorch_outputs(model, reference.tokenizer, texts, reference.max_length, names=names))
+def _with_outputs(answering: ReferenceModel, texts: Sequence[Text]) -> ReferenceModel:
+    """The model with its outputs for these texts."""
+    return replace(answering, texts=tuple(texts), outputs=tuple(reference_model.outputs_of(answering, texts)))
 
 
-def _values(answering: ReferenceModel, spec: ConversionSpec) -> list[Any]:
-    """What the task's rule compares of the outputs that a model gave."""
-    assert spec.task.guard  # --precision is for tasks with one
-    return spec.task.guard.values(answering, spec.settings)
-
-
-def _values_of(answering: ReferenceModel, texts: Sequence[Text], spec: ConversionSpec) -> list[Any]:
-    """Likewise of many texts: the outputs of AT_ONCE of them are held at a time."""
+def _values(answering: ReferenceModel, guard: Guard, texts: Sequence[Text], spec: ConversionSpec) -> list[Any]:
+    """What the task's rule compares; of the rows of --eval-file the outputs of AT_ONCE texts are held at a time."""
+    if spec.eval_file is None:
+        return guard.values(answering, spec.settings)
     found: list[Any] = []
     for start in range(0, len(texts), AT_ONCE):
-        part = tuple(texts[start : start + AT_ONCE])
-        outputs = _outputs(answering.model, answering, part, spec)
-        found += _values(replace(answering, texts=part, outputs=outputs), spec)
+        found += guard.values(_with_outputs(answering, texts[start : start + AT_ONCE]), spec.settings)
     return found
-
-
-def _agreement(expected: Sequence[Any], found: Sequence[Any], spec: ConversionSpec) -> Agreement:
-    assert spec.task.guard
-    if not all(np.isfinite(row).all() for row in found):
-        raise ParityError(
-            f"the {spec.target.reduction.precision.name} graph gives numbers that are not finite; build fp32"
-        )
-    return RULES[spec.task.guard.rule(spec.settings)](expected, found)

@@ -11,6 +11,7 @@ from typing import Any
 from utils.convert.task import ModelTask
 from utils.convert.types import ReferenceModel, Text
 from utils.host.errors import FactoryError, ParityError, SourceError
+from utils.host.exceptions import brief, explained
 from utils.host.json_file import read_json_object
 from utils.sources.checkpoint import PICKLED, SAFE, Checkpoint, check_names
 from utils.sources.config_of_version_5 import ATTENTION, for_version_4
@@ -42,14 +43,11 @@ def load_config(folder: Path) -> Any:
     known = CONFIG_MAPPING[kind] if kind in CONFIG_MAPPING else None  # noqa: SIM401 - its get() does not import lazily
     translated = content if runs_version_5() else for_version_4(content, str(file))
     mended = corrected(translated, file, known) if known else content
-    try:
+    with explained(SourceError, lambda reason: f"transformers cannot read {str(file)!r}: {reason}"):
         if known and json.dumps(mended) != json.dumps(content):
             config = known.from_dict(mended)
         else:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise SourceError(f"transformers cannot read {str(file)!r}: {reason}") from error
     if not runs_version_5() and str(content.get("transformers_version", "4")).partition(".")[0] != "4":
         config._attn_implementation = ATTENTION.get(config.model_type)
     return config
@@ -64,7 +62,7 @@ def load_model(folder: Path, config: Any, task: ModelTask, *, from_elsewhere: Co
     import transformers
 
     auto_class = getattr(transformers, task.auto_class)
-    try:
+    with explained(SourceError, lambda reason: f"the model in {str(folder)!r} cannot be loaded: {reason}"):
         model, loading = auto_class.from_pretrained(
             folder,
             config=config,
@@ -74,9 +72,6 @@ def load_model(folder: Path, config: Any, task: ModelTask, *, from_elsewhere: Co
             trust_remote_code=False,
             ignore_mismatched_sizes=bool(from_elsewhere),
         )
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise SourceError(f"the model in {str(folder)!r} cannot be loaded: {reason}") from error
     if loading["missing_keys"] and loading["unexpected_keys"]:  # the names in a pickle are known only now
         found = dict.fromkeys(sorted(loading["unexpected_keys"]))
         source = next((folder / name for name in (SAFE, PICKLED) if (folder / name).exists()), folder)
@@ -134,13 +129,9 @@ def with_pad_id(reference: ReferenceModel, *, padded: bool) -> ReferenceModel:
     if config.pad_token_id == tokenizer.pad_token_id:
         return reference
     changed = _with_config(reference, pad_token_id=tokenizer.pad_token_id)
-    names, token = tuple(reference.outputs[0]), tokenizer.pad_token
+    token = tokenizer.pad_token
     texts = tuple(text for text in (f"rain and sun {token}", f"{token} rain{token}") if has_tokens(tokenizer, [text]))
-    before, after = (
-        pytorch_outputs(each.model, tokenizer, texts, reference.max_length, names=names)
-        for each in (reference, changed)
-    )
-    if any((one[name] != other[name]).any() for one, other in zip(before, after, strict=True) for name in names):
+    if _differ(outputs_of(reference, texts), outputs_of(changed, texts)):
         raise ParityError(
             f"the model's config.json has pad_token_id {config.pad_token_id}, texts would be padded with {token!r} "
             f"({tokenizer.pad_token_id}), and a text that ends with {token!r} would get another answer than from "
@@ -228,9 +219,8 @@ def pytorch_outputs(
             except FactoryError:  # raised by a graph that replaces the model
                 raise
             except Exception as error:  # an id above the vocabulary, a missing end token: torch raises any type
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
                 raise SourceError(
-                    f"PyTorch fails on {text[:60]!r} with this model and tokenizer ({reason}); "
+                    f"PyTorch fails on {text[:60]!r} with this model and tokenizer ({brief(error, named=True)}); "
                     "give the tokenizer that the model was fine-tuned with"
                 ) from error
     return rows
@@ -238,19 +228,20 @@ def pytorch_outputs(
 
 def uses_type_ids(reference: ReferenceModel) -> bool:
     """Whether token_type_ids change the answer. GPT-2 and its variants add the embedding of token 0 for them."""
-    names = tuple(reference.outputs[0])
-    with_ids, without = (
-        pytorch_outputs(
-            reference.model,
-            reference.tokenizer,
-            reference.texts[:2],
-            reference.max_length,
-            names=names,
-            without=left_out,
-        )
-        for left_out in ((), ("token_type_ids",))
-    )
-    return any((one[name] != other[name]).any() for one, other in zip(with_ids, without, strict=True) for name in names)
+    texts = reference.texts[:2]
+    return _differ(outputs_of(reference, texts), outputs_of(reference, texts, without=("token_type_ids",)))
+
+
+def outputs_of(
+    reference: ReferenceModel, texts: Sequence[Text], *, model: Any = None, without: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """See `pytorch_outputs`: the outputs that `reference` has for its own texts, of `model` or its own model."""
+    names, model = tuple(reference.outputs[0]), reference.model if model is None else model
+    return pytorch_outputs(model, reference.tokenizer, texts, reference.max_length, names=names, without=without)
+
+
+def _differ(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> bool:
+    return any((one[name] != other[name]).any() for one, other in zip(some, others, strict=True) for name in one)
 
 
 def has_tokens(tokenizer: Any, texts: Sequence[Text]) -> bool:

@@ -5,7 +5,8 @@ transformers stay those of the conversion. Version 6 needs transformers 5 and ru
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from utils.convert import writer_process
 from utils.convert.reference_model import runs_version_5, tokenizer_arrays
 from utils.convert.sentence_library import Call
 from utils.convert.tokenization import load_tokenizer
-from utils.convert.types import ReferenceModel
+from utils.convert.types import Folders, ReferenceModel
 from utils.convert.version_5 import major, sentence_version
 from utils.host import environment
-from utils.host.environments import SENTENCES, SENTENCES6, SETFIT
+from utils.host.environments import SENTENCES, SENTENCES6, SETFIT, Environment
 from utils.host.progress import note
 from utils.sources.sentence_folder import root_of
 
@@ -27,110 +28,80 @@ from utils.sources.sentence_folder import root_of
 SEPARATE = 6
 
 
-def encode(
-    reference: ReferenceModel,
-    settings: Mapping[str, Any],
-    texts: Sequence[str],
-    options: Sequence[Mapping[str, Any]] = (),
-) -> list[Any]:
-    """Of each text alone its embedding, FP32 [D]. SourceError (3) if the library cannot load the folder or answer.
-
-    `options`: for each text the arguments of the library's `encode`.
-    """
-    return _answers("SentenceTransformer", reference, settings, texts, options)
-
-
-def predict(
-    reference: ReferenceModel,
-    settings: Mapping[str, Any],
-    pairs: Sequence[tuple[str, str]],
-    options: Sequence[Mapping[str, Any]] = (),
-) -> list[Any]:
-    """Of each pair alone its scores, FP32 [C]. SourceError and `options` as above."""
-    return _answers("CrossEncoder", reference, settings, pairs, options)
-
-
-def sparse(
-    reference: ReferenceModel,
-    settings: Mapping[str, Any],
-    texts: Sequence[str],
-    options: Sequence[Mapping[str, Any]] = (),
-) -> list[Any]:
-    """Of each text alone the weights of all tokens of the vocabulary, FP32 [V]. SourceError and `options` as above."""
-    return _answers("SparseEncoder", reference, settings, texts, options)
-
-
-def classify(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
-    """Of each text alone setfit's probability of each label, FP32 [C]; the head is loaded in a process of its own."""
-    assert reference.folders
-    folders = reference.folders
-    version = sentence_version(folders.model)
-    environment_of_body = SENTENCES6 if major(version) >= SEPARATE else SENTENCES
-    with tempfile.TemporaryDirectory(prefix="setfit-") as place:
-        _merge(reference, Path(place))
-        call = Call(
-            kind="SetFit",
-            folder=place,
-            name=str(folders.model),
-            texts=texts,
-            settings=settings,
-            options=[{} for _ in texts],
-            max_length=folders.max_length,
-            most=reference.max_length,
-        )
-        found, arrays = writer_process.ask(
-            environment_of_body, asdict(call), writer="setfit", action="sentences", behind=SETFIT
-        )
-    note(f"answers of setfit {found} to {len(texts)} texts")
-    return [arrays[f"answer-{place}"] for place in range(len(texts))]
-
-
-def _answers(
+def answers(
     kind: str,
     reference: ReferenceModel,
     settings: Mapping[str, Any],
     texts: Sequence[Any],
     options: Sequence[Mapping[str, Any]] = (),
 ) -> list[Any]:
+    """Of each text alone what a model of the class `kind` answers. SourceError (3) if the library fails.
+
+    SentenceTransformer: the embedding, FP32 [D]; SparseEncoder: the weights of all tokens of the vocabulary, FP32 [V];
+    CrossEncoder, of each pair: its scores, FP32 [C]. `options`: for each text the arguments of `encode` or `predict`.
+    """
+    with _call(kind, reference, settings, texts, options) as (call, folders):
+        version = sentence_version(folders.model)
+        if major(version) < SEPARATE or runs_version_5():
+            if not runs_version_5():  # which has version 6 in its environment
+                environment.open_packages(SENTENCES)
+            _merge(folders, reference, Path(call.folder))
+            return call.answers(reference.model.forward if reference.is_graph else None)
+        folder = str(root_of(folders.model))
+        if folders.tokenizer.resolve() != folders.model.resolve():
+            folder, inner = call.folder, _link(folders.model, Path(call.folder))
+            for file in filter(_is_of_tokenizer, folders.tokenizer.iterdir()):
+                (inner / file.name).symlink_to(file.absolute())
+        recorded = _recorded(reference) if reference.is_graph else None
+        return _asked(SENTENCES6, replace(call, folder=folder), recorded, version=version)
+
+
+def classify(reference: ReferenceModel, settings: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
+    """Of each text alone setfit's probability of each label, FP32 [C]; the head is loaded in a process of its own."""
+    with _call("SetFit", reference, settings, texts) as (call, folders):
+        is_separate = major(sentence_version(folders.model)) >= SEPARATE
+        _merge(folders, reference, Path(call.folder))
+        return _asked(SENTENCES6 if is_separate else SENTENCES, call, library="setfit", behind=SETFIT)
+
+
+@contextmanager
+def _call(
+    kind: str,
+    reference: ReferenceModel,
+    settings: Mapping[str, Any],
+    texts: Sequence[Any],
+    options: Sequence[Mapping[str, Any]] = (),
+) -> Iterator[tuple[Call, Folders]]:
+    """A call with a folder that is still empty, and the folders of the model."""
     assert reference.folders  # only tests that need no library have none
-    folders = reference.folders
     with tempfile.TemporaryDirectory(prefix="sentence-") as place:
         call = Call(
             kind=kind,
             folder=place,
-            name=str(folders.model),
+            name=str(reference.folders.model),
             texts=texts,
             settings=settings,
             options=options or [{} for _ in texts],
-            max_length=folders.max_length,
+            max_length=reference.folders.max_length,
             most=reference.max_length,
         )
-        version = sentence_version(folders.model)
-        if major(version) >= SEPARATE and not runs_version_5():
-            return _by_version_6(call, reference, version)
-        _open_library()
-        _merge(reference, Path(place))
-        return call.answers(reference.model.forward if reference.is_graph else None)
+        yield call, reference.folders
 
 
-def _by_version_6(call: Call, reference: ReferenceModel, version: str) -> list[Any]:
-    assert reference.folders
-    folders = reference.folders
-    if folders.tokenizer.resolve() == folders.model.resolve():
-        call = replace(call, folder=str(root_of(folders.model)))
-    else:
-        inner = _link(folders.model, Path(call.folder))
-        for file in filter(_is_of_tokenizer, folders.tokenizer.iterdir()):
-            (inner / file.name).symlink_to(file.absolute())
-    found, arrays = writer_process.ask(
-        SENTENCES6,
-        asdict(call),
-        _recorded(reference) if reference.is_graph else None,
-        writer=f"sentence-transformers {version}",
-        action="sentences",
-    )
-    note(f"answers of sentence-transformers {found} to {len(call.texts)} texts")
-    return [arrays[f"answer-{place}"] for place in range(len(call.texts))]
+def _asked(
+    place: Environment,
+    call: Call,
+    recorded: Mapping[str, Any] | None = None,
+    *,
+    library: str = "sentence-transformers",
+    version: str = "",
+    behind: Environment | None = None,
+) -> list[Any]:
+    """The answers of a process of the library, which wrote the folder with this `version`."""
+    writer = f"{library} {version}".rstrip()
+    found, arrays = writer_process.ask(place, asdict(call), recorded, writer=writer, action="sentences", behind=behind)
+    note(f"answers of {library} {found} to {len(call.texts)} texts")
+    return [arrays[f"answer-{number}"] for number in range(len(call.texts))]
 
 
 def _recorded(reference: ReferenceModel) -> dict[str, np.ndarray]:
@@ -142,14 +113,13 @@ def _recorded(reference: ReferenceModel) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _merge(reference: ReferenceModel, place: Path) -> None:
+def _merge(folders: Folders, reference: ReferenceModel, place: Path) -> None:
     """The model's files with the tokenizer's in place of its own, as transformers loads and saves that.
 
     So a tokenizer of another folder is taken, and one whose class this version of transformers lacks.
     """
-    assert reference.folders
-    inner = _link(reference.folders.model, place)
-    load_tokenizer(reference.folders.tokenizer, reference.model.config).save_pretrained(inner)
+    inner = _link(folders.model, place)
+    load_tokenizer(folders.tokenizer, reference.model.config).save_pretrained(inner)
 
 
 def _link(folder: Path, place: Path) -> Path:
@@ -167,8 +137,3 @@ def _link(folder: Path, place: Path) -> Path:
 def _is_of_tokenizer(file: Path) -> bool:
     """Such a file is never linked: saving another tokenizer beside it would write through the link."""
     return any(part in file.name for part in ("token", "vocab", "merges")) or file.suffix in (".txt", ".spm", ".bpe")
-
-
-def _open_library() -> None:
-    if not runs_version_5():  # which has version 6 in its environment
-        environment.open_packages(SENTENCES)

@@ -1,16 +1,15 @@
 """One call of sentence-transformers, in whichever version this process can import: its `encode` or its `predict`."""
 
 import importlib
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.convert.setfit_library import of_labels, restored_head
-from utils.host import exceptions
-from utils.host.errors import FactoryError, SourceError
+from utils.host.errors import SourceError
+from utils.host.exceptions import explained
+from utils.host.progress import without_log
 
 # The rule of model_repository/shared/scoring.py -> the class of torch.
 CLASSES = {"sigmoid": "Sigmoid", "none": "Identity", "tanh": "Tanh", "relu": "ReLU"}
@@ -40,8 +39,8 @@ class Call:
 
         `forward` replaces that of the model. SourceError (exit 3) if the library cannot load the folder or answer.
         """
-        with _quiet():
-            with self._telling("load it"):
+        with without_log():  # the library advises, among others, to install a newer version of itself
+            with self._explained("load it"):
                 model, answer = self._setfit() if self.kind == "SetFit" else self._loaded()
                 model.max_seq_length = self.max_length or _least(self.most, model.max_seq_length)
             if forward is not None:
@@ -76,7 +75,7 @@ class Call:
         return model.model_body, lambda text: of_labels(model.predict_proba([text], as_numpy=True)[0])
 
     def _answered(self, answer: Callable[..., Any], text: Any, options: Mapping[str, Any]) -> Any:
-        with self._telling(f"answer {_short(text)}"):
+        with self._explained(f"answer {_short(text)}"):
             return answer(text, **options)
 
     def _encoder(self, model: Any) -> Callable[..., Any]:
@@ -101,20 +100,16 @@ class Call:
         common = {"convert_to_sparse_tensor": False, "show_progress_bar": False}
         return lambda text, **options: model.encode(text, **common, **options).numpy()
 
-    @contextmanager
-    def _telling(self, action: str) -> Iterator[None]:
+    def _explained(self, action: str) -> AbstractContextManager[None]:
         """Whatever the library raises becomes a SourceError that names the folder, the action and the reason."""
-        try:
-            with exceptions.panics_raised():
-                yield
-        except FactoryError:  # of `forward`
-            raise
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise SourceError(
+        return explained(
+            SourceError,
+            lambda reason: (
                 f"the model in {self.name!r}: sentence-transformers cannot {action} ({reason}); load the folder with "
                 f"sentence_transformers.{self.kind}, mend what it reports and save the folder again"
-            ) from error
+            ),
+            named=True,
+        )
 
 
 def _short(text: Any) -> str:
@@ -125,12 +120,32 @@ def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The library advises, among others, to install a newer version of itself."""
-    former = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(former)
+def restored_head(file: Path) -> Any:
+    """The fitted classifier of scikit-learn whose attributes are in `file` (its form: utils/sources/setfit_head.py)."""
+    import numpy as np
+    from safetensors import safe_open
+
+    linear, multiclass, preprocessing = (
+        importlib.import_module(f"sklearn.{name}") for name in ("linear_model", "multiclass", "preprocessing")
+    )
+
+    def fitted(rows: Any, biases: Any, classes: Any) -> Any:
+        head = linear.LogisticRegression()
+        head.coef_, head.intercept_, head.classes_ = rows, biases, np.array(classes)
+        return head
+
+    with safe_open(file, framework="np") as opened:
+        rows, biases = opened.get_tensor("coefficients"), opened.get_tensor("intercept")
+        multi_label = (opened.metadata() or {}).get("multi_label") == "true"
+    if not multi_label:
+        return fitted(rows, biases, range(max(2, len(rows))))
+    head = multiclass.OneVsRestClassifier(linear.LogisticRegression())
+    head.estimators_ = [fitted(row[None], bias[None], (0, 1)) for row, bias in zip(rows, biases, strict=True)]
+    head.label_binarizer_ = preprocessing.LabelBinarizer().fit(np.eye(len(rows), dtype=int))
+    return head
+
+
+def of_labels(probabilities: Any) -> Any:
+    """FP32 [C]: of a MultiOutputClassifier's two for each label the second, that it applies."""
+    found = probabilities.astype("float32")
+    return found[:, 1] if found.ndim == 2 else found

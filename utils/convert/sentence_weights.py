@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.convert.types import Settings
 from utils.host.errors import SourceError
+from utils.host.exceptions import explained
 from utils.repository.served_code import load_shared
 from utils.sources.sentence_folder import root_of
 from utils.sources.sentence_modules import PICKLED, weight_files
@@ -74,12 +75,9 @@ def _loaded(file: Path) -> Weights:
     if file.name == PICKLED:
         import torch
 
-        try:
+        with explained(SourceError, lambda reason: f"{str(file)!r} cannot be loaded: {reason}; save the model again"):
             tensors = torch.load(file, map_location="cpu", weights_only=True)
             return {name: tensor.float().numpy() for name, tensor in tensors.items()}
-        except Exception as error:  # torch raises whatever its parsers raise
-            reason = " ".join(str(error).split())[:200]
-            raise SourceError(f"{str(file)!r} cannot be loaded: {reason}; save the model again") from error
     from safetensors.torch import load_file
 
     return {name: tensor.float().numpy() for name, tensor in load_file(file).items()}

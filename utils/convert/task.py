@@ -1,18 +1,22 @@
 """What a row of the table of tasks holds: a common record, and what is added for a model or for ready graphs."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from utils.convert.types import Conversion, Example, ReferenceModel, Settings, Tensors, Text
-from utils.host.errors import UsageError
+from utils.evaluation.eval_file import EvalFile
+from utils.host.numbers import require_known
+from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.tensors import TensorSpec
 from utils.sources.labels import Labels
 from utils.sources.model_config import ModelConfig
+from utils.sources.tuned_model import TunedModel
+from utils.targets.exporters import OPTIMUM
 from utils.targets.formats import FORMATS
+from utils.targets.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,25 +34,25 @@ class TaskOption:
 
     def value(self, text: str) -> object:
         """The value of `text`; UsageError if it is not allowed."""
-        if self.choices and text not in self.choices:
-            option = self.name.replace("_", "-")
-            raise UsageError(f"--{option} {text!r} is not known; choose one of: {', '.join(self.choices)}")
+        if self.choices:
+            require_known(f"--{self.name.replace('_', '-')}", text, self.choices)
         return self.parse(text)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(ABC):
+class Task:
     """What every row has.
 
-    inputs: the served API; () where the graph's own tensors are served. outputs: the answer's tensors, from the
-    settings and the graph. layouts: for each layout the makers of its steps, in the order in which a request passes
-    them; the first layout is the default. comparison: a rule of comparison.py. formats: the rows of
-    targets/formats.py that its steps can be served with. takes_labels: the build needs a label map. blank_label: the
-    first label stands for no symbol, and may be empty. pipeline_tag: the task on the Hugging Face hub; "" for one that
-    the hub does not have.
+    origins: what MODEL may be, rows of origins/, the preferred one first. inputs: the served API; () where the graph's
+    own tensors are served. outputs: the answer's tensors, from the settings and the graph. layouts: for each layout the
+    makers of its steps, in the order in which a request passes them; the first layout is the default. comparison: a
+    rule of comparison.py. formats: the rows of targets/formats.py that its steps can be served with. takes_labels: the
+    build needs a label map. blank_label: the first label stands for no symbol, and may be empty. pipeline_tag: the task
+    on the Hugging Face hub; "" for one that the hub does not have.
     """
 
     name: str
+    origins: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: Callable[[Settings, Graph], tuple[TensorSpec, ...]]
     layouts: Mapping[str, tuple[Callable[[Ingredients], Step], ...]]
@@ -58,11 +62,6 @@ class Task(ABC):
     pipeline_tag: str = ""
     formats: tuple[str, ...] = tuple(FORMATS)
     options: tuple[TaskOption, ...] = ()
-
-    @property
-    @abstractmethod
-    def origins(self) -> tuple[str, ...]:
-        """What MODEL may be: rows of origins/, the preferred one first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +79,7 @@ class Guard:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelTask(Task):
-    """A task of a transformers model.
+    """A task of a transformers model; by default of a single text, `text_input`.
 
     export_task: the exporter's word for it. auto_class: the class of transformers that loads the model. graph_outputs:
     the outputs of the graph that the next step reads. resolve_settings: the settings, from the model's config, its
@@ -89,7 +88,7 @@ class ModelTask(Task):
     reads. fits: whether the served model answers an example, given the tokenizer, the settings and the most tokens of a
     row; others are no golden requests. answer: the reference model's right answers, one for each example, by
     transformers' pipeline or sentence-transformers. requests: the golden requests' tensors, where they are not the
-    examples themselves. accepts_graph: MODEL may also be a ready graph. unneeded: modules of the model that no served
+    examples themselves. unneeded: modules of the model that no served
     output comes from, so that a checkpoint may lack them. guard: None where no reduced precision is served.
     relabelled: puts labels into an answer that holds their numbers; None where the answer depends on their texts.
     further: golden requests that the settings add. parameters: the parameters of a request; an example has them beside
@@ -106,17 +105,17 @@ class ModelTask(Task):
     are not pooled, `include_prompt` (utils/sources/sentence_folder.py).
     """
 
+    origins: tuple[str, ...] = ("transformers",)
     export_task: str
     auto_class: str
-    graph_outputs: tuple[str, ...]
     resolve_settings: Callable[[ModelConfig, tuple[str, ...], Settings], Settings]
-    examples: tuple[Example, ...]
-    probes: Callable[[Sequence[str]], Sequence[Example]]
-    texts: Callable[[Settings, Example], Sequence[Text]]
     answer: Callable[[ReferenceModel, Settings, Sequence[Example]], list[Tensors]]
+    graph_outputs: tuple[str, ...] = ("logits",)
+    examples: tuple[Example, ...] = tuple({"text_input": text} for text in GOLDEN_TEXTS)
+    probes: Callable[[Sequence[str]], Sequence[Example]] = lambda texts: [{"text_input": text} for text in texts]
+    texts: Callable[[Settings, Example], Sequence[Text]] = lambda _, example: (example["text_input"],)
     fits: Callable[[Any, Settings, int | None, Example], bool] | None = None
     requests: Callable[[Conversion, int], list[Tensors]] | None = None
-    accepts_graph: bool = False
     further: Callable[[Settings], Sequence[Example]] = lambda _: ()
     parameters: tuple[str, ...] = ()
     files: Callable[[Path, Settings, Path], tuple[Path, ...]] | None = None
@@ -135,11 +134,6 @@ class ModelTask(Task):
     def graph_task(self) -> str:
         """The exporter's word for the graph: a completed model gives one row of logits a text, as a classifier."""
         return "text-classification" if self.complete else self.export_task
-
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """See Task."""
-        return ("graph", "transformers") if self.accepts_graph else ("transformers",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +157,30 @@ class GraphPipeline:
 class GraphTask(Task):
     """A task of ready graphs: one that is served as it is, or several with a `pipeline` of steps around them."""
 
+    origins: tuple[str, ...] = ("graph",)
     pipeline: GraphPipeline | None = None
-
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """See Task."""
-        return ("graph",)
 
 
 def pipeline_of(task: Task) -> GraphPipeline | None:
     """The steps around the ready graphs of a task; None where there are none."""
     return task.pipeline if isinstance(task, GraphTask) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionSpec:
+    """What a conversion needs beside its files.
+
+    `labels` are the label map's texts, () for a task without; `settings` are those that the task's row resolved.
+
+    `exporter`: a row of targets/exporters.py. `tuned`: the model is a base with an adapter. `eval_file`: rows
+    whose right answers are known.
+    """
+
+    task: ModelTask
+    target: Target
+    max_batch_size: int
+    exporter: str = OPTIMUM
+    labels: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=dict)
+    tuned: TunedModel | None = None
+    eval_file: EvalFile | None = None

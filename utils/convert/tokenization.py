@@ -33,12 +33,10 @@ def load_tokenizer(folder: Path, model_config: Any) -> Any:
             f"the tokenizer {type(tokenizer).__name__} has no fast form, and the image serves tokenizer.json only; "
             "use a model type whose tokenizer has one"
         )
-    try:
-        with exceptions.panics_raised():
-            tokenizer(["one text", UNKNOWN])
-    except Exception as error:  # a document tokenizer needs boxes; some lack the unknown token
-        reason = " ".join(str(error).split())[:200]
-        raise SourceError(f"the tokenizer {type(tokenizer).__name__} cannot tokenize plain text: {reason}") from error
+    fault = f"the tokenizer {type(tokenizer).__name__} cannot tokenize plain text"
+    # A document tokenizer needs boxes; some lack the unknown token.
+    with exceptions.explained(SourceError, lambda reason: f"{fault}: {reason}"):
+        tokenizer(["one text", UNKNOWN])
     return tokenizer
 
 
@@ -48,17 +46,13 @@ def _from_file(folder: Path, error: Exception) -> Any:
 
     file = folder / "tokenizer.json"
     if not file.is_file():
-        reason = " ".join(str(error).split())[:300]
         raise SourceError(
-            f"no tokenizer can be loaded from {str(folder)!r}: {reason}; the image serves tokenizer.json, "
-            "so give a tokenizer that has a fast form"
+            f"no tokenizer can be loaded from {str(folder)!r}: {exceptions.brief(error)}; "
+            "the image serves tokenizer.json, so give a tokenizer that has a fast form"
         ) from error
-    try:
-        with exceptions.panics_raised():
-            return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, **_settings_for_4(folder))
-    except Exception as second:
-        reason = " ".join(str(second).split())[:300]
-        raise SourceError(f"{str(file)!r} is not a tokenizer file: {reason}; save the tokenizer again") from second
+    fault = f"{str(file)!r} is not a tokenizer file"
+    with exceptions.explained(SourceError, lambda reason: f"{fault}: {reason}; save the tokenizer again"):
+        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, **_settings_for_4(folder))
 
 
 def _settings_for_4(folder: Path) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from utils.convert.reference_model import runs_version_5, tokenizer_arrays
-from utils.convert.task import ModelTask
+from utils.convert.task import ConversionSpec, ModelTask
 from utils.convert.types import ReferenceModel, Session
 from utils.host.errors import ExportError
+from utils.host.exceptions import brief
 from utils.repository.pipeline import Graph
 from utils.repository.tensors import TensorSpec
 from utils.targets.exporters import DYNAMO, OPTIMUM
-from utils.targets.releases import Release
 
 GRAPH_FILE = "model.pt"
 # Tokenizer outputs that models accept, in the order of the graph's inputs.
@@ -23,37 +23,29 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 COPIED_AT_ONCE = 1 << 20
 
 
-def export_graph(
-    reference: ReferenceModel,
-    destination: Path,
-    *,
-    task: ModelTask,
-    release: Release,
-    type_ids: bool,
-    input_dtype: str,
-) -> Graph:
-    """Writes `destination`/model.pt, its inputs of `input_dtype`; ExportError for a model that cannot be traced.
+def export_graph(reference: ReferenceModel, destination: Path, spec: ConversionSpec, *, type_ids: bool) -> Graph:
+    """Writes `destination`/model.pt, which every release loads; ExportError for a model that cannot be traced.
 
-    token_type_ids are an input only if they change the answers. `release` is not used: every release loads the format.
+    token_type_ids are an input only if they change the answers.
     """
     import torch
 
+    input_dtype, graph_outputs = spec.target.form.input_dtype, spec.task.graph_outputs
     names = _inputs(reference, type_ids)
     samples = _samples(reference, names, input_dtype)
     try:
         with torch.no_grad():
-            wrapped = by_position(reference.model, names, task.graph_outputs)
+            wrapped = by_position(reference.model, names, graph_outputs)
             module = torch.jit.trace(  # type: ignore[no-untyped-call]
                 wrapped, samples[0], strict=False, check_trace=False
             )
-            outputs = tuple(_measured(task.graph_outputs, [module(*sample) for sample in samples]))
+            outputs = tuple(_measured(graph_outputs, [module(*sample) for sample in samples]))
         destination.mkdir(parents=True, exist_ok=True)
         module.save(str(destination / GRAPH_FILE))
         strip_debug_records(destination / GRAPH_FILE)
     except Exception as error:  # torch raises any type
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ExportError(
-            f"{type(reference.model).__name__} cannot be traced to TorchScript: {reason}; leave out --format "
+            f"{type(reference.model).__name__} cannot be traced to TorchScript: {brief(error)}; leave out --format "
             "torchscript, or add --debug for the traceback"
         ) from error
     inputs = tuple(TensorSpec(name=name, dtype=input_dtype, dims=(-1,)) for name in names)

@@ -47,33 +47,23 @@ class Versions:
         return f"build with --exporter {OPTIMUM if self.writer == OLDER else DYNAMO}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """The version of transformers that wrote a checkpoint's files, as they name it: "5.24.0", or "5"."""
+def written_by(model: Path, tokenizer: Path) -> str:
+    """The newest version of transformers that wrote one of the files, as they name it: "5.24.0", or "5".
 
-    model: str
-    tokenizer: str
-
-    @property
-    def newest(self) -> str:
-        """The newer of the two."""
-        return max(self.model, self.tokenizer, key=major)
-
-
-def written_by(model: Path, tokenizer: Path) -> Written:
-    """The versions that the files name; SourceError (exit 3) for a major version that this factory does not know."""
+    SourceError (exit 3) for a major version that this factory does not know.
+    """
     _check_sentence_version(model)
     config = read_json_object(model / "config.json", AGAIN)
     version = str(config.get("transformers_version") or ("5" if _has_rope_parameters(config) else "4"))
     words = read_json_object(tokenizer / "tokenizer_config.json", AGAIN)
     is_new = words.get("tokenizer_class") in TOKENIZER_CLASSES or any(key in words for key in TOKENIZER_KEYS)
-    written = Written(model=version, tokenizer="5" if is_new else "4")
-    if major(written.newest) > NEWEST:
+    newest = max(version, "5" if is_new else "4", key=major)
+    if major(newest) > NEWEST:
         raise SourceError(
             f"{str(model / 'config.json')!r} was written by transformers {version}, and this factory knows versions up "
             f"to {NEWEST}; save the model with transformers {NEWEST} or update this factory"
         )
-    return written
+    return newest
 
 
 def sentence_version(model: Path) -> str:
@@ -109,10 +99,10 @@ def check(model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTa
     ParityError (exit 5) shows the first difference. SourceError (exit 3) if that version cannot load it or answer.
     """
     written = written_by(model, tokenizer)
-    here, writer = (NEWEST if runs_version_5() else OLDER), max(OLDER, major(written.newest))
+    here, writer = (NEWEST if runs_version_5() else OLDER), max(OLDER, major(written))
     if here == writer or (writer == OLDER and reference.model.config.model_type in ONLY_VERSION_5):
         return
-    note(f"written by transformers {written.newest}: comparing with the answers of version {writer}")
+    note(f"written by transformers {written}: comparing with the answers of version {writer}")
     token_texts = _token_texts(reference)
     request = {
         "model": str(model.absolute()),
@@ -127,7 +117,7 @@ def check(model: Path, tokenizer: Path, reference: ReferenceModel, task: ModelTa
         "settings": dict(settings),
     }
     place = ENVIRONMENT_OF[writer]
-    version, arrays = writer_process.ask(place, request, writer=f"transformers {written.newest}", action="outputs")
+    version, arrays = writer_process.ask(place, request, writer=f"transformers {written}", action="outputs")
     versions = Versions(writer=writer, found=version, here=here)
     _compare_ids(reference, token_texts, arrays, versions)
     difference = _compare_outputs(reference, arrays, versions, _unread(model) if here == OLDER else ())

@@ -40,7 +40,7 @@ def _result(content: dict[str, Any]) -> dict[str, str]:
     except FactoryError as error:
         return {"refused": str(error)}
     except Exception as error:  # transformers raises whatever its parsers raise
-        return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+        return {"error": exceptions.brief(error, named=True)}
 
 
 def outputs(request: dict[str, Any], _: "Arrays") -> "tuple[str, Arrays]":

@@ -1,7 +1,5 @@
 """A process of the library version that wrote a checkpoint: it answers one request with arrays."""
 
-import json
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from utils import ROOT
 from utils.host import children, environment
 from utils.host.environments import Environment
 from utils.host.errors import SourceError, UsageError
@@ -46,33 +43,21 @@ def ask(
             "action": action,
             "request": request,
             "arrays": str(file),
-            "packages": [
-                *(map(str, behind.site_packages) if behind else ()),
-                str(Path(torch.__file__).parent.parent),
-            ],
+            "packages": [*map(str, behind.site_packages if behind else ()), str(Path(torch.__file__).parent.parent)],
         }
         np.savez(file, **(arrays or {}))
-        answer = _answer(python, content, writer)
+        version = _answering_version(python, content, writer)
         with np.load(file) as answers:
-            return answer["version"], dict(answers)
+            return version, dict(answers)
 
 
-def _answer(python: Path, content: Mapping[str, Any], writer: str) -> dict[str, str]:
-    command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.convert.version_5_child"]
-    done = subprocess.run(
-        children.with_parent_death_signal(command),
-        input=json.dumps(content),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _answering_version(python: Path, content: Mapping[str, Any], writer: str) -> str:
     try:
-        answer = dict(json.loads(done.stdout))
-    except ValueError:
-        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        answer = children.ask(python, "utils.convert.version_5_child", content)
+    except children.NoAnswerError as error:
         raise SourceError(
-            f"the process of {writer} ended with status {done.returncode} and without answers ({last_line}); "
-            "if the machine is short of memory or disk, free some and run the same command again"
+            f"the process of {writer} ended without answers: {error}; if the machine is short of memory or disk, "
+            "free some and run the same command again"
         ) from None
     if "refused" in answer:
         raise SourceError(answer["refused"])
@@ -81,4 +66,4 @@ def _answer(python: Path, content: Mapping[str, Any], writer: str) -> dict[str, 
             f"{writer}, which wrote the checkpoint, cannot load it or answer: {answer['error']}; save the model and "
             "its tokenizer again"
         )
-    return answer
+    return str(answer["version"])

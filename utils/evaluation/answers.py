@@ -21,7 +21,7 @@ def read(record: Record, inputs: Sequence[str], _: Sequence[str]) -> EvalRow:
     return EvalRow(line=record.line, examples=(example,), right=Answer(texts=right))
 
 
-def given(answers: Sequence[Tensors]) -> Answer:
+def extract(answers: Sequence[Tensors]) -> Answer:
     """The answering text, empty where the model finds none, and its score."""
     (answer,) = answers
     return Answer(texts=(str(answer["answer"].data[0]),), scores=(float(answer["score"].data[0]),))
@@ -49,6 +49,6 @@ ANSWERS = Kind(
     outputs=("answer", "score", "start", "end"),
     headline="f1",
     read=read,
-    given=given,
+    extract=extract,
     measure=measure,
 )

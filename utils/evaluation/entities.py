@@ -79,7 +79,7 @@ def _type(tag: str) -> str:
     return tag.split("-", 1)[-1]
 
 
-def given(answers: Sequence[Tensors]) -> Answer:
+def extract(answers: Sequence[Tensors]) -> Answer:
     """The served entities. Tokens (--aggregation none) are joined as the pipeline joins them."""
     found: list[tuple[Entity, float]] = []
     last = -2
@@ -106,10 +106,10 @@ def measure(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> Measured:
 
     pairs = [(_entities(row, row.right), _entities(row, answer)) for row, answer in zip(rows, answers, strict=True)]
     tags = [_tags(*pair) for pair in pairs]
-    right, given = [one for one, _ in tags], [other for _, other in tags]
-    if not any(tag != OUTSIDE for each in (*right, *given) for tag in each):  # seqeval needs an entity
+    right, predicted = [one for one, _ in tags], [other for _, other in tags]
+    if not any(tag != OUTSIDE for each in (*right, *predicted) for tag in each):  # seqeval needs an entity
         return Measured(metrics=dict.fromkeys(("f1", "precision", "recall")), losses=(0.0,) * len(rows))
-    report = classification_report(right, given, mode="strict", scheme=IOB2, output_dict=True, zero_division=0)
+    report = classification_report(right, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0)
     names = {"f1": "f1-score", "precision": "precision", "recall": "recall"}
     averages = ("micro avg", "macro avg", "weighted avg")
     return Measured(
@@ -144,11 +144,11 @@ def _entities(row: EvalRow, answer: Answer) -> list[Entity]:
     return found
 
 
-def _tags(right: Sequence[Entity], given: Sequence[Entity]) -> tuple[list[str], list[str]]:
+def _tags(right: Sequence[Entity], predicted: Sequence[Entity]) -> tuple[list[str], list[str]]:
     """IOB2 tags of the parts of a text between all ends of both: equal entities get equal tags, and only they."""
-    ends = sorted({place for start, end, _ in (*right, *given) for place in (start, end)} | {0, 1})
+    ends = sorted({place for start, end, _ in (*right, *predicted) for place in (start, end)} | {0, 1})
     both = []
-    for entities in (right, given):
+    for entities in (right, predicted):
         tags = [OUTSIDE] * (len(ends) - 1)
         for start, end, label in entities:
             for place in range(ends.index(start), ends.index(end)):
@@ -164,7 +164,7 @@ ENTITIES = Kind(
     outputs=("entities",),
     headline="f1",
     read=read,
-    given=given,
+    extract=extract,
     measure=measure,
     suffixes=(JSON_LINES,),
 )

@@ -16,6 +16,8 @@ WORST_ROWS, SHOWN_CHARACTERS, SHOWN_LABELS = 50, 300, 200
 BINS = 10
 # The last token of each bin of lengths; the last bin has no end.
 LENGTHS = (16, 32, 64, 128, 256, 512)
+# What is longer counts as so long: tokenizing a book takes seconds.
+MOST_CHARACTERS = 100_000
 BEFORE, AFTER = "before", "after"
 
 
@@ -84,9 +86,9 @@ class Evaluation:
     def sentence(self) -> str:
         """The metrics, for the progress of a build."""
         name, metrics = ("PyTorch", self.before) if self.after is None else ("served model", self.after)
-        told = ", ".join(f"{key} {_shown(value)}" for key, value in metrics.items())
+        figures = ", ".join(f"{key} {_shown(value)}" for key, value in metrics.items())
         was = "" if self.after is None else f" ({self.headline} before: {_shown(self.before[self.headline])})"
-        return f"{name} on {self.rows} rows of --eval-file: {told}{was}"
+        return f"{name} on {self.rows} rows of --eval-file: {figures}{was}"
 
 
 def _shown(value: float | None) -> str:
@@ -191,3 +193,13 @@ def read_evaluation(tree: Path) -> Evaluation | None:
     content = json.loads(file.read_text(encoding="utf-8"))
     content.pop("format")
     return json_values.converter().structure(content, Evaluation)
+
+
+def token_counts(tokenizer_file: Path, rows: Sequence[EvalRow]) -> list[int]:
+    """The tokens of each row's texts together, special tokens included, even where the model truncates them."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return [len(tokenizer.encode(*(text[:MOST_CHARACTERS] for text in row.texts)).ids) for row in rows]

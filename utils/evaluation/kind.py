@@ -90,7 +90,7 @@ class Kind:
 
     right: the column of the right answer. further: columns beside the inputs of the task. outputs: the answer's
     tensors, in the order of the task's. headline: the metric that is shown first, and by length. read: a line, given
-    the names of the task's inputs and the labels. given: an answer, from those to the row's requests.
+    the names of the task's inputs and the labels. extract: an answer, from those to the row's requests.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Kind:
     outputs: tuple[str, ...]
     headline: str
     read: Callable[[Record, Sequence[str], Sequence[str]], EvalRow]
-    given: Callable[[Sequence[Tensors]], Answer]
+    extract: Callable[[Sequence[Tensors]], Answer]
     measure: Callable[[Sequence[EvalRow], Sequence[Answer]], Measured]
     further: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = SUFFIXES

@@ -14,7 +14,7 @@ ROWS: tuple[Kind, ...] = (
     replace(labels.LABEL, name="raw-label", measure=partial(labels.measure_label, calibrated=False)),
     labels.LABELS,
     # Zero-shot: the labels are those of the line.
-    replace(labels.LABEL, name="candidate", read=labels.read_candidate),
+    replace(labels.LABEL, name="candidate", read=partial(labels.read_candidates, is_multi_label=False)),
     replace(labels.LABELS, name="candidates", read=labels.read_candidates),
     ENTITIES,
     ORDER,

@@ -36,33 +36,17 @@ def read_labels(record: Record, inputs: Sequence[str], labels: Sequence[str]) ->
     return EvalRow(line=record.line, examples=(texts_of(record, inputs),), right=Answer(texts=right))
 
 
-def read_candidate(record: Record, _: Sequence[str], __: Sequence[str]) -> EvalRow:
-    """A text, candidate labels, and the right one."""
-    example, candidates = _with_candidates(record)
-    return EvalRow(
-        line=record.line, examples=(example,), right=Answer(texts=(_chosen(record, "label", candidates)[0],))
-    )
-
-
-def read_candidates(record: Record, _: Sequence[str], __: Sequence[str]) -> EvalRow:
-    """A text, candidate labels, and the right ones of them."""
-    example, candidates = _with_candidates(record)
-    return EvalRow(line=record.line, examples=(example,), right=Answer(texts=_chosen(record, "labels", candidates)))
-
-
-def _with_candidates(record: Record) -> tuple[dict[str, object], tuple[str, ...]]:
+def read_candidates(record: Record, _: Sequence[str], __: Sequence[str], *, is_multi_label: bool = True) -> EvalRow:
+    """A text, candidate labels, and the right ones of them, or the right one."""
     candidates = record.texts(CANDIDATES)
     if not candidates or len(set(candidates)) < len(candidates) or not all(each.strip() for each in candidates):
         raise record.error(f"must hold {CANDIDATES}: a list of different labels that are not empty")
-    return {"text_input": record.text("text_input", filled=True), CANDIDATES: list(candidates)}, candidates
-
-
-def _chosen(record: Record, name: str, candidates: Sequence[str]) -> tuple[str, ...]:
-    chosen = (record.text(name),) if name == "label" else record.texts(name)
-    for each in chosen:
+    example = {"text_input": record.text("text_input", filled=True), CANDIDATES: list(candidates)}
+    right = record.texts("labels") if is_multi_label else (record.text("label"),)
+    for each in right:
         if each not in candidates:
             raise record.error(f"has the label {each[:60]!r}, which is not one of its {CANDIDATES}")
-    return tuple(dict.fromkeys(chosen))
+    return EvalRow(line=record.line, examples=(example,), right=Answer(texts=tuple(dict.fromkeys(right))))
 
 
 def best(answers: Sequence[Tensors]) -> Answer:
@@ -84,19 +68,19 @@ def measure_label(rows: Sequence[EvalRow], answers: Sequence[Answer], *, calibra
     from sklearn.metrics import accuracy_score, f1_score
 
     right = [row.right.texts[0] for row in rows]
-    given = [answer.texts[0] for answer in answers]
+    predicted = [answer.texts[0] for answer in answers]
     scores = [answer.scores[0] for answer in answers]
-    same = [one == other for one, other in zip(right, given, strict=True)]
+    same = [one == other for one, other in zip(right, predicted, strict=True)]
     return Measured(
         metrics={
-            "accuracy": float(accuracy_score(right, given)),
-            "f1_macro": float(f1_score(right, given, average="macro", zero_division=0)),
-            "f1_weighted": float(f1_score(right, given, average="weighted", zero_division=0)),
+            "accuracy": float(accuracy_score(right, predicted)),
+            "f1_macro": float(f1_score(right, predicted, average="macro", zero_division=0)),
+            "f1_weighted": float(f1_score(right, predicted, average="weighted", zero_division=0)),
         },
         losses=tuple(0.0 if is_right else 1 + max(0.0, score) for is_right, score in zip(same, scores, strict=True)),
         confidences=tuple(zip(scores, same, strict=True)) if calibrated else (),
-        by_label=_by_label(right, given, sorted({*right, *given})),
-        confusion=_confusion(right, given),
+        by_label=_by_label(right, predicted, sorted({*right, *predicted})),
+        confusion=_confusion(right, predicted),
     )
 
 
@@ -105,11 +89,11 @@ def measure_labels(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> Measur
     from sklearn.metrics import accuracy_score, f1_score
     from sklearn.preprocessing import MultiLabelBinarizer
 
-    right, given = [row.right.texts for row in rows], [answer.texts for answer in answers]
-    named = sorted({label for labels in (*right, *given) for label in labels}) or [""]
+    right, predicted = [row.right.texts for row in rows], [answer.texts for answer in answers]
+    named = sorted({label for labels in (*right, *predicted) for label in labels}) or [""]
     # Further columns, without a label: scikit-learn takes a matrix of one column for another kind of answer.
     binary = MultiLabelBinarizer(classes=[*named, None, False], sparse_output=True)
-    one, other = binary.fit_transform(right), binary.transform(given)
+    one, other = binary.fit_transform(right), binary.transform(predicted)
     averages, which = ("micro", "macro", "weighted"), list(range(len(named)))
     return Measured(
         metrics={
@@ -119,7 +103,7 @@ def measure_labels(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> Measur
                 for each in averages
             },
         },
-        losses=tuple(float(len({*a} ^ {*b})) for a, b in zip(right, given, strict=True)),
+        losses=tuple(float(len({*a} ^ {*b})) for a, b in zip(right, predicted, strict=True)),
         confidences=tuple(
             (score, label in row.right.texts)
             for row, answer in zip(rows, answers, strict=True)
@@ -129,28 +113,28 @@ def measure_labels(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> Measur
     )
 
 
-def _by_label(right: object, given: object, labels: Sequence[str]) -> tuple[LabelFigures, ...]:
-    """Of each label. `right` and `given` are labels, or binary matrices whose columns are `labels`."""
+def _by_label(right: object, predicted: object, labels: Sequence[str]) -> tuple[LabelFigures, ...]:
+    """Of each label. `right` and `predicted` are labels, or binary matrices whose columns are `labels`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     which = list(labels) if isinstance(right, list) else list(range(len(labels)))
-    figures = precision_recall_fscore_support(right, given, labels=which, zero_division=0)
+    figures = precision_recall_fscore_support(right, predicted, labels=which, zero_division=0)
     return tuple(
         LabelFigures(label=label, precision=float(one), recall=float(two), f1=float(three), support=int(four))
         for label, one, two, three, four in zip(labels, *figures, strict=True)
     )
 
 
-def _confusion(right: Sequence[str], given: Sequence[str]) -> Confusion:
+def _confusion(right: Sequence[str], predicted: Sequence[str]) -> Confusion:
     """The matrix, if it is not too large, and the pairs that are confused most."""
     from sklearn.metrics import confusion_matrix
 
-    named = sorted({*right, *given})
-    wrong = Counter(pair for pair in zip(right, given, strict=True) if pair[0] != pair[1])
+    named = sorted({*right, *predicted})
+    wrong = Counter(pair for pair in zip(right, predicted, strict=True) if pair[0] != pair[1])
     pairs = sorted(wrong.items(), key=lambda each: (-each[1], each[0]))[:MOST_PAIRS]
     counts = [[len(right)]]  # of one label; scikit-learn warns of it
     if len(named) > 1:
-        counts = confusion_matrix(right, given, labels=named).tolist() if len(named) <= MOST_LABELS else []
+        counts = confusion_matrix(right, predicted, labels=named).tolist() if len(named) <= MOST_LABELS else []
     return Confusion(
         labels=tuple(named) if counts else (),
         counts=tuple(tuple(row) for row in counts),
@@ -164,7 +148,7 @@ LABEL = Kind(
     outputs=OUTPUTS,
     headline="accuracy",
     read=read_label,
-    given=best,
+    extract=best,
     measure=measure_label,
 )
 LABELS = Kind(
@@ -173,6 +157,6 @@ LABELS = Kind(
     outputs=OUTPUTS,
     headline="accuracy",
     read=read_labels,
-    given=decided,
+    extract=decided,
     measure=measure_labels,
 )

@@ -44,9 +44,9 @@ def measure_order(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> Measure
     import numpy as np
     from scipy.stats import rankdata
 
-    right, given = _numbers(rows, answers)
-    differences = np.abs(rankdata(right) - rankdata(given)) / max(1, len(rows) - 1)
-    return Measured(metrics=_correlations(right, given), losses=tuple(differences.tolist()))
+    right, predicted = _numbers(rows, answers)
+    differences = np.abs(rankdata(right) - rankdata(predicted)) / max(1, len(rows) - 1)
+    return Measured(metrics=_correlations(right, predicted), losses=tuple(differences.tolist()))
 
 
 def measure_values(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> Measured:
@@ -54,26 +54,26 @@ def measure_values(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> Measur
     import numpy as np
     from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
-    right, given = _numbers(rows, answers)
+    right, predicted = _numbers(rows, answers)
     errors = {
-        "mean_absolute_error": float(mean_absolute_error(right, given)),
-        "root_mean_squared_error": float(root_mean_squared_error(right, given)),
+        "mean_absolute_error": float(mean_absolute_error(right, predicted)),
+        "root_mean_squared_error": float(root_mean_squared_error(right, predicted)),
     }
-    losses = np.abs(np.subtract(right, given)).tolist()
-    return Measured(metrics={**_correlations(right, given), **errors}, losses=tuple(losses))
+    losses = np.abs(np.subtract(right, predicted)).tolist()
+    return Measured(metrics={**_correlations(right, predicted), **errors}, losses=tuple(losses))
 
 
 def _numbers(rows: Sequence[EvalRow], answers: Sequence[Answer]) -> tuple[list[float], list[float]]:
     return [row.right.scores[0] for row in rows], [answer.scores[0] for answer in answers]
 
 
-def _correlations(right: list[float], given: list[float]) -> Metrics:
+def _correlations(right: list[float], predicted: list[float]) -> Metrics:
     """None where they are not defined: all numbers are equal, or there are too few."""
     from scipy.stats import pearsonr, spearmanr
 
-    if len(right) < FEWEST_ROWS or len({*right}) == 1 or len({*given}) == 1:
+    if len(right) < FEWEST_ROWS or len({*right}) == 1 or len({*predicted}) == 1:
         return dict.fromkeys(("spearman", "pearson"))
-    found = {"spearman": float(spearmanr(right, given)[0]), "pearson": float(pearsonr(right, given)[0])}
+    found = {"spearman": float(spearmanr(right, predicted)[0]), "pearson": float(pearsonr(right, predicted)[0])}
     return {name: number if math.isfinite(number) else None for name, number in found.items()}
 
 
@@ -83,7 +83,7 @@ ORDER = Kind(
     outputs=("scores",),
     headline="spearman",
     read=read,
-    given=value,
+    extract=value,
     measure=measure_order,
 )
 VALUE = Kind(
@@ -92,7 +92,7 @@ VALUE = Kind(
     outputs=("predicts", "scores"),
     headline="spearman",
     read=read,
-    given=value,
+    extract=value,
     measure=measure_values,
 )
 SIMILARITY = Kind(
@@ -102,6 +102,6 @@ SIMILARITY = Kind(
     outputs=("embedding",),
     headline="spearman",
     read=read_two,
-    given=cosine,
+    extract=cosine,
     measure=measure_order,
 )

@@ -76,8 +76,8 @@ class Record:
 
     def _wrong(self, name: str, allowed: str) -> SourceError:
         value = self.values.get(name)
-        given = f"has no {name}" if value is None else f"has the {name} {str(value)[:SHOWN]!r}"
-        return self.error(f"{given}; it must be {allowed}")
+        fault = f"has no {name}" if value is None else f"has the {name} {str(value)[:SHOWN]!r}"
+        return self.error(f"{fault}; it must be {allowed}")
 
     def _encodable(self, name: str, value: str) -> str:
         try:

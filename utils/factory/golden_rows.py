@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from utils.convert.origins.origin import Models
 from utils.convert.task import ModelTask, Task, pipeline_of
 from utils.convert.types import GoldenPair, ServedGraph, Settings
-from utils.proof.golden import GoldenAnswers, GoldenRow, WantedAgreement
+from utils.proof.golden import GoldenAnswers, GoldenRow, RequiredAgreement
 from utils.repository.pipeline import Pipeline
-from utils.repository.served_names import ServedNames
+from utils.repository.serving import ServedNames
 from utils.repository.tensors import TensorSpec
 from utils.targets.target import Target
 
@@ -37,7 +37,7 @@ def golden_answers(
     agreement = None
     if isinstance(task, ModelTask) and task.guard and target.agrees_where_served:
         reduction = target.reduction
-        agreement = WantedAgreement(
+        agreement = RequiredAgreement(
             rule=task.guard.rule(settings), least=reduction.min_agreement, precision=reduction.precision.name
         )
     return GoldenAnswers(rows=tuple(rows), comparison=task.comparison, tolerance=widest, agreement=agreement)

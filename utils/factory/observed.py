@@ -7,13 +7,12 @@ from utils.convert.golden_pairs import request
 from utils.convert.task import ModelTask
 from utils.convert.types import ServedGraph
 from utils.evaluation.eval_file import EvalFile
-from utils.evaluation.evaluation import evaluate, read_evaluation, write_evaluation
+from utils.evaluation.evaluation import evaluate, read_evaluation, token_counts, write_evaluation
 from utils.evaluation.kind import Answer, Tensors
-from utils.evaluation.lengths import token_counts
-from utils.evaluation.served import served_answers
 from utils.host.progress import note
 from utils.options.build_spec import BuildSpec
 from utils.proof.golden import GoldenAnswers
+from utils.proof.verify import served_answers
 from utils.release import baseline, measured
 from utils.repository.context import Context
 from utils.repository.pipeline import Pipeline
@@ -80,7 +79,7 @@ def _answers(
     arriving = served_answers(address, pipeline, requests)
     for row in source.rows():
         own = [next(arriving) for _ in row.examples]
-        collected.append(kind.given([_usual(each, kind.outputs, pipeline) for each in own]))
+        collected.append(kind.extract([_usual(each, kind.outputs, pipeline) for each in own]))
         yield from own
 
 

@@ -1,6 +1,7 @@
 """Child processes that end with this one, and a unique name for this process. Standard library only."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -9,7 +10,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from utils import ROOT
 from utils.host.base_python import base_python
 
 # A killed parent cannot end its children, so the kernel does (prctl PR_SET_PDEATHSIG; Linux only). The parent is
@@ -25,6 +28,37 @@ os.execv(sys.argv[3], sys.argv[3:])
 def with_parent_death_signal(command: Sequence[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
     """`command` (its program an absolute path), which gets signal `number` if this process ends first."""
     return [base_python(), "-I", "-S", "-c", _START, str(int(number)), str(os.getpid()), *command]
+
+
+def of_module(python: Path, module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this project with `python`, and ends with this process."""
+    return with_parent_death_signal([str(python), "-I", str(ROOT / "utils" / "launch.py"), module, *arguments])
+
+
+class NoAnswerError(Exception):
+    """A child ended without an answer: its status and the last line of its stderr."""
+
+
+def ask(
+    python: Path, module: str, request: Mapping[str, Any], environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The JSON object that a module writes to stdout for the one on its stdin; NoAnswerError if it writes none.
+
+    `environment` overrides variables of this process.
+    """
+    done = subprocess.run(
+        of_module(python, module),
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+    try:
+        return dict(json.loads(done.stdout))
+    except ValueError:
+        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise NoAnswerError(f"status {done.returncode} ({last_line})") from None
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from utils import ROOT
@@ -72,6 +72,27 @@ def panics_raised() -> Iterator[None]:
         if isinstance(error, Exception) or not is_fault(error):
             raise
         raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def explained(error_type: type[FactoryError], sentence: Callable[[str], str], *, named: bool = False) -> Iterator[None]:
+    """Raises whatever a library raises inside the block as an `error_type`: the `sentence` for its `brief` text.
+
+    Libraries raise any type, and a Rust library's panic is no Exception. A FactoryError stays as it is.
+    """
+    try:
+        with panics_raised():
+            yield
+    except FactoryError:
+        raise
+    except Exception as error:
+        raise error_type(sentence(brief(error, named=named))) from error
+
+
+def brief(error: BaseException, *, named: bool = False) -> str:
+    """The text of a library's error in one line, at most 300 characters, behind its class if `named`."""
+    text = f"{type(error).__name__}: {error}" if named else str(error) or type(error).__name__
+    return " ".join(text.split())[:300]
 
 
 def is_fault(error: BaseException) -> bool:

@@ -1,11 +1,13 @@
 """Progress on stderr: one line per stage, with its seconds."""
 
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import Iterator
 
 from utils.host import exceptions, signals
+from utils.host.entry import debugging
 from utils.host.errors import FactoryError
 
 # What this process has warned of.
@@ -41,6 +43,17 @@ def warn(text: str) -> None:
     """Prints a warning, and keeps it for the report."""
     WARNINGS.append(text)
     line(f"{_clear(sys.stderr.isatty())}warning: {text}")
+
+
+@contextlib.contextmanager
+def without_log(level: int = logging.WARNING) -> Iterator[None]:
+    """Silences what libraries log up to `level` inside the block, whichever logger they use, unless --debug is set."""
+    former = logging.root.manager.disable
+    logging.disable(former if debugging() else level)
+    try:
+        yield
+    finally:
+        logging.disable(former)
 
 
 def line(text: str, end: str = "\n") -> None:

@@ -4,8 +4,7 @@ from utils.convert.task import Task
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.repository import names
-from utils.repository.served_names import ServedNames, parse_names
-from utils.repository.serving import Serving
+from utils.repository.serving import ServedNames, Serving, parse_names
 from utils.repository.version_policy import parse_policy
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from deploy.supervisor.comparison import difference
 from utils.host.errors import BootProofError
-from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain, numbers, texts
+from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain, floats, numbers, texts
 from utils.proof.golden_file import read_golden
 
 TIMEOUT = 60.0
@@ -32,10 +32,6 @@ class Request:
     batch: bool = True
 
 
-def _floats(values: Sequence[float]) -> TensorValue:
-    return TensorValue(datatype="FP32", shape=(len(values),), data=tuple(values))
-
-
 def _decoded(answer: Any) -> list[Outputs]:
     import numpy as np
 
@@ -46,11 +42,11 @@ def _decoded(answer: Any) -> list[Outputs]:
 def _sparse(row: Sequence[Mapping[str, Any]]) -> Outputs:
     ids = tuple(each["index"] for each in row)
     indices = TensorValue(datatype="INT64", shape=(len(ids),), data=ids)
-    return indices, _floats([each["value"] for each in row])
+    return indices, floats([each["value"] for each in row])
 
 
 def _labels(row: Sequence[Mapping[str, Any]]) -> Outputs:
-    return texts([each["label"] for each in row]), _floats([each["score"] for each in row])
+    return texts([each["label"] for each in row]), floats([each["score"] for each in row])
 
 
 _PREDICT = Request(
@@ -68,7 +64,7 @@ REQUESTS: Mapping[tuple[str, str], Request] = {
     ("tei", "feature-extraction"): Request(
         path="/embed",
         body=lambda rows, chosen: {"inputs": [row[0] for row in rows], "normalize": False, **chosen},
-        outputs=lambda answer: [(_floats(row),) for row in answer],
+        outputs=lambda answer: [(floats(row),) for row in answer],
         parameters=("dimensions", "prompt_name"),
     ),
     ("tei", "sparse-embedding"): Request(
@@ -79,7 +75,7 @@ REQUESTS: Mapping[tuple[str, str], Request] = {
     ("tei", "text-ranking"): Request(
         path="/rerank",
         body=lambda rows, chosen: {"query": rows[0][0], "texts": [rows[0][1]], **chosen},
-        outputs=lambda answer: [(_floats([answer[0]["score"]]),)],
+        outputs=lambda answer: [(floats([answer[0]["score"]]),)],
         batch=False,
     ),
     ("tei", "text-classification"): _PREDICT,
@@ -118,7 +114,11 @@ def _prove(
     chosen = dict(rows[0].parameters)
     if facts["score_function"] == "none" and not request.batch:
         chosen["raw_scores"] = True
-    answers = request.outputs(_ask(f"http://{address}{request.path}", request.body(columns, chosen)))
+    url = f"http://{address}{request.path}"
+    try:
+        answers = request.outputs(post_json(url, request.body(columns, chosen)))
+    except (OSError, ValueError) as error:
+        raise BootProofError(f"{url} did not answer: {error}") from error
     try:
         for row, outputs in zip(rows, answers, strict=True):
             served = dict(zip(facts["outputs"], outputs, strict=True))
@@ -131,14 +131,12 @@ def _prove(
         ) from error
 
 
-def _ask(url: str, body: Mapping[str, Any]) -> Any:
-    content = json.dumps(body, ensure_ascii=False).encode("utf-8")
-    request = urllib.request.Request(url, data=content, headers={"Content-Type": "application/json"})
+def post_json(url: str, body: Mapping[str, Any]) -> Any:
+    """The JSON answer to a JSON body. OSError, with the status if it is an error, or ValueError if there is none."""
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the server runs on this machine
     try:
         with opener.open(request, timeout=TIMEOUT) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
-        raise BootProofError(f"{url} answered with status {error.code}: {error.read()[:300]!r}") from error
-    except (OSError, ValueError) as error:
-        raise BootProofError(f"{url} did not answer: {error}") from error
+        raise OSError(f"HTTP status {error.code}: {error.read()[:300]!r}") from error

@@ -47,7 +47,7 @@ class GoldenRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WantedAgreement:
+class RequiredAgreement:
     """The share `least` of the rows must agree with their references by `rule`.
 
     `rule` is a name in deploy/supervisor/agreement.py. `precision`: of the graph, for messages.
@@ -68,7 +68,7 @@ class GoldenAnswers:
     rows: tuple[GoldenRow, ...]
     comparison: str
     tolerance: float = TOLERANCE
-    agreement: WantedAgreement | None = None
+    agreement: RequiredAgreement | None = None
 
 
 def texts(values: Sequence[str | bytes], shape: Sequence[int] | None = None) -> TensorValue:
@@ -79,6 +79,16 @@ def texts(values: Sequence[str | bytes], shape: Sequence[int] | None = None) -> 
 def numbers(datatype: str, array: Any) -> TensorValue:
     """A numpy array of any dtype as a tensor of `datatype`."""
     return TensorValue(datatype=datatype, shape=tuple(array.shape), data=tuple(array.reshape(-1).tolist()))
+
+
+def floats(values: Sequence[float]) -> TensorValue:
+    """A one-dimensional FP32 tensor."""
+    return TensorValue(datatype="FP32", shape=(len(values),), data=tuple(values))
+
+
+def ranking(labels: Sequence[str], scores: Sequence[float]) -> dict[str, TensorValue]:
+    """The answer of a classifier: labels, best first, and their scores."""
+    return {"predicts": texts(labels), "scores": floats(scores)}
 
 
 def joined(all_answers: Sequence[GoldenAnswers]) -> GoldenAnswers:

@@ -56,11 +56,9 @@ def usual_row(rows: Sequence[GoldenRow]) -> GoldenRow:
 
 
 def _size(row: GoldenRow) -> int:
-    return sum(len(str(each.data)) if each.datatype != "BYTES" else _length(each.data) for each in row.inputs.values())
-
-
-def _length(data: Sequence[str | bytes]) -> int:
-    return sum(map(len, data))
+    """Characters of its texts, and of its numbers as they are written."""
+    values = (each.data if each.datatype == "BYTES" else [str(each.data)] for each in row.inputs.values())
+    return sum(len(value) for data in values for value in data)
 
 
 def as_request(row: GoldenRow) -> Request:

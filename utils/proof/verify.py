@@ -1,18 +1,16 @@
 """Stage 7: sends the golden requests to a running server, over HTTP and gRPC, and compares the answers."""
 
-import json
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from itertools import cycle, groupby, islice
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from deploy.supervisor.comparison import difference
 from utils.host.errors import BootProofError
-from utils.proof.api import prove_api
+from utils.host.exceptions import brief
+from utils.proof.api import post_json, prove_api
 from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, as_plain
 from utils.proof.golden_file import read_golden
 from utils.proof.served import ServedRow, write_served
@@ -104,9 +102,17 @@ def prove_and_record(address: ServerAddress, tree: Path, pipeline: Pipeline) -> 
     return proof
 
 
-def ask(address: ServerAddress, rows: Sequence[GoldenRow]) -> list[dict[str, TensorValue]]:
-    """The server's answers to rows of one model, sent as one batch; BootProofError if there are none."""
-    return _answers(lambda *request: _infer_grpc(address.grpc, *request), rows, "gRPC")
+def served_answers(
+    address: ServerAddress, pipeline: Pipeline, requests: Iterable[Mapping[str, TensorValue]]
+) -> Iterator[Mapping[str, TensorValue]]:
+    """The answer to each request, in order; BootProofError if there is none. One batch at a time is in memory.
+
+    Names are the served ones. Neighbours whose tensors have the same shapes share a batch.
+    """
+    for _, group in groupby(requests, key=lambda request: [tensor.shape for tensor in request.values()]):
+        rows = (GoldenRow(model=pipeline.model_name, batched=True, inputs=each, outputs={}) for each in group)
+        while batch := list(islice(rows, pipeline.max_batch_size)):
+            yield from _answers(lambda *request: _infer_grpc(address.grpc, *request), batch, "gRPC")
 
 
 def _batches(rows: Sequence[GoldenRow], pipeline: Pipeline) -> Iterator[tuple[GoldenRow, ...]]:
@@ -137,8 +143,9 @@ def _answers(infer: Infer, rows: Sequence[GoldenRow], protocol: str) -> list[dic
     try:
         outputs = infer(rows[0].path, inputs, rows[0].parameters)
     except Exception as error:  # tritonclient, gevent, grpc and urllib raise different types
-        reason = " ".join(str(error).split())[:300]
-        raise BootProofError(f"the server did not answer {_describe(rows[0])} over {protocol}: {reason}") from error
+        raise BootProofError(
+            f"the server did not answer {_describe(rows[0])} over {protocol}: {brief(error)}"
+        ) from error
     if not rows[0].batched:
         return [outputs]
     for name, output in outputs.items():
@@ -254,14 +261,7 @@ def _infer_json(
     """Sends a plain JSON request, as in docs/usage.md, without a client library."""
     own = {"parameters": dict(parameters)} if parameters else {}
     body = {**own, "inputs": [{"name": name, **each} for name, each in as_plain(inputs).items()]}
-    request = urllib.request.Request(f"http://{address}/v2/models/{model}/infer", data=json.dumps(body).encode("utf-8"))
-    try:
-        # No proxy: the server runs on this machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=CLIENT_TIMEOUT) as response:
-            outputs = json.load(response)["outputs"]
-    except urllib.error.HTTPError as error:
-        raise OSError(f"HTTP status {error.code}: {error.read()[:300]!r}") from error
+    outputs = post_json(f"http://{address}/v2/models/{model}/infer", body)["outputs"]
     return {
         each["name"]: TensorValue(datatype=each["datatype"], shape=tuple(each["shape"]), data=tuple(each["data"]))
         for each in outputs

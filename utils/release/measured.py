@@ -78,12 +78,12 @@ def _scores(place: int) -> Callable[[Step, Outputs], Values]:
 
 
 def _texts(_: Step) -> dict[str, Any]:
-    return dict(load_shared("metric_families").text_families())
+    return dict(load_shared("metric_families").TEXT_FAMILIES)
 
 
 def _whole_task(_: Step) -> dict[str, Any]:
     of = load_shared("metric_families")
-    return {**of.text_families(), **of.seconds_family(), **of.score_family()}
+    return {**of.TEXT_FAMILIES, **of.SECONDS_FAMILY, **of.score_family()}
 
 
 def _splitting_task(step: Step) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _ranking(step: Step) -> dict[str, Any]:
 
 
 def _fused(step: Step) -> dict[str, Any]:
-    seconds = load_shared("metric_families").seconds_family()
+    seconds = load_shared("metric_families").SECONDS_FAMILY
     return {**_texts(step), **seconds, **_answering(step).families(step)}
 
 
@@ -125,6 +125,6 @@ COMPONENTS = {
     "token_classification": Measured(families=_entity_families, values=_entities),
     "question_answering": Measured(families=_splitting_task, values=_scores(1)),
     "zero_shot_classification": Measured(families=_whole_task, values=_scores(1)),
-    "detection_preprocessing": Measured(families=lambda _: load_shared("metric_families").image_families()),
-    "text_recognition_postprocessing": Measured(families=lambda _: load_shared("metric_families").word_families()),
+    "detection_preprocessing": Measured(families=lambda _: load_shared("metric_families").IMAGE_FAMILIES),
+    "text_recognition_postprocessing": Measured(families=lambda _: load_shared("metric_families").WORD_FAMILIES),
 }

@@ -1,5 +1,6 @@
 """Steps that several tasks share, made from the ingredients of a build."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,32 @@ SHORTEST_BUCKETS = (16, 24)
 WARM_UP = {1: GOLDEN_TEXTS[:8], 2: GOLDEN_PAIRS[:8]}
 
 
+def step_of(
+    ingredients: Ingredients,
+    component: str,
+    *,
+    inputs: tuple[TensorSpec, ...],
+    documents: Mapping[str, Any],
+    outputs: tuple[TensorSpec, ...] | None = None,
+    files: Mapping[str, Path] = {},
+) -> Step:
+    """A step without a graph, for as many rows as the served model; `outputs` None: the served ones."""
+    return Step(
+        model_name=ingredients.name_of(component),
+        component=component,
+        max_batch_size=ingredients.max_batch_size,
+        inputs=inputs,
+        outputs=ingredients.outputs if outputs is None else outputs,
+        files=files,
+        documents=documents,
+    )
+
+
 def text_preprocessing(ingredients: Ingredients) -> Step:
     """Tokenizes texts, or pairs of texts if two inputs are served, to the inputs of the graph."""
-    return Step(
-        model_name=ingredients.name_of("text_preprocessing"),
-        component="text_preprocessing",
-        max_batch_size=ingredients.max_batch_size,
+    return step_of(
+        ingredients,
+        "text_preprocessing",
         inputs=ingredients.inputs,
         outputs=ingredients.graph.inputs,
         files=tokenizer_file(ingredients),
@@ -53,11 +74,6 @@ def tokenizer_file(ingredients: Ingredients) -> dict[str, Path]:
     return {"tokenizer.json": ingredients.tokenizer_file} if ingredients.tokenizer_file else {}
 
 
-def further_files(ingredients: Ingredients) -> dict[str, Path]:
-    """{file name: path} of what the task's conversion wrote beside the graph."""
-    return {file.name: file for file in ingredients.files}
-
-
 def graph_step(ingredients: Ingredients) -> Step:
     """The exported model as a step, with the tensors of the graph."""
     component = FORMATS[ingredients.graph.format].component
@@ -71,19 +87,27 @@ def _lengths(ingredients: Ingredients) -> list[int]:
     return [fixed] if fixed else length_buckets(ingredients.tokenization.get("max_length"))
 
 
-def graph_call(ingredients: Ingredients) -> dict[str, Any]:
-    """The settings of a step that calls the graph's step: those of model_repository/shared/graph_call.py.
+def calling_step(ingredients: Ingredients, component: str, settings: Mapping[str, Any]) -> Step:
+    """The served model of a task whose step tokenizes its inputs and calls the graph's step.
 
-    utils/repository/check.py compares them with the config of that model.
+    Settings of the call: model_repository/shared/graph_call.py. utils/repository/check.py compares them with the config
+    of the graph's step.
     """
     called = graph_step(ingredients)
-    return {
+    call = {
         "model": called.model_name,
         "max_batch_size": called.max_batch_size,
         "inputs": {tensor.name: tensor.config_dtype for tensor in called.inputs},
         "outputs": {tensor.name: tensor.config_dtype for tensor in called.outputs},
         "padding": ingredients.tokenization.get("padding"),
     }
+    return step_of(
+        ingredients,
+        component,
+        inputs=ingredients.inputs,
+        files=tokenizer_file(ingredients),
+        documents={"settings.json": {**settings, "tokenization": dict(ingredients.tokenization), "graph": call}},
+    )
 
 
 def step_of_graph(ingredients: Ingredients, graph: Graph, model_name: str) -> Step:
@@ -134,8 +158,11 @@ def graph_files(graph: Graph) -> dict[str, Path]:
     return {FORMATS[graph.format].file: graph.path, **{name: graph.path.parent / name for name in graph.external_files}}
 
 
-def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
-    """All steps of a text task in one. `answering` is the shared module that turns graph outputs into answers."""
+def fused(ingredients: Ingredients, answering: str, settings: Mapping[str, Any]) -> Step:
+    """All steps of a text task in one.
+
+    `answering` is the shared module that turns graph outputs into answers, by these `settings` among others.
+    """
     graph = ingredients.graph
     own = {
         "answering": answering,
@@ -153,8 +180,8 @@ def fused(ingredients: Ingredients, answering: str, **settings: object) -> Step:
         outputs=ingredients.outputs,
         instances=0,
         requirements=(f"requirements-{ingredients.engine}.txt",),
-        files={**tokenizer_file(ingredients), **graph_files(graph), **further_files(ingredients)},
-        documents={"settings.json": {**ingredients.tokenization, **ingredients.settings, **own, **settings}},
+        files={**tokenizer_file(ingredients), **graph_files(graph), **{file.name: file for file in ingredients.files}},
+        documents={"settings.json": {**ingredients.tokenization, **settings, **own}},
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from utils.host.errors import UsageError
+from utils.host.numbers import require_known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,7 @@ def parse_apis(text: str, task: str) -> tuple[str, ...]:
     """The rows that `text` names, separated by commas; UsageError for one that is unknown or not for the task."""
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
-        if name not in APIS:
-            raise UsageError(f"--api {name!r} is not known; choose of: {', '.join(APIS)}")
+        require_known("--api", name, APIS)
         if task not in APIS[name].tasks:
             suited = f"choose of: {', '.join(apis_for(task))}" if apis_for(task) else "leave --api out"
             raise UsageError(

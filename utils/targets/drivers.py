@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.host.errors import UsageError
-from utils.targets import nvidia_smi
+from utils.targets.gpus import nvidia_smi
 from utils.targets.releases import Release, usable_releases
 
 # CUDA major version -> the lowest driver branch that runs it by minor-version compatibility.
@@ -79,18 +79,18 @@ def check_driver(text: str, release: Release) -> str:
 
 def _reason(driver: str, release: Release, running: dict[str, str]) -> str:
     how = running[release.name]
-    said = f"driver {driver}: Triton {release.name} (CUDA {release.cuda}, ONNX Runtime {release.onnxruntime}) is {how}"
+    text = f"driver {driver}: Triton {release.name} (CUDA {release.cuda}, ONNX Runtime {release.onnxruntime}) is {how}"
     if how == FORWARD:
-        said += ", which works on data-center GPUs only"
+        text += ", which works on data-center GPUs only"
     native = max((name for name, each in running.items() if each == NATIVE), default=None)
     if how == MINOR and native:
-        said += f"; the newest native one is {native}"
+        text += f"; the newest native one is {native}"
     lacking = [name for name in SECURITY_RELEASES if name > release.name]
     if lacking:
-        said += f"; it lacks the security fixes of {', '.join(lacking)}, which need a newer driver"
-    return said
+        text += f"; it lacks the security fixes of {', '.join(lacking)}, which need a newer driver"
+    return text
 
 
 def installed_driver() -> str | None:
     """The version nvidia-smi reports; None without nvidia-smi or a driver."""
-    return next(iter(nvidia_smi.query("driver_version")), None)
+    return next(iter(nvidia_smi("driver_version")), None)

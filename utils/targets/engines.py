@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from utils.host.errors import UsageError
+from utils.host.numbers import require_known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +58,7 @@ DEFAULT_ENGINE = "onnxruntime"
 
 def find_engine(text: str | None, device: str) -> Engine:
     """The engine called `text`, or the default; UsageError if it is unknown or does not support the device."""
-    name = text or DEFAULT_ENGINE
-    if name not in ENGINES:
-        raise UsageError(f"--engine {name!r} is not known; choose one of: {', '.join(ENGINES)}")
+    name = require_known("--engine", text or DEFAULT_ENGINE, ENGINES)
     if device not in ENGINES[name].devices:
         raise UsageError(
             f"--engine {name} is not for --device {device}; leave it out, or build with --device "

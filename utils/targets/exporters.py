@@ -1,6 +1,6 @@
 """The exporters of transformers models. Standard library only."""
 
-from utils.host.errors import UsageError
+from utils.host.numbers import require_known
 
 # optimum-onnx with transformers 4, and torch.onnx.export (dynamo) with transformers 5 in an environment of its own.
 OPTIMUM, DYNAMO = "optimum", "dynamo"
@@ -9,6 +9,4 @@ EXPORTERS = (OPTIMUM, DYNAMO)
 
 def parse_exporter(text: str | None) -> str | None:
     """--exporter; UsageError for one that is not known."""
-    if text is not None and text not in EXPORTERS:
-        raise UsageError(f"--exporter {text!r} is not known; choose one of: {', '.join(EXPORTERS)}")
-    return text
+    return None if text is None else require_known("--exporter", text, EXPORTERS)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.host.errors import UsageError
+from utils.host.numbers import require_known
 from utils.targets.fusions import DEFAULT_FUSION
 
 INPUT_DTYPES = ("INT64", "INT32")
@@ -64,7 +64,8 @@ class GraphForm:
 
 def graph_form(format_name: str, sequence_length: int | None, input_dtype: str) -> GraphForm:
     """The form; UsageError for an unknown value."""
-    for option, value, known in (("--format", format_name, FORMATS), ("--input-dtype", input_dtype, INPUT_DTYPES)):
-        if value not in known:
-            raise UsageError(f"{option} {value!r} is not known; choose one of: {', '.join(known)}")
-    return GraphForm(format=format_name, sequence_length=sequence_length, input_dtype=input_dtype)
+    return GraphForm(
+        format=require_known("--format", format_name, FORMATS),
+        sequence_length=sequence_length,
+        input_dtype=require_known("--input-dtype", input_dtype, INPUT_DTYPES),
+    )

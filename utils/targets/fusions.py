@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from utils.host.errors import UsageError
+from utils.host.numbers import require_known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +30,7 @@ DEFAULT_FUSION = "none"
 
 def find_fusion(name: str, *, device: str, engine: str, format_name: str) -> str:
     """The name of a row; UsageError for one that is not known or not for the other choices."""
-    if name not in FUSIONS:
-        raise UsageError(f"--fusion {name!r} is not known; choose one of: {', '.join(FUSIONS)}")
-    row = FUSIONS[name]
+    row = FUSIONS[require_known("--fusion", name, FUSIONS)]
     choices = (("device", device, row.devices), ("engine", engine, row.engines), ("format", format_name, row.formats))
     for option, value, fitting in choices:
         if fitting and value not in fitting:

@@ -1,9 +1,10 @@
 """The GPUs a model runs on: their numbers in its config, and which releases serve their compute capability."""
 
 import re
+import shutil
+import subprocess
 
 from utils.host.errors import UsageError
-from utils.targets import nvidia_smi
 from utils.targets.releases import Release, usable_releases
 from utils.targets.runtimes import RUNTIMES
 
@@ -78,5 +79,18 @@ def check_capability(text: str | None, release: Release) -> None:
 
 def installed_capability() -> str:
     """The lowest compute capability that nvidia-smi reports; "" where it reports none."""
-    found = [each for each in nvidia_smi.query("compute_cap") if re.fullmatch(r"[0-9]{1,2}\.[0-9]", each)]
+    found = [each for each in nvidia_smi("compute_cap") if re.fullmatch(r"[0-9]{1,2}\.[0-9]", each)]
     return min(found, key=parse_capability, default="")
+
+
+def nvidia_smi(field: str) -> list[str]:
+    """The values of a `--query-gpu` field, one per GPU; empty without nvidia-smi, a driver or a reply in 10 s."""
+    program = shutil.which("nvidia-smi")
+    if not program:
+        return []
+    command = [program, f"--query-gpu={field}", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []

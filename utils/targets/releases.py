@@ -23,6 +23,19 @@ SOURCES = (
     ("driver", ("driver_vllm_row", "driver_release_notes"), True),
     ("lowest GPU compute capability", ("min_cc",), True),
 )
+# The columns of --list-releases, and the fields of Release in them.
+COLUMNS = {
+    "release": "name",
+    "Triton": "triton",
+    "ONNX Runtime": "onnxruntime",
+    "opset": "opset",
+    "IR": "max_ir",
+    "CUDA": "cuda",
+    "driver": "driver",
+    "GPU from": "min_compute_capability",
+    "Ubuntu": "ubuntu",
+    "Python": "python",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +111,14 @@ def _doubts(row: dict[str, str], *, of_gpu: bool) -> tuple[str, ...]:
     """A phrase for each of SOURCES without a value, and for each whose values are not longer forms of one another."""
     doubts = []
     for fact, columns, gpu_only in SOURCES:
-        given = {_numbers(row[column]): row[column] for column in columns if _numbers(row[column])}
-        shortest = min(given, key=len, default=())
         if gpu_only != of_gpu:
             continue
-        if not given:
+        known = {_numbers(row[column]): row[column] for column in columns if _numbers(row[column])}
+        shortest = min(known, key=len, default=())
+        if not known:
             doubts.append(f"{fact} is not verified")
-        elif any(numbers[: len(shortest)] != shortest for numbers in given):
-            doubts.append(f"{fact} is {' or '.join(given.values())} (sources disagree)")
+        elif any(numbers[: len(shortest)] != shortest for numbers in known):
+            doubts.append(f"{fact} is {' or '.join(known.values())} (sources disagree)")
     return tuple(doubts)
 
 
@@ -117,8 +130,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _driver(row: dict[str, str]) -> str:
     """The support matrix gives the exact driver; the release notes only its branch, or a pointer elsewhere."""
-    given = row["driver_vllm_row"] or row["driver_release_notes"]
-    return given if given[:1].isdigit() else ""
+    driver = row["driver_vllm_row"] or row["driver_release_notes"]
+    return driver if driver[:1].isdigit() else ""
 
 
 def slim_image_of(name: str, number: str) -> str:
@@ -126,30 +139,14 @@ def slim_image_of(name: str, number: str) -> str:
     return SLIM_IMAGES[name].format(number) if name in SLIM_IMAGES and number else ""
 
 
-def _shown(each: Release) -> tuple[object, ...]:
-    versions = (each.name, each.triton, each.onnxruntime, each.opset, each.max_ir)
-    doubts = "; ".join(each.doubts(of_gpu=True)) or "-"
-    return (*versions, each.cuda, each.driver, each.min_compute_capability, each.ubuntu, each.python, doubts)
-
-
 def list_releases() -> str:
     """The table for --list-releases, newest first."""
-    columns = (
-        "release",
-        "Triton",
-        "ONNX Runtime",
-        "opset",
-        "IR",
-        "CUDA",
-        "driver",
-        "GPU from",
-        "Ubuntu",
-        "Python",
-        "not verified",
-    )
-    rows = [tuple(str(value) or "?" for value in _shown(release)) for release in reversed(usable_releases().values())]
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (columns, *rows)]
+    rows = [(*COLUMNS, "not verified")]
+    for each in reversed(usable_releases().values()):
+        values = (str(getattr(each, name)) or "?" for name in COLUMNS.values())
+        rows.append((*values, "; ".join(each.doubts(of_gpu=True)) or "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return "\n".join([*lines, f"default: {default_release()}; releases before {SECURITY_FLOOR} lack security fixes"])
 
 

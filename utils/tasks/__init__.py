@@ -1,7 +1,7 @@
 """The one table of tasks. A new task is one file with its row here and at most one component folder."""
 
 from utils.convert.task import Task, TaskOption
-from utils.host.errors import UsageError
+from utils.host.numbers import require_known
 from utils.tasks import (
     feature_extraction,
     logits,
@@ -35,9 +35,7 @@ DEFAULT_TASK = "text-classification"
 
 def find_task(name: str) -> Task:
     """The row called `name`; UsageError with the known names."""
-    if name not in TASKS:
-        raise UsageError(f"--task {name!r} is not known; choose one of: {', '.join(TASKS)}")
-    return TASKS[name]
+    return TASKS[require_known("--task", name, TASKS)]
 
 
 def task_options() -> dict[str, TaskOption]:

@@ -31,7 +31,7 @@ def main() -> None:
 def convert(task: str, model: Path, tokenizer: Path, destination: Path, values: dict[str, Any]) -> tuple[Any, Any]:
     """The conversion, and what the tokenizer of transformers 5 gives for the texts that are compared."""
     from utils.convert import conversion, tokenization
-    from utils.convert.spec import ConversionSpec
+    from utils.convert.task import ConversionSpec
 
     spec = ConversionSpec(task=_task(task), **values)
     converted, reference = conversion.convert_with_reference(model, tokenizer, destination, spec)

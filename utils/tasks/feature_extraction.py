@@ -8,17 +8,17 @@ from utils.convert.sentence_weights import read_weights, write_weights
 from utils.convert.task import Guard, ModelTask, TaskOption
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import ExportError, SourceError, UsageError
-from utils.host.numbers import whole_number
+from utils.host.numbers import require_known, whole_number
 from utils.proof.golden import numbers
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.served_code import load_shared
-from utils.repository.steps import further_files, fused, graph_step, text_input, text_preprocessing
+from utils.repository.steps import fused, graph_step, step_of, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import read_sentence_folder
 from utils.sources.sentence_modules import POOLINGS
-from utils.tasks.prompts import PROMPT_NAME, argument, prompted, prompts_of, with_text
+from utils.tasks.prompts import PROMPT_NAME, argument, limits_of, prompted, prompts_of, with_text
 
 # Golden requests for each prompt and each size beside the usual one.
 TEXTS_OF_A_CHOICE = GOLDEN_TEXTS[:2]
@@ -27,9 +27,8 @@ TEXTS_OF_A_CHOICE = GOLDEN_TEXTS[:2]
 def _modes(text: str) -> tuple[str, ...]:
     """The poolings in `text`, separated by commas."""
     modes = tuple(each.strip() for each in text.split(","))
-    unknown = [mode for mode in modes if mode not in POOLINGS]
-    if unknown:
-        raise UsageError(f"--pooling {unknown[0]!r} is not known; choose of: {', '.join(POOLINGS)}")
+    for mode in modes:
+        require_known("--pooling", mode, POOLINGS)
     return modes
 
 
@@ -64,13 +63,11 @@ def pooling(ingredients: Ingredients) -> Step:
         taken = ", ".join(tensor.name for tensor in graph.inputs)
         raise ExportError(f"the graph takes {taken} and no attention_mask, by which tokens are pooled")
     prompts = {name: ingredients.tokenization.get(name) for name in ("prompts", "default_prompt")}
-    return Step(
-        model_name=ingredients.name_of("pooling"),
-        component="pooling",
-        max_batch_size=ingredients.max_batch_size,
+    return step_of(
+        ingredients,
+        "pooling",
         inputs=(*masks, *graph.outputs),
-        outputs=ingredients.outputs,
-        files=further_files(ingredients),
+        files={file.name: file for file in ingredients.files},
         documents={"settings.json": {**_how(ingredients.settings), **prompts}},
     )
 
@@ -89,7 +86,7 @@ def _how(settings: Settings) -> Settings:
 
 def fused_embeddings(ingredients: Ingredients) -> Step:
     """Tokenization, graph and pooling in one step."""
-    return fused(replace(ingredients, settings=_how(ingredients.settings)), "pooled_embeddings")
+    return fused(ingredients, "pooled_embeddings", _how(ingredients.settings))
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
@@ -110,11 +107,7 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
     }
     if sizes := options.get("dimensions") or (folder.truncate_dim and (folder.truncate_dim,)):
         settings["dimensions"] = sizes
-    if folder.max_length is not None:
-        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
-    if folder.lower_case:
-        settings["lower_case"] = True
-    return settings
+    return {**settings, **limits_of(folder, config)}
 
 
 def _usual_pooling(config: ModelConfig) -> tuple[str, ...]:
@@ -161,14 +154,15 @@ def fits(tokenizer: Any, settings: Settings, limit: int | None, example: Example
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """The embeddings of sentence-transformers' encode."""
-    from utils.convert.sentence_answers import encode
+    from utils.convert.sentence_answers import answers
 
     usual = settings.get("dimensions", (None,))[0]
     options = [
         {**argument(settings, example), "truncate_dim": example.get("dimensions", usual)} for example in examples
     ]
-    encoded = encode(reference, settings, [example["text_input"] for example in examples], options)
-    return [{"embedding": numbers("FP32", embedding)} for embedding in encoded]
+    texts = [example["text_input"] for example in examples]
+    embeddings = answers("SentenceTransformer", reference, settings, texts, options)
+    return [{"embedding": numbers("FP32", each)} for each in embeddings]
 
 
 def embeddings(reference: ReferenceModel, settings: Settings) -> list[Any]:
@@ -205,8 +199,6 @@ TASK = ModelTask(
     outputs=embedding,
     layouts={"ensemble": (tokens, graph_step, pooling), "fused": (fused_embeddings,)},
     resolve_settings=resolve_settings,
-    examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
-    probes=lambda texts: [{"text_input": text} for text in texts],
     texts=texts,
     fits=fits,
     answer=answer,

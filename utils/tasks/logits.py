@@ -41,10 +41,9 @@ def answer(reference: ReferenceModel, _: Settings, examples: Sequence[Example]) 
 TASK = ModelTask(
     name="logits",
     pipeline_tag="text-classification",
-    accepts_graph=True,
+    origins=("graph", "transformers"),
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
-    graph_outputs=("logits",),
     inputs=(),
     outputs=lambda _settings, _graph: (),  # those of the graph, under their own names
     layouts={"direct": (bare_graph,)},

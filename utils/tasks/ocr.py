@@ -12,7 +12,7 @@ from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.ocr.graphs import DETECTION, RECOGNITION, check, maps_of
 from utils.repository.pipeline import Graph, Ingredients, Step
-from utils.repository.steps import id2label, step_of_graph
+from utils.repository.steps import id2label, step_of, step_of_graph
 from utils.repository.tensors import TensorSpec
 
 # The settings.json of the two components. The means are ImageNet's, as in NVIDIA's tutorial.
@@ -121,14 +121,9 @@ def _step(
     outputs: tuple[TensorSpec, ...],
     documents: Mapping[str, object],
 ) -> Step:
-    return Step(
-        model_name=ingredients.name_of(component),
-        component=component,
-        max_batch_size=0,
-        inputs=inputs,
-        outputs=outputs,
-        documents=documents,
-    )
+    """A step whose dims are whole shapes."""
+    step = step_of(ingredients, component, inputs=inputs, outputs=outputs, documents=documents)
+    return replace(step, max_batch_size=0)
 
 
 def _graph_step(ingredients: Ingredients, name: str, tensors: tuple[TensorSpec, ...], between: tuple[str, ...]) -> Step:

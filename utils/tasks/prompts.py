@@ -1,4 +1,4 @@
-"""The prompts of a sentence-transformers model: texts that it puts before those of a request."""
+"""What tasks take from a folder of sentence-transformers: its prompts, and the limit and the case of texts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +26,16 @@ def prompts_of(folder: SentenceFolder, options: Settings, config: ModelConfig) -
             + (f"choose one of: {', '.join(folder.prompts)}" if folder.prompts else "it has none: leave the option out")
         )
     return {"prompts": folder.prompts, "default_prompt": name} if folder.prompts else {}
+
+
+def limits_of(folder: SentenceFolder, config: ModelConfig) -> Settings:
+    """The settings `max_length`, in tokens, and `lower_case`; each is absent if the folder does not set it."""
+    settings: dict[str, object] = {}
+    if folder.max_length is not None:
+        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
+    if folder.lower_case:
+        settings["lower_case"] = True
+    return settings
 
 
 def with_text(settings: Settings) -> list[Example]:

@@ -9,7 +9,7 @@ from utils.host.errors import SourceError
 from utils.proof.golden import TensorValue, texts
 from utils.repository.pipeline import Graph, Ingredients, Step
 from utils.repository.served_code import load_shared
-from utils.repository.steps import graph_call, graph_step, text_input, tokenizer_file
+from utils.repository.steps import calling_step, graph_step, text_input
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 
@@ -46,23 +46,8 @@ def row_sizes(max_length: int | None) -> dict[str, int]:
 
 def question_answering(ingredients: Ingredients) -> Step:
     """The served model: it splits contexts, calls the graph and finds the best part."""
-    tokenization = ingredients.tokenization
-    return Step(
-        model_name=ingredients.name_of("question_answering"),
-        component="question_answering",
-        max_batch_size=ingredients.max_batch_size,
-        inputs=ingredients.inputs,
-        outputs=ingredients.outputs,
-        files=tokenizer_file(ingredients),
-        documents={
-            "settings.json": {
-                **ingredients.settings,
-                **row_sizes(tokenization.get("max_length")),
-                "tokenization": dict(tokenization),
-                "graph": graph_call(ingredients),
-            }
-        },
-    )
+    sizes = row_sizes(ingredients.tokenization.get("max_length"))
+    return calling_step(ingredients, "question_answering", {**ingredients.settings, **sizes})
 
 
 def outputs(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:

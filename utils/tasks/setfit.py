@@ -7,12 +7,12 @@ from utils.convert.activations import OF_PIPELINE, chosen
 from utils.convert.setfit_model import with_head
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import SourceError, UsageError
-from utils.proof.golden import numbers, texts
+from utils.proof.golden import ranking
 from utils.repository.served_code import load_shared
 from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
 from utils.sources.sentence_folder import SentenceFolder, read_sentence_folder
 from utils.tasks.feature_extraction import require_activations
-from utils.tasks.prompts import prompted
+from utils.tasks.prompts import limits_of, prompted
 
 
 def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings) -> Settings:
@@ -40,11 +40,7 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
         settings |= {"prompts": {name: folder.prompts[name]}, "default_prompt": name}
     if folder.truncate_dim is not None:
         settings["truncate_dim"] = folder.truncate_dim
-    if folder.max_length is not None:
-        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
-    if folder.lower_case:
-        settings["lower_case"] = True
-    return settings
+    return {**settings, **limits_of(folder, config)}
 
 
 def _require_served(folder: SentenceFolder, config: ModelConfig) -> None:
@@ -66,12 +62,11 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
         rows = [function(outputs["logits"][None])[0] for outputs in reference.outputs]
     else:
         rows = classify(reference, settings, [example["text_input"] for example in examples])
-    return [_ranking(row, reference.labels) for row in rows]
-
-
-def _ranking(scores: Any, labels: Sequence[str]) -> Tensors:
-    order = (-scores).argsort(kind="stable")
-    return {"predicts": texts([labels[place] for place in order]), "scores": numbers("FP32", scores[order])}
+    orders = [(-scores).argsort(kind="stable") for scores in rows]
+    return [
+        ranking([reference.labels[place] for place in order], scores[order].tolist())
+        for scores, order in zip(rows, orders, strict=True)
+    ]
 
 
 # What differs from the row of text classification.

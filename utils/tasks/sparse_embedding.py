@@ -3,51 +3,42 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from utils.convert.sparse_weights import with_sparse_weights
+from utils.convert.completed_model import with_sparse_weights
 from utils.convert.task import Guard, ModelTask
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import SourceError
 from utils.proof.golden import numbers
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
-from utils.repository.steps import fused, graph_step, text_input, text_preprocessing
+from utils.repository.steps import fused, graph_step, step_of, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import read_sparse_folder
 from utils.sources.sentence_modules import MODULES
-from utils.tasks.prompts import PROMPT_NAME, argument, prompted, prompts_of, with_text
+from utils.tasks.prompts import PROMPT_NAME, argument, limits_of, prompted, prompts_of, with_text
 from utils.tasks.text_classification import TOP_K
-
-# Says to model_repository/shared/request_choices.py that a request may choose `top_k`.
-TOP_K_OF_A_REQUEST = {"chooses_top_k": True}
 
 
 def sparse_embedding(ingredients: Ingredients) -> Step:
     """The weights of the whole vocabulary to those above zero and their tokens."""
     prompts = {name: ingredients.tokenization.get(name) for name in ("prompts", "default_prompt")}
-    return Step(
-        model_name=ingredients.name_of("sparse_embedding"),
-        component="sparse_embedding",
-        max_batch_size=ingredients.max_batch_size,
-        inputs=ingredients.graph.outputs,
-        outputs=ingredients.outputs,
-        documents={"settings.json": {**_how(ingredients.settings), **prompts}},
-    )
+    documents = {"settings.json": {**_how(ingredients.settings), **prompts}}
+    return step_of(ingredients, "sparse_embedding", inputs=ingredients.graph.outputs, documents=documents)
 
 
 def fused_weights(ingredients: Ingredients) -> Step:
     """Tokenization, graph and selection in one step."""
-    return fused(replace(ingredients, settings=_how(ingredients.settings)), "sparse_weights")
+    return fused(ingredients, "sparse_weights", _how(ingredients.settings))
 
 
 def _how(settings: Settings) -> Settings:
-    """The settings of the selection; the conversion reads the others."""
-    return {"top_k": settings["top_k"], **TOP_K_OF_A_REQUEST}
+    """The settings of the selection; a request may choose another `top_k` (request_choices.py)."""
+    return {"top_k": settings["top_k"], "chooses_top_k": True}
 
 
 def tokens(ingredients: Ingredients) -> Step:
     """Tokenizes texts with their prompts; a request may have a parameter for the step after the graph."""
-    own = {"top_k": ingredients.settings["top_k"], **TOP_K_OF_A_REQUEST}
+    own = _how(ingredients.settings)
     return text_preprocessing(replace(ingredients, tokenization={**ingredients.tokenization, **own}))
 
 
@@ -72,12 +63,7 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
         )
     folder, pooling = read_sparse_folder(config.file.parent)
     top_k = options.get("top_k", folder.max_active_dims)
-    settings: dict[str, object] = {**pooling, "top_k": top_k, **prompts_of(folder, options, config)}
-    if folder.max_length is not None:
-        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
-    if folder.lower_case:
-        settings["lower_case"] = True
-    return settings
+    return {**pooling, "top_k": top_k, **prompts_of(folder, options, config), **limits_of(folder, config)}
 
 
 def further(settings: Settings) -> list[Example]:
@@ -89,13 +75,14 @@ def further(settings: Settings) -> list[Example]:
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """The weights above zero of sentence-transformers' SparseEncoder.encode, in the order of their tokens."""
-    from utils.convert.sentence_answers import sparse
+    from utils.convert.sentence_answers import answers
 
     options = [
         {**argument(settings, example), "max_active_dims": example.get("top_k", settings["top_k"])}
         for example in examples
     ]
-    dense = sparse(reference, settings, [example["text_input"] for example in examples], options)
+    texts = [example["text_input"] for example in examples]
+    dense = answers("SparseEncoder", reference, settings, texts, options)
     return [
         {"indices": numbers("INT64", each.nonzero()[0]), "weights": numbers("FP32", each[each.nonzero()])}
         for each in dense
@@ -107,13 +94,10 @@ TASK = ModelTask(
     pipeline_tag="feature-extraction",
     export_task="fill-mask",
     auto_class="AutoModelForMaskedLM",
-    graph_outputs=("logits",),
     inputs=(text_input(),),
     outputs=indices_and_weights,
     layouts={"ensemble": (tokens, graph_step, sparse_embedding), "fused": (fused_weights,)},
     resolve_settings=resolve_settings,
-    examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
-    probes=lambda texts: [{"text_input": text} for text in texts],
     texts=lambda settings, example: (prompted(settings, example),),
     answer=answer,
     further=further,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from utils.convert.activations import ACTIVATION, OF_PIPELINE, chosen
 from utils.convert.task import Guard, ModelTask, TaskOption
@@ -10,10 +9,9 @@ from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import UsageError
 from utils.host.numbers import whole_number
 from utils.host.progress import note
-from utils.proof.golden import TensorValue, texts
-from utils.repository.corpus import GOLDEN_TEXTS
+from utils.proof.golden import ranking, texts
 from utils.repository.pipeline import Graph, Ingredients, Step
-from utils.repository.steps import fused, graph_step, id2label, text_input, text_preprocessing
+from utils.repository.steps import fused, graph_step, id2label, step_of, text_input, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import SCORE_FUNCTIONS, ModelConfig
 from utils.tasks import setfit
@@ -28,19 +26,13 @@ TOP_K = TaskOption(
 
 def post_processing(ingredients: Ingredients) -> Step:
     """Logits to labels and scores."""
-    return Step(
-        model_name=ingredients.name_of("post_processing"),
-        component="post_processing",
-        max_batch_size=ingredients.max_batch_size,
-        inputs=ingredients.graph.outputs,
-        outputs=ingredients.outputs,
-        documents={"settings.json": _how(ingredients.settings), "id2label.json": id2label(ingredients.labels)},
-    )
+    documents = {"settings.json": _how(ingredients.settings), "id2label.json": id2label(ingredients.labels)}
+    return step_of(ingredients, "post_processing", inputs=ingredients.graph.outputs, documents=documents)
 
 
 def fused_labels(ingredients: Ingredients) -> Step:
     """Tokenization, graph and post-processing in one step."""
-    step = fused(replace(ingredients, settings=_how(ingredients.settings)), "ranked_labels")
+    step = fused(ingredients, "ranked_labels", _how(ingredients.settings))
     return replace(step, documents={**step.documents, "id2label.json": id2label(ingredients.labels)})
 
 
@@ -67,9 +59,9 @@ def resolve_settings(config: ModelConfig, labels: tuple[str, ...], options: Sett
     k = options.get("top_k") or (config.head_size if config.problem_type == "multi_label_classification" else 1)
     if k > config.head_size:
         raise UsageError(f"--top-k {k} is more than the model has labels; give at most {config.head_size}")
-    given = chosen(options, OF_PIPELINE, "text-classification")
-    if given is not None:
-        return {"score_function": given, "score_rule": "option", "top_k": k}
+    option = chosen(options, OF_PIPELINE, "text-classification")
+    if option is not None:
+        return {"score_function": option, "score_rule": "option", "top_k": k}
     if config.head_size == 1 and not config.names_problem:
         note(
             "scores are the model's raw values: it has one output and config.json names no problem_type, so "
@@ -98,21 +90,14 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
     pipeline = TextClassificationPipeline(
         model=reference.labelled_model(), tokenizer=reference.fitting_tokenizer(), device=-1, top_k=None, **function
     )
-    return [_ranking(pipeline(_of(example), truncation=True)) for example in examples]
+    answers = (pipeline(_of(example), truncation=True) for example in examples)
+    return [ranking([each["label"] for each in labels], [each["score"] for each in labels]) for labels in answers]
 
 
 def _of(example: Example) -> Mapping[str, str]:
     """A text or a pair in the pipeline's form."""
     pair = {"text_pair": example["text_pair"]} if "text_pair" in example else {}
     return {"text": example["text_input"], **pair}
-
-
-def _ranking(ranking: Sequence[Mapping[str, Any]]) -> Tensors:
-    scores = tuple(each["score"] for each in ranking)
-    return {
-        "predicts": texts([each["label"] for each in ranking]),
-        "scores": TensorValue(datatype="FP32", shape=(len(scores),), data=scores),
-    }
 
 
 def right_answers(settings: Settings, head_size: int) -> str:
@@ -138,14 +123,10 @@ TASK = ModelTask(
     pipeline_tag="text-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
-    graph_outputs=("logits",),
     inputs=(text_input(),),
     outputs=ranked_labels,
     layouts={"ensemble": (text_preprocessing, graph_step, post_processing), "fused": (fused_labels,)},
     resolve_settings=resolve_settings,
-    examples=tuple({"text_input": text} for text in GOLDEN_TEXTS),
-    probes=lambda texts: [{"text_input": text} for text in texts],
-    texts=lambda _, example: (example["text_input"],),
     answer=answer,
     comparison="ranking",
     options=(TOP_K, ACTIVATION),

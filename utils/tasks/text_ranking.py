@@ -10,12 +10,12 @@ from utils.host.errors import UsageError
 from utils.host.json_file import read_json
 from utils.proof.golden import numbers
 from utils.repository.pipeline import Graph, Ingredients, Step
-from utils.repository.steps import fused, graph_step, text_preprocessing
+from utils.repository.steps import fused, graph_step, step_of, text_preprocessing
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 from utils.sources.sentence_folder import OWN_CONFIG, SentenceFolder, read_ranking_folder
 from utils.tasks import text_pair_classification
-from utils.tasks.prompts import PROMPT_NAME, argument, prompted, prompts_of, with_text
+from utils.tasks.prompts import PROMPT_NAME, argument, limits_of, prompted, prompts_of, with_text
 
 
 def pair_preprocessing(ingredients: Ingredients) -> Step:
@@ -30,20 +30,13 @@ def _with_empty_pairs(ingredients: Ingredients) -> Ingredients:
 
 def text_ranking(ingredients: Ingredients) -> Step:
     """Logits to scores."""
-    return Step(
-        model_name=ingredients.name_of("text_ranking"),
-        component="text_ranking",
-        max_batch_size=ingredients.max_batch_size,
-        inputs=ingredients.graph.outputs,
-        outputs=ingredients.outputs,
-        documents={"settings.json": _how(ingredients.settings)},
-    )
+    documents = {"settings.json": _how(ingredients.settings)}
+    return step_of(ingredients, "text_ranking", inputs=ingredients.graph.outputs, documents=documents)
 
 
 def fused_scores(ingredients: Ingredients) -> Step:
     """Tokenization, graph and scoring in one step."""
-    own = replace(_with_empty_pairs(ingredients), settings=_how(ingredients.settings))
-    return fused(own, "ranking_scores")
+    return fused(_with_empty_pairs(ingredients), "ranking_scores", _how(ingredients.settings))
 
 
 def _how(settings: Settings) -> Settings:
@@ -60,17 +53,12 @@ def resolve_settings(config: ModelConfig, _: tuple[str, ...], options: Settings)
     """The activation (--activation, else the model's own or the library's default), the prompts and the token limit."""
     folder = read_ranking_folder(config.file.parent)
     option = chosen(options, tuple(OF_TORCH.values()), "text-ranking")
-    settings: dict[str, object] = {
+    return {
         "activation": option or _own_activation(config, folder),
         **prompts_of(folder, options, config),
+        **({"score_rule": "option"} if option else {}),
+        **limits_of(folder, config),
     }
-    if option:
-        settings["score_rule"] = "option"
-    if folder.max_length is not None:
-        settings["max_length"] = min(folder.max_length, config.longest_text or folder.max_length)
-    if folder.lower_case:
-        settings["lower_case"] = True
-    return settings
 
 
 def _own_activation(config: ModelConfig, folder: SentenceFolder) -> str:
@@ -102,11 +90,12 @@ def pairs(settings: Settings, example: Example) -> Sequence[Text]:
 
 def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Example]) -> list[Tensors]:
     """The scores of sentence-transformers' CrossEncoder.predict."""
-    from utils.convert.sentence_answers import predict
+    from utils.convert.sentence_answers import answers
 
     pairs = [(example["text_input"], example["text_pair"]) for example in examples]
     options = [argument(settings, example) for example in examples]
-    return [{"scores": numbers("FP32", each)} for each in predict(reference, settings, pairs, options)]
+    scores = answers("CrossEncoder", reference, settings, pairs, options)
+    return [{"scores": numbers("FP32", each)} for each in scores]
 
 
 def right_answers(_: Settings, head_size: int) -> str:
@@ -121,7 +110,6 @@ TASK = ModelTask(
     pipeline_tag="text-ranking",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
-    graph_outputs=("logits",),
     inputs=text_pair_classification.TASK.inputs,
     outputs=scores,
     layouts={"ensemble": (pair_preprocessing, graph_step, text_ranking), "fused": (fused_scores,)},

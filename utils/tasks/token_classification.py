@@ -8,7 +8,7 @@ from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.proof.golden import texts
 from utils.repository.corpus import GOLDEN_TEXTS
 from utils.repository.pipeline import Graph, Ingredients, Step
-from utils.repository.steps import graph_step, id2label, text_input, text_preprocessing, tokenizer_file
+from utils.repository.steps import graph_step, id2label, step_of, text_input, text_preprocessing, tokenizer_file
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 
@@ -31,12 +31,10 @@ AGGREGATION = TaskOption(
 
 def token_classification(ingredients: Ingredients) -> Step:
     """Converts logits and their texts to entities."""
-    return Step(
-        model_name=ingredients.name_of("token_classification"),
-        component="token_classification",
-        max_batch_size=ingredients.max_batch_size,
+    return step_of(
+        ingredients,
+        "token_classification",
         inputs=(*ingredients.graph.outputs, *ingredients.inputs),
-        outputs=ingredients.outputs,
         files=tokenizer_file(ingredients),
         documents={
             "settings.json": {**ingredients.settings, "tokenization": dict(ingredients.tokenization)},
@@ -74,14 +72,11 @@ TASK = ModelTask(
     pipeline_tag="token-classification",
     export_task="token-classification",
     auto_class="AutoModelForTokenClassification",
-    graph_outputs=("logits",),
     inputs=(text_input(),),
     outputs=entities,
     layouts={"ensemble": (text_preprocessing, graph_step, token_classification)},
     resolve_settings=resolve_settings,
     examples=tuple({"text_input": text} for text in (*GOLDEN_TEXTS, *NAMES)),
-    probes=lambda texts: [{"text_input": text} for text in texts],
-    texts=lambda _, example: (example["text_input"],),
     answer=answer,
     options=(AGGREGATION,),
     guard=Guard(rule=lambda _: "softmax"),

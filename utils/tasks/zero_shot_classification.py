@@ -6,9 +6,9 @@ from typing import Any
 from utils.convert.task import ModelTask, TaskOption
 from utils.convert.types import Example, ReferenceModel, Settings, Tensors
 from utils.host.errors import SourceError, UsageError
-from utils.proof.golden import TensorValue, texts
+from utils.proof.golden import ranking
 from utils.repository.pipeline import Graph, Ingredients, Step
-from utils.repository.steps import graph_call, graph_step, text_input, tokenizer_file
+from utils.repository.steps import calling_step, graph_step, text_input
 from utils.repository.tensors import TensorSpec
 from utils.sources.model_config import ModelConfig
 
@@ -52,21 +52,7 @@ MULTI_LABEL = TaskOption(name="multi_label", help="score each candidate label in
 
 def zero_shot_classification(ingredients: Ingredients) -> Step:
     """The served model: makes a hypothesis of each label, calls the graph and ranks the labels."""
-    return Step(
-        model_name=ingredients.name_of("zero_shot_classification"),
-        component="zero_shot_classification",
-        max_batch_size=ingredients.max_batch_size,
-        inputs=ingredients.inputs,
-        outputs=ingredients.outputs,
-        files=tokenizer_file(ingredients),
-        documents={
-            "settings.json": {
-                **ingredients.settings,
-                "tokenization": dict(ingredients.tokenization),
-                "graph": graph_call(ingredients),
-            }
-        },
-    )
+    return calling_step(ingredients, "zero_shot_classification", ingredients.settings)
 
 
 def outputs(_: Settings, __: Graph) -> tuple[TensorSpec, ...]:
@@ -119,13 +105,7 @@ def answer(reference: ReferenceModel, settings: Settings, examples: Sequence[Exa
             hypothesis_template=settings["hypothesis_template"],
             multi_label=settings["multi_label"],
         )
-        scores = tuple(result["scores"])
-        answers.append(
-            {
-                "predicts": texts(result["labels"]),
-                "scores": TensorValue(datatype="FP32", shape=(len(scores),), data=scores),
-            }
-        )
+        answers.append(ranking(result["labels"], result["scores"]))
     return answers
 
 
@@ -134,7 +114,6 @@ TASK = ModelTask(
     pipeline_tag="zero-shot-classification",
     export_task="text-classification",
     auto_class="AutoModelForSequenceClassification",
-    graph_outputs=("logits",),
     inputs=(text_input(), TensorSpec(name="candidate_labels", dtype="BYTES", dims=(-1,))),
     outputs=outputs,
     layouts={"direct": (zero_shot_classification, graph_step)},

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from metric_families import image_families
+from metric_families import IMAGE_FAMILIES
 from model_metrics import ModelMetrics, is_counted
 from picture import as_grey, as_input, read
 from step_responses import (
@@ -32,7 +32,7 @@ class TritonPythonModel:
         self.settings = read_settings(args)
         (self.image,) = tensors(args, "input")
         self.images, self.picture = tensors(args, "output")
-        self.metrics = ModelMetrics(args, image_families())
+        self.metrics = ModelMetrics(args, IMAGE_FAMILIES)
 
     def finalize(self) -> None:
         """Ends the publication of metrics."""

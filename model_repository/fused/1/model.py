@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from time import perf_counter
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from container_limits import share_of
-from metric_families import seconds_family, text_families
+from metric_families import SECONDS_FAMILY, TEXT_FAMILIES
 from model_metrics import ModelMetrics, is_counted, lengths_of
 from request_choices import Choice, Choices, Rows
 from step_responses import (
@@ -23,7 +24,6 @@ from step_responses import (
     respond,
     tensors,
     timed,
-    truncation,
     version_folder,
 )
 from tokenization import arrays, decode_rows, joined, load_tokenizer, prompted, tokenize
@@ -39,11 +39,11 @@ class TritonPythonModel:
         self.tokenizer = load_tokenizer(folder / "tokenizer.json", self.settings, padded=False)
         engine = import_module(self.settings["engine"] + "_session")
         self.session = engine.GraphSession(folder / "model.onnx", self.settings, share_of(args))
-        self.answering = import_module(self.settings["answering"]).Answering(folder)
+        self.answering = import_module(self.settings["answering"]).Answering(folder, self.settings)
         self.choices = Choices(self.settings)
         self.inputs, self.outputs = list(tensors(args, "input")), list(tensors(args, "output"))
         self.session.warm([self._feed([each]) for each in self._warm_up()])
-        self.metrics = ModelMetrics(args, {**text_families(), **seconds_family(), **self.answering.families()})
+        self.metrics = ModelMetrics(args, {**TEXT_FAMILIES, **SECONDS_FAMILY, **self.answering.families()})
 
     def finalize(self) -> None:
         """Ends the publication of metrics."""
@@ -120,3 +120,24 @@ NOT_FINITE = "the model's logits are not finite for this input: no label can be 
 def all_finite(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """Per row, True if every output has only finite numbers."""
     return np.asarray(np.logical_and.reduce([np.isfinite(each.reshape(len(each), -1)).all(axis=1) for each in outputs]))
+
+
+def truncation(encodings: Any) -> dict[str, str]:
+    """The response parameter `truncated`: the numbers of the rows that lost tokens, such as "0,3".
+
+    `encodings`: one request's Encodings, or its error. Empty if none was truncated, and before release 25.02, whose
+    responses have no parameters.
+    """
+    if not isinstance(encodings, list):
+        return {}
+    rows = [str(row) for row, encoding in enumerate(encodings) if encoding.overflowing]
+    return {"truncated": ",".join(rows)} if rows and _has_response_parameters() else {}
+
+
+@functools.cache
+def _has_response_parameters() -> bool:
+    try:
+        pb_utils.InferenceResponse([], None, {})
+    except TypeError:
+        return False
+    return True

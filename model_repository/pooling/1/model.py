@@ -16,7 +16,8 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Reads the settings and the weights of the modules."""
-        self.answering, self.choices = Answering(version_folder(args)), Choices(read_settings(args))
+        settings = read_settings(args)
+        self.answering, self.choices = Answering(version_folder(args), settings), Choices(settings)
         self.mask, self.states = tensors(args, "input")
         (self.embedding,) = tensors(args, "output")
 

@@ -8,7 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from model_metrics import ModelMetrics, is_counted
 from ranked_labels import Answering
-from step_responses import InvalidResultError, respond, tensors, timed, version_folder
+from step_responses import InvalidResultError, read_settings, respond, tensors, timed, version_folder
 
 
 class TritonPythonModel:
@@ -16,7 +16,7 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Reads the labels and the score function."""
-        self.answering = Answering(version_folder(args))
+        self.answering = Answering(version_folder(args), read_settings(args))
         (self.logits,) = tensors(args, "input")
         self.outputs = list(tensors(args, "output"))
         self.metrics = ModelMetrics(args, self.answering.families())

@@ -9,7 +9,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from answer_spans import best_answer, spans
 from graph_call import GraphCall
-from metric_families import score_family, seconds_family, text_families
+from metric_families import SECONDS_FAMILY, TEXT_FAMILIES, score_family
 from model_metrics import ModelMetrics, is_counted, lengths_of
 from step_responses import (
     InvalidInputError,
@@ -37,7 +37,7 @@ class TritonPythonModel:
         self.graph = GraphCall(self.settings["graph"])
         self.inputs = list(tensors(args, "input"))
         self.outputs = tensors(args, "output")
-        families = {**text_families(), **seconds_family(), **score_family()}
+        families = {**TEXT_FAMILIES, **SECONDS_FAMILY, **score_family()}
         del families["truncated"]  # a long context is split instead
         self.metrics = ModelMetrics(args, families)
 

@@ -16,7 +16,8 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Reads the number of weights to keep."""
-        self.answering, self.choices = Answering(version_folder(args)), Choices(read_settings(args))
+        settings = read_settings(args)
+        self.answering, self.choices = Answering(version_folder(args), settings), Choices(settings)
         (self.input,), self.outputs = tensors(args, "input"), list(tensors(args, "output"))
 
     @timed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import triton_python_backend_utils as pb_utils
-from metric_families import text_families
+from metric_families import TEXT_FAMILIES
 from model_metrics import ModelMetrics, lengths_of
 from request_choices import Choices
 from step_responses import (
@@ -33,7 +33,7 @@ class TritonPythonModel:
         self.padding, self.keeps_empty_pair = settings["padding"], settings.get("keeps_empty_pair", False)
         self.choices, self.inputs = Choices(settings), list(tensors(args, "input"))
         self.dtypes = tensors(args, "output")
-        self.metrics = ModelMetrics(args, text_families())
+        self.metrics = ModelMetrics(args, TEXT_FAMILIES)
 
     def finalize(self) -> None:
         """Ends the publication of metrics."""

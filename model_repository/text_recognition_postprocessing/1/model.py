@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from ctc import decode
-from metric_families import word_families
+from metric_families import WORD_FAMILIES
 from model_metrics import ModelMetrics, is_counted
 from step_responses import InvalidResultError, respond, tensors, timed, version_folder
 
@@ -22,7 +22,7 @@ class TritonPythonModel:
         self.alphabet = [alphabet[str(index)] for index in range(len(alphabet))]
         self.logits, self.boxes = tensors(args, "input")
         (self.words,) = tensors(args, "output")
-        self.metrics = ModelMetrics(args, word_families())
+        self.metrics = ModelMetrics(args, WORD_FAMILIES)
 
     def finalize(self) -> None:
         """Ends the publication of metrics."""

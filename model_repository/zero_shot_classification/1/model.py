@@ -9,7 +9,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from entailment_scores import best_first, decode_labels, encode, truncate_texts
 from graph_call import GraphCall
-from metric_families import score_family, seconds_family, text_families
+from metric_families import SECONDS_FAMILY, TEXT_FAMILIES, score_family
 from model_metrics import ModelMetrics, is_counted, lengths_of
 from step_responses import (
     InvalidInputError,
@@ -38,7 +38,7 @@ class TritonPythonModel:
         self.graph = GraphCall(self.settings["graph"])
         self.inputs = list(tensors(args, "input"))
         self.outputs = list(tensors(args, "output"))
-        self.metrics = ModelMetrics(args, {**text_families(), **seconds_family(), **score_family()})
+        self.metrics = ModelMetrics(args, {**TEXT_FAMILIES, **SECONDS_FAMILY, **score_family()})
 
     def finalize(self) -> None:
         """Ends the publication of metrics."""

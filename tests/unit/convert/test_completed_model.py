@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from tests import tiny_models
-from utils.convert.sparse_weights import with_sparse_weights
+from utils.convert.completed_model import with_sparse_weights
 
 SETTINGS = {"pooling_strategy": "max", "activation_function": "relu"}
 

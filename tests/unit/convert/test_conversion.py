@@ -12,7 +12,7 @@ from tests import tiny_models
 from utils import ROOT
 from utils.convert import exporter, tokenization
 from utils.convert.conversion import convert, load_reference
-from utils.convert.spec import ConversionSpec
+from utils.convert.task import ConversionSpec
 from utils.host.errors import ExportError, ParityError, SourceError
 from utils.targets.releases import default_release, find_release
 from utils.targets.target import Target

@@ -7,7 +7,7 @@ import pytest
 from tests import tiny_models
 from tests.unit.evaluation.reading import QUESTION, TEXT
 from utils.convert.evaluated import require_answerable, texts_of
-from utils.convert.spec import ConversionSpec
+from utils.convert.task import ConversionSpec
 from utils.evaluation.eval_file import EvalFile, digest_of
 from utils.host.errors import SourceError, UsageError
 from utils.targets.releases import default_release, find_release

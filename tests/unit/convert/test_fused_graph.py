@@ -8,8 +8,7 @@ import pytest
 from tests import tiny_models
 from utils.convert import fused_graph, parity
 from utils.convert.conversion import _export, load_reference
-from utils.convert.onnx import fusion
-from utils.convert.spec import ConversionSpec
+from utils.convert.task import ConversionSpec
 from utils.host.errors import ExportError
 from utils.targets.formats import GraphForm
 from utils.targets.releases import default_release, find_release
@@ -82,7 +81,7 @@ def failing(*_):
     ],
 )
 def test_a_fusion_that_does_not_agree_is_left_out(exported, monkeypatch, capfd, made, words):
-    monkeypatch.setattr(fusion, "fuse", made)
+    monkeypatch.setattr(fused_graph, "fuse", made)
     before = exported[0].path.read_bytes()
     assert fused_graph.with_fusion(*exported, SPEC) == exported[0]
     assert exported[0].path.read_bytes() == before
@@ -90,6 +89,6 @@ def test_a_fusion_that_does_not_agree_is_left_out(exported, monkeypatch, capfd, 
 
 
 def test_without_the_option_nothing_is_done(exported, monkeypatch):
-    monkeypatch.delattr(fusion, "fuse")
+    monkeypatch.delattr(fused_graph, "fuse")
     plain = replace(SPEC, target=replace(SPEC.target, form=GraphForm()))
     assert fused_graph.with_fusion(*exported, plain) is exported[0]

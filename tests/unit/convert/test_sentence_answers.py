@@ -56,7 +56,7 @@ def test_a_failure_inside_the_library_is_one_sentence(tmp_path, version):
         {"transformer_task": "feature-extraction", "modality_config": of_text, "module_output_name": "states"},
     )
     with pytest.raises(SourceError, match=r"cannot answer 'The quick brown fox' \(KeyError: 'token_embeddings'\)"):
-        sentence_answers.encode(loaded(folder), POOLED, TEXTS)
+        sentence_answers.answers("SentenceTransformer", loaded(folder), POOLED, TEXTS)
 
 
 @pytest.mark.long("5.7.0")
@@ -65,7 +65,7 @@ def test_a_folder_that_the_library_cannot_load_is_named(tmp_path, version):
     folder = with_modules(tiny_models.bert(tmp_path / "model"), version)
     (folder / "1_Pooling/config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SourceError, match="cannot load it") as error:
-        sentence_answers.encode(loaded(folder), POOLED, TEXTS)
+        sentence_answers.answers("SentenceTransformer", loaded(folder), POOLED, TEXTS)
     assert str(folder) in str(error.value)
 
 
@@ -79,7 +79,7 @@ def test_another_tokenizer_leaves_the_models_own_files_alone(tmp_path, version):
     write(other / "vocab.json", {**vocabulary, "zebra": len(vocabulary)})
     (other / "tokenizer.json").unlink()  # it is read in place of vocab.json
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    answers = sentence_answers.encode(loaded(folder, other), POOLED, TEXTS)
+    answers = sentence_answers.answers("SentenceTransformer", loaded(folder, other), POOLED, TEXTS)
     assert [each.shape for each in answers] == [(32,), (32,)]
     assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
 
@@ -89,9 +89,9 @@ def test_version_6_replays_the_outputs_of_a_graph_only_for_the_same_ids(tmp_path
     folder = with_modules(tiny_models.bert(tmp_path / "model"), "6.2.0")
     reference = replace(loaded(folder), is_graph=True)
     doubled = tuple({name: 2 * each for name, each in row.items()} for row in reference.outputs)
-    plain = sentence_answers.encode(reference, POOLED, TEXTS)
-    twice = sentence_answers.encode(replace(reference, outputs=doubled), POOLED, TEXTS)
+    plain = sentence_answers.answers("SentenceTransformer", reference, POOLED, TEXTS)
+    twice = sentence_answers.answers("SentenceTransformer", replace(reference, outputs=doubled), POOLED, TEXTS)
     assert all(abs(2 * one - two).max() < 1e-6 for one, two in zip(plain, twice, strict=True))
     reference.tokenizer.add_tokens(["quick brown"])
     with pytest.raises(SourceError, match="gives text 0 the token ids"):
-        sentence_answers.encode(reference, POOLED, TEXTS)
+        sentence_answers.answers("SentenceTransformer", reference, POOLED, TEXTS)

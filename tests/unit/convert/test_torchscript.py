@@ -8,8 +8,12 @@ import pytest
 from utils import ROOT
 from utils.convert import torchscript
 from utils.convert.reference_model import ReferenceModel
+from utils.convert.task import ConversionSpec
 from utils.host.errors import ExportError
 from utils.repository.pipeline import Graph
+from utils.targets.formats import GraphForm
+from utils.targets.releases import default_release, find_release
+from utils.targets.target import Target
 from utils.tasks import TASKS
 
 TASK = TASKS["feature-extraction"]
@@ -46,7 +50,9 @@ def original():
 
 
 def export(original, folder, input_dtype="INT64"):
-    return torchscript.export_graph(original, folder, task=TASK, release=None, type_ids=False, input_dtype=input_dtype)
+    target = Target(release=find_release(default_release()), form=GraphForm(input_dtype=input_dtype))
+    spec = ConversionSpec(task=TASK, target=target, max_batch_size=4)
+    return torchscript.export_graph(original, folder, spec, type_ids=False)
 
 
 def doubled(input_ids, attention_mask):

@@ -67,8 +67,8 @@ def test_labels_above_one_half_are_given():
         "predicts": texts(["a", "b", "c"]),
         "scores": TensorValue(datatype="FP32", shape=(3,), data=(0.9, 0.51, 0.5)),
     }
-    assert KINDS["labels"].given([answer]) == Answer(texts=("a", "b"), scores=(0.9, 0.51))
-    assert KINDS["label"].given([answer]) == Answer(texts=("a",), scores=(0.9,))
+    assert KINDS["labels"].extract([answer]) == Answer(texts=("a", "b"), scores=(0.9, 0.51))
+    assert KINDS["label"].extract([answer]) == Answer(texts=("a",), scores=(0.9,))
 
 
 def entities(*found):
@@ -109,7 +109,7 @@ def test_served_entities():
             (1, "B-PER", 0.9), (2, "I-PER", 0.7), (3, "B-PER", 0.6), (5, "I-PER", 0.5), (6, "MISC", 0.4)
         )
     ]  # fmt: skip
-    given = KINDS["entities"].given
+    given = KINDS["entities"].extract
     assert given([{"entities": texts([json.dumps(groups)])}]) == Answer(texts=("PER",), spans=((0, 2),), scores=(0.8,))
     found = given([{"entities": texts([json.dumps(tokens)])}])
     assert list(zip(found.texts, found.spans, found.scores, strict=True)) == [
@@ -141,7 +141,7 @@ def test_similarity_is_the_cosine():
     def embedding(*values):
         return {"embedding": TensorValue(datatype="FP32", shape=(2,), data=values)}
 
-    given = KINDS["similarity"].given
+    given = KINDS["similarity"].extract
     assert given([embedding(1, 1), embedding(2, 0)]).scores == pytest.approx((0.5**0.5,))
     assert given([embedding(0, 0), embedding(2, 0)]).scores == (0,)
 

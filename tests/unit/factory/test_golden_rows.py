@@ -6,7 +6,7 @@ from tests.small_specs import spec_of
 from utils.convert.origins.origin import Models
 from utils.convert.types import FrozenTokenizer, GoldenPair, ServedGraph
 from utils.factory.golden_rows import golden_answers
-from utils.proof.golden import TensorValue, WantedAgreement, texts
+from utils.proof.golden import RequiredAgreement, TensorValue, texts
 from utils.repository.pipeline import Graph
 from utils.tasks import TASKS
 
@@ -55,7 +55,7 @@ def test_a_reduced_precision_on_a_gpu_is_measured_by_the_server(golden):
     answers = golden(
         *("--device", "gpu", "--precision", "fp16", "--min-agreement", "0.9", "--output-name", "predicts=label")
     )
-    assert answers.agreement == WantedAgreement(rule="none", least=0.9, precision="fp16")
+    assert answers.agreement == RequiredAgreement(rule="none", least=0.9, precision="fp16")
     assert answers.rows[0].reference == {"label": texts(["c", "b", "a"]), "scores": SCORES}
 
 

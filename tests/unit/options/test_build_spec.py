@@ -10,7 +10,7 @@ from utils import make_triton_image
 from utils.convert.task import TaskOption
 from utils.host.errors import SourceError
 from utils.options.build_spec import parse_arguments
-from utils.repository.served_names import ServedNames
+from utils.repository.serving import ServedNames
 from utils.sources.storage import StorageRef
 from utils.targets.releases import default_release, usable_releases
 from utils.tasks import TASKS

@@ -28,7 +28,7 @@ def test_the_option_names_rows():
 @pytest.mark.parametrize(
     ("text", "task", "says"),
     [
-        ("ollama", "feature-extraction", "'ollama' is not known; choose of: openai, tei"),
+        ("ollama", "feature-extraction", "'ollama' is not known; choose one of: openai, tei"),
         ("", "feature-extraction", "'' is not known"),
         ("openai", "text-ranking", "no route for --task text-ranking, only for feature-extraction; choose of: tei"),
         ("tei", "ocr", "leave --api out"),

@@ -5,7 +5,7 @@ import pytest
 
 from tests import tiny_models
 from utils.convert.conversion import _golden_examples
-from utils.convert.spec import ConversionSpec
+from utils.convert.task import ConversionSpec
 from utils.host.errors import SourceError
 from utils.targets.releases import default_release, find_release
 from utils.targets.target import Target

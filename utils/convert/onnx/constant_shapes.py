@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from utils.convert.onnx.exported_graph import onnx_session
-from utils.convert.onnx.walk import nodes_of
+from utils.convert.onnx.walk import nodes_of, replace_all
 from utils.repository.tensors import TensorSpec
 
 # The shapes of both graphs agree for one number of tokens by chance, but not for several.
@@ -109,11 +109,11 @@ def _picked(node: Any, sizes: Sizes | None, constants: Mapping[str, Any]) -> Any
     """What a Gather or a Slice takes out of a shape, if it is known."""
     if sizes is None or any(name not in constants for name in node.input[1:]):
         return None
-    shape, wanted = np.array(sizes, dtype=object), [constants[name] for name in node.input[1:]]
+    shape, places = np.array(sizes, dtype=object), [constants[name] for name in node.input[1:]]
     if node.op_type == "Gather":
-        found = shape[wanted[0]]
+        found = shape[places[0]]
     else:
-        start, end, _, step = (*(int(value.item()) for value in wanted), *(0, 1)[len(wanted) - 2 :])
+        start, end, _, step = (*(int(value.item()) for value in places), *(0, 1)[len(places) - 2 :])
         found = shape[start:end:step]
     known = all(isinstance(size, int) for size in np.ravel(found))
     return np.array(found, dtype=np.int64) if known else None
@@ -132,13 +132,8 @@ def _remove_unused(graph: Any) -> None:
     while count != len(graph.node):
         count = len(graph.node)
         used = {name for node in nodes_of(graph.node) for name in node.input} | {value.name for value in graph.output}
-        _keep(graph.node, [node for node in graph.node if used.intersection(node.output)])
-    _keep(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
-
-
-def _keep(field: Any, kept: list[Any]) -> None:
-    del field[:]
-    field.extend(kept)
+        replace_all(graph.node, [node for node in graph.node if used.intersection(node.output)])
+    replace_all(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
 
 
 def _agree(before: Path, after: Path, inputs: tuple[TensorSpec, ...]) -> bool:

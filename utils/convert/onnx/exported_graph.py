@@ -5,36 +5,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.convert.onnx.walk import bodies_of, rename_values
+from utils.convert.onnx.ready_graph import read_onnx
+from utils.convert.onnx.walk import bodies_of, rename_values, replace_all
 from utils.host.errors import ExportError
-from utils.repository.tensors import TRITON_DTYPES, TensorSpec
+from utils.repository.pipeline import Graph
 
 
-def read_graph(graph: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], tuple[str, ...]]:
-    """Inputs, outputs (batch dimension left out) and the names of external data files of an ONNX graph."""
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-    model = onnx.load(str(graph), load_external_data=False)
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = tuple(_tensor(value) for value in model.graph.input if value.name not in constants)
-    outputs = tuple(_tensor(value) for value in model.graph.output)
-    files = {ExternalDataInfo(each).location for each in model.graph.initializer if uses_external_data(each)}
-    return inputs, outputs, tuple(sorted(files))
-
-
-def _tensor(value: Any) -> TensorSpec:
-    kind = value.type.tensor_type
-    if kind.elem_type not in TRITON_DTYPES:
-        raise ExportError(
-            f"the graph's tensor {value.name!r} has ONNX type {kind.elem_type}, which Triton does not carry"
-        )
-    dims = tuple(each.dim_value if each.HasField("dim_value") else -1 for each in kind.shape.dim)
-    if not dims or dims[0] != -1:
-        raise ExportError(
-            f"the graph's tensor {value.name!r} has shape {list(dims)}; its first dimension must be the batch"
-        )
-    return TensorSpec(name=value.name, dtype=TRITON_DTYPES[kind.elem_type], dims=dims[1:])
+def read_graph(file: Path) -> Graph:
+    """An exported graph; ExportError if the first dimension of a tensor is not the batch."""
+    read = read_onnx(file)
+    for tensor in (*read.inputs, *read.outputs):
+        if not tensor.shape or isinstance(tensor.shape[0], int):
+            raise ExportError(
+                f"the graph's tensor {tensor.name!r} has shape {list(tensor.shape)}; its first dimension must be the "
+                "batch"
+            )
+    return read.served(file, batched=True)
 
 
 def onnx_session(file: Path) -> Any:
@@ -59,9 +45,7 @@ def take_int32(file: Path) -> None:
             casts[value.name] = f"{value.name}_as_int64"
     rename_values(model.graph.node, casts)
     made = [helper.make_node("Cast", [name], [cast], to=TensorProto.INT64) for name, cast in casts.items()]
-    nodes = [*made, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+    replace_all(model.graph.node, [*made, *model.graph.node])
     file.write_bytes(model.SerializeToString())
 
 
@@ -89,8 +73,7 @@ def sort_nodes(graph: Any) -> None:
                 heapq.heappush(ready, user)
     if len(order) < len(nodes):
         raise ExportError("the graph's nodes need each other in a cycle, so it cannot run; nothing was built")
-    del graph.node[:]
-    graph.node.extend(nodes[place] for place in order)
+    replace_all(graph.node, [nodes[place] for place in order])
     for inner in (inner for node in graph.node for inner in bodies_of(node)):
         sort_nodes(inner)
 

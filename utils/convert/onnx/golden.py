@@ -13,10 +13,11 @@ import numpy as np
 from deploy.supervisor.comparison import difference
 from utils.convert.onnx.exported_graph import onnx_session
 from utils.convert.onnx.inputs import FILLS, SIZES, Arrays, has_free_sizes, made_up, read_inputs
-from utils.convert.onnx.output_shapes import as_run
 from utils.convert.onnx.ready_graph import GraphTensor, OnnxGraph
+from utils.convert.onnx.served_copy import as_run
 from utils.convert.types import GoldenPair
 from utils.host.errors import ExportError
+from utils.host.exceptions import brief
 from utils.host.progress import note
 from utils.proof.golden import TensorValue, as_plain
 from utils.targets.precisions import TOLERANCE
@@ -33,15 +34,15 @@ class Proven:
     pairs: tuple[GoldenPair, ...]
 
 
-def ask_graph(graph: OnnxGraph, given: Path | None, *, batching: bool = True) -> Proven:
-    """Runs the graph on generated inputs, or on those in the .npz file `given`.
+def ask_graph(graph: OnnxGraph, file: Path | None, *, batching: bool = True) -> Proven:
+    """Runs the graph on generated inputs, or on those in the .npz `file`.
 
-    Without `batching` shapes stay as they are, and nothing is asked in batches. SourceError for inputs in `given` that
+    Without `batching` shapes stay as they are, and nothing is asked in batches. SourceError for inputs in `file` that
     are not the graph's; ExportError for a graph that cannot be loaded or run, or that answers otherwise each time.
     """
     session = _load(graph)
     graph = as_run(session, graph)
-    requests = read_inputs(given, graph) if given else _sampled(session, graph)
+    requests = read_inputs(file, graph) if file else _sampled(session, graph)
     _require_repeatable(session, graph, requests[0])
     if graph.may_be_batched and batching:
         rows = [row for request in requests for row in _rows(request)]
@@ -59,13 +60,20 @@ def _load(graph: OnnxGraph) -> Any:
         return onnx_session(graph.file)
     except Exception as error:  # ONNX Runtime's own classes share no base
         raise ExportError(
-            f"ONNX Runtime cannot load {graph.file.name} ({_reason(error)}); check the graph with onnx.checker"
+            f"ONNX Runtime cannot load {graph.file.name} ({brief(error)}); check the graph with onnx.checker"
         ) from error
 
 
 def _run(session: Any, graph: OnnxGraph, arrays: Arrays) -> dict[str, Any]:
     names = [tensor.name for tensor in graph.outputs]
     return dict(zip(names, session.run(names, dict(arrays)), strict=True))
+
+
+def _require_run(session: Any, graph: OnnxGraph, request: Arrays) -> dict[str, Any]:
+    try:
+        return _run(session, graph, request)
+    except Exception as error:
+        raise ExportError(f"ONNX Runtime cannot run {graph.file.name} ({brief(error)}); {GIVE_INPUTS}") from error
 
 
 def _sampled(session: Any, graph: OnnxGraph) -> list[Arrays]:
@@ -77,7 +85,7 @@ def _sampled(session: Any, graph: OnnxGraph) -> list[Arrays]:
             try:
                 outputs = [_run(session, graph, request) for request in requests]
             except Exception as error:
-                reasons.append(_reason(error))
+                reasons.append(brief(error))
                 break  # other values of the same shapes are refused for the same reason, as a rule
             if all(_is_finite(output) for row in outputs for output in row.values()):
                 return requests
@@ -88,10 +96,7 @@ def _sampled(session: Any, graph: OnnxGraph) -> list[Arrays]:
 
 
 def _require_repeatable(session: Any, graph: OnnxGraph, request: Arrays) -> None:
-    try:
-        first, second = _run(session, graph, request), _run(session, graph, request)
-    except Exception as error:
-        raise ExportError(f"ONNX Runtime cannot run {graph.file.name} ({_reason(error)}); {GIVE_INPUTS}") from error
+    first, second = _require_run(session, graph, request), _require_run(session, graph, request)
     for name, output in first.items():
         if not _is_finite(output):
             raise ExportError(
@@ -110,10 +115,7 @@ def _rows(request: Arrays) -> list[Arrays]:
 
 
 def _answered(session: Any, graph: OnnxGraph, request: Arrays, *, batched: bool) -> GoldenPair:
-    try:
-        outputs = _run(session, graph, request)
-    except Exception as error:
-        raise ExportError(f"ONNX Runtime cannot run {graph.file.name} ({_reason(error)}); {GIVE_INPUTS}") from error
+    outputs = _require_run(session, graph, request)
     return GoldenPair(
         inputs={tensor.name: _served(tensor, request[tensor.name], batched=batched) for tensor in graph.inputs},
         outputs={tensor.name: _served(tensor, outputs[tensor.name], batched=batched) for tensor in graph.outputs},
@@ -140,19 +142,19 @@ def _why_no_batch(session: Any, graph: OnnxGraph, rows: Sequence[Arrays], answer
     try:
         outputs = _run(session, graph, together)
     except Exception as error:
-        return f"it takes one row only ({_reason(error)})"
+        return f"it takes one row only ({brief(error)})"
     count = 2 * len(rows)
     for name, output in outputs.items():
         if output.shape[:1] != (count,):
             return f"{name!r} has shape {list(output.shape)} for {count} rows"
     for place in range(count):
-        given = {
+        found = {
             tensor.name: _served(tensor, outputs[tensor.name][place : place + 1], batched=True)
             for tensor in graph.outputs
         }
         expected = as_plain(answers[place % len(rows)].outputs)
         try:
-            difference(expected, as_plain(given), comparison="tensors", tolerance=TOLERANCE)
+            difference(expected, as_plain(found), comparison="tensors", tolerance=TOLERANCE)
         except ValueError as error:
             return f"rows asked together are not answered as each alone ({error})"
     return None
@@ -160,7 +162,3 @@ def _why_no_batch(session: Any, graph: OnnxGraph, rows: Sequence[Arrays], answer
 
 def _is_finite(output: Any) -> bool:
     return output.dtype.kind != "f" or bool(np.isfinite(output).all())
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

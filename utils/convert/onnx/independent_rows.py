@@ -7,7 +7,7 @@ Dynamic quantization takes the range of a whole tensor: beside other texts, or p
 from collections.abc import Mapping
 from typing import Any
 
-from utils.convert.onnx.walk import rename_values
+from utils.convert.onnx.walk import rename_values, replace_all
 
 # The text tensors of a graph are told apart from what is made here by this.
 PREFIX = "one_row/"
@@ -29,8 +29,8 @@ def answer_rows_apart(model: Any) -> None:
     nodes = list(graph.node)
     rename_values(nodes, renamed)
     body = _body(nodes, inputs, outputs, renamed)
-    del graph.node[:], graph.value_info[:]
-    graph.node.extend(_loop(body, inputs[0], list(outputs)))
+    del graph.value_info[:]
+    replace_all(graph.node, _loop(body, inputs[0], list(outputs)))
 
 
 def _body(nodes: list[Any], inputs: list[str], outputs: Mapping[str, Any], renamed: Mapping[str, str]) -> Any:
@@ -48,14 +48,14 @@ def _body(nodes: list[Any], inputs: list[str], outputs: Mapping[str, Any], renam
         padded = f"{renamed[name]}/padded"
         before += [_node("Gather", [name, ROW], padded), _node("Slice", [padded, NO, LENGTH, ONE], renamed[name])]
     after = [_node("Identity", ["go_on"], f"{PREFIX}go_on")]
-    given = [helper.make_tensor_value_info(f"{PREFIX}go_on", TensorProto.BOOL, [])]
+    results = [helper.make_tensor_value_info(f"{PREFIX}go_on", TensorProto.BOOL, [])]
     for name, kind in outputs.items():
         result, made = _result(renamed[name], kind.shape.dim)
         after += made
-        given.append(helper.make_tensor_value_info(result, kind.elem_type, None))
+        results.append(helper.make_tensor_value_info(result, kind.elem_type, None))
     state = {"number": TensorProto.INT64, "go_on": TensorProto.BOOL}
-    taken = [helper.make_tensor_value_info(name, kind, []) for name, kind in state.items()]
-    return helper.make_graph([*before, *nodes, *after], "one_row", taken, given)
+    values = [helper.make_tensor_value_info(name, kind, []) for name, kind in state.items()]
+    return helper.make_graph([*before, *nodes, *after], "one_row", values, results)
 
 
 def _length(mask: str | None) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from utils.convert.onnx.ready_graph import GraphTensor, OnnxGraph
 from utils.host.errors import SourceError
+from utils.host.exceptions import brief
 
 Arrays = Mapping[str, Any]
 # Sizes to try where a dimension is free: small, then what networks that halve an image several times divide by.
@@ -53,41 +54,40 @@ def _numpy_dtype(tensor: GraphTensor) -> Any:
     return np.dtype(names.get(tensor.dtype, tensor.dtype.lower()))
 
 
-def read_inputs(given: Path, graph: OnnxGraph) -> list[Arrays]:
+def read_inputs(file: Path, graph: OnnxGraph) -> list[Arrays]:
     """The arrays of an .npz file, one for each input; rows along the first dimension where there is a batch."""
     try:
-        with np.load(given, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with np.load(file, allow_pickle=False) as content:
+            arrays = dict(content)
     except Exception as error:  # zipfile's, zlib's and numpy's own
-        reason = " ".join(str(error).split())[:200]
         raise SourceError(
-            f"--golden-inputs {str(given)!r} is no .npz file of arrays ({reason}); write it with numpy.savez"
+            f"--golden-inputs {str(file)!r} is no .npz file of arrays ({brief(error)}); write it with numpy.savez"
         ) from error
     names = {tensor.name for tensor in graph.inputs}
     if set(arrays) != names:
         raise SourceError(
-            f"--golden-inputs {str(given)!r} has {', '.join(sorted(arrays)) or 'nothing'}; {graph.file.name} takes "
+            f"--golden-inputs {str(file)!r} has {', '.join(sorted(arrays)) or 'nothing'}; {graph.file.name} takes "
             f"{', '.join(sorted(names))}"
         )
     for tensor in graph.inputs:
-        _check_given(given, tensor, arrays[tensor.name])
+        _check(file, tensor, arrays[tensor.name])
     cast = {tensor.name: arrays[tensor.name].astype(_numpy_dtype(tensor)) for tensor in graph.inputs}
     if graph.may_be_batched and len({len(array) for array in cast.values()}) > 1:
-        raise SourceError(f"--golden-inputs {str(given)!r} has arrays of different numbers of rows; give each as many")
+        raise SourceError(f"--golden-inputs {str(file)!r} has arrays of different numbers of rows; give each as many")
     return [cast]
 
 
-def _check_given(given: Path, tensor: GraphTensor, array: Any) -> None:
+def _check(file: Path, tensor: GraphTensor, array: Any) -> None:
     kind_needed = "US" if tensor.dtype == "BYTES" else _numpy_dtype(tensor).kind
     sizes = zip(tensor.shape, array.shape, strict=False)
     if (
         array.dtype.kind not in {"i": "iu", "u": "iu"}.get(kind_needed, kind_needed)
         or len(array.shape) != len(tensor.shape)
         or 0 in array.shape
-        or any(isinstance(size, int) and size != given_size for size, given_size in sizes)
+        or any(isinstance(size, int) and size != found for size, found in sizes)
     ):
         shape = [size if isinstance(size, int) else "any" for size in tensor.shape]
         raise SourceError(
-            f"--golden-inputs {str(given)!r}: {tensor.name!r} is {array.dtype} {list(array.shape)}, and the graph "
+            f"--golden-inputs {str(file)!r}: {tensor.name!r} is {array.dtype} {list(array.shape)}, and the graph "
             f"takes {tensor.dtype} {shape}; rows stand along the first dimension"
         )

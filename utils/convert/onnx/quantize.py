@@ -1,9 +1,6 @@
 """Converts an exported ONNX graph to another precision; inputs and outputs keep names, types and shapes."""
 
-import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +8,9 @@ from utils.convert import exporter
 from utils.convert.onnx.constant_shapes import with_constant_shapes
 from utils.convert.onnx.exported_graph import read_graph, sort_nodes
 from utils.convert.onnx.independent_rows import answer_rows_apart
-from utils.host.entry import debugging
 from utils.host.errors import ExportError
+from utils.host.exceptions import brief
+from utils.host.progress import without_log
 from utils.repository.pipeline import Graph
 from utils.targets.releases import Release
 
@@ -23,18 +21,17 @@ def reduced(graph: Graph, reducer: str, release: Release) -> Graph:
     with tempfile.TemporaryDirectory(prefix="reduce-", dir=folder) as private:
         made = Path(private) / graph.path.name
         try:
-            with quiet():
+            with without_log():  # the converters use the root logger
                 {"to_int8": to_int8, "to_fp16": to_fp16}[reducer](graph, made)
                 exporter.clamp_ir(made, release)
         except Exception as error:  # the converters raise any type
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            raise ExportError(f"the graph cannot be converted: {reason}; build with --precision fp32") from error
+            raise ExportError(f"the graph cannot be converted: {brief(error)}; build with --precision fp32") from error
         return replaced(graph, made)
 
 
 def replaced(graph: Graph, made: Path) -> Graph:
     """`graph` with its files replaced by those of the graph in `made`, which has the same name in another folder."""
-    folder, external = graph.path.parent, read_graph(made)[2]
+    folder, external = graph.path.parent, read_graph(made).external_files
     for name in graph.external_files:
         (folder / name).unlink()
     for name in (made.name, *external):
@@ -77,14 +74,3 @@ def to_fp16(graph: Graph, made: Path) -> None:
     large = bool(graph.external_files)
     model = convert_float_to_float16(onnx.load(str(graph.path)), keep_io_types=True, disable_shape_infer=large)
     onnx.save(model, str(made), save_as_external_data=large, location=f"{made.name}_data")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silences the converters, which log to the root logger."""
-    former = logging.root.manager.disable
-    logging.disable(former if debugging() else logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(former)

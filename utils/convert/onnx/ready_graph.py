@@ -9,6 +9,7 @@ from typing import Any
 from utils.convert.onnx.walk import graphs_of, nodes_of
 from utils.host.errors import ExportError, SourceError
 from utils.host.json_file import GIT_LFS, exists
+from utils.repository.pipeline import Graph
 from utils.repository.tensors import TRITON_DTYPES, TensorSpec
 from utils.targets.releases import Release, usable_releases
 
@@ -41,7 +42,7 @@ class GraphTensor:
         """As a model config names it. Triton knows no empty dims: what has none is served as [1]."""
         shape = self.shape[1:] if batched else self.shape
         dims = tuple(size if isinstance(size, int) else -1 for size in shape)
-        # Triton takes that dimension away from each row again; not from a whole tensor: utils/convert/onnx/scalars.py.
+        # Triton takes that dimension away from each row again, but not from a whole tensor (served_copy.py).
         return TensorSpec(
             name=self.name, dtype=self.dtype, dims=dims or (1,), reshape=() if batched and not dims else None
         )
@@ -67,6 +68,16 @@ class OnnxGraph:
         firsts = [tensor.shape[0] if tensor.shape else 0 for tensor in (*self.inputs, *self.outputs)]
         named = {first for first in firsts if isinstance(first, str) and not _INVENTED.fullmatch(first)}
         return all(isinstance(first, str) for first in firsts) and len(named) <= 1
+
+    def served(self, file: Path, *, batched: bool) -> Graph:
+        """As a graph of the repository's plan, in `file`."""
+        return Graph(
+            path=file,
+            inputs=tuple(tensor.spec(batched=batched) for tensor in self.inputs),
+            outputs=tuple(tensor.spec(batched=batched) for tensor in self.outputs),
+            external_files=self.external_files,
+            batched=batched,
+        )
 
 
 def read_onnx(file: Path) -> OnnxGraph:
@@ -113,8 +124,8 @@ def _parsed(file: Path) -> Any:
 def _tensor(value: Any, file: Path) -> GraphTensor:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        said = _REMEDIES.get(kind, "of no type; export the model again")
-        raise ExportError(f"{value.name!r} of {file.name} is no tensor, and Triton carries only those: it is {said}")
+        remedy = _REMEDIES.get(kind, "of no type; export the model again")
+        raise ExportError(f"{value.name!r} of {file.name} is no tensor, and Triton carries only those: it is {remedy}")
     tensor = value.type.tensor_type
     dtype = TRITON_DTYPES.get(tensor.elem_type)
     if dtype is None or dtype == "BF16":  # BF16 has no form in JSON, numpy or most clients: it could not be asked

@@ -1,6 +1,6 @@
 """Visits every node of an ONNX graph, in the bodies of its loops and branches too."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -25,6 +25,12 @@ def graphs_of(graph: Any) -> Iterator[Any]:
     yield graph
     for node in nodes_of(graph.node):
         yield from bodies_of(node)
+
+
+def replace_all(field: Any, values: Sequence[Any]) -> None:
+    """Makes `values` the content of a repeated field, such as the nodes of a graph."""
+    del field[:]
+    field.extend(values)
 
 
 def rename_values(nodes: Iterable[Any], names: Mapping[str, str]) -> None:

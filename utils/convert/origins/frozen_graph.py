@@ -1,16 +1,13 @@
 """Converts a frozen TensorFlow graph (.pb) to ONNX, in a process and an environment of its own."""
 
-import json
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import ROOT
 from utils.host import children, environment
 from utils.host.environments import TENSORFLOW
 from utils.host.errors import ExportError, FactoryError, SourceError, UsageError
 
+CHILD = "utils.convert.origins.tf2onnx_child"
 # The error names of the child.
 ERRORS: dict[str, type[FactoryError]] = {"source": SourceError, "export": ExportError}
 
@@ -37,33 +34,14 @@ def convert(pb: Path, destination: Path, *, inputs: Sequence[str], outputs: Sequ
         "outputs": list(outputs),
         "opset": opset,
     }
-    python = environment.ensure(TENSORFLOW)
-    command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.convert.origins.tf2onnx_child"]
-    done = subprocess.run(
-        children.with_parent_death_signal(command),
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        env=_quiet(),
-    )
-    _check(done, pb)
-    return destination
-
-
-def _quiet() -> dict[str, str]:
-    """The environment of the child: the CPU only, without TensorFlow's log."""
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-
-def _check(done: subprocess.CompletedProcess[str], pb: Path) -> None:
-    """The child answers with {} or {"error": a key of ERRORS, "message": one sentence}."""
+    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # the CPU only, without TensorFlow's log
     try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        reason = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        answer = children.ask(environment.ensure(TENSORFLOW), CHILD, request, quiet)
+    except children.NoAnswerError as error:
         raise ExportError(
-            f"the conversion of {pb.name} ended with status {done.returncode} and no result ({reason}); "
+            f"the conversion of {pb.name} ended without a result: {error}; "
             "if the machine is short of memory or disk, free some and run the same command again"
         ) from None
     if answer:
         raise ERRORS[answer["error"]](answer["message"])
+    return destination

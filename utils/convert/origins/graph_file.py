@@ -2,13 +2,13 @@
 
 import glob
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from utils.convert.onnx.output_shapes import declare_outputs
 from utils.convert.onnx.ready_graph import GRAPH_FILE, OnnxGraph, read_onnx, require_external_files, require_loadable
-from utils.convert.onnx.scalars import serve_scalars
+from utils.convert.onnx.served_copy import declare_outputs, serve_scalars
 from utils.convert.origins import FROZEN_SUFFIX, GRAPH_SUFFIXES, frozen_graph
 from utils.convert.origins.origin import Origin, Request, RequestedModel
 from utils.convert.task import pipeline_of
@@ -30,26 +30,18 @@ PATTERNS = tuple(f"*{suffix}" for suffix in GRAPH_SUFFIXES)
 
 @dataclass(frozen=True, kw_only=True)
 class KnownGraph:
-    """What is read from a graph, and its revision."""
+    """What is read from a graph, and its revision. It has no adapter and no model card."""
 
     graph: OnnxGraph
     revisions: dict[str, str]
     labels: Labels | None = None
+    references: Mapping[str, StorageRef] = field(default_factory=dict)
+    licences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label_texts(self) -> tuple[str, ...]:
         """() for a task without."""
         return self.labels.texts if self.labels else ()
-
-    @property
-    def references(self) -> dict[str, StorageRef]:
-        """None: a graph has no adapter."""
-        return {}
-
-    @property
-    def licences(self) -> dict[str, str]:
-        """None: a graph has no model card."""
-        return {}
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -86,7 +78,7 @@ class GraphFile:
     def predict(self) -> Graph:
         """The graph as it will be served."""
         batched = self.batching and self.known.graph.may_be_batched
-        return served_graph(self.known.graph, Path(GRAPH_FILE), batched=batched)
+        return self.known.graph.served(Path(GRAPH_FILE), batched=batched)
 
     def fetch(self) -> Path:
         """The graph's file; external weights of a remote graph are fetched now."""
@@ -113,18 +105,7 @@ class GraphFile:
         declare_outputs(proven.graph, file)
         serve_scalars(proven.graph, file)
         note(f"{source.name}: {len(proven.pairs)} golden requests answered by ONNX Runtime itself")
-        return ServedGraph(graph=served_graph(proven.graph, file, batched=proven.batched), golden=proven.pairs)
-
-
-def served_graph(read: OnnxGraph, file: Path, *, batched: bool) -> Graph:
-    """The graph as a Graph of the repository's plan."""
-    return Graph(
-        path=file,
-        inputs=tuple(tensor.spec(batched=batched) for tensor in read.inputs),
-        outputs=tuple(tensor.spec(batched=batched) for tensor in read.outputs),
-        external_files=read.external_files,
-        batched=batched,
-    )
+        return ServedGraph(graph=proven.graph.served(file, batched=proven.batched), golden=proven.pairs)
 
 
 def inspect_model(request: Request, name: str, folder: Path) -> Origin:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.host.errors import ExportError, FactoryError, SourceError
+from utils.host.exceptions import brief
 from utils.host.streams import take_stdout
 
 
@@ -39,9 +40,8 @@ def convert(request: dict[str, Any]) -> None:
             output_path=request["destination"],
         )
     except Exception as error:  # tf2onnx has no error class of its own
-        reason = " ".join(str(error).split())[:300]
         raise ExportError(
-            f"tf2onnx cannot convert {pb.name} at opset {request['opset']} ({type(error).__name__}: {reason}); "
+            f"tf2onnx cannot convert {pb.name} at opset {request['opset']} ({brief(error, named=True)}); "
             "check that the outputs follow from the inputs, or choose a release with a newer opset"
         ) from error
 
@@ -70,8 +70,7 @@ def require_tensors(pb: Path, definition: Any, inputs: list[str], outputs: list[
         with graph.as_default():
             tf.import_graph_def(definition, name="")
     except (ValueError, tf.errors.OpError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ExportError(f"TensorFlow does not take the graph in {pb.name}: {reason}") from error
+        raise ExportError(f"TensorFlow does not take the graph in {pb.name}: {brief(error)}") from error
     operations = graph.get_operations()
     tensors = {tensor.name: tensor for operation in operations for tensor in operation.outputs}
     starts = [name for name, tensor in tensors.items() if tensor.op.type.startswith("Placeholder")]

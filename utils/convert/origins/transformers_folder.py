@@ -9,14 +9,14 @@ from utils.convert.exporters import open_converter
 from utils.convert.golden_pairs import golden_pairs
 from utils.convert.onnx.mapped_tables import with_mapped_tables
 from utils.convert.origins.origin import Origin, Request
-from utils.convert.settings import resolve_settings
-from utils.convert.spec import ConversionSpec
-from utils.convert.task import ModelTask
+from utils.convert.task import ConversionSpec, ModelTask
 from utils.convert.types import Conversion, Evaluated, ServedGraph, Settings
 from utils.evaluation.eval_file import EvalFile
 from utils.host.exceptions import showing_references
 from utils.host.progress import note
 from utils.repository.pipeline import Graph
+from utils.repository.served_code import load_shared
+from utils.repository.tensors import TensorSpec
 from utils.sources.fetch import Metadata, fetch_metadata, fetch_model
 
 
@@ -116,3 +116,14 @@ def inspect_model(request: Request, name: str, folder: Path) -> Origin:
         downloads=folder,
         eval_file=eval_file_of(request, task, known, settings),
     )
+
+
+def resolve_settings(request: Request, task: ModelTask, known: Metadata) -> Settings:
+    """The task's settings; UsageError or SourceError for what the model's config and labels do not allow."""
+    settings = task.resolve_settings(known.config, known.label_texts, request.source.options)
+    unknown = tuple(TensorSpec(name=name, dtype="FP32", dims=(-1, -1)) for name in task.graph_outputs)
+    names = request.serving.names
+    outputs = names.of_outputs(task.outputs(settings, Graph(path=Path(), inputs=(), outputs=unknown)))
+    served = [tensor.name for tensor in (*names.of_inputs(task.inputs), *outputs)]
+    names.require_unique(served, {*load_shared("tokenization").TENSORS, *task.graph_outputs})
+    return settings

@@ -64,7 +64,7 @@ def operators(model):
 def test_a_row_keeps_its_answer_and_no_shape_is_computed(tmp_path, tokens):
     before, after = tmp_path / "model.onnx", tmp_path / "one_row.onnx"
     onnx.save(graph(), before)
-    assert with_constant_shapes(before, read_graph(before)[0], after)
+    assert with_constant_shapes(before, read_graph(before).inputs, after)
     changed = onnx.load(after)
     onnx.checker.check_model(changed)
     assert not {"Shape", "Slice", "Concat", "Unsqueeze"}.intersection(operators(changed))
@@ -105,7 +105,7 @@ def test_a_graph_whose_answers_change_stays_as_it_is(tmp_path, monkeypatch):
     onnx.save(graph(), before)
     right = constant_shapes._sizes
     monkeypatch.setattr(constant_shapes, "_sizes", lambda model: {**right(model), "states": [1, WIDTH, None]})
-    assert not with_constant_shapes(before, read_graph(before)[0], after)
+    assert not with_constant_shapes(before, read_graph(before).inputs, after)
     assert not after.exists()
 
 
@@ -118,5 +118,5 @@ def test_a_graph_with_an_unknown_operator_stays_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(SymbolicShapeInference, "infer_shapes", fail)
     before = tmp_path / "model.onnx"
     onnx.save(graph(), before)
-    assert not with_constant_shapes(before, read_graph(before)[0], tmp_path / "one_row.onnx")
+    assert not with_constant_shapes(before, read_graph(before).inputs, tmp_path / "one_row.onnx")
     assert list(tmp_path.iterdir()) == [before]

@@ -41,8 +41,12 @@ def test_a_graph_that_takes_int32_answers_as_before(graph):
     feeds = [{"ids": np.array([ids]), "mask": np.array([[2, 3]])} for ids in ([1, 4], [9, 1])]
     before = [onnx_session(graph).run(["out"], feed)[0] for feed in feeds]
     take_int32(graph)
-    inputs, outputs, _ = read_graph(graph)
-    assert [str(tensor) for tensor in (*inputs, *outputs)] == ["ids INT32 [-1]", "mask INT32 [-1]", "out FP32 [-1]"]
+    found = read_graph(graph)
+    assert [str(tensor) for tensor in (*found.inputs, *found.outputs)] == [
+        "ids INT32 [-1]",
+        "mask INT32 [-1]",
+        "out FP32 [-1]",
+    ]
     onnx.checker.check_model(str(graph))
     session = onnx_session(graph)
     after = [session.run(["out"], {name: array.astype(np.int32) for name, array in feed.items()})[0] for feed in feeds]

@@ -1,7 +1,7 @@
 import pytest
 
 from utils.host.errors import UsageError
-from utils.repository.served_names import ServedNames, parse_names
+from utils.repository.serving import ServedNames, parse_names
 from utils.repository.tensors import TensorSpec
 
 ONE = (TensorSpec(name="text_input", dtype="BYTES", dims=(1,)),)
