@@ -40,11 +40,16 @@ class NoAnswerError(Exception):
 
 
 def ask(
-    python: Path, module: str, request: Mapping[str, Any], environment: Mapping[str, str] | None = None
+    python: Path,
+    module: str,
+    request: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
     """The JSON object that a module writes to stdout for the one on its stdin; NoAnswerError if it writes none.
 
-    `environment` overrides variables of this process.
+    `environment` overrides variables of this process. subprocess.TimeoutExpired after `seconds`.
     """
     done = subprocess.run(
         of_module(python, module),
@@ -52,6 +57,7 @@ def ask(
         capture_output=True,
         text=True,
         env={**os.environ, **(environment or {})},
+        timeout=seconds,
         check=False,
     )
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.convert.task import ModelTask, Task
 from utils.host.errors import UsageError
+from utils.host.numbers import require_known
 from utils.targets.engines import ENGINES, Engine
 from utils.targets.precisions import DEFAULT_PRECISION, MIN_AGREEMENT, PRECISIONS, Reduction
 from utils.tasks import TASKS
@@ -14,9 +15,7 @@ from utils.tasks import TASKS
 def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_name: str, engine: Engine) -> Reduction:
     """The values of OPTIONS; UsageError if task, device, format or engine does not allow them."""
     name = texts.get("precision", DEFAULT_PRECISION)
-    if name not in PRECISIONS:
-        raise UsageError(f"--precision {name!r} is not known; choose one of: {', '.join(PRECISIONS)}")
-    row = PRECISIONS[name]
+    row = PRECISIONS[require_known("--precision", name, PRECISIONS)]
     if device not in row.devices:
         fitting = ", ".join(other.name for other in PRECISIONS.values() if device in other.devices)
         raise UsageError(

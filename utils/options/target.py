@@ -6,7 +6,7 @@ from typing import Any
 from utils.convert.origins.origin import RequestedModel
 from utils.convert.task import Task
 from utils.host.errors import UsageError
-from utils.host.numbers import whole_number
+from utils.host.numbers import require_known, whole_number
 from utils.options.precision import parse_reduction
 from utils.options.release_choice import InstalledGpu, choose_release
 from utils.options.values import FEWEST_TOKENS
@@ -102,6 +102,4 @@ def _optional_image(name: str, text: str | None) -> str | None:
 
 def parse_device(text: str) -> str:
     """--device; UsageError for one that is not known."""
-    if text not in RUNTIMES:
-        raise UsageError(f"--device {text!r} is not known; choose one of: {', '.join(RUNTIMES)}")
-    return text
+    return require_known("--device", text, RUNTIMES)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import ROOT
 from utils.host import children, digest, environment
 from utils.host.cache_folder import cache_folder
 from utils.host.environments import FACTORY, SENTENCES, SETFIT
@@ -178,24 +177,13 @@ def _request(file: Path) -> dict[str, Any]:
     except UsageError as error:
         raise SourceError(f"the environment that reads SetFit heads cannot be made: {error}") from error
     packages = [str(each) for place in (SETFIT, FACTORY) for each in place.site_packages]
-    command = [str(python), "-I", str(ROOT / "utils" / "launch.py"), "utils.sources.setfit_child"]
+    request = {"file": str(file.absolute()), "packages": packages}
     try:
-        done = subprocess.run(
-            children.with_parent_death_signal(command),
-            input=json.dumps({"file": str(file.absolute()), "packages": packages}),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        return dict(json.loads(done.stdout))
+        return children.ask(python, "utils.sources.setfit_child", request, seconds=SECONDS)
     except subprocess.TimeoutExpired:
         raise SourceError(f"{str(file)!r} was not loaded in {SECONDS} seconds; write the head again") from None
-    except ValueError:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise SourceError(
-            f"the process that loads {str(file)!r} ended with status {done.returncode} ({reason}); write the head again"
-        ) from None
+    except children.NoAnswerError as error:
+        raise SourceError(f"the process that loads {str(file)!r} ended with {error}; write the head again") from None
 
 
 def _labels(file: Path, named: Any, head: Head) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def convert(pb: Path, destination: Path, *, inputs: Sequence[str], outputs: Sequ
     }
     quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # the CPU only, without TensorFlow's log
     try:
-        answer = children.ask(environment.ensure(TENSORFLOW), CHILD, request, quiet)
+        answer = children.ask(environment.ensure(TENSORFLOW), CHILD, request, environment=quiet)
     except children.NoAnswerError as error:
         raise ExportError(
             f"the conversion of {pb.name} ended without a result: {error}; "
