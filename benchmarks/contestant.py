@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import repositories, servers
 from benchmarks.loads import PROTOCOLS
+from benchmarks.texts import write_calibration
 from utils import ROOT
 
 FP32, INT8, OPENVINO, OPENVINO_BF16 = "limit fp32", "limit int8", "limit OpenVINO", "limit OpenVINO bf16"
@@ -68,13 +69,20 @@ class Contestant:
 
 
 def ours(
-    name: str, what: str, *options: str, limit: str = FP32, loads: tuple[str, ...] = ("*",), batching: bool = True
+    name: str,
+    what: str,
+    *options: str,
+    limit: str = FP32,
+    loads: tuple[str, ...] = ("*",),
+    batching: bool = True,
+    is_calibrated: bool = False,
 ) -> Contestant:
     """A row of what is built here with `options`, run as the image runs it."""
     model_name = "-".join(["benchmark", *(value for value in options if not value.startswith("--"))])
 
     def prepare(model: Path, folder: Path) -> Start:
-        tree = repositories.build(model, model_name, *options)
+        calibration = ("--calibration-file", str(write_calibration(folder))) if is_calibrated else ()
+        tree = repositories.build(model, model_name, *options, *calibration)
         repository = tree / "model_repository"
         if not batching:
             repository = repositories.unbatched(repository, folder / "repository")

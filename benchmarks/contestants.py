@@ -11,6 +11,16 @@ CONTESTANTS = {
     for row in (
         ours("fused", "one process", "--layout", "fused"),
         ours("fused int8", "with int8 weights", "--layout", "fused", "--precision", "int8", limit=INT8),
+        ours(
+            "fused int8 calibrated",
+            "with int8 weights and scales fixed from texts",
+            "--layout",
+            "fused",
+            "--precision",
+            "int8",
+            limit=INT8,
+            is_calibrated=True,
+        ),
         ours("fused OpenVINO", "with OpenVINO in FP32", "--layout", "fused", "--engine", "openvino", limit=OPENVINO),
         ours(
             "fused OpenVINO bf16",

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.int8_graphs import Batcher, forms, session
-from benchmarks.texts import make_texts
+from benchmarks.texts import calibration_texts, make_texts
 from utils.repository.served_code import load_shared
 
-TEXTS, COMPARED, CALIBRATION = 192, 400, 128
+TEXTS, COMPARED = 192, 400
 AMONG = 16  # texts at a time, in runs of up to BUDGET tokens
 
 
@@ -68,7 +68,7 @@ def main() -> None:
     inputs = [node.name for node in session(str(options.graph)).get_inputs()]
     batcher, calibration = (
         Batcher(tokens=[each.ids for each in tokenization.tokenize(tokenizer, texts)], inputs=inputs)
-        for texts in (make_texts("mixed"), make_texts("mixed", CALIBRATION, seed=7))
+        for texts in (make_texts("mixed"), calibration_texts())
     )
     made = sessions(options.graph, calibration)
     took: dict[tuple[str, int], list[float]] = {(name, count): [] for name in made for count in (1, AMONG)}

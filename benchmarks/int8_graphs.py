@@ -1,6 +1,5 @@
 """The forms of an int8 graph that benchmarks/int8_forms.py compares."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,9 @@ import numpy as np
 
 from utils.convert.onnx.constant_shapes import make_shapes_constant
 from utils.convert.onnx.exported_graph import sort_nodes
+from utils.convert.onnx.fixed_scales import fix_scales
 from utils.convert.onnx.independent_rows import answer_rows_apart
+from utils.convert.types import Session
 from utils.repository.served_code import load_shared
 
 BUDGET = 256  # tokens in a run
@@ -26,15 +27,15 @@ class Batcher:
     tokens: Sequence[Sequence[int]]
     inputs: Sequence[str]
 
-    def outputs(self, session: Any, places: Sequence[int]) -> Any:
-        """The graph's outputs for one run with these texts, padded to the longest."""
+    def feed(self, places: Sequence[int]) -> dict[str, Any]:
+        """The graph's inputs for one run with these texts, padded to the longest."""
         longest = max(len(self.tokens[place]) for place in places)
         ids, mask = np.zeros((2, len(places), longest), np.int64)
         for row, place in enumerate(places):
             own = self.tokens[place]
             ids[row, : len(own)], mask[row, : len(own)] = own, 1
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        return session.run(None, {name: feed[name] for name in self.inputs})
+        return {name: feed[name] for name in self.inputs}
 
     def run(self, session: Any, places: Sequence[int]) -> dict[int, Any]:
         """{place: logits} of these texts, in runs of up to BUDGET tokens."""
@@ -42,7 +43,7 @@ class Batcher:
         lengths = [len(self.tokens[place]) for place in places]
         for group in load_shared("length_batches").length_batches(lengths, BUDGET):
             members = [places[member] for member in group]
-            found.update(zip(members, self.outputs(session, members)[0], strict=True))
+            found.update(zip(members, session.run(None, self.feed(members))[0], strict=True))
         return found
 
 
@@ -111,55 +112,18 @@ def fused_attention(graph: Graph, folder: Path) -> Graph:
     return row_by_row(fused.model, folder)
 
 
-def static_scales(graph: Graph, folder: Path, calibration: Batcher) -> Graph:
-    """One scale for all texts, from the 90th percentile of the calibration texts' extremes; a batch stays a batch.
-
-    It starts from what ONNX Runtime makes of the dynamic graph: constant scales are folded into one before its fusion
-    looks for two, and the products stay without it.
-    """
+def fixed_scales(graph: Graph, folder: Path, calibration: Batcher) -> Graph:
+    """Scales from calibration texts: what the factory builds with --calibration-file."""
     import onnx
-    from onnx import helper, numpy_helper
-    from onnxruntime import GraphOptimizationLevel
 
-    session(
-        dynamic(graph, folder).SerializeToString(),
-        graph_optimization_level=GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-        optimized_model_filepath=str(folder / "fused.onnx"),
-    )
-    made = onnx.load(str(folder / "fused.onnx"))
-    users = [node for node in made.graph.node if node.op_type.startswith("DynamicQuantize")]
-    values = list(dict.fromkeys(node.input[0] for node in users))
-    with_values = copy.deepcopy(made)
-    with_values.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in values)
-    running = session(with_values.SerializeToString())
-    extremes = [
-        [(each.min(), each.max()) for each in calibration.outputs(running, [place])[1:]]
-        for place in range(len(calibration.tokens))
-    ]
-    same: dict[str, str] = {}
-    nodes = []
-    for name, texts in zip(values, np.moveaxis(np.array(extremes), 1, 0), strict=True):
-        least, most = min(0, np.quantile(texts[:, 0], 0.1)), max(0, np.quantile(texts[:, 1], 0.9))
-        scale = np.float32((most - least) / 255)
-        constants = {f"{name}/scale": scale, f"{name}/zero": np.uint8(round(-least / scale))}
-        made.graph.initializer.extend(numpy_helper.from_array(np.asarray(each), key) for key, each in constants.items())
-        nodes.append(helper.make_node("QuantizeLinear", [name, *constants], [f"{name}/quantized"]))
-    for node in made.graph.node:
-        value = node.input[0] if node in users else ""
-        if node.op_type == "DynamicQuantizeLinear":
-            same |= zip(node.output, (f"{value}/quantized", f"{value}/scale", f"{value}/zero"), strict=True)
-        elif node.op_type == "DynamicQuantizeMatMul":
-            weights, scale, zero, *bias = node.input[1:]
-            inputs = [f"{value}/quantized", weights, f"{value}/scale", scale, f"{value}/zero", zero, *bias]
-            nodes.append(helper.make_node("MatMulIntegerToFloat", inputs, node.output, domain=node.domain))
-        else:
-            nodes.append(node)
-    for node in nodes:
-        node.input[:] = [same.get(name, name) for name in node.input]
-    del made.graph.node[:], made.graph.value_info[:]
-    made.graph.node.extend(nodes)
-    sort_nodes(made.graph)
-    return made
+    def run_texts(run: Session) -> None:
+        for place in range(len(calibration.tokens)):
+            run(calibration.feed([place]))
+
+    file = folder / "fixed.onnx"
+    file.write_bytes(dynamic(graph, folder).SerializeToString())
+    fix_scales(file, run_texts)
+    return onnx.load(str(file))
 
 
 def scale_of_each_token(graph: Graph, folder: Path) -> Graph:
@@ -224,7 +188,7 @@ def forms(calibration: Batcher) -> Mapping[str, Callable[[Graph, Path], Graph]]:
         "the same with constant shapes": constant_shapes,
         "the same with fused attention": fused_attention,
         "a scale for each token": scale_of_each_token,
-        "static scales": lambda graph, folder: static_scales(graph, folder, calibration),
+        "scales fixed from other texts": lambda graph, folder: fixed_scales(graph, folder, calibration),
         "MatMulNBits, 8 bits": blocks_of_weights,
         "MatMulNBits, 4 bits": lambda graph, folder: blocks_of_weights(graph, folder, 4),
     }

@@ -2,6 +2,7 @@
 
 import csv
 import random
+from pathlib import Path
 
 from utils import ROOT
 
@@ -12,6 +13,18 @@ LENGTHS = {
     "mixed": (2.85, 0.65, 2, 120),
     "long": (4.6, 0.3, 60, 200),
 }
+
+
+def calibration_texts() -> list[str]:
+    """Other texts than those of the measurements."""
+    return make_texts("mixed", count=200, seed=7)
+
+
+def write_calibration(folder: Path) -> Path:
+    """A --calibration-file."""
+    file = folder / "calibration.tsv"
+    file.write_text("\n".join(calibration_texts()) + "\n", encoding="utf-8")
+    return file
 
 
 def make_texts(kind: str, count: int = 2000, seed: int = 1) -> list[str]:

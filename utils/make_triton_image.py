@@ -66,7 +66,9 @@ def _checked_spec(values: dict[str, Any], gpu: InstalledGpu) -> BuildSpec:
     require_local(spec.source.sources)
     require_existing({f"--add-model {name}:": model.reference for name, model in models.added.items()})
     files = [("--golden-inputs", model.golden_inputs) for model in models.by_name.values()]
-    for option, file in (*files, ("--eval-file", spec.target.reduction.eval_file)):
+    reduction = spec.target.reduction
+    files += [("--eval-file", reduction.eval_file), ("--calibration-file", reduction.calibration_file)]
+    for option, file in files:
         if file:
             require_existing({option: StorageRef(scheme="local", locator=str(file))})
     if key := spec.output.publication.sign_key:

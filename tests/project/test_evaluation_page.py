@@ -9,7 +9,8 @@ import pytest
 
 from utils import ROOT
 from utils.convert.task import ModelTask
-from utils.evaluation.eval_file import EvalFile, digest_of
+from utils.evaluation.eval_file import EvalFile
+from utils.evaluation.records import digest_of
 from utils.tasks import TASKS
 
 PAGE = (ROOT / "docs/evaluation.md").read_text(encoding="utf-8")

@@ -14,7 +14,12 @@ from utils.repository.corpus import GOLDEN_TEXTS
 
 NAME = "test-precision"
 # The first is converted anew, for what a conversion prints; the second takes its graph from the cache.
-BUILDS = {"ensemble": ["--layout", "ensemble", "--no-cache"], "fused": ["--layout", "fused"]}
+TEXTS = "the calibration texts"
+BUILDS = {
+    "ensemble": ["--layout", "ensemble", "--no-cache"],
+    "fused": ["--layout", "fused"],
+    "calibrated": ["--no-cache", "--calibration-file", TEXTS],
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +27,18 @@ def model(tmp_path_factory):
     return tiny_models.bert(tmp_path_factory.mktemp("models") / "bert")
 
 
-@pytest.fixture(scope="module", params=mostly_long(BUILDS, "fused"))
-def served(request, model, serve_repository):
-    name = f"{NAME}-{request.param}"
-    done = build(model, model, "-", name, "v1", 4, "--precision", "int8", *BUILDS[request.param])
+@pytest.fixture(scope="module", params=mostly_long(BUILDS, "fused", "calibrated"))
+def served(request, model, serve_repository, tmp_path_factory):
+    name, texts = f"{NAME}-{request.param}", tmp_path_factory.mktemp("texts") / "texts.tsv"
+    texts.write_text("\n".join(tiny_models.SENTENCES), encoding="utf-8")
+    options = [texts if each is TEXTS else each for each in BUILDS[request.param]]
+    done = build(model, model, "-", name, "v1", 4, "--precision", "int8", *options)
     assert done.returncode == 0, done.stderr
     if "--no-cache" in BUILDS[request.param]:
         compared = re.search(r"int8 against PyTorch on (\d+) texts: same label", done.stderr)
         assert compared and int(compared[1]) > 20, "the task's texts, and the model's own"
+    fixed = f"scales of int8 fixed from {len(tiny_models.SENTENCES)} texts of --calibration-file"
+    assert (fixed in done.stderr) == (TEXTS in BUILDS[request.param])
     assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
     yield serve_repository(BUILD / name / "v1/model_repository").address, name
     shutil.rmtree(BUILD / name, ignore_errors=True)

@@ -9,6 +9,7 @@ from utils.convert import cache
 from utils.convert.origins.origin import Source
 from utils.convert.task import ModelTask
 from utils.convert.types import Conversion
+from utils.evaluation.calibration_file import CalibrationFile
 from utils.evaluation.eval_file import EvalFile
 from utils.host.environments import ENVIRONMENTS, PEFT, SENTENCES, SENTENCES6
 from utils.proof.golden_file import converter
@@ -32,6 +33,7 @@ def key_of(
     known: Metadata,
     settings: Mapping[str, Any],
     eval_file: EvalFile | None,
+    calibration_file: CalibrationFile | None,
 ) -> str:
     """The digest of all inputs of a conversion and its answers: not names, tag, batch size, or labels put in later."""
     sources = source.sources
@@ -56,6 +58,7 @@ def key_of(
             "agrees_where_served": target.agrees_where_served,
             "min_agreement": target.reduction.min_agreement,
             "max_drift": target.reduction.max_drift,
+            "calibrated": calibration_file.digest if calibration_file else None,
             "evaluated": [eval_file.kind_name, eval_file.digest, *eval_file.labels] if eval_file else None,
             "allow_pickle": sources.requirements.allow_pickle,
         }

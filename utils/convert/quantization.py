@@ -11,7 +11,7 @@ import numpy as np
 from utils.convert import reference_model
 from utils.convert.agreement import RULES, Agreement
 from utils.convert.engine_session import engine_session
-from utils.convert.evaluated import texts_of
+from utils.convert.evaluated import calibration_texts, texts_of
 from utils.convert.exporters import open_exporter
 from utils.convert.onnx.quantize import reduced
 from utils.convert.task import ConversionSpec, Guard
@@ -52,7 +52,12 @@ def reduce(
             else:
                 _, agreement = _guarded(graph, reference, session, spec)
         return graph, reference, agreement
-    graph = reduced(graph, precision.reducer, spec.target.release)
+    if spec.calibration_file is None:
+        graph = reduced(graph, precision.reducer, spec.target.release)
+    else:
+        assert precision.calibrated_reducer  # options/precision.py refuses the others
+        calibration = functools.partial(_run_calibration, graph=graph, reference=reference, spec=spec)
+        graph = reduced(graph, precision.calibrated_reducer, spec.target.release, calibration)
     return graph, *_guarded(graph, reference, open_exporter(graph.format).open_session(graph), spec)
 
 
@@ -81,6 +86,14 @@ def _guarded(
         f"{precision.name} does not agree with PyTorch: {agreement}, and {broken}; measure on your own texts "
         "(--eval-file), allow less, or build with --precision fp32; nothing was built"
     )
+
+
+def _run_calibration(session: Session, graph: Graph, reference: ReferenceModel, spec: ConversionSpec) -> None:
+    """The texts of --calibration-file, AT_ONCE outputs held at a time."""
+    running, texts = replace(reference, model=with_graph(reference.model, graph, session)), calibration_texts(spec)
+    for start in range(0, len(texts), AT_ONCE):
+        reference_model.outputs_of(running, texts[start : start + AT_ONCE])
+    note(f"scales of {spec.target.reduction.precision.name} fixed from {len(texts)} texts of --calibration-file")
 
 
 def with_graph(model: Any, graph: Graph, session: Session) -> Any:

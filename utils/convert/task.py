@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.convert.types import Conversion, Example, ReferenceModel, Settings, Tensors, Text
+from utils.evaluation.calibration_file import CalibrationFile
 from utils.evaluation.eval_file import EvalFile
 from utils.host.numbers import require_known
 from utils.repository.corpus import GOLDEN_TEXTS
@@ -173,7 +174,7 @@ class ConversionSpec:
     `labels` are the label map's texts, () for a task without; `settings` are those that the task's row resolved.
 
     `exporter`: a row of targets/exporters.py. `tuned`: the model is a base with an adapter. `eval_file`: rows
-    whose right answers are known.
+    whose right answers are known. `calibration_file`: texts that an int8 graph's scales are fixed from.
     """
 
     task: ModelTask
@@ -184,3 +185,4 @@ class ConversionSpec:
     settings: Settings = field(default_factory=dict)
     tuned: TunedModel | None = None
     eval_file: EvalFile | None = None
+    calibration_file: CalibrationFile | None = None

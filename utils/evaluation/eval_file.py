@@ -6,8 +6,7 @@ from pathlib import Path
 
 from utils.evaluation.kind import EvalRow, Kind
 from utils.evaluation.kinds import KINDS
-from utils.evaluation.records import read_records
-from utils.host import digest
+from utils.evaluation.records import digest_of, read_records
 from utils.host.errors import SourceError
 
 
@@ -42,11 +41,3 @@ def _rows(source: EvalFile) -> tuple[EvalRow, ...]:
     if not rows:
         raise SourceError(f"--eval-file {str(source.file)!r} holds no texts; give at least one with its right answer")
     return rows
-
-
-def digest_of(file: Path) -> str:
-    """The digest of its content; SourceError if it cannot be read."""
-    try:
-        return digest.of_file(file)
-    except OSError as error:
-        raise SourceError(f"--eval-file {str(file)!r} cannot be read ({error}); save it as UTF-8") from error

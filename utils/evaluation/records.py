@@ -1,19 +1,21 @@
-"""The lines of --eval-file as values by column, from TSV, CSV or JSONL. Standard library only."""
+"""The lines of --eval-file and --calibration-file as values by column. Standard library only."""
 
 import csv
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from utils.host import digest
 from utils.host.errors import SourceError
 
 JSON_LINES = ".jsonl"
 TABLES: dict[str, dict[str, Any]] = {".tsv": {"delimiter": "\t", "quoting": csv.QUOTE_NONE}, ".csv": {}}
 SUFFIXES = (*TABLES, JSON_LINES)
 SHOWN = 60
+EVAL_FILE = "--eval-file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +25,11 @@ class Record:
     file: Path
     line: int
     values: Mapping[str, Any]
+    option: str = EVAL_FILE
 
     def error(self, what: str) -> SourceError:
         """The error for this line."""
-        return SourceError(f"--eval-file {str(self.file)!r} line {self.line} {what}")
+        return SourceError(f"{self.option} {str(self.file)!r} line {self.line} {what}")
 
     def text(self, name: str, *, filled: bool = False) -> str:
         """A text; `filled`: it must not be empty."""
@@ -99,56 +102,66 @@ def _listed(cell: str) -> object:
     return [cell]
 
 
-def read_records(file: Path, columns: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -> Iterator[Record]:
+def read_records(
+    file: Path, columns: Sequence[str], suffixes: Sequence[str] = SUFFIXES, option: str = EVAL_FILE
+) -> Iterator[Record]:
     """The lines of `file` with the values of `columns`, the right answer's last; SourceError for one that is not so.
 
-    A table has the columns in this order. A first line that names the right answer's column gives another order; if
-    it names all columns, there may be further ones. In JSONL each line is an object with these names, and others.
+    A table has the columns in this order. A first line that names the last column gives another order; if it names
+    all columns, there may be further ones. In JSONL each line is an object with these names, and others.
     """
     suffix = file.suffix.lower()
     if suffix not in suffixes:
         raise SourceError(
-            f"--eval-file {str(file)!r} cannot be read: its name ends in none of {', '.join(suffixes)}; save it so"
+            f"{option} {str(file)!r} cannot be read: its name ends in none of {', '.join(suffixes)}; save it so"
         )
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            lines = _objects(stream, file) if suffix == JSON_LINES else _cells(stream, file, columns)
-            for record in lines:
-                yield Record(file=file, line=record.line, values={name: record.values.get(name) for name in columns})
+            start = Record(file=file, line=0, values={}, option=option)
+            for record in _objects(stream, start) if suffix == JSON_LINES else _cells(stream, start, columns):
+                yield replace(record, values={name: record.values.get(name) for name in columns})
     except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"--eval-file {str(file)!r} cannot be read ({error}); save it as UTF-8") from error
+        raise SourceError(f"{option} {str(file)!r} cannot be read ({error}); save it as UTF-8") from error
 
 
-def _objects(stream: TextIO, file: Path) -> Iterator[Record]:
+def digest_of(file: Path, option: str = EVAL_FILE) -> str:
+    """The digest of its content; SourceError if it cannot be read."""
+    try:
+        return digest.of_file(file)
+    except OSError as error:
+        raise SourceError(f"{option} {str(file)!r} cannot be read ({error}); save it as UTF-8") from error
+
+
+def _objects(stream: TextIO, start: Record) -> Iterator[Record]:
     for number, line in enumerate(stream, start=1):
         if not line.strip():
             continue
-        record = Record(file=file, line=number, values={})
+        record = replace(start, line=number)
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise record.error(f"is not JSON ({error}); write one object in each line") from error
         if not isinstance(values, dict):
             raise record.error("is not a JSON object; write one object in each line")
-        yield Record(file=file, line=number, values=values)
+        yield replace(record, values=values)
 
 
-def _cells(stream: TextIO, file: Path, columns: Sequence[str]) -> Iterator[Record]:
+def _cells(stream: TextIO, start: Record, columns: Sequence[str]) -> Iterator[Record]:
     names: Sequence[str] = ()
-    reader = csv.reader(stream, **TABLES[file.suffix.lower()])
+    reader = csv.reader(stream, **TABLES[start.file.suffix.lower()])
     for row in filter(None, reader):
         if not names:
             names = _names(row, columns)
             if names is not columns:
                 continue
-        record = Record(file=file, line=reader.line_num, values=dict(zip(names, row, strict=False)))
+        record = replace(start, line=reader.line_num, values=dict(zip(names, row, strict=False)))
         if len(row) != len(names):
             raise record.error(f"has {len(row)} columns; it must have {len(names)}: {', '.join(names)}")
         yield record
 
 
 def _names(first: Sequence[str], columns: Sequence[str]) -> Sequence[str]:
-    """The names of a table's columns: those of its first line, if that names the right answer's."""
+    """The names of a table's columns: those of its first line, if that names the last."""
     right = columns[-1]
     if right not in first:
         return columns

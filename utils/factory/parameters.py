@@ -9,7 +9,7 @@ from utils.sources.storage import StorageRef, parse_reference
 # They change neither image nor model repository, or are files of the builder alone.
 LEFT_OUT = {"json", "debug", "dry_run", "sign_key", "cache_from", "cache_to", "jobs", "config"}
 REFERENCES = ("model", "tokenizer", "id2label", "adapter")
-FILES = ("eval_file",)
+FILES = ("eval_file", "calibration_file")
 # [NAME=]FILE
 NAMED_FILES = ("add_model", "golden_inputs")
 NO_REFERENCE = "-"

@@ -74,6 +74,7 @@ MODELS: tuple[Row, ...] = (
     ("--min-agreement", "SHARE", "minimum agreement of a reduced precision with PyTorch (default: 0.99)"),
     ("--max-drift", "DIFFERENCE", "maximum difference of a score from PyTorch's (default: any)"),
     ("--eval-file", "FILE", "texts with right answers, for accuracy, agreement and drift: .tsv, .csv or .jsonl"),
+    ("--calibration-file", "FILE", "texts like those that are served, to fix the scales of int8: .tsv, .csv or .jsonl"),
     *((knob.option, knob.metavar, knob.help) for knob in KNOBS.values()),
     ("--sequence-length", "TOKENS", "pad and truncate every text to exactly this many"),
     ("--input-dtype", "DTYPE", f"type of the graph's inputs: INT64 or INT32 (default: {INPUT_DTYPES[0]})"),

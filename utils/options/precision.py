@@ -1,4 +1,4 @@
-"""--precision, --min-agreement, --max-drift and --eval-file."""
+"""--precision, --min-agreement, --max-drift, --eval-file and --calibration-file."""
 
 import math
 from collections.abc import Mapping
@@ -30,8 +30,15 @@ def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_na
             f"--precision {name} is not for --engine {engine.name}, which computes in {', '.join(engine.precisions)}; "
             f"choose one of these, or --engine {' or '.join(having)}"
         )
-    eval_file = Path(texts["eval_file"]).expanduser() if "eval_file" in texts else None
+    eval_file, calibration_file = (
+        Path(texts[option]).expanduser() if option in texts else None for option in ("eval_file", "calibration_file")
+    )
     _check_task(task, name, has_eval_file=eval_file is not None)
+    if calibration_file and row.calibrated_reducer is None:
+        calibrated = " or ".join(each.name for each in PRECISIONS.values() if each.calibrated_reducer)
+        raise UsageError(
+            f"--calibration-file is for --precision {calibrated}, not for {name}; add it, or leave the file out"
+        )
     if name == DEFAULT_PRECISION:
         for option in ("min-agreement", "max-drift"):
             if option.replace("-", "_") in texts:
@@ -45,6 +52,7 @@ def parse_reduction(texts: Mapping[str, str], task: Task, device: str, format_na
         min_agreement=_number("--min-agreement", texts.get("min_agreement", str(MIN_AGREEMENT)), most=1),
         max_drift=_number("--max-drift", texts["max_drift"]) if "max_drift" in texts else None,
         eval_file=eval_file,
+        calibration_file=calibration_file,
     )
 
 

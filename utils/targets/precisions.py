@@ -5,7 +5,7 @@ from pathlib import Path
 
 # The numbers of an FP32 server may differ from the reference model's by this: measured differences are below 1e-5.
 TOLERANCE = 1e-3
-OPTIONS = ("precision", "min_agreement", "max_drift", "eval_file")
+OPTIONS = ("precision", "min_agreement", "max_drift", "eval_file", "calibration_file")
 MIN_AGREEMENT = 0.99
 
 
@@ -16,6 +16,7 @@ class Precision:
     None: the graph stays as it is, and the engine computes in this precision.
 
     `tolerance`: how far a server's numbers may be from those of ONNX Runtime run directly on the same graph.
+    `calibrated_reducer`: likewise with the scales fixed from texts (--calibration-file).
     `elsewhere`: the reason why a device that is not in `devices` is refused.
     """
 
@@ -24,6 +25,7 @@ class Precision:
     formats: tuple[str, ...]
     tolerance: float
     reducer: str | None = None
+    calibrated_reducer: str | None = None
     elsewhere: str = ""
 
 
@@ -49,6 +51,7 @@ PRECISIONS = {
             # Likewise: nothing between its levels of optimization, 0.0075 between fused kernels and single ones.
             tolerance=2e-2,
             reducer="to_int8",
+            calibrated_reducer="to_calibrated_int8",
             elsewhere="ONNX Runtime has no kernels for dynamic quantization there",
         ),
         Precision(
@@ -65,13 +68,14 @@ DEFAULT_PRECISION = "fp32"
 
 @dataclass(frozen=True, kw_only=True)
 class Reduction:
-    """The precision of a build, its limits, and a file to measure them on.
+    """The precision of a build, its limits, a file to measure them on, and one to calibrate on.
 
     `min_agreement`: the least share of answers that must agree. `max_drift`: the largest difference of a probability,
-    or of a value that is served as it is; None: any.
+    or of a value that is served as it is; None: any. `calibration_file`: texts that fix the scales of int8.
     """
 
     precision: Precision = PRECISIONS[DEFAULT_PRECISION]
     min_agreement: float = MIN_AGREEMENT
     max_drift: float | None = None
     eval_file: Path | None = None
+    calibration_file: Path | None = None

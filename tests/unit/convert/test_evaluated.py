@@ -1,14 +1,16 @@
 """What a conversion does with --eval-file before it exports: the kind of its answers, and the rows that are refused."""
 
-from types import SimpleNamespace
+import json
 
 import pytest
 
 from tests import tiny_models
 from tests.unit.evaluation.reading import QUESTION, TEXT
-from utils.convert.evaluated import require_answerable, texts_of
+from utils.convert.evaluated import calibration_texts, require_answerable, texts_of
 from utils.convert.task import ConversionSpec
-from utils.evaluation.eval_file import EvalFile, digest_of
+from utils.evaluation.calibration_file import CalibrationFile
+from utils.evaluation.eval_file import EvalFile
+from utils.evaluation.records import digest_of
 from utils.host.errors import SourceError, UsageError
 from utils.targets.releases import default_release, find_release
 from utils.targets.target import Target
@@ -40,12 +42,19 @@ def test_several_raw_values_have_no_right_answer(task, settings):
         TASKS[task].right_answers(settings, 3)
 
 
-def spec(tmp_path, task, kind, inputs, content, settings):
+def spec(tmp_path, task, kind, inputs, content, settings, calibration_file=None):
     file = tmp_path / "rows.tsv"
     file.write_text(content, encoding="utf-8")
     rows = EvalFile(file=file, kind_name=kind, inputs=inputs, labels=("a", "b"), digest=digest_of(file))
     target = Target(release=find_release(default_release()))
-    return ConversionSpec(task=TASKS[task], target=target, max_batch_size=4, settings=settings, eval_file=rows)
+    return ConversionSpec(
+        task=TASKS[task],
+        target=target,
+        max_batch_size=4,
+        settings=settings,
+        eval_file=rows,
+        calibration_file=calibration_file,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,5 +77,15 @@ def test_a_text_without_tokens_is_named(tmp_path):
     asked = spec(tmp_path, "text-classification", "label", TEXT, "the fox\ta\n\tb\n", {})
     with pytest.raises(SourceError, match="line 2 has a text"):
         require_answerable(bare, 32, asked)
-    require_answerable(bare, 32, SimpleNamespace(eval_file=None))
     assert texts_of(asked) == ("the fox", "")
+
+
+def test_the_texts_of_a_calibration_file_are_checked_too(tokenizer, tmp_path):
+    file = tmp_path / "texts.jsonl"
+    lines = [{"question": "why", "context": "the fox"}, {"question": "the " * 40, "context": "the fox"}]
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    calibration = CalibrationFile(file=file, inputs=QUESTION, digest=digest_of(file))
+    one = spec(tmp_path, "question-answering", "answers", QUESTION, "why\tthe fox\tfox\n", {}, calibration)
+    with pytest.raises(SourceError, match=r"--calibration-file .* line 2 has a text that the model does not answer"):
+        require_answerable(tokenizer, 32, one)
+    assert calibration_texts(one)[0] == ("why", "the fox")

@@ -1,6 +1,7 @@
 """Rows of files written for a test."""
 
-from utils.evaluation.eval_file import EvalFile, digest_of
+from utils.evaluation.eval_file import EvalFile
+from utils.evaluation.records import digest_of
 
 TEXT, PAIR, QUESTION = ("text_input",), ("text_input", "text_pair"), ("question", "context")
 

@@ -6,8 +6,9 @@ import random
 import pytest
 
 from tests.unit.evaluation.reading import PAIR, QUESTION, TEXT, read
-from utils.evaluation.eval_file import EvalFile, digest_of
+from utils.evaluation.eval_file import EvalFile
 from utils.evaluation.kinds import KINDS
+from utils.evaluation.records import digest_of
 from utils.host.errors import SourceError
 
 ENTITIES = ("O", "B-PER", "I-PER", "B-work-of-art", "MISC")

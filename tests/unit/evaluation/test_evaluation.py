@@ -5,9 +5,10 @@ import json
 import pytest
 
 from tests.unit.evaluation.reading import TEXT
-from utils.evaluation.eval_file import EvalFile, digest_of
+from utils.evaluation.eval_file import EvalFile
 from utils.evaluation.evaluation import EVALUATION_FILE, evaluate, read_evaluation, write_evaluation
 from utils.evaluation.kind import Answer
+from utils.evaluation.records import digest_of
 
 LABELS = ("sport", "weather")
 

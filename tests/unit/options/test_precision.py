@@ -1,4 +1,4 @@
-"""--eval-file is for tasks with right answers; tests/server/test_precision.py has the other refusals."""
+"""--eval-file is for tasks with right answers, --calibration-file for int8."""
 
 import pytest
 
@@ -22,6 +22,15 @@ def test_a_task_without_right_answers_takes_no_file_of_them(task):
 )
 def test_a_ready_graph_takes_no_file_of_right_answers(argv):
     assert "--eval-file" in refusal([*argv, "--eval-file", "./rows.tsv"])
+
+
+def test_only_int8_is_calibrated():
+    reduction = spec_of("--precision", "int8", "--calibration-file", "./texts.tsv").target.reduction
+    assert reduction.calibration_file.name == "texts.tsv"
+    for options in ([], ["--engine", "openvino", "--precision", "bf16"]):
+        assert "--calibration-file is for --precision int8, not for " in refusal(
+            [*PLAIN, *options, "--calibration-file", "./texts.tsv"]
+        )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.convert import cache, cached_conversion
-from utils.convert.evaluated import eval_file_of
+from utils.convert.evaluated import calibration_file_of, eval_file_of
 from utils.convert.exporters import open_converter
 from utils.convert.golden_pairs import golden_pairs
 from utils.convert.onnx.mapped_tables import with_mapped_tables
 from utils.convert.origins.origin import Origin, Request
 from utils.convert.task import ConversionSpec, ModelTask
 from utils.convert.types import Conversion, Evaluated, ServedGraph, Settings
+from utils.evaluation.calibration_file import CalibrationFile
 from utils.evaluation.eval_file import EvalFile
 from utils.host.exceptions import showing_references
 from utils.host.progress import note
@@ -30,6 +31,7 @@ class TransformersFolder:
     settings: Settings
     downloads: Path
     eval_file: EvalFile | None = None
+    calibration_file: CalibrationFile | None = None
 
     @property
     def weights(self) -> Path:
@@ -64,7 +66,13 @@ class TransformersFolder:
     def _key(self) -> str:
         request = self.request
         return cached_conversion.key_of(
-            request.source, self.task, request.target, self.known, self.settings, self.eval_file
+            request.source,
+            self.task,
+            request.target,
+            self.known,
+            self.settings,
+            self.eval_file,
+            self.calibration_file,
         )
 
     @property
@@ -90,6 +98,7 @@ class TransformersFolder:
             exporter=self.known.config.exporter,
             tuned=self.known.tuned,
             eval_file=self.eval_file,
+            calibration_file=self.calibration_file,
         )
         with showing_references(self.known.fetched):
             converter = open_converter(spec.exporter)
@@ -115,6 +124,7 @@ def inspect_model(request: Request, name: str, folder: Path) -> Origin:
         settings=settings,
         downloads=folder,
         eval_file=eval_file_of(request, task, known, settings),
+        calibration_file=calibration_file_of(request, task),
     )
 
 
