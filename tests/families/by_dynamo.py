@@ -77,8 +77,8 @@ def with_head(task: str, model_type: str) -> dict[str, Any]:
     try:
         model = _made(model_type, tokenizer(), types_of_5.TASKS[task].auto_class)
         with torch.no_grad():
-            given = model(input_ids=ids, attention_mask=torch.ones_like(ids))
-        shapes = {name: tuple(getattr(given, name).shape[:2]) for name in types_of_5.TASKS[task].outputs}
+            outputs = model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        shapes = {name: tuple(getattr(outputs, name).shape[:2]) for name in types_of_5.TASKS[task].outputs}
     except Exception as error:
         return _refused(f"{type(error).__name__}: {error}")
     return {} if {*shapes.values()} == {(2, 20)} else _refused(f"its outputs {shapes} are not those of 20 tokens")
@@ -121,8 +121,8 @@ def _sweep(file: Path, reference: Any, shapes: Sequence[tuple[int, int]], task: 
             alone = _alone(reference.model, {name: each[row : row + 1, :length] for name, each in feed.items()})
             for name in outputs:
                 right = getattr(alone, name)[0].numpy()
-                given = together[name][row] if task == CLASSIFICATION else together[name][row][:length]
-                largest = max(largest, float(np.abs(given - right).max()) / max(1.0, float(np.abs(right).max())))
+                answer = together[name][row] if task == CLASSIFICATION else together[name][row][:length]
+                largest = max(largest, float(np.abs(answer - right).max()) / max(1.0, float(np.abs(right).max())))
     return largest
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.convert.conversion import convert, load_reference
+from utils.convert.conversion import convert_with_reference
 from utils.convert.onnx.exported_graph import onnx_session
 from utils.convert.task import ConversionSpec, ModelTask, Task
 from utils.convert.types import FrozenTokenizer, ReferenceModel
@@ -50,8 +50,7 @@ def convert_folder(
     model: Path, destination: Path, *, tokenizer: Path | None = None, max_batch_size: int = 8
 ) -> Converted:
     spec = spec_of(model, max_batch_size=max_batch_size)
-    conversion = convert(model, tokenizer or model, destination, spec)
-    reference, _, _ = load_reference(model, tokenizer or model, destination / "reference", spec)
+    conversion, reference = convert_with_reference(model, tokenizer or model, destination, spec)
     return Converted(graph=conversion.graph, tokenizer=conversion.tokenizer, reference=reference)
 
 

@@ -67,15 +67,15 @@ class Increase:
         """Waits until the series have these increases: they are published once a second. A dict is by label."""
         deadline = time.monotonic() + 15
         while True:
-            found = {name: self._like(name, awaited) for name, awaited in expected.items()}
+            found = {name: self._like(name, value) for name, value in expected.items()}
             if found == expected or time.monotonic() > deadline:
                 assert found == expected
                 return
             time.sleep(0.1)
 
-    def _like(self, name, awaited):
-        if not isinstance(awaited, dict):
+    def _like(self, name, value):
+        if not isinstance(value, dict):
             return self.by_label(name)
         label = {"graph_tokens_total": "kind", "predictions_total": "label"}.get(name, "le")
         found = self.by_label(name, label)
-        return {each: found.get(each) for each in awaited}
+        return {each: found.get(each) for each in value}

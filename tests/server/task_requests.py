@@ -12,6 +12,8 @@ import tritonclient.http
 
 from tests import shared_conversions, warm_builds
 from utils import ROOT
+from utils.host import environment
+from utils.host.environments import SENTENCES
 
 
 def build(*arguments, env=None, measured=False, cwd=ROOT):
@@ -25,6 +27,19 @@ def build(*arguments, env=None, measured=False, cwd=ROOT):
         return warm_builds.build(arguments, variables, cwd)
     command = [str(ROOT / "make_triton_image.sh"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=variables, cwd=cwd)
+
+
+def by_library(code, *arguments, behind=()):
+    """What a user's own call of sentence-transformers 5 prints last, as JSON; in a process of its own.
+
+    `code` is Python, or a Path to it. Its first argument: packages to add to the path, with colons, also of the
+    environments `behind`.
+    """
+    places = (SENTENCES, *behind)
+    for each in places:
+        environment.ensure(each)
+    packages = ":".join(str(folder) for each in places for folder in each.site_packages)
+    return json.loads(warm_builds.python(code, packages, *arguments).splitlines()[-1])
 
 
 def ask(protocol, address, model, inputs, parameters=None):

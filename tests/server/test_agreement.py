@@ -64,7 +64,7 @@ def damage(file):
         ("Mul", ["right", "damage_signs"], "logits", {}),
     ]
     model.graph.initializer.append(helper.make_tensor("damage_column", TensorProto.INT64, [1], [1]))
-    model.graph.node.extend(helper.make_node(kind, taken, [given], **more) for kind, taken, given, more in steps)
+    model.graph.node.extend(helper.make_node(kind, taken, [output], **more) for kind, taken, output, more in steps)
     file.unlink()
     onnx.save(model, str(file))
 

@@ -42,9 +42,9 @@ def test_it_holds_the_answers_of_the_server_to_these_texts(model, tmp_path, serv
         evaluated = json.loads((tree / "evaluation.json").read_text(encoding="utf-8"))
         right = sum(answer["predicts"][0, 0] == b"c" for answer in answers)
         assert evaluated["before"]["accuracy"] == evaluated["after"]["accuracy"] == right / len(TEXTS)
-        given = collections.Counter(answer["predicts"][0, 0].decode() for answer in answers)
+        counts = collections.Counter(answer["predicts"][0, 0].decode() for answer in answers)
         assert dict(found["shares"]["labels"]) == {
-            label: pytest.approx(given[label] / len(TEXTS), abs=1e-5) for label in ("a", "b", "c", "__other__")
+            label: pytest.approx(counts[label] / len(TEXTS), abs=1e-5) for label in ("a", "b", "c", "__other__")
         }
         below = sum(answer["scores"][0, 0] <= 0.7 for answer in answers)
         assert dict(found["shares"]["scores"])["0.7"] == pytest.approx(below / len(TEXTS), abs=0.03)

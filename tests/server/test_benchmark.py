@@ -88,8 +88,8 @@ def test_what_the_guard_costs_one_client_is_told_for_each_way(trial):
 
 def test_what_the_guard_costs_at_most_is_told_where_the_load_can_be_made():
     """wrk and nginx are not needed by any other test: without them the command names them."""
-    told = printed("guard", "--rounds", "1", "--seconds", "1")
+    output = printed("guard", "--rounds", "1", "--seconds", "1")
     if shutil.which("wrk") and shutil.which("nginx"):
-        assert "| 32 | guard, processes: 2 |" in told
+        assert "| 32 | guard, processes: 2 |" in output
     else:
-        assert "apt-get install wrk nginx-light" in told
+        assert "apt-get install wrk nginx-light" in output

@@ -1,5 +1,9 @@
-"""The main job without Docker: real script, real clients, real Triton, from reference to proven repository."""
+"""The main job without Docker: real clients, real Triton, from reference to proven repository.
 
+The real scripts run where `run` is called. The other builds are forks of a warm process (tests/warm_builds.py).
+"""
+
+import functools
 import json
 import os
 import shutil
@@ -15,17 +19,15 @@ import tritonclient.http
 from tests import shared_conversions, tiny_models
 from tests.loopback.clearml_server import ClearmlServer
 from tests.loopback.hub import HubServer
+from tests.server.task_requests import build
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
-SCRIPT = "make_triton_image.sh"
 
-
-def make(*arguments, env=None, cwd=None, script=SCRIPT):
-    command = [str(ROOT / script), *map(str, arguments), *(["--no-measure"] if script == SCRIPT else [])]
+def run(script, *arguments, cwd=None):
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env=shared_conversions.environment(**(env or {})),
-        check=False, timeout=300,
+        [str(ROOT / script), *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
+        env=shared_conversions.environment(), check=False, timeout=300,
     )  # fmt: skip
 
 
@@ -43,8 +45,19 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
+    """`models(family)`: its folder."""
     folder = tmp_path_factory.mktemp("models with spaces")
-    return {family: make_model(folder / family) for family, make_model in tiny_models.FAMILIES.items()}
+    return functools.cache(lambda family: tiny_models.FAMILIES[family](folder / family))
+
+
+@pytest.fixture(scope="module")
+def plain(models):
+    """The name of BERT's build without options, proven."""
+    name = "test-build-plain"
+    done = build(models("bert"), models("bert"), "-", name, "latest", 8)
+    assert done.returncode == 0, done.stderr
+    yield name
+    shutil.rmtree(BUILD / name)
 
 
 def pytorch(model, texts, function="softmax"):
@@ -84,7 +97,8 @@ def ask(client, address, name, texts):
 def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, tmp_path, serve_repository):
     labels = tmp_path / "id2label.json"
     labels.write_text(json.dumps({"0": "плохо", "1": 'q"{{ x }}$y', "2": "良い\n"}), encoding="utf-8")
-    done = make(models[family], models[family], labels, name, "v1", 8, "--no-image", "--top-k", 3, cwd=tmp_path)
+    options = ("--no-image", "--no-measure", "--top-k", 3)
+    done = run("make_triton_image.sh", models(family), models(family), labels, name, "v1", 8, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{BUILD / name / 'v1' / 'model_repository'}\n"
     assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
@@ -93,11 +107,11 @@ def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, t
     }
     renamed = dict(zip(tiny_models.LABELS, ["плохо", 'q"{{ x }}$y', "良い\n"], strict=True))
     address = serve_repository(BUILD / name / "v1/model_repository").address
-    expected = pytorch(models[family], TEXTS)
+    expected = pytorch(models(family), TEXTS)
     for client, port in ((tritonclient.http, address.http), (tritonclient.grpc, address.grpc)):
         predicts, scores = ask(client, port, name, TEXTS)
-        for row, (awaited, values) in enumerate(expected):
-            assert predicts[row] == [renamed[label] for label in awaited]
+        for row, (names, values) in enumerate(expected):
+            assert predicts[row] == [renamed[label] for label in names]
             np.testing.assert_allclose(scores[row], values, atol=1e-4)
 
 
@@ -108,27 +122,25 @@ def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, t
 )
 def test_the_other_two_kinds_of_head(problem_type, labels, function, k, name, tmp_path, serve_repository):
     model = tiny_models.bert(tmp_path / "model", labels=labels, problem_type=problem_type)
-    done = make(model, model, "-", name, "--no-image")
+    done = build(model, model, "-", name, "--no-verify")
     assert done.returncode == 0, done.stderr
     address = serve_repository(BUILD / name / "latest/model_repository").address
     predicts, scores = ask(tritonclient.http, address.http, name, TEXTS[:4])
     assert scores.shape == (4, k)
-    for row, (awaited, values) in enumerate(pytorch(model, TEXTS[:4], function)):
-        assert predicts[row] == awaited
+    for row, (names, values) in enumerate(pytorch(model, TEXTS[:4], function)):
+        assert predicts[row] == names
         np.testing.assert_allclose(scores[row], values, atol=1e-4)
 
 
-def test_requests_of_the_documentation(models, name, serve_repository):
-    done = make(models["bert"], models["bert"], "-", name, "--no-image")
-    assert done.returncode == 0, done.stderr
-    address = serve_repository(BUILD / name / "latest/model_repository").address.http
-    ((awaited, _),) = pytorch(models["bert"], ["помогите мне"])
+def test_requests_of_the_documentation(models, plain, serve_repository):
+    address = serve_repository(BUILD / plain / "latest/model_repository").address.http
+    ((labels, scores),) = pytorch(models("bert"), ["помогите мне"])
     tensor = '{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["помогите мне"]}'
-    infer = post(f"http://{address}/v2/models/{name}/infer", f'{{"inputs":[{tensor}]}}')
-    assert {each["name"]: each["data"] for each in infer["outputs"]}["predicts"] == awaited[:1]
-    generate = post(f"http://{address}/v2/models/{name}/generate", '{"text_input": "помогите мне"}')
-    assert generate["predicts"] == awaited[0]
-    assert generate["scores"] == pytest.approx(pytorch(models["bert"], ["помогите мне"])[0][1][0], abs=1e-4)
+    infer = post(f"http://{address}/v2/models/{plain}/infer", f'{{"inputs":[{tensor}]}}')
+    assert {each["name"]: each["data"] for each in infer["outputs"]}["predicts"] == labels[:1]
+    generate = post(f"http://{address}/v2/models/{plain}/generate", '{"text_input": "помогите мне"}')
+    assert generate["predicts"] == labels[0]
+    assert generate["scores"] == pytest.approx(scores[0], abs=1e-4)
 
 
 def post(url, body):
@@ -139,12 +151,12 @@ def post(url, body):
 def test_model_from_the_hub_tokenizer_from_clearml(models, name, tmp_path):
     """Independent references, the real clients, loopback servers that speak their protocols."""
     with (
-        HubServer({"user/topics": models["distilbert"]}) as hub,
-        ClearmlServer({"0123456789abcdef0123456789abcdef": models["distilbert"]}) as clearml,
+        HubServer({"user/topics": models("bert")}) as hub,
+        ClearmlServer({"0123456789abcdef0123456789abcdef": models("bert")}) as clearml,
     ):
         env = {**hub.environment(tmp_path / "cache"), **clearml.environment()}
         sources = ("hf:user/topics", "clearml:0123456789abcdef0123456789abcdef", "-")
-        done = make(*sources, name, "v2", "--no-image", "--json", env=env)
+        done = build(*sources, name, "v2", 8, "--json", env=env)
         commit = hub.commit("user/topics")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
@@ -160,12 +172,10 @@ def test_model_from_the_hub_tokenizer_from_clearml(models, name, tmp_path):
     assert context["oci_labels"]["org.opencontainers.image.revision"] == commit
 
 
-def test_wrong_golden_answers_fail_the_proof(models, name):
+def test_wrong_golden_answers_fail_the_proof(plain, tmp_path):
     """A component that answers otherwise: the proof must see it, whatever the conversion said."""
     checkout = BUILD.parent
-    done = make(models["bert"], models["bert"], "-", name, "--no-image")
-    assert done.returncode == 0, done.stderr
-    golden = BUILD / name / "latest/golden.json"
+    golden = shutil.copytree(BUILD / plain / "latest", tmp_path / "tree") / "golden.json"
     content = json.loads(golden.read_text(encoding="utf-8"))
     labels = content["rows"][2]["outputs"]["predicts"]["data"]
     labels.append(labels.pop(0))  # the best label is last now, and every other one in its place
@@ -185,47 +195,45 @@ def test_wrong_golden_answers_fail_the_proof(models, name):
     assert "Traceback" not in done.stderr
 
 
-def test_rendering_again_gives_the_same_repository(models, name, tmp_path):
-    assert make(models["roberta"], models["roberta"], "-", name, "--no-image", "--no-verify").returncode == 0
-    done = make(BUILD / name / "latest/context.json", tmp_path / "again", script="process_template.sh")
+def test_rendering_again_gives_the_same_repository(plain, tmp_path):
+    done = run("process_template.sh", BUILD / plain / "latest/context.json", tmp_path / "again")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path / 'again/model_repository'}\n"
-    assert contents(tmp_path / "again/model_repository") == contents(BUILD / name / "latest/model_repository")
+    assert contents(tmp_path / "again/model_repository") == contents(BUILD / plain / "latest/model_repository")
 
 
 def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_failed_build_leaves_the_last_good_one(models, name, tmp_path):
-    assert make(models["bert"], models["bert"], "-", name, "--no-image", "--no-verify").returncode == 0
-    before = contents(BUILD / name / "latest")
+def test_a_failed_build_leaves_the_last_good_one(models, plain, tmp_path):
+    before = contents(BUILD / plain / "latest")
     broken = tmp_path / "broken"
-    shutil.copytree(models["bert"], broken)
+    shutil.copytree(models("bert"), broken)
     (broken / "model.safetensors").write_bytes(b"\0" * 100)
-    done = make(broken, models["bert"], "-", name, "--no-image", "--no-verify")
+    done = build(broken, models("bert"), "-", plain, "latest", 8, "--no-verify")
     assert done.returncode == 3, done.stderr
-    assert contents(BUILD / name / "latest") == before
+    assert contents(BUILD / plain / "latest") == before
     # Other builds may run in this checkout.
-    assert not [each for each in (BUILD / ".work").iterdir() if each.name.startswith(name)]
+    assert not [each for each in (BUILD / ".work").iterdir() if each.name.startswith(plain)]
 
 
 def test_tensors_and_steps_under_names_of_the_users_own(models, name, serve_repository):
     """Built and proven under them, and the usual names are gone."""
     names = ["--input-name", "input_text", "--output-name", "predicts=label,scores=p"]
     steps = "text_preprocessing=tokenizer,model_onnx=Graph-1"
-    done = make(models["bert"], models["bert"], "-", name, "--no-image", "--top-k", 2, *names, "--step-name", steps)
+    done = build(models("bert"), models("bert"), "-", name, "latest", 8, "--top-k", 2, *names, "--step-name", steps)
     assert done.returncode == 0, done.stderr
     assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
     assert '"name": "input_text"' in done.stderr, "the request that is shown next has the name, too"
     repository = BUILD / name / "latest/model_repository"
     assert {path.name for path in repository.iterdir()} == {name, "tokenizer", "Graph-1", "post_processing"}
     address = serve_repository(repository).address.http
-    ((awaited, scores),) = pytorch(models["bert"], ["помогите мне"])
+    ((labels, scores),) = pytorch(models("bert"), ["помогите мне"])
     tensor = '{"name":"input_text","shape":[1,1],"datatype":"BYTES","data":["помогите мне"]}'
     infer = post(f"http://{address}/v2/models/{name}/infer", f'{{"inputs":[{tensor}]}}')
     outputs = {each["name"]: each["data"] for each in infer["outputs"]}
-    assert outputs["label"] == awaited[:2]
+    assert outputs["label"] == labels[:2]
     assert outputs["p"] == pytest.approx(scores[:2], abs=1e-4)
     assert set(outputs) == {"label", "p"}
     with pytest.raises(urllib.error.HTTPError) as refusal:

@@ -64,19 +64,19 @@ def test_entities(tmp_path, serve_repository):
     rows.append({"tokens": ["Anna", "Lee", "met", "Bo"], "tags": ["B-PER", "I-PER", "O", "B-PER"]})
     name, tree, found = built("entities", tmp_path, model, rows, "--task", "token-classification")
     address = serve_repository(tree / "model_repository").address
-    right, given = set(), set()
+    right, answered = set(), set()
     for place, row in enumerate(rows):
         text = row.get("text_input", "Anna Lee met Bo")
-        wanted = [(each["start"], each["end"], each["label"]) for each in row.get("entities", ())]
-        wanted = wanted if "text_input" in row else [(0, 8, "PER"), (13, 15, "PER")]
-        right |= {(place, *each) for each in wanted}
+        entities = [(each["start"], each["end"], each["label"]) for each in row.get("entities", ())]
+        entities = entities if "text_input" in row else [(0, 8, "PER"), (13, 15, "PER")]
+        right |= {(place, *each) for each in entities}
         answer = json.loads(ask("http", address, name, {"text_input": [[text]]})["entities"][0, 0])
-        given |= {(place, each["start"], each["end"], each["entity_group"]) for each in answer}
-    precision, recall = len(right & given) / len(given), len(right & given) / len(right)
+        answered |= {(place, each["start"], each["end"], each["entity_group"]) for each in answer}
+    precision, recall = len(right & answered) / len(answered), len(right & answered) / len(right)
     assert 0 < precision < 1 and recall > 0
     f1 = 2 * precision * recall / (precision + recall)
     assert [precision, recall, f1] == figures(found, "precision", "recall", "f1")
-    assert {each["label"] for each in found["by_label"]} == {label for *_, label in right | given}
+    assert {each["label"] for each in found["by_label"]} == {label for *_, label in right | answered}
     assert json.loads((tree / "baseline.json").read_text())["source"] == "texts of --eval-file"
 
 
@@ -86,9 +86,9 @@ def test_answers(tmp_path, serve_repository):
     pipeline = original(model, "AutoModelForQuestionAnswering", "QuestionAnsweringPipeline")
     rows = []
     for place, text in enumerate(TEXTS):
-        asked = {"question": "What is it?", "context": text}
-        own = pipeline(**asked)["answer"]
-        rows.append({**asked, "answers": [["no such words", own], [], own.swapcase() + ".", "none of it"][place % 4]})
+        inputs = {"question": "What is it?", "context": text}
+        own = pipeline(**inputs)["answer"]
+        rows.append({**inputs, "answers": [["no such words", own], [], own.swapcase() + ".", "none of it"][place % 4]})
     name, tree, found = built("answers", tmp_path, model, rows, "--task", "question-answering")
     address = serve_repository(tree / "model_repository").address
     exact = []
@@ -112,9 +112,9 @@ def ranks(values):
     return np.argsort(np.argsort(values))
 
 
-def correlations(right, given):
-    assert len({*right}) == len(right) and len({*given}) == len(given)
-    return [np.corrcoef(ranks(right), ranks(given))[0, 1], np.corrcoef(right, given)[0, 1]]
+def correlations(right, served):
+    assert len({*right}) == len(right) and len({*served}) == len(served)
+    return [np.corrcoef(ranks(right), ranks(served))[0, 1], np.corrcoef(right, served)[0, 1]]
 
 
 @pytest.mark.long("text-ranking")
@@ -127,11 +127,11 @@ def test_scores(task, tmp_path, serve_repository):
     rows = [dict(zip(names, (text, text[::-1]), strict=False)) | {"score": chance.normal()} for text in PARTS]
     name, tree, found = built(task, tmp_path, model, rows, "--task", task)
     address = serve_repository(tree / "model_repository").address
-    given = [float(ask("http", address, name, {key: [[row[key]]] for key in names})["scores"][0, 0]) for row in rows]
+    scores = [float(ask("http", address, name, {key: [[row[key]]] for key in names})["scores"][0, 0]) for row in rows]
     right = [row["score"] for row in rows]
-    assert correlations(right, given) == figures(found, "spearman", "pearson", tolerance=1e-4)
+    assert correlations(right, scores) == figures(found, "spearman", "pearson", tolerance=1e-4)
     if task == "text-classification":
-        errors = np.abs(np.subtract(right, given))
+        errors = np.abs(np.subtract(right, scores))
         expected = [errors.mean(), (errors**2).mean() ** 0.5]
         assert expected == figures(found, "mean_absolute_error", "root_mean_squared_error", tolerance=1e-4)
         assert found["worst"][0]["line"] == errors.argmax() + 1
@@ -144,14 +144,14 @@ def test_similarity(tmp_path, serve_repository):
     rows = [{"text_input": one, "text_pair": other, "score": 5 - place} for place, (one, other) in enumerate(pairs)]
     name, tree, found = built("similarity", tmp_path, model, rows, "--task", "feature-extraction")
     address = serve_repository(tree / "model_repository").address
-    given = []
+    similarities = []
     for row in rows:
         one, other = (
             ask("http", address, name, {"text_input": [[row[key]]]})["embedding"][0].astype(float)
             for key in ("text_input", "text_pair")
         )
-        given.append(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
-    expected = correlations([row["score"] for row in rows], given)
+        similarities.append(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+    expected = correlations([row["score"] for row in rows], similarities)
     assert expected == figures(found, "spearman", "pearson", tolerance=1e-4)
 
 
@@ -167,16 +167,17 @@ def test_several_labels_of_a_reduced_precision(tmp_path, serve_repository):
     options = ("--precision", "int8", "--min-agreement", "0.5")
     name, tree, found = built("labels", tmp_path, model, rows, *options)
     address = serve_repository(tree / "model_repository").address
-    same, common, wanted, shown = [], 0, 0, 0
+    same, common, labelled, shown = [], 0, 0, 0
     for row in rows:
         answer = ask("http", address, name, {"text_input": [[row["text_input"]]]})
         served = zip(answer["predicts"][0], answer["scores"][0], strict=True)
-        given = {label.decode() for label, score in served if score > 0.5}
-        same.append(given == {*row["labels"]})
-        common, wanted, shown = common + len(given & {*row["labels"]}), wanted + len(row["labels"]), shown + len(given)
+        predicted = {label.decode() for label, score in served if score > 0.5}
+        same.append(predicted == {*row["labels"]})
+        common += len(predicted & {*row["labels"]})
+        labelled, shown = labelled + len(row["labels"]), shown + len(predicted)
     assert 0 < np.mean(same) < 1
     after = found["after"]
-    assert (after["accuracy"], after["f1_micro"]) == (np.mean(same), pytest.approx(2 * common / (wanted + shown)))
+    assert (after["accuracy"], after["f1_micro"]) == (np.mean(same), pytest.approx(2 * common / (labelled + shown)))
     again = build(model, model, "-", name, "v2", 4, "--eval-file", tmp_path / "rows.jsonl", *options, "--no-verify")
     assert again.returncode == 0, again.stderr
     assert "taken from the cache of conversions" in again.stderr

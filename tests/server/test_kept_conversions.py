@@ -9,7 +9,7 @@ import sys
 import onnx
 import pytest
 
-from tests import tiny_models
+from tests import tiny_models, warm_builds
 from utils import ROOT
 from utils.host.build_tree import BUILD
 from utils.proof.golden_file import read_golden
@@ -40,7 +40,7 @@ print(make_triton_image(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
-    """`build(code, *arguments)`: the main job in a child with a cache of this module's own, one build in it."""
+    """`build(*arguments)`: the main job without torch, with a cache of this module's own; `torch`=True: with torch."""
     folder = tmp_path_factory.mktemp("cache")
     environment = os.environ | {
         "TRITON_FACTORY_CACHE_GB": "1",
@@ -49,8 +49,11 @@ def build(tmp_path_factory):
         "ORT_DISABLE_TELEMETRY": "1",
     }
 
-    def run(*arguments, code=WITHOUT_TORCH):
-        command = [sys.executable, "-c", code, *map(str, arguments), "--no-image", "--no-verify"]
+    def run(*arguments, torch=False):
+        words = [*map(str, arguments), "--no-image", "--no-verify"]
+        if torch:
+            return warm_builds.build(words, environment, ROOT)
+        command = [sys.executable, "-c", WITHOUT_TORCH, *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
     yield run
@@ -61,7 +64,7 @@ def build(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, build):
     folder = tiny_models.bert(tmp_path_factory.mktemp("models") / "bert")
-    done = build(folder, folder, "-", NAME, "v1", 3, code=WITHOUT_TORCH.replace("sys.meta_path", "[]"))
+    done = build(folder, folder, "-", NAME, "v1", 3, torch=True)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -102,8 +105,8 @@ def test_what_changes_the_graph_is_converted(build, model, options):
 def test_a_user_can_load_what_was_built_and_taken_from_the_cache(build, tmp_path):
     """`onnx.load` refuses external data with a second name; an embedding of 1 MiB is external data."""
     folder = tiny_models.bert(tmp_path / "bert", positions=8192)
-    for tag, code in (("first", WITHOUT_TORCH.replace("sys.meta_path", "[]")), ("cached", WITHOUT_TORCH)):
-        done = build(folder, folder, "-", NAME, tag, 1, "--max-length", 16, code=code)
+    for tag in ("first", "cached"):
+        done = build(folder, folder, "-", NAME, tag, 1, "--max-length", 16, torch=tag == "first")
         assert done.returncode == 0, done.stderr
     for tag in ("first", "cached"):
         tree = BUILD / NAME / tag

@@ -132,5 +132,5 @@ def test_text_tensors_travel_as_utf8(server):
 
 
 def test_text_ends_at_its_first_nul_and_any_other_byte_passes_through(server):
-    given = [b"before\x00after", b"\xff\xfe", b"\x00", "Ж\x00".encode(), b"whole"]
-    assert post_text(server, given) == [b"before", b"\xff\xfe", b"", "Ж".encode(), b"whole"]
+    texts = [b"before\x00after", b"\xff\xfe", b"\x00", "Ж\x00".encode(), b"whole"]
+    assert post_text(server, texts) == [b"before", b"\xff\xfe", b"", "Ж".encode(), b"whole"]

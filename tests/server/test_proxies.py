@@ -2,13 +2,10 @@
 
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from tests import tiny_models
-from tests.server.task_requests import build
+from tests import shared_conversions, tiny_models, warm_builds
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
@@ -31,7 +28,8 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(model, behind_a_proxy):
-    done = build(model, model, "-", NAME, "v1", 4, "--task", "logits", env=behind_a_proxy)
+    words = [str(model), str(model), "-", NAME, "v1", "4", "--task", "logits", "--no-image", "--no-measure"]
+    done = warm_builds.build(words, shared_conversions.environment(**behind_a_proxy), ROOT)
     assert done.returncode == 0, done.stderr
     yield BUILD / NAME / "v1/model_repository"
     shutil.rmtree(BUILD / NAME, ignore_errors=True)
@@ -46,7 +44,5 @@ def test_a_build_is_proven(built):
 def test_an_example_reaches_the_server(built, model, behind_a_proxy, serve_repository, example, option):
     address = serve_repository(built).address
     where = {"--url": [f"http://{address.http}"], "--http": [address.http, "--grpc", address.grpc]}[option]
-    command = [sys.executable, str(ROOT / "examples" / example), NAME, str(model), "a text", option, *where]
-    done = subprocess.run(command, env=behind_a_proxy, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    words = (NAME, model, "a text", option, *where)
+    assert warm_builds.python(ROOT / "examples" / example, *words, environment=behind_a_proxy)

@@ -6,17 +6,14 @@ during a build has no part in it.
 
 import json
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 
 from tests import tiny_models
-from tests.server.task_requests import ask, build
+from tests.server.task_requests import ask, build, by_library
 from utils import ROOT
-from utils.host import environment
 from utils.host.build_tree import BUILD
-from utils.host.environments import FACTORY, SENTENCES
 
 TEXTS = ["I would like my money back", "помогите мне", "[SEP] fox [MASK][PAD] lazy 𒀀", "", "word " * 400]
 PAIRS = [*zip(TEXTS, reversed(TEXTS), strict=True), ("The quick fox", ""), ("", "jumps"), ("[SEP]", "[CLS] a")]
@@ -26,19 +23,15 @@ sys.path.append(sys.argv[1])
 import sentence_transformers
 model = getattr(sentence_transformers, sys.argv[2])(sys.argv[3], device="cpu")
 ask = model.encode if hasattr(model, "encode") else model.predict
-for choice in json.loads(sys.argv[5]):
-    print(json.dumps([ask([each], **choice)[0].tolist() for each in json.loads(sys.argv[4])]))
+texts, choices = json.loads(sys.argv[4]), json.loads(sys.argv[5])
+print(json.dumps([[ask([each], **choice)[0].tolist() for each in texts] for choice in choices]))
 """
 
 
-def users_answers(name, folder, asked, choices=({},)):
-    """For each choice of arguments what the class `name` of sentence-transformers gives for each by itself."""
-    packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
-    given = [name, str(folder), json.dumps(asked), json.dumps(choices)]
-    command = [str(FACTORY.python), "-c", USERS_CODE, str(packages), *given]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return [np.array(json.loads(line)) for line in done.stdout.splitlines()[-len(choices) :]]
+def users_answers(name, folder, texts, choices=({},)):
+    """For each choice of arguments what the class `name` of sentence-transformers gives for each text by itself."""
+    answers = by_library(USERS_CODE, name, folder, json.dumps(texts), json.dumps(choices))
+    return list(map(np.array, answers))
 
 
 def write(folder, name, content):
@@ -108,8 +101,8 @@ def test_a_ranking_score_is_that_of_predict(tmp_path, serve_built, case):
         assert np.ptp(right) > 1e-2
         for pair, score in zip(PAIRS, right, strict=True):
             inputs = {"text_input": [[pair[0]]], "text_pair": [[pair[1]]]}
-            given = ask("grpc", address, name, inputs, parameters)
-            np.testing.assert_allclose(given["scores"], [score], atol=1e-5, err_msg=repr((parameters, pair))[:100])
+            answer = ask("grpc", address, name, inputs, parameters)
+            np.testing.assert_allclose(answer["scores"], [score], atol=1e-5, err_msg=repr((parameters, pair))[:100])
         answers.append(right)
     assert len(answers) == 1 or np.abs(answers[1] - answers[2]).max() > 1e-3, "the prompts must differ"
 
@@ -140,8 +133,8 @@ def test_an_embedding_is_that_of_encode(tmp_path, serve_built, case):
     (right,) = users_answers("SentenceTransformer", folder, TEXTS)
     assert right.shape == (len(TEXTS), min(own["truncate_dim"], 32))
     for text, embedding in zip(TEXTS, right, strict=True):
-        given = ask("http", address, name, {"text_input": [[text]]})["embedding"]
-        np.testing.assert_allclose(given, [embedding], atol=1e-4, err_msg=repr(text)[:100])
+        answer = ask("http", address, name, {"text_input": [[text]]})["embedding"]
+        np.testing.assert_allclose(answer, [embedding], atol=1e-4, err_msg=repr(text)[:100])
 
 
 @pytest.mark.long
@@ -159,9 +152,9 @@ def test_an_embedding_of_the_old_layout_is_that_of_encode(tmp_path, serve_reposi
         done = build(folder, folder, "-", name, "v1", 4, "--task", "feature-extraction")
         assert done.returncode == 0, done.stderr
         address = serve_repository(BUILD / name / "v1/model_repository").address
-        given = ask("http", address, name, {"text_input": [[TEXTS[2]]]})["embedding"]
+        answer = ask("http", address, name, {"text_input": [[TEXTS[2]]]})["embedding"]
         (right,) = users_answers("SentenceTransformer", folder, TEXTS[2:3])
-        np.testing.assert_allclose(given, right, atol=1e-4)
+        np.testing.assert_allclose(answer, right, atol=1e-4)
     finally:
         shutil.rmtree(BUILD / name, ignore_errors=True)
 

@@ -12,10 +12,9 @@ import pytest
 
 from tests import tiny_models
 from tests.sentence_folders import NORMALIZE, dense, embedder, pooling
-from tests.server.task_requests import ask, build
+from tests.server.task_requests import ask, build, by_library
 from tests.server.test_reference_answers import TEXTS, with_modules
 from utils import ROOT
-from utils.host import environment
 from utils.host.build_tree import BUILD
 from utils.host.environments import FACTORY, SENTENCES, SETFIT
 from utils.sources.setfit_head import CONVERT
@@ -33,14 +32,9 @@ CASES = {
 
 def by_setfit(jobs):
     """setfit's answers to TEXTS from each folder that it saves, [texts, labels]; see written_by_setfit.py."""
-    places = [
-        next(environment.ensure(each).parent.parent.glob("lib/python*/site-packages")) for each in (SENTENCES, SETFIT)
-    ]
     script = ROOT / "tests/server/written_by_setfit.py"
-    command = [FACTORY.python, script, ":".join(map(str, places)), json.dumps(TEXTS), json.dumps(jobs, default=str)]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return [np.array(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("[[")]
+    answers = by_library(script, json.dumps(TEXTS), json.dumps(jobs, default=str), behind=[SETFIT])
+    return list(map(np.array, answers))
 
 
 def long_body(folder):
@@ -94,16 +88,16 @@ def test_the_served_probabilities_are_those_of_setfit(tmp_path, saved, serve_rep
         address = serve_repository(BUILD / name / "v1/model_repository").address
         labels = LABELS.get(head, ["neg", "neu", "pos"])
         for text, row in zip(TEXTS, right, strict=True):
-            given = ask("grpc", address, name, {"text_input": [[text]]})
-            order = np.argsort(-row)[: given["scores"].shape[1]]
-            np.testing.assert_allclose(given["scores"][0], row[order], atol=1e-5, err_msg=text[:50])
-            assert [each.decode() for each in given["predicts"][0]] == [labels[place] for place in order]
+            answer = ask("grpc", address, name, {"text_input": [[text]]})
+            order = np.argsort(-row)[: answer["scores"].shape[1]]
+            np.testing.assert_allclose(answer["scores"][0], row[order], atol=1e-5, err_msg=text[:50])
+            assert [each.decode() for each in answer["predicts"][0]] == [labels[place] for place in order]
     finally:
         shutil.rmtree(BUILD / name, ignore_errors=True)
 
 
 @pytest.mark.parametrize(
-    ("head", "options", "code", "said"),
+    ("head", "options", "code", "message"),
     [
         ("three", (), 3, "is a pickle (model_head.pkl)"),
         ("chain", ("--allow-pickle",), 3, "ClassifierChain, which this factory does not serve"),
@@ -112,13 +106,13 @@ def test_the_served_probabilities_are_those_of_setfit(tmp_path, saved, serve_rep
         ("three", ("--allow-pickle", "--top-k", "4"), 2, "--top-k 4 is more than the model has labels"),
     ],
 )
-def test_what_cannot_be_served_is_told_before_the_weights_are_read(tmp_path, saved, head, options, code, said):
+def test_what_cannot_be_served_is_told_before_the_weights_are_read(tmp_path, saved, head, options, code, message):
     folder = copied(saved[head][0], tmp_path)
     if code == 3:
         (folder / "model.safetensors").write_bytes(b"")
     done = build(folder, folder, "-", "test-setfit-refused", *options)
     assert (done.returncode, done.stdout) == (code, "")
-    assert said in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    assert message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
 
 
 def test_a_pickle_runs_in_another_process(tmp_path, saved):

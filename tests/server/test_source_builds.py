@@ -4,13 +4,12 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
-from tests import shared_conversions
+from tests import shared_conversions, warm_builds
 from tests.certificates import Authority
 from tests.loopback import artifacts, azure_server, gcs_emulator
 from tests.loopback.clearml_server import ClearmlServer, zipped
@@ -115,15 +114,8 @@ def build():
     """`build(reference, tokenizer, tag)`: the golden file and the JSON report."""
 
     def run(reference, tokenizer, tag, variables=None):
-        command = [str(ROOT / "make_triton_image.sh"), str(reference), str(tokenizer), "-", NAME, tag, "3"]
-        done = subprocess.run(
-            [*command, "--no-image", "--no-verify", "--json"],
-            capture_output=True,
-            text=True,
-            env=shared_conversions.environment(**(variables or {})),
-            check=False,
-            timeout=300,
-        )
+        words = [str(reference), str(tokenizer), "-", NAME, tag, "3", "--no-image", "--no-verify", "--json"]
+        done = warm_builds.build(words, shared_conversions.environment(**(variables or {})), ROOT)
         assert done.returncode == 0, done.stderr
         return read_golden(BUILD / NAME / tag / "golden.json"), json.loads(done.stdout)
 

@@ -77,7 +77,7 @@ CASES = {
         "options": ("--sequence-length", "40"),
         "answer": {"pooling": "mean", "normalize": False, "limit": 40},
     },
-    "asked": {
+    "options": {
         "family": "distilbert",
         "sentence": {"pooling": {"pooling_mode_lasttoken": True}, "modules": ("Transformer", "Pooling")},
         "options": (
@@ -96,7 +96,7 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=mostly_long(CASES, "folder", "asked"))
+@pytest.fixture(scope="module", params=mostly_long(CASES, "folder", "options"))
 def served(request, tmp_path_factory, serve_repository):
     """(address, model name, its folder, how its tokens are pooled) of one case, built and proven by one command."""
     case, name = CASES[request.param], f"test-embedding-{request.param}"
@@ -128,16 +128,16 @@ def test_the_metrics_count_texts(served, serve_repository):
 
 def test_every_text_has_the_embedding_that_torch_gives(served):
     address, name, folder, how = served
-    wanted = np.stack([expected(folder, text, **how) for text in TEXTS])
-    assert min(np.abs(wanted[0] - other).max() for other in wanted[1:]) > 1e-2, "the texts' embeddings must differ"
+    right = np.stack([expected(folder, text, **how) for text in TEXTS])
+    assert min(np.abs(right[0] - other).max() for other in right[1:]) > 1e-2, "the texts' embeddings must differ"
     for client, place in ((tritonclient.http, address.http), (tritonclient.grpc, address.grpc)):
         encoded = [text.encode() for text in TEXTS]
         together = ask(client, place, name, encoded)
         assert (together.dtype, together.shape) == (np.float32, (len(TEXTS), 32))
-        scale = max(1.0, float(np.abs(wanted).max()))
-        np.testing.assert_allclose(together, wanted, atol=1e-5 * scale)
+        scale = max(1.0, float(np.abs(right).max()))
+        np.testing.assert_allclose(together, right, atol=1e-5 * scale)
         alone = np.concatenate([ask(client, place, name, [text]) for text in encoded])
-        np.testing.assert_allclose(alone, wanted, atol=1e-5 * scale)
+        np.testing.assert_allclose(alone, right, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +11,7 @@ import requests
 import tritonclient.grpc as client
 from tritonclient.utils import InferenceServerException
 
-from tests import tiny_models
+from tests import tiny_models, warm_builds
 from tests.server.task_requests import build
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -146,16 +144,13 @@ def test_an_id_that_the_model_does_not_know_costs_no_other_request_its_answer(se
 
 
 def test_the_example_prints_the_probability_of_the_positive_class(server, model, tokenizer, pytorch):
-    command = [sys.executable, ROOT / "examples/logits_client.py", NAME, model, *TEXTS]
-    done = subprocess.run(
-        [*command, "--url", f"http://{server.http}"], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    example = ROOT / "examples/logits_client.py"
+    lines = warm_builds.python(example, NAME, model, *TEXTS, "--url", f"http://{server.http}").splitlines()
     tokens = tokenizer(TEXTS, padding=True, truncation=True, max_length=128, return_tensors="np")
     logits = pytorch(dict(tokens))
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     expected = (powers / powers.sum(axis=-1, keepdims=True))[:, 1]
-    printed = [float(line.split()[2]) for line in done.stdout.splitlines()]
+    printed = [float(line.split()[2]) for line in lines]
     np.testing.assert_allclose(printed, expected, atol=2e-4)
 
 

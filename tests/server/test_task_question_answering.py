@@ -62,11 +62,12 @@ def inputs(rows):
 
 def check(rows, answer, expected):
     for place, (_, context) in enumerate(rows):
-        given = {name: array[place, 0] for name, array in answer.items()}
-        text = given["answer"].decode("utf-8")
-        assert (text, given["start"], given["end"]) == tuple(expected[place][key] for key in ("answer", "start", "end"))
-        assert text == context[given["start"] : given["end"]]
-        np.testing.assert_allclose(given["score"], expected[place]["score"], atol=1e-5, rtol=1e-3)
+        values = {name: array[place, 0] for name, array in answer.items()}
+        text = values["answer"].decode("utf-8")
+        assert [values[key] for key in ("start", "end")] == [expected[place][key] for key in ("start", "end")]
+        assert text == expected[place]["answer"]
+        assert text == context[values["start"] : values["end"]]
+        np.testing.assert_allclose(values["score"], expected[place]["score"], atol=1e-5, rtol=1e-3)
 
 
 def test_answers_as_the_pipeline(served):

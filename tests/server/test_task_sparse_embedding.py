@@ -12,12 +12,12 @@ import pytest
 
 from tests import tiny_models
 from tests.server.page_models import splade
-from tests.server.task_requests import ask, build
+from tests.server.task_requests import ask, build, by_library
 from tests.server.test_reference_answers import TEXTS, write
 from tests.server.test_written_by_sentences_6 import PACKAGES
 from utils.host import environment
 from utils.host.build_tree import BUILD
-from utils.host.environments import FACTORY, SENTENCES, SENTENCES6
+from utils.host.environments import SENTENCES6
 
 USERS_CODE = """
 import json, sys
@@ -36,23 +36,16 @@ import sentence_transformers
 model = sentence_transformers.SparseEncoder(sys.argv[2], device="cpu")
 model[1].activation_function, model.max_active_dims = "log1p_relu", 40
 model.save(sys.argv[3])
+print("null")
 """
 
 
-def by_5(code, *arguments):
-    packages = next((environment.ensure(SENTENCES).parent.parent / "lib").glob("python*/site-packages"))
-    return run(FACTORY.python, "-c", code, packages, *arguments)
-
-
 def by_6(code, *arguments):
-    return run(environment.ensure(SENTENCES6), "-c", code, PACKAGES, *arguments)
-
-
-def run(*command):
-    command = [str(each) for each in command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    """As by_library, by version 6."""
+    command = [environment.ensure(SENTENCES6), "-c", code, PACKAGES, *arguments]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def plain(folder):
@@ -97,14 +90,13 @@ def test_the_served_weights_are_those_of_encode(tmp_path, serve_repository, case
         assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
         address = serve_repository(BUILD / name / "v1/model_repository").address
         choices = [{"max_active_dims": top_k}, {"max_active_dims": 3, "prompt_name": "query"}]
-        asked = (folder, json.dumps(TEXTS), json.dumps(choices))
-        answered = (by_6 if case == "version-6" else by_5)(USERS_CODE, *asked)
-        right, chosen = map(np.array, json.loads(answered.splitlines()[-1]))
+        answers = by_6 if case == "version-6" else by_library
+        right, chosen = map(np.array, answers(USERS_CODE, folder, json.dumps(TEXTS), json.dumps(choices)))
         assert np.ptp(right, axis=0).max() > 1e-2
         if tolerance:
             for text, row in zip(TEXTS, chosen, strict=True):
-                given = ask("grpc", address, name, {"text_input": [[text]]}, {"top_k": 3, "prompt_name": "query"})
-                np.testing.assert_allclose(dense(given, len(row))[0], row, atol=tolerance, rtol=1e-5)
+                answer = ask("grpc", address, name, {"text_input": [[text]]}, {"top_k": 3, "prompt_name": "query"})
+                np.testing.assert_allclose(dense(answer, len(row))[0], row, atol=tolerance, rtol=1e-5)
         served = [dense(ask("grpc", address, name, {"text_input": [[text]]}), right.shape[1])[0] for text in TEXTS]
         counts = [(each > 0).sum() for each in served]
         assert max(counts) == top_k or (top_k is None and len(set(counts)) > 1)

@@ -86,6 +86,6 @@ def test_bad_requests_are_refused(served):
     with pytest.raises(Exception, match="input 'text_pair', row 1: not valid UTF-8"):
         ask("http", address, name, {"text_input": [["a"], ["b"]], "text_pair": [["c"], [b"\xff"]]})
     one, two = ([1, 1], ["a"]), ([2, 1], ["a", "b"])
-    for given in ({"text_input": one}, {"text_pair": one}, {"text_input": two, "text_pair": one}):
-        status, body = post(address, name, given)
+    for tensors in ({"text_input": one}, {"text_pair": one}, {"text_input": two, "text_pair": one}):
+        status, body = post(address, name, tensors)
         assert (status, "Traceback" in body["error"]) == (400, False)

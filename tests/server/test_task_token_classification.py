@@ -47,8 +47,8 @@ def served(request, tmp_path_factory, serve_repository):
 
 
 def check(answer, expected):
-    for (given,), right in zip(answer["entities"], expected, strict=True):
-        entities = json.loads(given)
+    for (document,), right in zip(answer["entities"], expected, strict=True):
+        entities = json.loads(document)
         assert [list(entity) for entity in entities] == [list(entity) for entity in right]
         scores = [(entity.pop("score"), one["score"]) for entity, one in zip(entities, right, strict=True)]
         np.testing.assert_allclose(*np.array(scores, dtype=np.float64).reshape(-1, 2).T, atol=1e-4)

@@ -74,9 +74,9 @@ def check(answer, row, expected):
 @pytest.mark.parametrize("labels", LABELS, ids=len)
 def test_answers_as_the_pipeline(served, labels):
     address, name, pipeline = served
-    asked = TEXTS if labels is LABELS[0] else TEXTS[4:8]
-    for start in range(0, len(asked), 4):
-        texts = asked[start : start + 4]
+    chosen = TEXTS if labels is LABELS[0] else TEXTS[4:8]
+    for start in range(0, len(chosen), 4):
+        texts = chosen[start : start + 4]
         expected = [pipeline(text, labels) for text in texts]
         answer = ask(
             "grpc", address, name, {"text_input": [[text] for text in texts], "candidate_labels": [labels] * len(texts)}

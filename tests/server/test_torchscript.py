@@ -20,7 +20,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
-from tests import shared_conversions, tiny_models
+from tests import tiny_models, warm_builds
+from tests.server.task_requests import build
 from utils import ROOT
 from utils.host.build_tree import BUILD
 from utils.host.environments import SERVING, SERVING_TORCH
@@ -76,12 +77,6 @@ output {
 """
 
 
-def make(*arguments):
-    command = [str(ROOT / "make_triton_image.sh"), *map(str, arguments), "--no-measure"]
-    env = shared_conversions.environment()
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=env)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A classifier with two labels and 256 positions; its body is the embedding model."""
@@ -93,8 +88,8 @@ def embedding(model, serve_repository):
     """The first tutorial's system, by one command: `embedding`, `tokenizer` and a step for the graph."""
     tag = "test-torchscript"
     names = ("--input-name", "input_text", "--output-name", "output__0", "--step-name", "text_preprocessing=tokenizer")
-    task = ("--task", "feature-extraction", "--format", "torchscript", "--no-image", "--json")
-    done = make(model, model, "-", "embedding", tag, 4, *task, *names)
+    task = ("--task", "feature-extraction", "--format", "torchscript", "--json")
+    done = build(model, model, "-", "embedding", tag, 4, *task, *names)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["runtime"] == "full"
     yield serve_repository(BUILD / "embedding" / tag / "model_repository").address
@@ -106,7 +101,7 @@ def classifier(model):
     """The second tutorial's system, by one command: the graph alone, with a fixed length, INT32 and its own names."""
     tag = "test-torchscript"
     form = ("--format", "torchscript", "--sequence-length", 256, "--input-dtype", "INT32")
-    done = make(model, model, "-", "bert", tag, 32, "--task", "logits", "--no-image", *form)
+    done = build(model, model, "-", "bert", tag, 32, "--task", "logits", *form)
     assert done.returncode == 0, done.stderr
     yield BUILD / "bert" / tag / "model_repository"
     shutil.rmtree(BUILD / "bert" / tag)
@@ -179,9 +174,9 @@ def test_texts_of_every_length_in_one_batch(embedding, model):
     tensor = tritonclient.grpc.InferInput("input_text", [4, 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
     with tritonclient.grpc.InferenceServerClient(embedding.grpc) as client:
-        given = client.infer("embedding", [tensor]).as_numpy("output__0")
-    np.testing.assert_allclose(given[:3], mean_of_states(model, texts[:3]), atol=1e-5)
-    assert np.isfinite(given[3]).all()
+        embeddings = client.infer("embedding", [tensor]).as_numpy("output__0")
+    np.testing.assert_allclose(embeddings[:3], mean_of_states(model, texts[:3]), atol=1e-5)
+    assert np.isfinite(embeddings[3]).all()
 
 
 @pytest.fixture(scope="module")
@@ -198,13 +193,12 @@ def graphs(classifier, tmp_path_factory, serve_repository):
 @pytest.mark.long("bert")
 @pytest.mark.parametrize("name", ["bert", "libtorch"])
 def test_the_second_tutorials_client_prints_the_logits(graphs, model, name):
-    command = [sys.executable, str(ROOT / "examples/triton_client.py"), name, str(model), *TEXTS]
-    command += ["--http", graphs.http, "--grpc", graphs.grpc]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    protocols = done.stdout.split("output__0:\n")[1:]
+    places = ("--http", graphs.http, "--grpc", graphs.grpc)
+    printed = warm_builds.python(ROOT / "examples/triton_client.py", name, model, *TEXTS, *places)
+    protocols = printed.split("output__0:\n")[1:]
     assert len(protocols) == 2
-    for printed in protocols:
-        values = printed.replace("[", " ").replace("]", " ").split()[:4]
+    for protocol in protocols:
+        values = protocol.replace("[", " ").replace("]", " ").split()[:4]
         np.testing.assert_allclose(np.array(values, float).reshape(2, 2), logits(model, TEXTS), atol=1e-4)
 
 

@@ -214,7 +214,7 @@ def of_python(_, code, folder):
 def of_javascript(page, code, _):
     """In the page itself: code of a module, with a console of its own."""
     return page.evaluate(
-        f"(async () => {{ const told = [], console = {{ log: (x) => told.push(x) }};\n{code}\nreturn told; }})()"
+        f"(async () => {{ const lines = [], console = {{ log: (x) => lines.push(x) }};\n{code}\nreturn lines; }})()"
     )
 
 

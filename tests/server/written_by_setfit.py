@@ -1,8 +1,8 @@
 """Run by a Python that has setfit: `PACKAGES TEXTS JOBS`: folders as setfit saves them, and its answers from them.
 
 PACKAGES, with colons, are added to the path. JOBS is a list of [BODY, HEAD, SETTINGS, DESTINATION]. HEAD is a key of
-HEADS, fitted on the embeddings of a few texts: the model with this body is saved in DESTINATION, loaded from there, and
-a line with its probabilities of TEXTS is printed.
+HEADS, fitted on the embeddings of a few texts: the model with this body is saved in DESTINATION and loaded from there.
+The last line is a list: for each job the model's probabilities of TEXTS.
 """
 
 import json
@@ -91,9 +91,11 @@ def answers(folder: str, texts: list[str]) -> list[list[float]]:
 
 def main(packages: str, texts: str, jobs: str) -> None:
     sys.path.extend(packages.split(":"))
+    found = []
     for body, head, settings, destination in json.loads(jobs):
         save(body, head, settings, destination)
-        print(json.dumps(answers(destination, json.loads(texts))))
+        found.append(answers(destination, json.loads(texts)))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
