@@ -73,7 +73,6 @@ def test_is_refused(tmp_path, model_type):
     assert raised.value.exit_code == outcome.code
 
 
-@pytest.mark.long
 def test_longformers_graph_still_fails(tmp_path):
     """It is refused by name; should a later exporter write a graph that runs, this fails and the row can go."""
     import onnxruntime

@@ -91,7 +91,7 @@ def embedding(served):
     return served("feature-extraction")
 
 
-def test_the_boot_proof_has_asked_through_the_routes(embedding):
+def test_the_boot_proof_sends_requests_through_the_routes(embedding):
     record = json.loads((embedding.tree / "build.json").read_text())
     assert record["proof"]["api_requests"] > record["proof"]["requests"]
     assert f"{record['proof']['api_requests']} through the routes of --api" in embedding.printed

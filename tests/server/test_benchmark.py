@@ -62,7 +62,7 @@ def test_a_trial_run_measures_and_writes_the_page(trial):
 
 
 @pytest.mark.long
-def test_what_a_fused_model_spends_is_told_by_part_and_by_operator(trial):
+def test_what_a_fused_model_spends_is_reported_by_part_and_by_operator(trial):
     parts, operators = (table.splitlines()[2:] for table in (trial / "spent.md").read_text().split("\n\n"))
     assert [line.split(" | ")[0] for line in parts] == [f"| {part}" for part in PARTS]
     shares = {line.split(" | ")[0][2:]: float(line.split(" | ")[1].rstrip("%")) for line in operators}
@@ -71,14 +71,14 @@ def test_what_a_fused_model_spends_is_told_by_part_and_by_operator(trial):
 
 
 @pytest.mark.long
-def test_what_a_setting_costs_is_told_for_each_crowd(trial):
+def test_what_a_setting_costs_is_reported_for_each_crowd(trial):
     rows = [line.strip("| ").split(" | ") for line in (trial / "setting.md").read_text().splitlines()[2:]]
     assert [row[:2] for row in rows] == [[str(clients), figure] for clients in CLIENTS for figure in FIGURES.values()]
     assert all(float(without) > 0 and float(chosen) > 0 for _, _, without, chosen, _ in rows)
 
 
 @pytest.mark.long
-def test_what_the_guard_costs_one_client_is_told_for_each_way(trial):
+def test_what_the_guard_costs_one_client_is_reported_for_each_way(trial):
     rows = [line.strip("| ").split(" | ") for line in (trial / "guard.md").read_text().splitlines()[2:]]
     assert [row[0] for row in rows][:3] == ["no proxy", "guard, processes: 1", "guard, processes: 2"]
     assert all(
@@ -86,7 +86,7 @@ def test_what_the_guard_costs_one_client_is_told_for_each_way(trial):
     )
 
 
-def test_what_the_guard_costs_at_most_is_told_where_the_load_can_be_made():
+def test_what_the_guard_costs_at_most_is_reported_where_the_load_can_be_made():
     """wrk and nginx are not needed by any other test: without them the command names them."""
     output = printed("guard", "--rounds", "1", "--seconds", "1")
     if shutil.which("wrk") and shutil.which("nginx"):

@@ -52,7 +52,6 @@ def figures(found, *names, tolerance=1e-6):
     return [pytest.approx(found["after"][name], abs=tolerance) for name in names]
 
 
-@pytest.mark.long
 def test_entities(tmp_path, serve_repository):
     model = tiny_models.as_token_classification(tmp_path / "model", tiny_models.bert)
     pipeline = original(model, "AutoModelForTokenClassification", "TokenClassificationPipeline")
@@ -80,7 +79,6 @@ def test_entities(tmp_path, serve_repository):
     assert json.loads((tree / "baseline.json").read_text())["source"] == "texts of --eval-file"
 
 
-@pytest.mark.long
 def test_answers(tmp_path, serve_repository):
     model = tiny_models.as_question_answering(tmp_path / "model", tiny_models.bert)
     pipeline = original(model, "AutoModelForQuestionAnswering", "QuestionAnsweringPipeline")
@@ -137,7 +135,6 @@ def test_scores(task, tmp_path, serve_repository):
         assert found["worst"][0]["line"] == errors.argmax() + 1
 
 
-@pytest.mark.long
 def test_similarity(tmp_path, serve_repository):
     model = tiny_models.bert(tmp_path / "model")
     pairs = pairwise(PARTS)
@@ -185,7 +182,6 @@ def test_several_labels_of_a_reduced_precision(tmp_path, serve_repository):
     assert (kept["before"], kept["after"], kept["of"]) == (found["before"], None, "before")
 
 
-@pytest.mark.long
 def test_candidate_labels(tmp_path, serve_repository):
     """Rows with different numbers of candidates do not share a batch."""
     model = tiny_models.bert(tmp_path / "model", labels=("contradiction", "neutral", "entailment"))

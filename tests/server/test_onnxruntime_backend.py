@@ -72,7 +72,7 @@ def test_answers_as_the_graph_computes(server, model, client):
     np.testing.assert_array_equal(ask(server, model, ids, client=client).as_numpy("sum"), TABLE[ids].sum(axis=1))
 
 
-def test_gives_only_the_outputs_asked_for(server):
+def test_gives_only_the_requested_outputs(server):
     answer = ask(server, "sum", [[1]], outputs=["rows"])
     assert [output.name for output in answer.get_response().outputs] == ["rows"]
     np.testing.assert_array_equal(answer.as_numpy("rows"), TABLE[[[1]]])

@@ -67,7 +67,7 @@ def test_no_text_changes_the_answer_of_another(served):
         (["--precision", "int8", "--eval-file", "./no-such.tsv"], 3, "--eval-file"),
     ],
 )
-def test_what_cannot_be_built_is_told(model, options, code, words):
+def test_what_cannot_be_built_is_reported(model, options, code, words):
     done = build(model, model, "-", NAME, "v1", 4, *options)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr.splitlines()[-1]
@@ -102,7 +102,7 @@ def test_too_little_agreement_builds_nothing(model, limit):
     assert not (BUILD / NAME).exists()
 
 
-@pytest.mark.long
+@pytest.mark.long("3")
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_graph_that_the_quantizer_leaves_out_of_order_builds(tmp_path, version):
     model = tiny_models.deberta(tmp_path / "deberta", version=version)

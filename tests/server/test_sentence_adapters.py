@@ -7,7 +7,6 @@ import json
 import shutil
 
 import numpy as np
-import pytest
 
 from tests import tiny_models
 from tests.sentence_folders import NORMALIZE, dense, embedder, pooling
@@ -42,7 +41,6 @@ def users_answers(base, folder):
     return list(map(np.array, by_library(USERS_CODE, base, folder, json.dumps(TEXTS), behind=[PEFT])))
 
 
-@pytest.mark.long
 def test_an_adapter_that_the_library_saved_is_served_as_encode_answers(tmp_path, serve_repository):
     """Its folder has the modules and prompts, not the weights of the base; its name tells transformers 4 the type."""
     base, folder, name = tmp_path / "base", tmp_path / "bert-adapter", "test-sentence-adapter"

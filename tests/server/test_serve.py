@@ -249,7 +249,7 @@ def test_a_server_that_does_not_get_ready_in_time_is_ended(repository):
         pass
 
 
-def test_the_log_goes_to_a_file_when_asked(repository, tmp_path):
+def test_the_log_goes_to_a_file_on_request(repository, tmp_path):
     """A killed server leaves nothing either: not the folder that Triton's Python backend makes at its start."""
     before = time.time()
     with serve(repository, log=tmp_path / "log") as server:

@@ -106,7 +106,7 @@ def test_the_served_probabilities_are_those_of_setfit(tmp_path, saved, serve_rep
         ("three", ("--allow-pickle", "--top-k", "4"), 2, "--top-k 4 is more than the model has labels"),
     ],
 )
-def test_what_cannot_be_served_is_told_before_the_weights_are_read(tmp_path, saved, head, options, code, message):
+def test_what_cannot_be_served_is_reported_before_the_weights_are_read(tmp_path, saved, head, options, code, message):
     folder = copied(saved[head][0], tmp_path)
     if code == 3:
         (folder / "model.safetensors").write_bytes(b"")

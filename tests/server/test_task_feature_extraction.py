@@ -176,7 +176,7 @@ def test_a_request_that_cannot_be_answered_gets_400(served, texts, shape):
         ({"model_type": "canine"}, ("-",), 4, "'canine'"),
     ],
 )
-def test_a_mistake_is_told_before_anything_slow_runs(tmp_path, change, arguments, code, says):
+def test_a_mistake_is_reported_before_anything_slow_runs(tmp_path, change, arguments, code, says):
     folder = tiny_models.bert(tmp_path / "model")
     if "modules" in change or "pooling" in change:
         sentence_folder(folder, **{"pooling": {"pooling_mode_mean_tokens": True}, **change})

@@ -121,7 +121,7 @@ def test_words_that_were_never_trained_on_are_read_where_they_stand(models, addr
     assert right / total >= 0.8
 
 
-def test_the_two_graphs_asked_one_after_the_other_read_the_same(models, address):
+def test_the_two_graphs_one_after_the_other_read_the_same(models, address):
     image = models / "samples/sample01.jpg"
     command = [sys.executable, "-m", "examples.ocr.client", image, "--url", address.http]
     ways = ["--ensemble", NAME], ["--alphabet", models / "alphabet.json"]

@@ -244,7 +244,7 @@ def unknown(file):
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_what_cannot_be_served_is_told_in_a_sentence(what, tmp_path):
+def test_what_cannot_be_served_is_reported_in_a_sentence(what, tmp_path):
     code, message, make = BAD[what]
     file = tmp_path / "bad.onnx"
     make(file)

@@ -99,7 +99,7 @@ def test_the_metrics_count_parts_and_scores(served, serve_repository):
 
 @pytest.mark.long
 @pytest.mark.parametrize("tokens", [32, 48])
-def test_short_rows_leave_room_for_the_longest_question_that_is_asked(tokens, tmp_path, serve_repository):
+def test_short_rows_leave_room_for_the_longest_question(tokens, tmp_path, serve_repository):
     """transformers' own overlap, half a row, is more than some questions leave: its pipeline ends with a panic."""
     model = tiny_models.as_question_answering(tmp_path / "model", tiny_models.bert)
     name = f"{NAME}-short-{tokens}"

@@ -136,7 +136,7 @@ def dense(answer, size):
         ({}, ("--pooling", "max"), 2, "--pooling is not for"),
     ],
 )
-def test_a_mistake_is_told_before_anything_slow_runs(tmp_path, change, arguments, code, says):
+def test_a_mistake_is_reported_before_anything_slow_runs(tmp_path, change, arguments, code, says):
     folder = splade(tmp_path / "model")
     for name, content in change.items():
         write(folder, name, content)

@@ -80,7 +80,7 @@ def test_bad_requests_are_refused(served):
     assert (status, "Traceback" in body["error"]) == (400, False)
 
 
-def test_what_cannot_be_built_is_told(tmp_path):
+def test_what_cannot_be_built_is_reported(tmp_path):
     one = tiny_models.bert(tmp_path / "one", labels=("score",))
     labels = tmp_path / "labels.json"
     labels.write_text(json.dumps(["score"]), encoding="utf-8")

@@ -93,7 +93,7 @@ def test_bad_requests_are_refused(served):
         assert (status, "Traceback" in body["error"]) == (400, False)
 
 
-def test_what_cannot_be_built_is_told(tmp_path):
+def test_what_cannot_be_built_is_reported(tmp_path):
     sequences = tiny_models.bert(tmp_path / "sequences")
     tokens = tiny_models.as_token_classification(tmp_path / "tokens", tiny_models.bert)
     for model, options, code, words in (

@@ -127,7 +127,7 @@ def test_a_batch_is_cut_to_the_largest_request_and_copied_as_csv(visitor, url):
     assert '"""quoted"", and a comma"' in lines[1]
 
 
-def test_a_mistake_is_told_in_a_sentence(visitor, url):
+def test_a_mistake_is_reported_in_a_sentence(visitor, url):
     visit = visitor.open(url)
     page = visit.page
     page.get_by_label("Text", exact=True).fill("  ")

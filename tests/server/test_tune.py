@@ -51,7 +51,7 @@ def test_what_slows_a_build_down_is_found_and_not_built_again(slow, model):
 
 
 @pytest.mark.long
-def test_a_task_of_two_texts_is_asked_its_golden_requests(model):
+def test_a_task_of_two_texts_gets_its_golden_requests(model):
     task = ["--task", "text-pair-classification"]
     done = build(model, model, "-", NAME, "pairs", 8, *task)
     assert done.returncode == 0, done.stderr
