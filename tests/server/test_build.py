@@ -1,6 +1,7 @@
 """The main job without Docker: real clients, real Triton, from reference to proven repository.
 
-The real scripts run where `run` is called. The other builds are forks of a warm process (tests/warm_builds.py).
+The real scripts run for the model from the hub and for the repository that is rendered again. The other builds are
+forks of a warm process (tests/warm_builds.py).
 """
 
 import functools
@@ -16,19 +17,12 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 
-from tests import shared_conversions, tiny_models
+from tests import tiny_models
 from tests.loopback.clearml_server import ClearmlServer
 from tests.loopback.hub import HubServer
 from tests.server.task_requests import build
 from utils import ROOT
 from utils.host.build_tree import BUILD
-
-
-def run(script, *arguments, cwd=None):
-    return subprocess.run(
-        [str(ROOT / script), *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
-        env=shared_conversions.environment(), check=False, timeout=300,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -97,8 +91,7 @@ def ask(client, address, name, texts):
 def test_a_family_is_built_proven_and_answers_as_pytorch(family, models, name, tmp_path, serve_repository):
     labels = tmp_path / "id2label.json"
     labels.write_text(json.dumps({"0": "плохо", "1": 'q"{{ x }}$y', "2": "良い\n"}), encoding="utf-8")
-    options = ("--no-image", "--no-measure", "--top-k", 3)
-    done = run("make_triton_image.sh", models(family), models(family), labels, name, "v1", 8, *options, cwd=tmp_path)
+    done = build(models(family), models(family), labels, name, "v1", 8, "--top-k", 3, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{BUILD / name / 'v1' / 'model_repository'}\n"
     assert "golden requests over HTTP and gRPC: answers equal" in done.stderr
@@ -196,7 +189,8 @@ def test_wrong_golden_answers_fail_the_proof(plain, tmp_path):
 
 
 def test_rendering_again_gives_the_same_repository(plain, tmp_path):
-    done = run("process_template.sh", BUILD / plain / "latest/context.json", tmp_path / "again")
+    command = [ROOT / "process_template.sh", BUILD / plain / "latest/context.json", tmp_path / "again"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path / 'again/model_repository'}\n"
     assert contents(tmp_path / "again/model_repository") == contents(BUILD / plain / "latest/model_repository")
