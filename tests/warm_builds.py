@@ -1,7 +1,7 @@
 """Forks of a process that has imported the libraries of a conversion, which takes seconds: the main script, or code.
 
 What runs is utils.make_triton_image, as the script runs it. Not run are make_triton_image.sh, utils/launch.py and the
-choice of the environment: tests/server/test_build.py runs them.
+choice of the environment: tests/server/test_build.py runs them for a model from the hub.
 """
 
 import multiprocessing
