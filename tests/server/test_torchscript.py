@@ -84,7 +84,7 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def embedding(model, serve_repository):
+def embedding(model):
     """The first tutorial's system, by one command: `embedding`, `tokenizer` and a step for the graph."""
     tag = "test-torchscript"
     names = ("--input-name", "input_text", "--output-name", "output__0", "--step-name", "text_preprocessing=tokenizer")
@@ -92,7 +92,7 @@ def embedding(model, serve_repository):
     done = build(model, model, "-", "embedding", tag, 4, *task, *names)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["runtime"] == "full"
-    yield serve_repository(BUILD / "embedding" / tag / "model_repository").address
+    yield BUILD / "embedding" / tag / "model_repository"
     shutil.rmtree(BUILD / "embedding" / tag)
 
 
@@ -105,6 +105,18 @@ def classifier(model):
     assert done.returncode == 0, done.stderr
     yield BUILD / "bert" / tag / "model_repository"
     shutil.rmtree(BUILD / "bert" / tag)
+
+
+@pytest.fixture(scope="module")
+def server(embedding, classifier, tmp_path_factory, serve_repository):
+    """The address of both systems, and of `libtorch`: the classifier's model.pt below the second tutorial's config."""
+    repository = tmp_path_factory.mktemp("systems") / "models"
+    for system in (embedding, classifier):
+        shutil.copytree(system, repository, dirs_exist_ok=True)
+    (repository / "libtorch/1").mkdir(parents=True)
+    shutil.copyfile(classifier / "bert/1/model.pt", repository / "libtorch/1/model.pt")
+    (repository / "libtorch/config.pbtxt").write_text(LIBTORCH.replace('"bert"', '"libtorch"'))
+    return serve_repository(repository).address
 
 
 def curl(command, address):
@@ -147,53 +159,42 @@ def logits(model, texts):
         return np.concatenate([original(**encoded(model, [text])).logits.numpy() for text in texts])
 
 
-def test_the_first_tutorials_embedding_request(embedding, model):
-    outputs = curl(CURL.format(model="embedding"), embedding.http)
+def test_the_first_tutorials_embedding_request(server, model):
+    outputs = curl(CURL.format(model="embedding"), server.http)
     assert list(outputs) == ["output__0"]
     np.testing.assert_allclose(as_array(outputs["output__0"]), mean_of_states(model, TEXTS), atol=1e-5)
 
 
-def test_the_first_tutorials_tokenizer_request(embedding, model):
-    outputs = curl(CURL.format(model="tokenizer"), embedding.http)
+def test_the_first_tutorials_tokenizer_request(server, model):
+    outputs = curl(CURL.format(model="tokenizer"), server.http)
     tokens = encoded(model, TEXTS)
     assert sorted(outputs) == ["attention_mask", "input_ids"]
     for name, tensor in outputs.items():
         assert (as_array(tensor) == tokens[name].numpy()).all()
 
 
-def test_the_first_tutorials_program(embedding, model):
-    program = PROGRAM.replace("localhost:8000", embedding.http) + "print(result.as_numpy('output__0').tolist())"
+def test_the_first_tutorials_program(server, model):
+    program = PROGRAM.replace("localhost:8000", server.http) + "print(result.as_numpy('output__0').tolist())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     shape, values = done.stdout.splitlines()
     assert shape == "(2, 32)"
     np.testing.assert_allclose(json.loads(values), mean_of_states(model, TEXTS), atol=1e-5)
 
 
-def test_texts_of_every_length_in_one_batch(embedding, model):
+def test_texts_of_every_length_in_one_batch(server, model):
     texts = ["a", "", "помогите мне пожалуйста " * 20, "word " * 900]
     tensor = tritonclient.grpc.InferInput("input_text", [4, 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
-    with tritonclient.grpc.InferenceServerClient(embedding.grpc) as client:
+    with tritonclient.grpc.InferenceServerClient(server.grpc) as client:
         embeddings = client.infer("embedding", [tensor]).as_numpy("output__0")
     np.testing.assert_allclose(embeddings[:3], mean_of_states(model, texts[:3]), atol=1e-5)
     assert np.isfinite(embeddings[3]).all()
 
 
-@pytest.fixture(scope="module")
-def graphs(classifier, tmp_path_factory, serve_repository):
-    """A server for the classifier and for `libtorch`, the same model.pt below the second tutorial's own config."""
-    repository = tmp_path_factory.mktemp("graphs") / "models"
-    shutil.copytree(classifier, repository)
-    (repository / "libtorch/1").mkdir(parents=True)
-    shutil.copyfile(classifier / "bert/1/model.pt", repository / "libtorch/1/model.pt")
-    (repository / "libtorch/config.pbtxt").write_text(LIBTORCH.replace('"bert"', '"libtorch"'))
-    return serve_repository(repository).address
-
-
 @pytest.mark.long("bert")
 @pytest.mark.parametrize("name", ["bert", "libtorch"])
-def test_the_second_tutorials_client_prints_the_logits(graphs, model, name):
-    places = ("--http", graphs.http, "--grpc", graphs.grpc)
+def test_the_second_tutorials_client_prints_the_logits(server, model, name):
+    places = ("--http", server.http, "--grpc", server.grpc)
     printed = warm_builds.python(ROOT / "examples/triton_client.py", name, model, *TEXTS, *places)
     protocols = printed.split("output__0:\n")[1:]
     assert len(protocols) == 2
@@ -214,14 +215,14 @@ def parse_config(source):
     return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
-def test_a_token_that_the_model_does_not_know_fails_alone_and_names_no_path_of_this_machine(graphs):
+def test_a_token_that_the_model_does_not_know_fails_alone_and_names_no_path_of_this_machine(server):
     """The graph is served without dynamic batching: the C++ backend, too, fails all requests of a run."""
 
     def ask(token):
         inputs = [tritonclient.grpc.InferInput(name, [1, 256], "INT32") for name in ("input__0", "input__1")]
         for tensor, value in zip(inputs, (token, 1), strict=True):
             tensor.set_data_from_numpy(np.full((1, 256), value, dtype=np.int32))
-        with tritonclient.grpc.InferenceServerClient(graphs.grpc) as client:
+        with tritonclient.grpc.InferenceServerClient(server.grpc) as client:
             try:
                 return client.infer("bert", inputs).as_numpy("output__0").shape
             except InferenceServerException as error:
