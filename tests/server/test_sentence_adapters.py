@@ -5,14 +5,17 @@ The library saves the folder and answers in a process of its own, with PEFT besi
 
 import json
 import shutil
+import subprocess
 
 import numpy as np
+import pytest
 
 from tests import tiny_models
 from tests.sentence_folders import NORMALIZE, dense, embedder, pooling
-from tests.server.task_requests import ask, build, by_library
+from tests.server.task_requests import ask, build
+from utils.host import environment
 from utils.host.build_tree import BUILD
-from utils.host.environments import PEFT
+from utils.host.environments import FACTORY, PEFT, SENTENCES
 
 TEXTS = ["I would like my money back", "помогите мне", "", "word " * 400]
 PROMPTS = {"prompts": {"query": "fox: "}, "default_prompt_name": "query"}
@@ -38,9 +41,17 @@ print(json.dumps([each.tolist() for each in answers]))
 
 def users_answers(base, folder):
     """Of the base, of the adapter with its default prompt, and of that without a prompt."""
-    return list(map(np.array, by_library(USERS_CODE, base, folder, json.dumps(TEXTS), behind=[PEFT])))
+    places = [
+        str(next(environment.ensure(each).parent.parent.glob("lib/python*/site-packages")))
+        for each in (SENTENCES, PEFT)
+    ]
+    command = [FACTORY.python, "-c", USERS_CODE, ":".join(places), base, folder, json.dumps(TEXTS)]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [np.array(each) for each in json.loads(done.stdout.splitlines()[-1])]
 
 
+@pytest.mark.long
 def test_an_adapter_that_the_library_saved_is_served_as_encode_answers(tmp_path, serve_repository):
     """Its folder has the modules and prompts, not the weights of the base; its name tells transformers 4 the type."""
     base, folder, name = tmp_path / "base", tmp_path / "bert-adapter", "test-sentence-adapter"
