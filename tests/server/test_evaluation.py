@@ -135,6 +135,7 @@ def test_scores(task, tmp_path, serve_repository):
         assert found["worst"][0]["line"] == errors.argmax() + 1
 
 
+@pytest.mark.long
 def test_similarity(tmp_path, serve_repository):
     model = tiny_models.bert(tmp_path / "model")
     pairs = pairwise(PARTS)
@@ -182,6 +183,7 @@ def test_several_labels_of_a_reduced_precision(tmp_path, serve_repository):
     assert (kept["before"], kept["after"], kept["of"]) == (found["before"], None, "before")
 
 
+@pytest.mark.long
 def test_candidate_labels(tmp_path, serve_repository):
     """Rows with different numbers of candidates do not share a batch."""
     model = tiny_models.bert(tmp_path / "model", labels=("contradiction", "neutral", "entailment"))
