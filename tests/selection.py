@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 # The files of each folder share expensive fixtures: one worker runs them.
-TOGETHER = ("tests/image/", "tests/server/faults/", "tests/clients/")
+TOGETHER = ("tests/image/release/", "tests/image/", "tests/server/faults/", "tests/clients/")
 # {a scope: the seconds that it takes in a run of all tests}; scopes that are not named take less than any of them.
 SECONDS = {scope: int(seconds) for seconds, scope in map(str.split, Path(__file__).with_name("seconds.txt").open("r"))}
 # Both build topics:v1, as their pages say.

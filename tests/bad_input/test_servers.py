@@ -176,7 +176,7 @@ CLEARML = {
 }
 
 
-@pytest.mark.long("hanging*", "a traversing archive", "half a file", "no model in it")
+@pytest.mark.long("hanging after login", "a traversing archive", "no model in it")
 @pytest.mark.parametrize("case", CLEARML)
 def test_a_clearml_server_that_fails(case, damaged, bounded, monkeypatch):
     fault, content, options, words = CLEARML[case]

@@ -2,14 +2,17 @@
 
 import shutil
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests.server.page_models import MODELS
 from tests.server.task_requests import build as build_repository
 from utils.host.build_tree import BUILD
+from utils.proof.golden import GoldenRow
 from utils.proof.golden_file import read_golden
 from utils.tasks import TASKS
 from utils.triton.server import serve
@@ -36,16 +39,16 @@ class Served:
 
     http: str
     grpc: str
-    models: dict
-    trees: dict
+    models: dict[str, str]
+    trees: dict[str, Path]
 
-    def golden(self, task):
+    def golden(self, task: str) -> list[GoldenRow]:
         """The golden requests of a model, with the answers of PyTorch."""
         rows = read_golden(self.trees[task] / "golden.json").rows
         return [row for row in rows if row.model == self.models[task]]
 
 
-def build(task, folder):
+def build(task: str, folder: Path) -> tuple[str, str, Path]:
     """The build tree of the small model of a task."""
     path, options = BUILDS[task]
     place, name = folder / path, f"client-{task}-{uuid.uuid4().hex[:8]}"
@@ -57,14 +60,14 @@ def build(task, folder):
     if task == "ocr":
         files, labels = [f"{place}/detection.onnx", "-"], f"{place}/alphabet.json"
         options = ("--add-model", f"text_recognition={place}/recognition.onnx")
-    given = [*files, labels, name, "v1", "1" if task == "ocr" else LIMIT]
-    done = build_repository(*given, "--task", task, *options, "--no-verify")
+    arguments = [*files, labels, name, "v1", "1" if task == "ocr" else LIMIT]
+    done = build_repository(*arguments, "--task", task, *options, "--no-verify")
     assert done.returncode == 0, done.stderr
     return task, name, BUILD / name / "v1"
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory):
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("models of clients")
     for path, _ in BUILDS.values():
         MODELS[path](folder / path)
@@ -87,12 +90,12 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture(params=["http", "grpc"])
-def server(request, served):
+def server(request: pytest.FixtureRequest, served: Served) -> str:
     """The server's address in each protocol."""
-    return getattr(served, request.param)
+    return str(getattr(served, request.param))
 
 
 @pytest.fixture
-def sentences():
+def sentences() -> list[str]:
     """More texts than two requests hold, all different."""
     return [f"The quick brown fox number {place} jumps over the lazy dog." for place in range(3 * LIMIT - 1)]

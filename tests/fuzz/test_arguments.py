@@ -55,7 +55,7 @@ def command_lines(draw):
 
 
 @given(argv=command_lines())
-@examples(200)
+@examples(100)
 def test_a_command_line_gives_a_spec_or_exit_2_or_3(argv, folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     if PRINTING & {each.split("=")[0] for each in argv}:
@@ -100,7 +100,7 @@ def yaml_files(draw):
 
 
 @given(content=or_kinds(yaml_files() | yaml_files() | st.binary(max_size=300)), bare=st.booleans())
-@examples(150)
+@examples(75)
 def test_a_yaml_file_gives_a_spec_or_exit_2_or_3(content, bare, folder, monkeypatch):
     """`bare`: as before PyYAML is installed."""
     monkeypatch.chdir(folder.parent)

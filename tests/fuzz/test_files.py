@@ -60,7 +60,7 @@ def test_a_json_file(name, fast, folder):
         (folder / "tokenizer.json").unlink()
 
     @given(content=or_kinds(json_files(valid.JSON_FILES[name])), requirements=REQUIREMENTS)
-    @examples(60)
+    @examples(30)
     def check(content, requirements):
         around(folder / name, content, lambda: judged(folder, requirements))
 
@@ -73,7 +73,7 @@ def test_a_vocabulary(name, folder):
     damaged_content = text_files(valid.VOCABULARY) if name == "vocab.txt" else json_files(valid.VOCAB_JSON)
 
     @given(content=or_kinds(damaged_content), requirements=REQUIREMENTS)
-    @examples(60)
+    @examples(30)
     def check(content, requirements):
         around(folder / name, content, lambda: judged(folder, requirements))
 
@@ -81,7 +81,7 @@ def test_a_vocabulary(name, folder):
 
 
 @given(content=or_kinds(st.sampled_from(LABEL_FORMS).flatmap(json_files)), requirements=REQUIREMENTS)
-@examples(200)
+@examples(75)
 def test_a_label_file(content, requirements, folder):
     file = folder.parent / "labels.json"
 
@@ -116,7 +116,7 @@ def test_a_safetensors_header(folder):
     header, rest = header_of(file)
 
     @given(content=or_kinds(weights(header, rest)), requirements=REQUIREMENTS)
-    @examples(150)
+    @examples(75)
     def check(content, requirements):
         around(file, content, lambda: judged(folder, requirements))
 
@@ -129,7 +129,7 @@ def test_an_index(name, folder):
     index = {**valid.INDEX, "weight_map": dict.fromkeys(valid.SHAPES, shard.name)}
 
     @given(content=or_kinds(json_files(index)), requirements=REQUIREMENTS)
-    @examples(60)
+    @examples(30)
     def check(content, requirements):
         around(folder / name, content, lambda: judged(folder, requirements))
 

@@ -26,7 +26,7 @@ def arguments():
 
 
 @given(argv=st.lists(arguments(), max_size=8))
-@examples(12, most=300)
+@examples(6, most=300)
 def test_any_command_line(argv, tmp_path):
     # --dry-run: a valid command line writes nothing.
     command = [ROOT / "make_triton_image.sh", "--dry-run", *argv]

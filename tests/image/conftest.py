@@ -3,14 +3,19 @@
 import functools
 import json
 import os
+import shutil
 import subprocess
 import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
 
+from tests import shared_conversions, tiny_models
 from tests.loopback.dockerd import engine_in_reach
 from tests.unavailable import unavailable
 from utils import ROOT
@@ -18,6 +23,7 @@ from utils.docker import context, wheelhouse
 from utils.docker.client import LEGACY, DockerClient
 from utils.docker.engine import Engine
 from utils.docker.platforms import exit_program
+from utils.host.build_tree import BUILD
 from utils.host.errors import ImageError
 from utils.proof.golden import GoldenAnswers, GoldenRow, texts
 from utils.proof.golden_file import write_golden
@@ -65,7 +71,7 @@ instance_group { kind: KIND_CPU }
 
 
 @pytest.fixture(scope="session")
-def engine():
+def engine() -> Iterator[Engine]:
     try:
         with engine_in_reach() as engine:
             yield engine
@@ -81,11 +87,11 @@ class Standin:
     python: str
 
     @property
-    def full(self):
+    def full(self) -> str:
         return f"triton-standin:{self.suite}-{self.python}"
 
     @property
-    def slim(self):
+    def slim(self) -> str:
         return f"triton-standin-slim:{self.suite}"
 
 
@@ -97,11 +103,11 @@ TRIXIE_OWN = Standin(suite="trixie", python="3.13")
 
 
 @pytest.fixture(scope="session")
-def make_standin(engine, tmp_path_factory):
+def make_standin(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Standin], Standin]:
     """make_standin(standin) -> standin, after building its images unless the engine has them."""
 
     @functools.cache
-    def make(standin):
+    def make(standin: Standin) -> Standin:
         wheels = tmp_path_factory.mktemp("standin") / "wheels"
         wheelhouse.fill(
             wheels,
@@ -112,7 +118,7 @@ def make_standin(engine, tmp_path_factory):
         )
         buildkit = "0" if engine.client.builder == LEGACY else "1"
         environment = os.environ | {"DOCKER": str(engine.client.program), "DOCKER_BUILDKIT": buildkit}
-        command = [STANDIN / "make.sh", standin.suite, standin.python, wheels]
+        command = [str(STANDIN / "make.sh"), standin.suite, standin.python, str(wheels)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             unavailable(f"the stand-in base images cannot be made: {done.stderr[-500:]}")
@@ -122,18 +128,18 @@ def make_standin(engine, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def bases(make_standin):
+def bases(make_standin: Callable[[Standin], Standin]) -> tuple[str, str]:
     """(full, slim) image of the stand-in that most tests use."""
     standin = make_standin(BOOKWORM)
     return standin.full, standin.slim
 
 
 @pytest.fixture(scope="session")
-def derive(engine):
+def derive(engine: Engine) -> Iterator[Callable[[str, str], str]]:
     """derive(base, instruction) -> the name of an image with one more Dockerfile instruction, removed at the end."""
-    made = []
+    made: list[str] = []
 
-    def make(base, instruction):
+    def make(base: str, instruction: str) -> str:
         image = f"triton-factory-test-{os.getpid()}:derived-{len(made)}"
         made.append(image)
         with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +153,39 @@ def derive(engine):
         engine.client.run("rmi", "--force", image)
 
 
-def runs_here(platform, folder):
+def run(
+    *command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True, text=True, cwd=cwd, check=False, timeout=600,
+        env=shared_conversions.environment(**(env or {})),
+    )  # fmt: skip
+
+
+def make(model: Path, name: str, bases: tuple[str, ...], *options: object) -> "subprocess.CompletedProcess[str]":
+    """The main script, finished; the image is tritoned_NAME:v1."""
+    images = [part for pair in zip(("--base-image", "--slim-image"), bases, strict=False) for part in pair]
+    return run(ROOT / "make_triton_image.sh", model, model, "-", name, "v1", 8, "--no-measure", *images, *options)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.distilbert(tmp_path_factory.mktemp("model") / "with space")
+
+
+@pytest.fixture(scope="session")
+def built(
+    engine: Engine, bases: tuple[str, str], model: Path
+) -> Iterator[tuple[str, "subprocess.CompletedProcess[str]"]]:
+    """One build by the real script for several modules: (model name, finished process)."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    yield name, make(model, name, bases)
+    engine.client.run("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
+    shutil.rmtree(BUILD / name, ignore_errors=True)
+
+
+def runs_here(platform: str, folder: Path) -> bool:
     """Whether Linux starts a program of `platform` ("linux/arm64"), natively or by a registered emulator."""
     program = folder / "exit"
     program.write_bytes(exit_program(platform))
@@ -158,35 +196,44 @@ def runs_here(platform, folder):
         return False
 
 
-def dangling(engine):
-    return set(engine.client.run("images", "--quiet", "--no-trunc", "--filter", "dangling=true").stdout.split())
+def dangling(engine: Engine, *filters: str) -> set[str]:
+    """The ids of the untagged images of these filters."""
+    options = [part for each in ("dangling=true", *filters) for part in ("--filter", each)]
+    return set(engine.client.run("images", "--quiet", "--no-trunc", *options).stdout.split())
+
+
+def nameless(engine: Engine) -> set[str]:
+    """Untagged images that no build of another worker is about to tag: those have a title."""
+    return dangling(engine) - dangling(engine, "label=org.opencontainers.image.title")
 
 
 @pytest.fixture
-def legacy(engine):
+def legacy(engine: Engine) -> Iterator[Engine]:
     """The engine with its legacy builder. It leaves an image for every stage; the fixture removes them."""
-    before = dangling(engine)
+    before = nameless(engine)
     yield Engine(client=DockerClient(program=engine.client.program, builder=LEGACY))
-    engine.client.run("rmi", "--force", *(dangling(engine) - before))
+    engine.client.run("rmi", "--force", *(nameless(engine) - before))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """A build tree made by hand, and the image name in its context.json."""
+    """A build tree made by hand, and the image name in its context.json, which is also the title of the image."""
 
     folder: Path
     image: str
 
-    def change_model(self, text):
+    def change_model(self, text: str) -> None:
         (self.folder / "model_repository/echo/1/model.py").write_text(text)
 
 
 @pytest.fixture(scope="session")
-def make_tree(engine, make_standin, tmp_path_factory):
+def make_tree(
+    engine: Engine, make_standin: Callable[[Standin], Standin], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Tree]]:
     """make_tree(runtime, standin, base) -> Tree; `base` replaces the full image. Images are removed at the end."""
-    made = []
+    made: list[str] = []
 
-    def make(runtime="slim", standin=BOOKWORM, base=""):
+    def make(runtime: str = "slim", standin: Standin = BOOKWORM, base: str = "") -> Tree:
         make_standin(standin)
         folder = tmp_path_factory.mktemp("tree")
         image = f"triton-factory-test-{os.getpid()}:{runtime}-{len(made)}"
@@ -200,17 +247,18 @@ def make_tree(engine, make_standin, tmp_path_factory):
         engine.client.run("rmi", "--force", image)
 
 
-def write_tree(folder, image, docker):
+def write_tree(folder: Path, image: str, docker: Mapping[str, str]) -> None:
     former = os.umask(0o077)  # the strictest umask
     try:
         write_golden(GOLDEN, folder)
         context.write(folder, docker)
         pipeline = Pipeline(model_name="echo", max_batch_size=4, layout="none", inputs=(), outputs=(), steps=())
         labels = {
-            "org.opencontainers.image.title": "echo",
+            "org.opencontainers.image.title": image,
             "triton-image-factory.labels": json.dumps(['a "b"\n$c', "д"]),
         }
-        write_context(Context(pipeline=pipeline, image=image, device="cpu", docker=docker, oci_labels=labels), folder)
+        plan = dict(docker)
+        write_context(Context(pipeline=pipeline, image=image, device="cpu", docker=plan, oci_labels=labels), folder)
         (folder / "artifacts").mkdir()
         (folder / "artifacts/secret").write_text("not in the image")
         write_repository(folder / "model_repository")
@@ -218,7 +266,7 @@ def write_tree(folder, image, docker):
         os.umask(former)
 
 
-def write_repository(repository):
+def write_repository(repository: Path) -> None:
     for name, config in (("echo", ECHO_CONFIG), ("double", DOUBLE_CONFIG)):
         (repository / name / "1").mkdir(parents=True)
         (repository / name / "config.pbtxt").write_text(config)
@@ -228,7 +276,7 @@ def write_repository(repository):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def double():
+def double() -> Any:
     """y = x + x."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     x, y = (helper.make_tensor_value_info(name, kind, ["batch", 2]) for name in "xy")

@@ -1,15 +1,18 @@
 """Requests to both models of the small build trees, over both protocols."""
 
+from typing import Any
+
 import numpy as np
 import tritonclient.grpc
 import tritonclient.http
 
 from utils.host.errors import BootProofError
+from utils.triton.address import ServerAddress
 
 TEXT = "naïve 日本語 🙂"
 
 
-def infer(client, address, model, name, array, output):
+def infer(client: Any, address: str, model: str, name: str, array: Any, output: str) -> Any:
     with client.InferenceServerClient(address) as server:
         dtype = {"O": "BYTES", "f": "FP32"}[array.dtype.kind]
         tensor = client.InferInput(name, list(array.shape), dtype)
@@ -17,7 +20,7 @@ def infer(client, address, model, name, array, output):
         return server.infer(model, [tensor]).as_numpy(output)
 
 
-def infer_all(address):
+def infer_all(address: ServerAddress) -> None:
     """Sends a request to both models over both protocols; raises BootProofError as the boot proof does."""
     text = np.array([[TEXT.encode()], [b""]], dtype=object)
     numbers = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)

@@ -10,18 +10,13 @@ import uuid
 
 import pytest
 
-from tests import tiny_models
-from tests.image.test_make_image import make, pytorch
+from tests.image.conftest import make
+from tests.image.test_make_image import pytorch
 from utils.docker.running_container import HARDENED
 from utils.host.build_tree import BUILD
 
 KEY = "first-key-0123456789"
 TEXT = "помогите мне"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return tiny_models.distilbert(tmp_path_factory.mktemp("model") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +72,8 @@ def test_the_build_proves_the_routes_and_the_image_serves_them(engine, model, bu
         assert [status(f"{url}/predict", body), status(f"{url}/predict", body, "wrong")] == [401, 401]
         request = urllib.request.Request(f"{url}/predict", body, {"Authorization": f"Bearer {KEY}"})
         (best,) = json.load(urllib.request.urlopen(request, timeout=10))
-        assert (best["label"], best["score"]) == (
-            pytorch(model, TEXT)[0],
-            pytest.approx(pytorch(model, TEXT)[1], abs=1e-4),
-        )
+        label, score = pytorch(model, TEXT)
+        assert (best["label"], best["score"]) == (label, pytest.approx(score, abs=1e-4))
         assert engine.client.run("exec", identity, "id", "-u").stdout.strip() == "1000"
         assert engine.client.run("exec", identity, "touch", "/opt/serving/x").returncode != 0
         engine.client.run("stop", identity)

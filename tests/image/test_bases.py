@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.image.conftest import BOOKWORM, TRIXIE, TRIXIE_OWN
+from tests.image.conftest import BOOKWORM, TRIXIE_OWN
 from tests.image.infer import infer_all
 from utils.docker.image import build_and_prove
 from utils.host.errors import ImageError
@@ -14,12 +14,6 @@ LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 
 def build(engine, tree, **options):
     return build_and_prove(tree.folder, engine=engine, no_cache=False, verify=True, prove=infer_all, **options)
-
-
-@pytest.mark.long("full")
-@pytest.mark.parametrize("runtime", ["slim", "full"])
-def test_another_glibc(engine, make_tree, runtime):
-    build(engine, make_tree(runtime, TRIXIE))
 
 
 @pytest.mark.long

@@ -56,8 +56,8 @@ def test_the_demo_serves_its_page_until_enter(demo, visitor):
     out, _ = process.communicate("\n", timeout=60)
     assert process.returncode == 0, log.read_text()
     assert [line.split()[0] for line in out.splitlines()] == ["sport", "cooking", "weather"]
-    told = log.read_text()
-    assert "built and proven: tritoned_topics:demo" in told
-    assert f"try-it page: {url} (Enter or Ctrl-C ends the server)" in told
+    messages = log.read_text()
+    assert "built and proven: tritoned_topics:demo" in messages
+    assert f"try-it page: {url} (Enter or Ctrl-C ends the server)" in messages
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=5)

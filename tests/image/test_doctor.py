@@ -5,41 +5,52 @@ import subprocess
 
 import pytest
 
+from tests import shared_conversions
 from tests.image.conftest import BOOKWORM, TRIXIE, TRIXIE_OWN
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
 TRITON = "/opt/tritonserver"
-# case -> the change of the base, and the first fault in the report: its check and a part of its text.
+# case -> the change of the base, and the faults in the report: each one's check, and a part of its text.
 FAULTS = {
-    "missing library": (
-        "RUN rm /usr/lib/x86_64-linux-gnu/libdcgm-*",
-        "libraries",
-        "(needed by libtritonserver",
+    "all at once": (
+        "ENV NVIDIA_TRITON_SERVER_VERSION=22.12\n"
+        f"RUN rm -r /usr/bin/python3 /usr/lib/x86_64-linux-gnu/libdcgm-* {TRITON}/backends/onnxruntime"
+        f" {TRITON}/backends/python/triton_python_backend_stub",
+        [
+            ("release", "not supported"),
+            ("Python", "no working python3"),
+            ("backends", "no onnxruntime backend"),
+            ("libraries", "the server (bin/tritonserver) lacks libdcgm"),
+            ("libraries", "(needed by libtritonserver"),
+            ("libraries", "its stub"),
+            ("server", "prints nothing"),
+        ],
     ),
-    "no ONNX Runtime backend": (f"RUN rm -r {TRITON}/backends/onnxruntime", "backends", "no onnxruntime backend"),
-    "no stub": (f"RUN rm {TRITON}/backends/python/triton_python_backend_stub", "libraries", "its stub"),
-    "an old release": ("ENV NVIDIA_TRITON_SERVER_VERSION=22.12", "release", "not supported"),
-    "no Python": ("RUN rm /usr/bin/python3", "Python", "no working python3"),
-    "server that does not start": (f"RUN printf 'exit 1' > {TRITON}/bin/tritonserver", "server", "prints nothing"),
+    "server that does not start": (
+        f"RUN printf 'exit 1' > {TRITON}/bin/tritonserver",
+        [("server", "prints nothing")],
+    ),
 }
 
 
 def doctor(*arguments, timeout=60):
     return subprocess.run(
-        [ROOT / "doctor.sh", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-    )
+        [ROOT / "doctor.sh", *arguments],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env=shared_conversions.environment(),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_of_the_base_is_reported(derive, bases, name):
-    instruction, check, text = FAULTS[name]
+def test_faults_of_the_base_are_reported(derive, bases, name):
+    instruction, expected = FAULTS[name]
     image = derive(bases[0], instruction)
     done = doctor("--base-image", image, "--slim-image", bases[1], "--prove", "--json")
     assert done.returncode == 7, done.stderr
     whole = json.loads(done.stdout)
     faults = [each for findings in whole["sections"].values() for each in findings if each["status"] == "fault"]
-    assert (faults[0]["check"], text in faults[0]["found"]) == (check, True), faults
+    assert [fault["check"] for fault in faults] == [check for check, _ in expected], faults
+    assert all(text in fault["found"] for fault, (_, text) in zip(faults, expected, strict=True)), faults
     assert all(each["advice"] for each in faults)
     assert whole["proof"] == [], "a base with a fault is not built on"
 
@@ -77,7 +88,8 @@ def test_fault_that_only_the_proof_finds(engine, make_standin):
 
 def test_terminated_proof_leaves_nothing(engine, bases):
     command = [ROOT / "doctor.sh", "--base-image", bases[0], "--slim-image", bases[1], "--prove"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    env = shared_conversions.environment()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as child:
         for line in child.stderr:
             if line.startswith("boot proof"):
                 break

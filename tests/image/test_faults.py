@@ -1,11 +1,9 @@
 """Faults of the served image, hardened as in production: bad requests, killed processes, stops and wrong answers."""
 
-import functools
 import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests import shared_conversions, tiny_models
-from tests.server.faults.conftest import LAYOUTS
+from tests.image.conftest import make
 from tests.server.faults.supervised import guards_of
 from tests.server.faults.target import Target, family
-from utils import ROOT
 from utils.diagnosis.cases import CASES, MB, Case
 from utils.diagnosis.target import GOOD, LEAK, infer_body
 from utils.diagnosis.target import Target as AnyTarget
@@ -73,32 +69,20 @@ class Container:
 
 
 @pytest.fixture(scope="module")
-def image(engine, bases, tmp_path_factory):
-    """image(layout): (model name, image) of a build by the real script, built once per layout."""
-    model = tiny_models.bert(tmp_path_factory.mktemp("fire") / "model")
-    made = []
-
-    @functools.cache
-    def make(layout):
-        name = f"fire-{uuid.uuid4().hex[:8]}"
-        made.append(name)
-        command = [ROOT / "make_triton_image.sh", model, model, "-", name, "v1", "8", "--layout", layout]
-        command += ["--base-image", bases[0], "--slim-image", bases[1], "--no-measure"]
-        env = shared_conversions.environment()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
-        assert done.returncode == 0, done.stderr
-        return name, f"tritoned_{name}:v1"
-
-    yield make
-    for name in made:
-        engine.client.run("rmi", "--force", f"tritoned_{name}:v1")
-        shutil.rmtree(BUILD / name, ignore_errors=True)
+def served(built):
+    """(model name, image) of the default layout on a CPU."""
+    return built[0], f"tritoned_{built[0]}:v1"
 
 
 @pytest.fixture(scope="module")
-def served(image):
-    """The default layout on a CPU."""
-    return image("fused")
+def ensemble(engine, bases, model):
+    """(model name, image) of the other layout."""
+    name = f"fire-{uuid.uuid4().hex[:8]}"
+    done = make(model, name, bases, "--layout", "ensemble")
+    assert done.returncode == 0, done.stderr
+    yield name, f"tritoned_{name}:v1"
+    engine.client.run("rmi", "--force", f"tritoned_{name}:v1")
+    shutil.rmtree(BUILD / name, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +123,11 @@ def guard_before(container):
     return next(iter(guards_of(family(container.pid))), None)
 
 
-@pytest.mark.long("ensemble")
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_hardened_container_answers_every_case(start, image, layout):
+@pytest.mark.long("served")
+@pytest.mark.parametrize("image", ["served", "ensemble"])
+def test_hardened_container_answers_every_case(start, image, request):
     """Row 18: rows 1 to 10 in a container without capabilities and network access, with 64 MiB of shared memory."""
-    name, reference = image(layout)
+    name, reference = request.getfixturevalue(image)
     container = start(image=reference).wait_until_ready()
     target = Target(container, name)
     for case in [*CASES, TOO_MUCH]:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -13,19 +12,11 @@ import uuid
 
 import pytest
 
-from tests import shared_conversions, tiny_models
+from tests.image.conftest import make, run
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
 USAGE = (ROOT / "docs/usage.md").read_text(encoding="utf-8")
-
-
-def run(*command, cwd=None, env=None):
-    return subprocess.run(
-        [str(part) for part in command],
-        capture_output=True, text=True, cwd=cwd, check=False, timeout=600,
-        env=shared_conversions.environment(**(env or {})),
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -36,25 +27,6 @@ def name(engine):
     engine.client.run("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
     shutil.rmtree(BUILD / name, ignore_errors=True)
     shutil.rmtree(BUILD / ".unfinished" / name, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return tiny_models.distilbert(tmp_path_factory.mktemp("model") / "with space")
-
-
-@pytest.fixture(scope="module")
-def built(engine, bases, model):
-    """One build for several tests: (model name, finished process)."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    yield name, make(model, name, bases)
-    engine.client.run("rmi", "--force", f"tritoned_{name}:v1", f"tritoned_{name}:by-hand")
-    shutil.rmtree(BUILD / name, ignore_errors=True)
-
-
-def make(model, name, bases, *options):
-    bases = ("--base-image", bases[0], *(("--slim-image", bases[1]) if len(bases) > 1 else ()))
-    return run(ROOT / "make_triton_image.sh", model, model, "-", name, "v1", 8, "--no-measure", *bases, *options)
 
 
 @contextlib.contextmanager
@@ -129,15 +101,6 @@ def test_build_prints_the_image_which_answers_the_documented_request(engine, bas
     assert sections["speed"]["ready_seconds"] > 0
 
 
-def test_json_reports_the_build(engine, bases, model, name):
-    done = make(model, name, bases, "--json")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert result["image"] == f"tritoned_{name}:v1"
-    assert result["image_id"] == image_id(engine, result["image"])
-    assert result["release"]["python"] == "3.11", "the Python of the base image, not of the release table"
-
-
 def test_wrong_golden_answer_fails_and_leaves_the_tag(engine, built, tmp_path):
     name, _ = built
     before = image_id(engine, f"tritoned_{name}:v1")
@@ -159,9 +122,12 @@ def test_wrong_golden_answer_fails_and_leaves_the_tag(engine, built, tmp_path):
 
 
 def test_base_image_alone_is_used_whole_without_its_slim_image(engine, bases, model, name):
-    done = make(model, name, bases[:1])
+    done = make(model, name, bases[:1], "--json")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"tritoned_{name}:v1\n"
+    result = json.loads(done.stdout)
+    assert result["image"] == f"tritoned_{name}:v1"
+    assert result["image_id"] == image_id(engine, result["image"])
+    assert result["release"]["python"] == "3.11", "the Python of the base image, not of the release table"
     if image_id(engine, "debian:12-slim") == "":
         assert "building on the full image" in done.stderr
 

@@ -3,11 +3,10 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
+from tests.project.schemas import follow_schema
 from utils import ROOT
 from utils.options.command_line import config_file_schema, make_parser
 
@@ -18,12 +17,6 @@ BLOCKS = [
 ]
 
 
-def check(*arguments):
-    command = [sys.executable, "-m", "check_jsonschema", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_the_published_schema_is_that_of_the_command_line():
     text = json.dumps(config_file_schema(make_parser()), indent=2) + "\n"
     if os.environ.get("UPDATE_SCHEMA") == "1":
@@ -32,15 +25,15 @@ def test_the_published_schema_is_that_of_the_command_line():
 
 
 def test_the_published_schema_is_a_schema():
-    check("--check-metaschema", FILE)
+    follow_schema("--check-metaschema", FILE)
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if re.search(r"(?m)^(model|builds):", block)])
 def test_the_files_of_the_docs_follow_the_schema(block, tmp_path):
     file = tmp_path / "build.yaml"
     file.write_text(block, encoding="utf-8")
-    check("--schemafile", FILE, file)
+    follow_schema("--schemafile", FILE, file)
 
 
 def test_the_list_of_the_pipelines_follows_the_schema():
-    check("--schemafile", FILE, ROOT / "examples/pipelines/models.yaml")
+    follow_schema("--schemafile", FILE, ROOT / "examples/pipelines/models.yaml")

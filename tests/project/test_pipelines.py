@@ -1,7 +1,7 @@
 """action.yml and examples/pipelines: their schemas, their scripts, and the action's script run as GitHub does.
 
-tests/image/test_pipelines.py runs the whole script of GitLab. What the services themselves do is not run: checkout,
-expressions in ${{ }}, and the upload of artifacts.
+tests/image/release/test_pipelines.py runs the whole script of GitLab. What the services themselves do is not run:
+checkout, expressions in ${{ }}, and the upload of artifacts.
 """
 
 import json
@@ -9,13 +9,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import uuid
 
 import pytest
 
 from tests import tiny_models
 from tests.project.pipelines import FILES, SCRIPTS, load
+from tests.project.schemas import follow_schema
 from tests.unit.test_pipeline_outputs import github
 from utils import ROOT
 from utils.host.build_tree import BUILD
@@ -26,9 +26,7 @@ INPUTS = load(FILES["vendor.github-actions"])["inputs"]
 
 @pytest.mark.parametrize("schema", FILES)
 def test_a_file_follows_the_schema_of_its_service(schema):
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(FILES[schema])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
+    follow_schema("--builtin-schema", schema, FILES[schema])
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

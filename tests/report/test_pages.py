@@ -54,9 +54,9 @@ def write_validation(model):
     texts = [
         f"{' '.join(text.split() * (1 + 3 * number))} {number}" for text in GOLDEN_TEXTS[:12] for number in range(8)
     ]
-    given = [each["label"] for each in pipeline("text-classification", model=str(model))(texts, truncation=True)]
+    own = [each["label"] for each in pipeline("text-classification", model=str(model))(texts, truncation=True)]
     labels = list(json.loads((model / "id2label.json").read_text(encoding="utf-8")).values())
-    right = [label if place % 7 else labels[place % len(labels)] for place, label in enumerate(given)]
+    right = [label if place % 7 else labels[place % len(labels)] for place, label in enumerate(own)]
     lines = (f"{text}\t{label}\n" for text, label in zip(texts, right, strict=True))
     (model / "validation.tsv").write_text("".join(lines), encoding="utf-8")
 
@@ -76,6 +76,7 @@ def builds(tmp_path_factory):
             shutil.rmtree(BUILD / f"report-{model[2:]}", ignore_errors=True)
 
 
+@pytest.mark.long("desktop-*", "phone-text-classification")
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_page_has_no_fault(task, size, builds, visitor):

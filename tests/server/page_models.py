@@ -2,18 +2,20 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 from tests import small_graphs, tiny_models, trained_ocr
 
 
-def topics(folder):
+def topics(folder: Path) -> None:
     """As examples/topics leaves it, but tiny and untrained."""
     labels = ("sport", "cooking", "weather", "finance")
     tiny_models.bert(folder, labels=labels)
     (folder / "id2label.json").write_text(json.dumps(dict(enumerate(labels))), encoding="utf-8")
 
 
-def embedder(folder):
+def embedder(folder: Path) -> None:
     """A folder of sentence-transformers."""
     tiny_models.distilbert(folder)
     chain = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
@@ -30,7 +32,7 @@ def embedder(folder):
     (folder / "config_sentence_transformers.json").write_text(json.dumps(own), encoding="utf-8")
 
 
-def splade(folder):
+def splade(folder: Path) -> Path:
     """A folder of a SparseEncoder."""
     tiny_models.as_masked_language_model(folder, tiny_models.bert)
     kinds = [("", "MLMTransformer"), ("1_SpladePooling", "SpladePooling")]
@@ -47,7 +49,7 @@ def splade(folder):
     return folder
 
 
-MODELS = {
+MODELS: dict[str, Callable[[Path], object]] = {
     "./splade": splade,
     "./ocr": lambda folder: shutil.copytree(trained_ocr.folder(), folder),
     "./topics": topics,

@@ -5,6 +5,9 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tritonclient.grpc
@@ -13,23 +16,26 @@ import tritonclient.http
 from tests import shared_conversions, warm_builds
 from utils import ROOT
 from utils.host import environment
-from utils.host.environments import SENTENCES
+from utils.host.environments import SENTENCES, Environment
+from utils.triton.address import ServerAddress
 
 
-def build(*arguments, env=None, measured=False, cwd=ROOT):
+def build(
+    *arguments: object, env: Mapping[str, str] | None = None, measured: bool = False, cwd: Path = ROOT
+) -> "subprocess.CompletedProcess[str]":
     """The main script, without an image, and unless `measured` without a latency. `env` is added to the environment.
 
     With `env`, which libraries may read while they are imported, the script has a process of its own.
     """
-    arguments = [*map(str, arguments), "--no-image", *([] if measured else ["--no-measure"])]
+    words = [*map(str, arguments), "--no-image", *([] if measured else ["--no-measure"])]
     variables = shared_conversions.environment(**(env or {}))
     if not env:
-        return warm_builds.build(arguments, variables, cwd)
-    command = [str(ROOT / "make_triton_image.sh"), *arguments]
+        return warm_builds.build(words, variables, cwd)
+    command = [str(ROOT / "make_triton_image.sh"), *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=variables, cwd=cwd)
 
 
-def by_library(code, *arguments, behind=()):
+def by_library(code: str | Path, *arguments: object, behind: Iterable[Environment] = ()) -> Any:
     """What a user's own call of sentence-transformers 5 prints last, as JSON; in a process of its own.
 
     `code` is Python, or a Path to it. Its first argument: packages to add to the path, with colons, also of the
@@ -42,12 +48,12 @@ def by_library(code, *arguments, behind=()):
     return json.loads(warm_builds.python(code, packages, *arguments).splitlines()[-1])
 
 
-def ask(protocol, address, model, inputs, parameters=None):
+def ask(protocol: str, address: ServerAddress, model: str, inputs: Mapping[str, Any], parameters: Any = None) -> Any:
     """`inputs`: {name: nested lists of texts or bytes}; the answer's arrays by name. tritonclient's own errors."""
     client, port = {"http": (tritonclient.http, address.http), "grpc": (tritonclient.grpc, address.grpc)}[protocol]
     tensors = []
     for name, values in inputs.items():
-        array = np.array([[as_bytes(value) for value in row] for row in values], dtype=object)
+        array: Any = np.array([[as_bytes(value) for value in row] for row in values], dtype=object)
         tensors.append(client.InferInput(name, list(array.shape), "BYTES"))
         tensors[-1].set_data_from_numpy(array)
     with client.InferenceServerClient(port) as server:
@@ -58,11 +64,11 @@ def ask(protocol, address, model, inputs, parameters=None):
     return {name: result.as_numpy(name) for name in names}
 
 
-def as_bytes(value):
-    return value if isinstance(value, bytes) else value.encode("utf-8")
+def as_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else bytes(value.encode("utf-8"))
 
 
-def post(address, model, inputs):
+def post(address: ServerAddress, model: str, inputs: Mapping[str, Any]) -> tuple[int, Any]:
     """Plain JSON; (status, body). `inputs`: {name: (shape, data)}."""
     tensors = [
         {"name": name, "shape": shape, "datatype": "BYTES", "data": data} for name, (shape, data) in inputs.items()
@@ -76,7 +82,7 @@ def post(address, model, inputs):
         return error.code, json.load(error)
 
 
-def original(model, auto_class, pipeline):
+def original(model: Path, auto_class: str, pipeline: str) -> Any:
     """transformers' own pipeline on a saved model."""
     import transformers
 

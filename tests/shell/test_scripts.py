@@ -204,12 +204,15 @@ class TestFromAnywhere:
         assert (done.returncode, done.stdout) == (0, "out/model_repository\n"), done.stderr
 
     @pytest.mark.parametrize(
-        "module", ["utils/__init__.py", "utils/host/entry.py", "json.py", "argparse.py", "jinja2.py", "utils.py"]
+        "modules",
+        [("utils/__init__.py", "utils/host/entry.py"), ("utils.py", "json.py", "argparse.py", "jinja2.py")],
+        ids=["a package", "modules"],
     )
-    def test_from_a_folder_with_python_modules_of_its_own(self, run, context_file, tmp_path, module):
+    def test_from_a_folder_with_python_modules_of_its_own(self, run, context_file, tmp_path, modules):
         cwd = tmp_path / "project"
-        (cwd / module).parent.mkdir(parents=True)
-        (cwd / module).write_text("raise SystemExit('the module of the folder the user stands in')\n")
+        for module in modules:
+            (cwd / module).parent.mkdir(parents=True, exist_ok=True)
+            (cwd / module).write_text("raise SystemExit('the module of the folder the user stands in')\n")
         self.check(run, "process_template.sh", context_file, cwd)
         assert run("cleanup.sh", cwd=cwd).returncode == 0
         assert "MODEL is missing" in refused(run("make_triton_image.sh", cwd=cwd), 2)

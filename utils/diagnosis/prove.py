@@ -76,7 +76,7 @@ def _build(name: str, options: Options) -> ProofRow:
     with tempfile.TemporaryDirectory(prefix="triton-doctor-") as folder:
         with stage("sample model"):
             model = str(sample_model.make(Path(folder) / "model"))
-        command = [str(ROOT / "make_triton_image.sh"), model, model, "-", name, TAG, BATCH]
+        command = [str(ROOT / "make_triton_image.sh"), model, model, "-", name, TAG, BATCH, "--no-measure"]
         values = {"base-image": options.base_image, "slim-image": options.slim_image, "release": options.release}
         command += [part for option, value in values.items() if value for part in (f"--{option}", value)]
         code, error = _run(command)

@@ -5,6 +5,9 @@ The stand-in answers in the shapes of the task. It hides connection and model: t
 
 import json
 import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,22 +36,24 @@ MOST = 16  # tokens of a text
 
 
 class FakeTriton:
-    """`failure`: raised by each request. `asked`: the columns and parameters of all requests."""
+    """`failure`: raised by each request. `requests`: the columns and parameters of all requests."""
 
-    def __init__(self, facts):
-        self.facts, self.failure, self.ready, self.asked = facts, None, True, []
+    def __init__(self, facts: Facts) -> None:
+        self.facts, self.ready = facts, True
+        self.failure: Exception | None = None
+        self.requests: list[tuple[Sequence[Sequence[str]], Mapping[str, Any]]] = []
 
-    async def is_ready(self):
+    async def is_ready(self) -> bool:
         return self.ready
 
-    async def infer(self, columns, parameters):
-        self.asked.append((columns, parameters))
+    async def infer(self, columns: Sequence[Sequence[str]], parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        self.requests.append((columns, parameters))
         if self.failure:
             raise self.failure
         rows = list(zip(*columns, strict=True))
         return [self._row(index, row, parameters) for index, row in enumerate(rows)]
 
-    def _row(self, index, row, parameters):
+    def _row(self, index: int, row: Sequence[str], parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         size = len("".join(row))
         if self.facts.task == "feature-extraction":
             return (np.array([size, index, 2, 1], np.float32)[: parameters.get("dimensions", 4)],)
@@ -60,7 +65,7 @@ class FakeTriton:
 
 
 @pytest.fixture(scope="session")
-def tokenizer_folder(tmp_path_factory):
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
     tiny_models.wordpiece().save(str(folder / "tokenizer.json"))
     shutil.copy(ROOT / "model_repository/shared/tokenization.py", folder)
@@ -68,11 +73,13 @@ def tokenizer_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def make_client(tokenizer_folder, tmp_path):
+def make_client(tokenizer_folder: Path) -> Iterator[Callable[..., tuple[TestClient, FakeTriton]]]:
     """make_client(task, ...): (a client of its application, the stand-in for Triton)."""
     clients = []
 
-    def make(task, *, keys=None, sizes=(), score_function="softmax", **limits):
+    def make(
+        task: str, *, keys: Any = None, sizes: Sequence[int] = (), score_function: str = "softmax", **limits: int
+    ) -> tuple[TestClient, FakeTriton]:
         settings = {**SETTINGS, "max_length": MOST, "prompts": {"query": {"text": "fox ", "tokens": 0}}}
         settings |= {"default_prompt": None, "dimensions": list(sizes)}
         (tokenizer_folder / "settings.json").write_text(json.dumps(settings))
@@ -90,9 +97,9 @@ def make_client(tokenizer_folder, tmp_path):
             score_function=score_function,
             about={"model_id": "hf:user/model", "revision": "abc", "precision": "fp32"},
         )
-        triton = FakeTriton(facts)
-        limits = Limits(**{"max_body": 100_000, "max_inputs": 8, **limits})
-        app = make_app(Service(facts, triton, Tokens(tokenizer_folder), limits), Keys(keys))
+        triton: Any = FakeTriton(facts)
+        bounds = Limits(**{"max_body": 100_000, "max_inputs": 8, **limits})
+        app = make_app(Service(facts, triton, Tokens(tokenizer_folder), bounds), Keys(keys))
         clients.append(TestClient(app, raise_server_exceptions=False))
         return clients[-1], triton
 

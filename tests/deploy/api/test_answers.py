@@ -31,14 +31,14 @@ def test_a_size_is_passed_on_only_if_the_model_has_several(make_client):
     client, others = make_client("feature-extraction", sizes=(4, 2))
     answer = client.post("/v1/embeddings", json={"input": "a", "dimensions": 2}).json()
     assert len(answer["data"][0]["embedding"]) == 2
-    assert (triton.asked[0][1], others.asked[0][1]) == ({}, {"dimensions": 2})
+    assert (triton.requests[0][1], others.requests[0][1]) == ({}, {"dimensions": 2})
 
 
 def test_embed_gives_length_1_unless_it_is_told_not_to(make_client):
     client, triton = make_client("feature-extraction")
     (unit,) = client.post("/embed", json={"inputs": TEXT}).json()
     (own,) = client.post("/embed", json={"inputs": TEXT, "normalize": False, "prompt_name": "query"}).json()
-    assert own == [len(TEXT), 0, 2, 1] and triton.asked[1][1] == {"prompt_name": "query"}
+    assert own == [len(TEXT), 0, 2, 1] and triton.requests[1][1] == {"prompt_name": "query"}
     assert np.linalg.norm(unit) == pytest.approx(1)
     np.testing.assert_allclose(np.array(unit) * np.linalg.norm(own), own, rtol=1e-5)
 
@@ -61,7 +61,7 @@ def test_ranks_are_sorted_and_probabilities_unless_raw(make_client):
     raw = client.post("/rerank", json={**body, "raw_scores": True}).json()
     assert [each["score"] for each in raw] == pytest.approx([0.04, 0.03, 0.02])
     assert [each["score"] for each in ranks] == pytest.approx([1 / (1 + math.exp(-each["score"])) for each in raw])
-    assert triton.asked[0][0] == [["q"] * 3, body["texts"]]
+    assert triton.requests[0][0] == [["q"] * 3, body["texts"]]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_predict_takes_texts_pairs_and_batches(make_client, task, inputs, column
     answer = client.post("/predict", json={"inputs": inputs}).json()
     row = [{"score": 0.75, "label": "yes"}, {"score": 0.25, "label": "no"}]
     assert answer == ([row] * len(columns[0]) if is_batch else row)
-    assert triton.asked[0][0] == columns
+    assert triton.requests[0][0] == columns
 
 
 def test_the_parameters_of_hugging_faces_client(make_client):

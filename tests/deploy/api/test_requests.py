@@ -45,7 +45,7 @@ def test_openai(make_client, body, status, says):
     client, triton = make_client("feature-extraction")
     code, sentence = refusal(client.post(OPENAI, content=json.dumps(body)))
     assert code == status and says in sentence
-    assert not triton.asked
+    assert not triton.requests
 
 
 @pytest.mark.parametrize(

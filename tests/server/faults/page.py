@@ -1,7 +1,10 @@
 """docs/faults.md: each case, what plain Triton answers, what this repository answers."""
 
+from collections.abc import Sequence
+
 from utils import ROOT
 from utils.diagnosis.cases import CASES
+from utils.diagnosis.target import Reply
 
 PAGE = ROOT / "docs/faults.md"
 # What follows in the page is written by hand.
@@ -87,7 +90,7 @@ must contain `bin`, `lib` and `backends`, and its Python stub must match the `py
 """
 
 
-def text(answers):
+def text(answers: Sequence[str]) -> str:
     """The page; `answers` (of `answer`) are those to CASES, in their order."""
     lines = [
         (case.row, case.name, case.plain or PLAIN[case.row], ours) for case, ours in zip(CASES, answers, strict=True)
@@ -97,7 +100,7 @@ def text(answers):
     return HEAD + "".join(f"| {name} | {plain} | {ours} |\n" for _, name, plain, ours in ordered) + TAIL
 
 
-def answer(reply, model):
+def answer(reply: Reply, model: str) -> str:
     """Its status, and the first sentence of an error, as a model of this name would give it in either layout."""
     if reply.status == 200:
         return "200"

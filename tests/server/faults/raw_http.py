@@ -2,25 +2,27 @@
 
 import contextlib
 import socket
+from collections.abc import Iterable, Mapping
 
+from tests.server.faults.target import Target
 from utils.diagnosis.target import Reply
 
 
-def connect(target, timeout=30):
+def connect(target: Target, timeout: float = 30) -> socket.socket:
     host, port = target.server.address.http.split(":")
     return socket.create_connection((host, int(port)), timeout)
 
 
-def infer_request(target, body, *headers):
+def infer_request(target: Target, body: bytes, *headers: str) -> bytes:
     lines = [f"POST /v2/models/{target.model}/infer HTTP/1.1", "Host: a", *headers, f"Content-Length: {len(body)}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def chunk(content):
+def chunk(content: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(content), content)
 
 
-def exchange(target, parts, *, silence=30.0):
+def exchange(target: Target, parts: Iterable[bytes], *, silence: float = 30.0) -> list[Reply]:
     """Sends all, then reads until the server closes the connection or is silent; returns its Replies."""
     content = b""
     with connect(target) as connection, contextlib.suppress(OSError):
@@ -33,7 +35,7 @@ def exchange(target, parts, *, silence=30.0):
     return replies(content)
 
 
-def replies(content):
+def replies(content: bytes) -> list[Reply]:
     """The complete responses. Raises AssertionError for anything that is not HTTP/1.1."""
     found = []
     while b"\r\n\r\n" in content:
@@ -50,12 +52,12 @@ def replies(content):
     return found
 
 
-def _sized(rest, headers):
+def _sized(rest: bytes, headers: Mapping[bytes, bytes]) -> tuple[bytes | None, bytes]:
     length = int(headers.get(b"content-length", 0))
     return (rest[:length], rest[length:]) if len(rest) >= length else (None, b"")
 
 
-def _chunks(rest):
+def _chunks(rest: bytes) -> tuple[bytes | None, bytes]:
     body = b""
     while b"\r\n" in rest:
         size, _, rest = rest.partition(b"\r\n")

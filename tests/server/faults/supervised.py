@@ -8,7 +8,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.server.faults.target import family
 from utils import ROOT
@@ -21,7 +23,7 @@ from utils.triton.server import SERVICES, triton_for
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def lay_out_serving(folder, golden):
+def lay_out_serving(folder: Path, golden: Path) -> Path:
     """The contents of /opt/serving, as in the Dockerfile."""
     folder.mkdir(parents=True)
     for file in ("deploy/supervise.py", "deploy/healthcheck.py"):
@@ -37,7 +39,16 @@ class Supervised:
     In `flags`, {http}, {grpc} and {metrics} are ports. `before`: a program that becomes it, with its arguments.
     """
 
-    def __init__(self, repository, serving, folder, *, before=(), flags=(), **settings):
+    def __init__(
+        self,
+        repository: Path,
+        serving: Path,
+        folder: Path,
+        *,
+        before: Sequence[str] = (),
+        flags: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
         python, triton = triton_for(SERVING)
         self.ports = choose_ports("127.0.0.1", dict.fromkeys(SERVICES, 0))
         self.address = ServerAddress(http=f"127.0.0.1:{self.ports['http']}", grpc=f"127.0.0.1:{self.ports['grpc']}")
@@ -51,7 +62,7 @@ class Supervised:
             **settings,
         }
         self.log = folder / f"log-{self.ports['http']}"
-        command = [*before, python, "-I", "-S", serving / "supervise.py", triton / "bin/tritonserver"]
+        command = [*map(str, (*before, python, "-I", "-S", serving / "supervise.py", triton / "bin/tritonserver"))]
         command += [f"--model-repository={repository}", f"--backend-directory={triton}/backends"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -60,71 +71,73 @@ class Supervised:
             )  # fmt: skip
 
     @property
-    def pid(self):
+    def pid(self) -> int:
         """Triton's."""
         return next(pid for pid, name in self.family().items() if name == "tritonserver")
 
-    def family(self):
+    def family(self) -> dict[int, str]:
         return family(self.process.pid)
 
     @property
-    def guard(self):
+    def guard(self) -> int | None:
         """The process id of the guard, or of its first process; None without."""
         return next(iter(self.guards), None)
 
     @property
-    def guards(self):
+    def guards(self) -> list[int]:
         return guards_of(self.family())
 
-    def stubs(self):
+    def stubs(self) -> list[int]:
         return [pid for pid, name in family(self.pid).items() if name.startswith("triton_python")]
 
-    def log_text(self):
+    def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def status(self):
+    def status(self) -> int:
         """The status of /v2/health/ready; 0 without an answer."""
         try:
-            return OPENER.open(f"http://{self.address.http}/v2/health/ready", timeout=5).status
+            return int(OPENER.open(f"http://{self.address.http}/v2/health/ready", timeout=5).status)
         except urllib.error.HTTPError as error:
             return error.code
         except OSError:
             return 0
 
-    def wait_until_ready(self, seconds=60):
+    def wait_until_ready(self, seconds: float = 60) -> "Supervised":
         deadline = time.monotonic() + seconds
         while self.status() != 200:
             assert self.process.poll() is None and time.monotonic() < deadline, self.log_text()
             time.sleep(0.05)
         return self
 
-    def is_healthy(self):
-        check = [self.environment["PATH"].partition(":")[0] + "/python", "-I", "-S", self.serving / "healthcheck.py"]
+    def is_healthy(self) -> bool:
+        python = self.environment["PATH"].partition(":")[0] + "/python"
+        check = [python, "-I", "-S", str(self.serving / "healthcheck.py")]
         return subprocess.run(check, env=self.environment, timeout=30).returncode == 0
 
 
 @contextlib.contextmanager
-def supervised(repository, serving, folder, **options):
+def supervised(repository: Path, serving: Path, folder: Path, **options: Any) -> Iterator[Supervised]:
+    """Kills what still runs at the end: a drain takes seconds, and the tests of a drain end the server themselves."""
     server = Supervised(repository, serving, folder, **options)
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.process.send_signal(signal.SIGTERM)
-            try:
-                server.process.wait(20)
-            except subprocess.TimeoutExpired:
-                for pid in server.family():
-                    os.kill(pid, signal.SIGKILL)
-                server.process.wait(10)
+        with contextlib.suppress(OSError):  # what ends at this moment
+            pids = list(server.family()) if server.process.poll() is None else []
+            shared = regions(pids)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            for region in shared:
+                region.unlink()
+        server.process.wait(20)
 
 
-def guards_of(pids):
+def guards_of(pids: Iterable[int]) -> list[int]:
     """The processes of the guard among these."""
     return [pid for pid in pids if b"guard.main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def regions(pids):
+def regions(pids: Iterable[int]) -> set[Path]:
     """The shared memory of these stubs."""
     words = {word for pid in pids for word in Path(f"/proc/{pid}/cmdline").read_text().split("\0")}
     return {Path("/dev/shm", path.name) for path in Path("/dev/shm").iterdir() if path.name in words}

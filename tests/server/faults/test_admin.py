@@ -4,7 +4,7 @@ import json
 import uuid
 from pathlib import Path
 
-from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.conftest import ONE_LAYOUT
 from tests.server.faults.target import Target
 from utils.diagnosis.admin_apis import ADMIN_GRPC, open_over_grpc, open_over_http
 from utils.diagnosis.target import GOOD, infer_body
@@ -41,7 +41,7 @@ def assert_shared_memory_is_open(target):
         region.unlink()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_the_key_opens_the_admin_apis(run, built, tmp_path):
     (tmp_path / "key").write_text(KEY + "\n")
     server = run(TRITON_ADMIN_KEY_FILE=str(tmp_path / "key"))

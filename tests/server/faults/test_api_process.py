@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.certificates import Authority
-from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.conftest import ONE_LAYOUT
 from tests.server.faults.supervised import lay_out_serving, supervised
 from tests.server.faults.target import Target
 from tests.server.faults.test_endpoints import listening
@@ -22,7 +22,7 @@ from utils.host import environment
 from utils.host.environments import API
 from utils.triton.ports import choose_ports
 
-pytestmark = ENSEMBLE_ONLY
+pytestmark = ONE_LAYOUT
 KEY = "first-key-0123456789"
 
 

@@ -9,12 +9,12 @@ import pytest
 import tritonclient.grpc
 
 from tests.certificates import Authority
-from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.conftest import ONE_LAYOUT
 from tests.server.faults.supervised import supervised
 from tests.server.faults.target import Target
 from utils.diagnosis.target import GOOD, infer_body
 
-pytestmark = ENSEMBLE_ONLY
+pytestmark = ONE_LAYOUT
 BY_FLAGS = {"TRITON_HTTP_PORT": "", "TRITON_GRPC_PORT": "", "TRITON_METRICS_PORT": ""}
 
 

@@ -4,7 +4,7 @@ Mutations of good requests in both forms, JSON and binary, and raw bytes. What m
 
 - HTTP: an answer within LONGEST_ANSWER seconds; the server stands, with the processes it had.
 - The body is JSON: an object with the two outputs (200) or with "error" and nothing else. The error quotes what it was
-  given, so that a leak is looked for where the request did not put it.
+  sent, so that a leak is looked for where the request did not put it.
 - A bad request gets 400, whoever refuses it: nothing that can be sent is a fault of the server's.
 - After it, the good request gets the same bytes as before: looked at after every CHECKED_EVERY answers, after any
   answer that is not expected, and in each step in which Hypothesis looks for the smallest one.
@@ -45,7 +45,7 @@ class Watch:
     """Sends requests, checks each answer, and checks the valid request regularly."""
 
     def __init__(self, target):
-        self.target, self.asked, self.seen = target, 0, {}
+        self.target, self.sent, self.seen = target, 0, {}
 
     def answer(self, path, body, headers):
         connection = self.target.connect(timeout=LONGEST_ANSWER)
@@ -57,16 +57,16 @@ class Watch:
         return response.status, content, content[:length]
 
     def judge(self, path, body, headers):
-        self.asked += 1
+        self.sent += 1
         try:
             status, content, document = self.answer(path, body, headers)
             self.seen[status] = self.seen.get(status, 0) + 1
             assert not LEAK.search(content.decode("utf-8", "replace")), content[:500]
             _check(status, json.loads(document), path)
         except BaseException:
-            self.target.assert_unharmed()  # what the example did is told below; a server it killed comes first
+            self.target.assert_unharmed()  # what the example did is printed below; a server it killed comes first
             raise
-        if self.asked % CHECKED_EVERY == 0:
+        if self.sent % CHECKED_EVERY == 0:
             self.target.assert_unharmed()
 
 
@@ -84,15 +84,17 @@ def watch(target):
     watch = Watch(target)
     yield watch
     target.assert_unharmed()
-    print(f"{watch.asked} requests: {dict(sorted(watch.seen.items()))}")
+    print(f"{watch.sent} requests: {dict(sorted(watch.seen.items()))}")
 
 
+@pytest.mark.long("fused")
 @given(body=st.sampled_from(FORMS).flatmap(json_files) | st.binary(max_size=100))
-@examples(200)
+@examples(120)
 def test_a_json_body(body, watch):
     watch.judge("infer", body, {})
 
 
+@pytest.mark.long("fused")
 @given(body=json_files({"text_input": GOOD, "id": "a"}) | st.binary(max_size=100))
 @examples(80)
 def test_a_body_for_generate(body, watch):
@@ -123,8 +125,9 @@ def binary_requests(draw):
     return {"Inference-Header-Content-Length": message}, text + raw
 
 
+@pytest.mark.long("fused")
 @given(request=binary_requests())
-@examples(200)
+@examples(120)
 def test_a_binary_body(request, watch):
     headers, body = request
     watch.judge("infer", body, headers)

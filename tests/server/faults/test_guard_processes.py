@@ -3,12 +3,12 @@
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.conftest import ONE_LAYOUT
 from tests.server.faults.supervised import supervised
 from tests.server.faults.target import Target
 from utils.diagnosis.target import GOOD, infer_body
 
-pytestmark = ENSEMBLE_ONLY
+pytestmark = ONE_LAYOUT
 PROCESSES, IN_FLIGHT, ENDED = 3, 100, 15
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.conftest import ONE_LAYOUT
 from tests.server.faults.raw_http import exchange
 from tests.server.faults.supervised import OPENER, lay_out_serving
 from tests.server.faults.target import Target
@@ -13,7 +13,7 @@ from utils import ROOT
 from utils.diagnosis.target import infer_body
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_server_without_a_guard(run, built):
     """A large body gets the release's own answer: from 25.10 on the whole body counts for its limit."""
     server = run(TRITON_GUARD="never")
@@ -24,7 +24,7 @@ def test_a_server_without_a_guard(run, built):
 
 
 @pytest.mark.long("26.08*")
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 @pytest.mark.parametrize("release", ["24.10", "26.08"])
 def test_auto_enables_the_guard_on_every_release(run, release):
     """Every release has a known fault. The release is set in the environment, whatever the server's own is."""
@@ -33,7 +33,7 @@ def test_auto_enables_the_guard_on_every_release(run, release):
     assert server.guard
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_guard_without_a_size_limit_keeps_the_other_limits(run, built):
     server = run(TRITON_MAX_INPUT_BYTES="0")
     target = Target(server, built[0])
@@ -45,7 +45,7 @@ def test_a_guard_without_a_size_limit_keeps_the_other_limits(run, built):
     assert "request guard enabled" in server.log_text() and "2147483647 bytes" in server.log_text()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_guard_keeps_the_limit_that_was_set(run, built):
     server = run(TRITON_MAX_INPUT_BYTES="2000")
     target = Target(server, built[0])
@@ -55,7 +55,7 @@ def test_a_guard_keeps_the_limit_that_was_set(run, built):
     assert "Started HTTPService at 127.0.0.1:" in server.log_text()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_the_try_page_is_served_beside_the_answers(run, built, tmp_path):
     """The files are where the Dockerfile puts them."""
     name, repository = built

@@ -3,6 +3,8 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.server.faults.target import resident_megabytes
 from utils.diagnosis.target import infer_body
 
@@ -33,6 +35,7 @@ def fire(target, count):
         return [each for wrong in pool.map(client, range(CLIENTS)) for each in wrong]
 
 
+@pytest.mark.long("fused")
 def test_no_error_and_no_growth_under_load(target):
     assert fire(target, REQUESTS // 4) == []
     before = resident_megabytes(target.family)

@@ -9,7 +9,7 @@ import math
 import pytest
 
 from tests.loopback.prometheus import running, wait_for
-from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.conftest import ONE_LAYOUT
 from tests.server.faults.supervised import lay_out_serving, supervised
 from tests.server.published import scrape
 from tests.server.task_requests import ask
@@ -40,7 +40,7 @@ def monitored(pipeline, tmp_path):
     return start
 
 
-@pytest.mark.long("ensemble")
+@pytest.mark.long("fused")
 def test_the_dashboard_has_values_and_a_broken_server_raises_an_alert(run, built, pipeline, monitored, tmp_path):
     """Kills the server as the supervisor does on a fault: the process ends, and its metrics with it."""
     server, name = run(), built[0]
@@ -67,7 +67,7 @@ def test_the_dashboard_has_values_and_a_broken_server_raises_an_alert(run, built
         wait_for(lambda: {"TritonServerDown", "TritonModelAbsent"} <= prometheus.firing())
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_broken_canary_raises_an_alert(built, serving, pipeline, monitored, tmp_path):
     """The golden answers are of another model: the supervisor ends the server, and the restart policy starts it again.
 
@@ -85,13 +85,13 @@ def test_a_broken_canary_raises_an_alert(built, serving, pipeline, monitored, tm
         wait_for(lambda: "TritonModelAbsent" in prometheus.firing())
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_drift_from_the_evaluated_texts_raises_an_alert(run, built, pipeline, monitored):
     """Served answers of one text only, whose label the baseline calls rare."""
     server, name = run(), built[0]
     answer = ask("grpc", server.address, name, {"text_input": TEXTS[:1]})
-    given = answer["predicts"][0, 0].decode()
-    labels = {label: float(label != given) / 2 for label in measured.labels(pipeline)}
+    served = answer["predicts"][0, 0].decode()
+    labels = {label: float(label != served) / 2 for label in measured.labels(pipeline)}
     baseline = Baseline(source=EVALUATED, answers=1000, shares={"labels": list(labels.items())})
     with monitored(server, baseline) as prometheus:
         wait_for(lambda: prometheus.targets() == ["up"])
@@ -105,7 +105,7 @@ def test_drift_from_the_evaluated_texts_raises_an_alert(run, built, pipeline, mo
         assert max(prometheus.query("triton_factory:label_drift").values()) > 0.9
 
 
-@pytest.mark.long("ensemble")
+@pytest.mark.long("fused")
 def test_the_canary_is_not_counted(run, built):
     address = f"127.0.0.1:{run().ports['metrics']}"
     requests = "nv_inference_request_success", frozenset({("model", built[0]), ("version", "1")})

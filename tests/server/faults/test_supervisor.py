@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.faults.conftest import ENSEMBLE_ONLY
+from tests.server.faults.conftest import ONE_LAYOUT
 from tests.server.faults.supervised import lay_out_serving, regions, supervised
 from tests.server.faults.target import Target
 from utils.diagnosis.target import GOOD, infer_body
@@ -83,10 +83,10 @@ def test_a_stub_that_dies_or_stops_ends_the_server(run, which, number):
     assert message in server.log_text().splitlines()[-1]
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_model_s_own_child_process_may_exit(run, built, tmp_path):
     copy = shutil.copytree(built[1], tmp_path / "models")
-    file = copy / "post_processing/1/model.py"
+    file = copy / built[0] / "1/model.py"
     text = file.read_text()
     file.unlink()
     fork = "import os, time\nif os.fork() == 0:\n    time.sleep(0.5)\n    os._exit(0)\n"
@@ -96,14 +96,14 @@ def test_a_model_s_own_child_process_may_exit(run, built, tmp_path):
     assert server.process.poll() is None and server.status() == 200
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_server_that_dies_or_stops_ends_the_supervisor(run, number):
     server = run()
     assert_ends(server, lambda: os.kill(server.pid, number))
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 @pytest.mark.parametrize(("number", "processes"), [(signal.SIGKILL, 1), (signal.SIGKILL, 3), (signal.SIGSTOP, 2)])
 def test_a_guard_that_dies_or_stops_ends_the_server(run, number, processes):
     """One process of it is enough."""
@@ -124,7 +124,7 @@ def test_a_hanging_step_ends_the_server(run, harmed):
     assert "the server hangs" in server.log_text()
 
 
-@pytest.mark.long("ensemble")
+@pytest.mark.long("fused")
 def test_wrong_answers_end_the_server(run, harmed):
     repository, flag = harmed(LIE)
     server = run(repository)
@@ -134,10 +134,10 @@ def test_wrong_answers_end_the_server(run, harmed):
     assert "returns a wrong answer" in server.log_text()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_stub_that_crashes_while_it_loads_ends_the_start(run, built, tmp_path):
     copy = shutil.copytree(built[1], tmp_path / "models")
-    file = copy / "post_processing/1/model.py"
+    file = copy / built[0] / "1/model.py"
     file.unlink()
     file.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     server = run(copy, ready=False)
@@ -145,7 +145,7 @@ def test_a_stub_that_crashes_while_it_loads_ends_the_start(run, built, tmp_path)
     assert "stub" in server.log_text()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_no_client_is_admitted_before_the_canary_passes(built, serving, tmp_path):
     """Row 17, with golden answers that the server does not return: it runs, and no client is admitted."""
     golden = json.loads((serving / "golden.json").read_text())
@@ -162,7 +162,7 @@ def test_no_client_is_admitted_before_the_canary_passes(built, serving, tmp_path
     assert "returns a wrong answer" in server.log_text()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_the_gate_opens_with_the_first_right_answer(run):
     server = run(ready=False)
     seen = []
@@ -172,7 +172,7 @@ def test_the_gate_opens_with_the_first_right_answer(run):
     assert "supervisor: ready" in server.log_text()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_taken_port_ends_the_start_at_once(built, serving, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -181,14 +181,14 @@ def test_a_taken_port_ends_the_start_at_once(built, serving, tmp_path):
             assert "Address already in use" in server.log_text()
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_an_invalid_setting_exits_with_2(built, serving, tmp_path):
     with supervised(built[1], serving, tmp_path, TRITON_ADMIN_KEY="short") as server:
         assert server.process.wait(10) == 2
     assert "the key in TRITON_ADMIN_KEY must be" in server.log_text() and "short" not in server.log_text()
 
 
-@pytest.mark.long("ensemble")
+@pytest.mark.long("fused")
 def test_all_requests_in_flight_are_answered_before_the_end(run, built):
     """Row 13: 100 requests, and an idle connection that stays open."""
     server = run()
@@ -211,7 +211,7 @@ def test_all_requests_in_flight_are_answered_before_the_end(run, built):
     assert shared and not any(region.exists() for region in shared)
 
 
-@ENSEMBLE_ONLY
+@ONE_LAYOUT
 def test_a_signal_ends_a_start(run):
     server = run(ready=False)
     while server.status() != 503:
@@ -220,7 +220,7 @@ def test_a_signal_ends_a_start(run):
     assert server.process.wait(DRAINED) == 0
 
 
-@pytest.mark.long("ensemble")
+@pytest.mark.long("fused")
 def test_overload_is_refused_and_survived(run, built):
     """More requests than the queue allows: each gets 200 or 503, and the server continues."""
     server = run()

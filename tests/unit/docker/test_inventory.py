@@ -1,4 +1,4 @@
-"""Reading what deploy/inventory.py prints; tests/image/test_sbom.py reads that of a real image."""
+"""Reading what deploy/inventory.py prints; tests/image/release/test_sbom.py reads that of a real image."""
 
 import json
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""The program that tells whether an engine runs a platform. Real engines are asked in tests/image/test_platforms.py."""
+"""The program that tells whether an engine runs a platform; tests/image/release/test_platforms.py has real engines."""
 
 import platform
 import subprocess
@@ -16,14 +16,14 @@ class Engine:
     """Runs programs of its own platform, and of the emulated ones."""
 
     def __init__(self, emulated=()):
-        self.emulated, self.asked = emulated, []
+        self.emulated, self.imported = emulated, []
 
     def native_platform(self):
         return "linux/amd64"
 
     def runs_import(self, tar, program):
         listed = subprocess.run(["tar", "-tvf", tar], capture_output=True, text=True, check=True).stdout
-        self.asked.append(listed)
+        self.imported.append(listed)
         return bool(self.emulated)
 
 
@@ -44,13 +44,13 @@ def test_program_of_arm64_exits_with_0_under_qemu(tmp_path):
 def test_platform_of_the_engine_needs_no_container():
     engine = Engine()
     require_runnable(engine, "linux/amd64")
-    assert not engine.asked
+    assert not engine.imported
 
 
 def test_platform_that_the_engine_runs_in_a_container():
     engine = Engine(emulated=["linux/arm64"])
     require_runnable(engine, "linux/arm64")
-    assert engine.asked[0].startswith("-rwxr-xr-x") and engine.asked[0].endswith(" exit\n")
+    assert engine.imported[0].startswith("-rwxr-xr-x") and engine.imported[0].endswith(" exit\n")
 
 
 def test_platform_that_nothing_here_runs():

@@ -1,23 +1,25 @@
 """Prometheus' own checks of rules. promtool is in Debian's package prometheus."""
 
 import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from utils.repository.render import quoted
 
 
-def check_rules(file):
+def check_rules(file: Path) -> str:
     done = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def alerts_after(rules, series, at="90m", names=()):
+def alerts_after(rules: Path, series: Mapping[str, str], at: str = "90m", names: Collection[str] = ()) -> set[str]:
     """The names of the alerts, among `names`, that fire at a time. series: {series: values} in promtool's notation."""
     expected = {name: _fires(rules, series, at, name) for name in names}
     return {name for name, fires in expected.items() if fires}
 
 
-def _fires(rules, series, at, name):
+def _fires(rules: Path, series: Mapping[str, str], at: str, name: str) -> bool:
     """promtool compares with what is expected: it succeeds if nothing was expected and nothing fires."""
     test = {
         "rule_files": [str(rules)],

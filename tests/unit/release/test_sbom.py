@@ -1,4 +1,4 @@
-"""The SBOM of a small tree with an inventory made by hand; tests/image/test_sbom.py has that of a real image."""
+"""The SBOM of a small tree and a made-up inventory; tests/image/release/test_sbom.py has that of a real image."""
 
 import json
 import zipfile

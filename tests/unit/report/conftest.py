@@ -1,20 +1,25 @@
 """A finished build whose texts try to be markup."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from utils.proof.golden import GoldenAnswers, GoldenRow, TensorValue, texts
 from utils.proof.served import ServedRow
 from utils.report.section import Finished
 from utils.repository.context import Context
+from utils.repository.pipeline import Pipeline
 
 HOSTILE = "<script>alert('1')</script> & {{ 7 * 7 }} $x^2$ ]]> ```"
 
 
 @pytest.fixture
-def finished(make_pipeline, tmp_path):
+def finished(make_pipeline: Callable[..., Pipeline], tmp_path: Path) -> Callable[..., Finished]:
     """`finished(**changes)`."""
 
-    def make(**changes):
+    def make(**changes: Any) -> Finished:
         pipeline = make_pipeline(labels=("a", HOSTILE))
         answer = {
             "predicts": texts([HOSTILE, "a"]),
@@ -36,7 +41,7 @@ def finished(make_pipeline, tmp_path):
                 "triton-image-factory.task": "text-classification",
             },
         )
-        values = {
+        values: dict[str, Any] = {
             "tree": tmp_path,
             "place": tmp_path,
             "context": context,

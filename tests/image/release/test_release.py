@@ -3,15 +3,14 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import time
-import uuid
 
 import pytest
 
-from tests import shared_conversions, tiny_models
+from tests import shared_conversions
 from tests.image.conftest import runs_here
+from tests.image.release.conftest import EPOCH, PAGE, bash
 from tests.loopback.faulty_registry import FaultyRegistry
 from tests.loopback.registry import running_registry
 from utils import ROOT
@@ -19,9 +18,10 @@ from utils.host.build_tree import BUILD
 from utils.host.digest import of_file as digest_of_file
 from utils.registry.reference import parse_reference
 from utils.registry.registry import Registry
+from utils.release.documents import PROVENANCE, SBOM
 
 DIGEST = r"sha256:[0-9a-f]{64}"
-SECTION = (ROOT / "docs/release.md").read_text(encoding="utf-8").split("## Push\n")[1].split("\n## ")[0]
+SECTION = PAGE.split("## Push\n")[1].split("\n## ")[0]
 PUSH, PLATFORMS, CACHE = (
     shlex.split(command.replace("\\\n", " "))
     for command in re.findall(r"(?m)^\./make_triton_image\.sh (?:.*\\\n)*.*$", SECTION)
@@ -29,50 +29,18 @@ PUSH, PLATFORMS, CACHE = (
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return tiny_models.distilbert(tmp_path_factory.mktemp("model") / "model")
+def make(bases, released):
+    """make(host, documented, **variables) -> the finished process of a command of docs/release.md."""
 
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
-
-
-@pytest.fixture(scope="module")
-def name(engine, registry):
-    """The model's name, and the name of its images; both are removed at the end."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    yield name
-    images = engine.client.run("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
-    engine.client.run("rmi", "--force", *(image for image in images if f"/team/{name}:" in image))
-    for place in (BUILD / name, BUILD / ".unfinished" / name):
-        shutil.rmtree(place, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def make(bases, model):
-    """make(name, host, *options, documented=...) -> the finished process of a command of docs/release.md."""
-
-    def run(name, host, *options, documented=PUSH, **variables):
-        used = {"./model": model, "./id2label.json": "-", "topics": name}
-        image = f"{host}/team/{name}"
+    def run(host, documented=PUSH, **variables):
+        used = {"./model": str(released.model), "./id2label.json": "-", "topics": released.name}
+        image = f"{host}/team/{released.name}"
         command = [used.get(word, word.replace("registry.example.org/team/topics", image)) for word in documented]
-        command += ["--base-image", bases[0], "--slim-image", bases[1], *options]
-        return subprocess.run(
-            [str(part) for part in command],
-            capture_output=True, text=True, check=False, timeout=600, cwd=ROOT,
-            env=shared_conversions.environment(**variables),
-        )  # fmt: skip
+        command += ["--base-image", bases[0], "--slim-image", bases[1], "--no-measure"]
+        env = shared_conversions.environment(SOURCE_DATE_EPOCH=str(EPOCH), **variables)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT, env=env)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def built(make, name, registry):
-    done = make(name, registry.host, "--json", "--platform", "linux/amd64", "--cache-to", "type=inline")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def inspect(reference, *options):
@@ -88,45 +56,45 @@ def refused(done, seconds, message):
     assert "references" not in done.stderr
 
 
-def test_the_digest_names_the_proven_image(built, name, registry):
-    image = f"{registry.host}/team/{name}"
+def test_the_digest_names_the_proven_image(released):
+    image, built = released.repository, released.result
     assert re.fullmatch(rf"{image}@{DIGEST}", built["digest"])
     assert built["images"] == {"linux/amd64": built["image_id"]}
     assert inspect(built["digest"], "--raw")["config"]["digest"] == built["image_id"]
     assert inspect(f"{image}:v1")["Digest"] == built["digest"].partition("@")[2]
 
 
-def test_sbom_and_provenance_are_attached_to_the_digest(built):
-    reference = parse_reference(built["digest"])
-    statement = json.loads((BUILD.parent / built["provenance"]).read_text(encoding="utf-8"))
+def assert_sbom_and_provenance_are_attached(reference, tree):
+    statement = json.loads((tree / PROVENANCE.file).read_text(encoding="utf-8"))
     digest = {"sha256": reference.digest.removeprefix("sha256:")}
     assert statement["subject"] == [{"name": reference.repository, "digest": digest}]
     registry = Registry(reference)
     attached = [registry.manifest(each["digest"]) for each in registry.referrers(reference.digest)]
     blobs = {each.fields["layers"][0]["digest"] for each in attached}
-    files = [BUILD.parent / built[name] for name in ("sbom", "provenance")]
-    assert blobs == {f"sha256:{digest_of_file(file)}" for file in files}
+    assert blobs == {f"sha256:{digest_of_file(tree / name)}" for name in (SBOM.file, PROVENANCE.file)}
 
 
-def test_a_released_tag_is_refused_at_once(built, make, name, registry):
+def test_a_released_tag_is_refused_at_once(make, released, registry):
     started = time.monotonic()
-    done = make(name, registry.host)
-    digest = built["digest"].partition("@")[2]
-    refused(done, time.monotonic() - started, rf"{name}:v1 is in the registry already, with the digest {digest}")
+    done = make(registry.host)
+    digest = released.result["digest"].partition("@")[2]
+    refused(
+        done, time.monotonic() - started, rf"{released.name}:v1 is in the registry already, with the digest {digest}"
+    )
 
 
 def test_missing_credentials_are_refused_at_once(make, tmp_path):
     with running_registry(tmp_path / "locked", password=True) as locked:
         started = time.monotonic()
-        done = make("topics", locked.host, DOCKER_CONFIG=str(tmp_path / "none"))
+        done = make(locked.host, DOCKER_CONFIG=str(tmp_path / "none"))
         refused(done, time.monotonic() - started, rf"registry {locked.host} .*401.*docker login {locked.host}")
     started = time.monotonic()
-    refused(make("topics", locked.host), time.monotonic() - started, f"registry {locked.host} does not answer")
+    refused(make(locked.host), time.monotonic() - started, f"registry {locked.host} does not answer")
 
 
 def test_platform_without_emulator_or_base_is_refused(make, registry, tmp_path):
     """The stand-in for NVIDIA's image has one platform, and is in no registry. NVIDIA's images have both."""
-    done = make("topics", registry.host, documented=PLATFORMS)
+    done = make(registry.host, PLATFORMS)
     expected = (2, "linux/arm64: an image for it cannot be proven")
     if runs_here("linux/arm64", tmp_path):
         expected = (7, "base image .* cannot be found for linux/arm64")
@@ -134,11 +102,12 @@ def test_platform_without_emulator_or_base_is_refused(make, registry, tmp_path):
     assert re.search(expected[1], done.stderr.splitlines()[-1])
 
 
-def test_failed_push_is_continued_by_the_command_in_the_message(built, engine, make, name, registry):
-    """The registry has the layers of `built` already, so that the two pushes are short, and its cache."""
+def test_failed_push_is_continued_by_the_command_in_the_message(engine, make, released, registry):
+    """The registry has the layers of `released` already, so that the two pushes are short, and its cache."""
+    name = released.name
     with FaultyRegistry(registry.host) as proxy:
         proxy.fault = "full"
-        done = make(name, proxy.host, documented=CACHE)
+        done = make(proxy.host, CACHE)
         assert (done.returncode, done.stdout) == (9, ""), done.stderr
         failed = rf"error: the push of {proxy.host}/team/{name}:image-[0-9a-f]{{12}} failed \(denied: quota exceeded\)"
         assert re.match(failed, done.stderr.splitlines()[-1]), done.stderr
@@ -147,8 +116,9 @@ def test_failed_push_is_continued_by_the_command_in_the_message(built, engine, m
         assert f"importing cache manifest from {proxy.host}/team/{name}:v1" in done.stderr
         proxy.fault = ""
         [command] = re.findall(r"is kept; continue with: (.*)", done.stderr)
-        again = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+        again = bash(command)
         assert again.returncode == 0, again.stderr
         assert re.fullmatch(rf"{proxy.host}/team/{name}@{DIGEST}\n", again.stdout)
         assert proxy.pushed()[-1] == "v3", "the tag is set last"
+        assert_sbom_and_provenance_are_attached(parse_reference(again.stdout.strip()), BUILD / name / "v3")
     assert inspect(f"{registry.host}/team/{name}:v3")["Digest"] == again.stdout.strip().partition("@")[2]

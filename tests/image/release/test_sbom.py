@@ -1,57 +1,41 @@
-"""Two builds of one model with all caches emptied: equal layers, and an SBOM that owns every library of the image.
+"""Two builds of one model with all caches emptied: equal layers, and an SBOM that owns every library.
 
 The stand-in base has libraries that no package of it owns; in NVIDIA's image dpkg owns most of them.
 """
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import tarfile
-import uuid
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests import tiny_models
+from tests.image.release.conftest import PAGE, bash
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
 LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
-EPOCH = 1_700_000_000
-PAGE = (ROOT / "docs/release.md").read_text(encoding="utf-8")
-
-
-def make(model, name, tag, bases):
-    options = ["--base-image", bases[0], "--slim-image", bases[1], "--no-cache", "--json"]
-    done = subprocess.run(
-        [str(ROOT / "make_triton_image.sh"), str(model), str(model), "-", name, tag, "8", *options],
-        capture_output=True, text=True, env=os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)}, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
-def builds(engine, bases, tmp_path_factory):
-    """The JSON results of two builds of equal files in two folders, at two times."""
-    name, results = f"test-{uuid.uuid4().hex[:8]}", []
-    original = tiny_models.distilbert(tmp_path_factory.mktemp("original") / "model")
-    (original / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Topics\n")
-    for tag in ("v1", "v2"):
-        model = shutil.copytree(original, tmp_path_factory.mktemp("place") / "someones model")
-        results.append(make(model, name, tag, bases))
-    yield results
-    engine.client.run("rmi", "--force", *(result["image"] for result in results))
-    shutil.rmtree(BUILD / name, ignore_errors=True)
+def builds(engine, bases, released, tmp_path_factory):
+    """The JSON results of two builds of equal files in two folders, at two times; the first is a release."""
+    model = shutil.copytree(released.model, tmp_path_factory.mktemp("place") / "someones model")
+    command = next(each for each in PAGE.splitlines() if each.endswith("--no-cache"))
+    command = command.replace("./model ./model ./id2label.json topics v1", f"'{model}' '{model}' - {released.name} v2")
+    done = bash(f"{command} --json --no-measure --base-image {bases[0]} --slim-image {bases[1]}")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    yield released.result, result
+    engine.client.run("rmi", "--force", result["image"])
 
 
 @pytest.fixture(scope="module")
 def sbom(builds):
-    text = (BUILD.parent / builds[0]["sbom"]).read_text(encoding="utf-8")
+    text = (BUILD.parent / builds[1]["sbom"]).read_text(encoding="utf-8")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     return json.loads(text)
 
@@ -60,7 +44,7 @@ def sbom(builds):
 def exported(engine, builds, tmp_path_factory):
     """{path: SHA-256, or the target of a link} of all files of the image."""
     archive = tmp_path_factory.mktemp("export") / "image.tar"
-    container = engine.client.run("create", builds[0]["image"]).stdout.strip()
+    container = engine.client.run("create", builds[1]["image"]).stdout.strip()
     try:
         done = engine.client.run("export", "--output", str(archive), container, seconds=300)
         assert done.returncode == 0, done.stderr
@@ -104,7 +88,7 @@ def test_every_library_has_an_owner(sbom, exported):
 
 def test_the_command_of_the_docs_lists_the_image(engine, builds, exported):
     [command] = re.findall(r"(?m)^docker (run .* )tritoned_topics:v1( .*inventory\.py)$", PAGE)
-    done = engine.client.run(*command[0].split(), builds[0]["image"], *command[1].split())
+    done = engine.client.run(*command[0].split(), builds[1]["image"], *command[1].split())
     owners = json.loads(done.stdout)
     listed = {file["path"] for owner in owners for file in owner["files"]}
     assert {path for path in exported if LIBRARY.search(path)} <= listed
@@ -143,20 +127,20 @@ def test_cuda_belongs_to_its_folder(sbom):
 def test_model_and_tokenizer_have_revision_licence_and_hashes(sbom, builds, exported):
     found = {each["bom-ref"]: each for each in sbom["components"]}
     model, tokenizer = found["source/model"], found["source/tokenizer"]
-    assert model["version"] == builds[0]["revisions"]["model"]
+    assert model["version"] == builds[1]["revisions"]["model"]
     assert model["name"] == "local:someones model"
     assert model["licenses"] == [{"license": {"id": "Apache-2.0"}}]
-    name = builds[0]["served_model"]["name"]
+    name = builds[1]["served_model"]["name"]
     [graph] = model["components"]
     assert graph["hashes"][0]["content"] == exported[f"/models/{name}/1/model.onnx"]
     assert [each["name"] for each in tokenizer["components"]] == [f"/models/{name}/1/tokenizer.json"]
 
 
 def test_provenance_names_the_image_and_its_inputs(builds, bases):
-    text = (BUILD.parent / builds[0]["provenance"]).read_text(encoding="utf-8")
+    text = (BUILD.parent / builds[1]["provenance"]).read_text(encoding="utf-8")
     statement = json.loads(text)
     assert statement["subject"] == [
-        {"name": builds[0]["image"], "digest": {"sha256": builds[0]["image_id"].removeprefix("sha256:")}}
+        {"name": builds[1]["image"], "digest": {"sha256": builds[1]["image_id"].removeprefix("sha256:")}}
     ]
     definition, run = (statement["predicate"][name] for name in ("buildDefinition", "runDetails"))
     assert definition["externalParameters"]["model"] == "local:someones model"
@@ -164,7 +148,7 @@ def test_provenance_names_the_image_and_its_inputs(builds, bases):
     assert inputs["base image: triton"]["uri"] == f"docker://{bases[0]}"
     assert sum(name.endswith(".whl") and "sha256" in each["digest"] for name, each in inputs.items()) == 4
     products = {each["name"]: each for each in run["byproducts"]}
-    sbom = (BUILD.parent / builds[0]["sbom"]).read_bytes()
+    sbom = (BUILD.parent / builds[1]["sbom"]).read_bytes()
     assert products["sbom.cdx.json"]["digest"]["sha256"] == hashlib.sha256(sbom).hexdigest()
     assert products["golden.json"]["annotations"]["requests"] > 0
     assert products["model_repository"]["annotations"]["largest_difference"] < 1e-3

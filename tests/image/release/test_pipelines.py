@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests import shared_conversions, tiny_models
+from tests.image.release.conftest import EPOCH
 from tests.loopback.registry import PASSWORD, USER, running_registry
 from tests.project.pipelines import SCRIPTS
 from tests.unit.release.releases import make_key
@@ -42,7 +43,7 @@ def project(engine, bases, registry, tmp_path):
     key = ec.generate_private_key(ec.SECP256R1())
     (folder / "sign.pem").write_bytes(key.private_bytes(*PEM))
     make_key(folder / "sign.pub", key)
-    shared = {"tokenizer": "model", "id2label": "-", "base_image": bases[0], "slim_image": bases[1]}
+    shared = {"tokenizer": "model", "id2label": "-", "base_image": bases[0], "slim_image": bases[1], "no_measure": True}
     repository = f"{registry.host}/team"
     builds = [
         {"model": "model", "model_name": name, "tag": "v1", "image": f"{repository}/topics"},
@@ -69,7 +70,7 @@ def run(engine, registry, project, tmp_path):
     }
 
     def call(*command, **more):
-        environment = shared_conversions.environment(**variables, **more)
+        environment = shared_conversions.environment(SOURCE_DATE_EPOCH=str(EPOCH), **variables, **more)
         return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=600)
 
     return call

@@ -1,7 +1,7 @@
 """Whether the engine runs programs of a platform: as this machine does, because an engine here shares its kernel.
 
 No test builds for another machine and proves it: there is no base image for one here, and an emulated build takes too
-long. tests/image/test_push.py pushes an index with an image for arm64, which has no program.
+long. test_push.py pushes an index with an image for arm64, which has no program.
 """
 
 import pytest
