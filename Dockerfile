@@ -4,7 +4,8 @@ ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:26.08-py3
 ARG SLIM_IMAGE=ubuntu:24.04
 # slim: only the parts for CPUs, on SLIM_IMAGE. full: all of TRITON_IMAGE, for GPUs.
 ARG RUNTIME=slim
-# The modification time of every file of ours: two builds of the same inputs have the same layers.
+# The modification time of every file of ours: two builds of the same inputs have the same layers. The first layers also
+# hold it in a file, because a builder's cache compares the content of files and not their times.
 ARG SOURCE_DATE_EPOCH=0
 
 FROM ${TRITON_IMAGE} AS triton
@@ -39,6 +40,7 @@ RUN umask 022 \
  && mkdir -p "${site}" \
  && mv /rootfs/opt/serving/serving_site.py "${site}/" \
  && echo 'import serving_site' > "${site}/serving.pth" \
+ && echo "${SOURCE_DATE_EPOCH}" > /rootfs/opt/serving/source_date_epoch \
  && find /rootfs -exec chmod a+rX,go-w {} + \
  && find /rootfs -exec touch --no-dereference "--date=@${SOURCE_DATE_EPOCH}" {} +
 
@@ -52,7 +54,8 @@ COPY deploy/collect_runtime.sh deploy/inventory.py ./
 # The packages that own the copied files: a scanner of the slim image cannot know them.
 RUN if [ "${RUNTIME}" = slim ]; then bash collect_runtime.sh /rootfs \
      && python3 -I -S inventory.py /rootfs /rootfs.copies > base_files.json \
-     && mkdir -p /rootfs/opt/serving && mv base_files.json /rootfs/opt/serving/; \
+     && mkdir -p /rootfs/opt/serving && mv base_files.json /rootfs/opt/serving/ \
+     && echo "${SOURCE_DATE_EPOCH}" > /rootfs/opt/serving/source_date_epoch; \
     else mkdir /rootfs; fi \
  && find /rootfs -exec touch --no-dereference "--date=@${SOURCE_DATE_EPOCH}" {} +
 

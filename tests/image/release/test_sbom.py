@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import tarfile
+from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -17,6 +18,7 @@ from tests.image.release.conftest import PAGE, bash
 from utils import ROOT
 from utils.host.build_tree import BUILD
 
+EMPTY_LAYER = f"sha256:{hashlib.sha256(bytes(1024)).hexdigest()}"  # that of WORKDIR: a tar file without files
 LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
 
 
@@ -66,15 +68,32 @@ def owners_of(sbom):
     return dict(pairs)
 
 
+def layers_of(engine, image):
+    return json.loads(engine.client.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", image).stdout)
+
+
 def test_two_builds_have_equal_layers(engine, builds):
-    layers = [
-        json.loads(
-            engine.client.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", each["image_id"]).stdout
-        )
-        for each in builds
-    ]
+    layers = [layers_of(engine, each["image_id"]) for each in builds]
     assert len(layers[0]) >= 5
     assert layers[0] == layers[1]
+
+
+def test_a_build_of_another_date_reuses_no_layer_of_ours(engine, bases, builds):
+    """The builder has all layers of the release in its cache, and these differ in their times alone."""
+    tree = BUILD.parent / Path(builds[1]["sbom"]).parent
+    found = json.loads((tree / "context.json").read_text(encoding="utf-8"))["docker"]
+    arguments = {
+        "TRITON_IMAGE": bases[0],
+        "SLIM_IMAGE": bases[1],
+        "RUNTIME": found["runtime"],
+        "SOURCE_DATE_EPOCH": "1",
+    }
+    image = engine.build(tree, build_args=arguments, labels={}, no_cache=False)
+    try:
+        shared = set(layers_of(engine, image)) & set(layers_of(engine, builds[1]["image_id"]))
+        assert shared <= {EMPTY_LAYER, *layers_of(engine, bases[1])}
+    finally:
+        engine.client.run("rmi", "--force", image)
 
 
 def test_every_library_has_an_owner(sbom, exported):
