@@ -65,7 +65,7 @@ def push(engine, tmp_path, monkeypatch):
         tags.append(name)
         context = Context(pipeline=pipeline, image=name, device="cpu", docker={}, oci_labels={})
         proven = Proven(tree=tmp_path, place=tmp_path, context=context, image=name, images=images)
-        return publish(proven, publication, engine).reference
+        return publish(proven, publication, engine)
 
     yield run
     engine.client.run("rmi", *dict.fromkeys(tags))

@@ -1,8 +1,8 @@
 """Fixed scales in a quantized graph, in place of those that it computes for each tensor.
 
-With fixed scales a text's answer does not depend on the other texts of its batch, so the rows of a batch run together:
-a fifth less processor time for a text where 32 wait (benchmarks/int8_forms.py). A value outside of the calibrated range
-is clipped to it.
+With fixed scales a text's answer does not depend on the other texts of its batch, so the rows of a batch run together
+and read the weights once: a fifth less processor time where other work competes for the caches, and nothing on an idle
+machine (docs/performance.md, "Forms of an int8 graph"). A value outside of the calibrated range is clipped to it.
 """
 
 from collections import defaultdict
