@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.image.conftest import ECHO_MODEL, write_repository
-from tests.server.faults.target import Target, family
+from tests.server.faults.target import family
+from utils.diagnosis.target import Target
 from utils.host.environments import SERVING
 from utils.triton.root import VARIABLE
 from utils.triton.server import serve, triton_for
@@ -32,8 +33,7 @@ def test_a_repository_is_served_by_the_tritonserver_in_the_folder(root, tmp_path
     silent = "".join(line for line in ECHO_MODEL.splitlines(keepends=True) if "print(" not in line)
     (tmp_path / "models/echo/1/model.py").write_text(silent)
     with serve(tmp_path / "models") as server:
-        target = object.__new__(Target)
-        target.server, target.model = server, "echo"
+        target = Target(address=server.address.http, model="echo")
         programs = {Path(f"/proc/{pid}/exe").resolve() for pid in family(server.pid)}
         assert {root / "bin/tritonserver", root / "backends/python/triton_python_backend_stub"} <= programs
         assert target.generate("a").status == 200

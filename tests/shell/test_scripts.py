@@ -53,16 +53,13 @@ def run(checkout, tmp_path_factory):
     (tools / "python3").symlink_to(sys._base_executable)
     rest = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TRITON_FACTORY_"))}
 
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+
     def call(script, *arguments, cwd=None, timeout=60, env=()):
         return subprocess.run(
             [str(script if Path(script).is_absolute() else checkout / script), *map(str, arguments)],
             cwd=cwd or checkout,
-            env={
-                **rest,
-                "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                **dict(env),
-            },
+            env={**rest, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **dict(env)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

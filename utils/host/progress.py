@@ -40,8 +40,8 @@ def note(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Prints a warning, and keeps it for the report."""
-    WARNINGS.append(text)
+    """Prints a warning, and keeps it for the report. Names in a model's files may have what UTF-8 cannot encode."""
+    WARNINGS.append(text.encode("utf-8", "backslashreplace").decode())
     line(f"{_clear(sys.stderr.isatty())}warning: {text}")
 
 

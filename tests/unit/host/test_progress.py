@@ -42,6 +42,12 @@ def test_a_warning_is_marked(capsys):
     assert (captured.out, captured.err) == ("", "warning: not proven\n")
 
 
+def test_a_kept_warning_can_be_written(monkeypatch):
+    monkeypatch.setattr(progress, "WARNINGS", [])
+    progress.warn("unknown setting \ud800 \u0645")
+    assert [each.encode() for each in progress.WARNINGS] == ["unknown setting \\ud800 \u0645".encode()]
+
+
 def test_a_terminal_shows_the_running_stage(capsys, monkeypatch):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
     with progress.stage("convert"):
