@@ -35,8 +35,8 @@ def measure(
         ask(target, load, 1)  # to warm up
     for number in range(rounds):
         order = list(loads) if number % 2 else list(loads)[::-1]
-        for count, asked in found.items():
-            asked.append({way: ask(target, replace(loads[way], clients=count), seconds) for way in order})
+        for count, measured in found.items():
+            measured.append({way: ask(target, replace(loads[way], clients=count), seconds) for way in order})
     return found
 
 
@@ -69,12 +69,12 @@ def main() -> None:
         found = measure(target, options.clients, options.batch, options.rounds, options.seconds)
     print(f"| clients | figure | {BASE} | {' | '.join(f'{way} | ratio' for way in ROUTES)} |")
     print(f"|---|---|---|{'---|---|' * len(ROUTES)}")
-    for clients, asked in found.items():
+    for clients, measured in found.items():
         for figure, name in FIGURES.items():
-            cells = [f"{statistics.median(each[BASE][figure] for each in asked):.2f}"]
+            cells = [f"{statistics.median(each[BASE][figure] for each in measured):.2f}"]
             for way in ROUTES:
-                cells.append(f"{statistics.median(each[way][figure] for each in asked):.2f}")
-                ratio = statistics.median(each[way][figure] / each[BASE][figure] for each in asked)
+                cells.append(f"{statistics.median(each[way][figure] for each in measured):.2f}")
+                ratio = statistics.median(each[way][figure] / each[BASE][figure] for each in measured)
                 cells.append(f"{ratio:.3f}")
             print(f"| {clients} | {name} | {' | '.join(cells)} |")
 

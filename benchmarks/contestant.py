@@ -96,9 +96,9 @@ def ours(
     return Contestant(name=name, what=what, prepare=prepare, limit=limit, loads=loads, tree=model_name)
 
 
-def target(server: servers.Running, asked: dict[str, tuple[str, str]]) -> Target:
-    """`asked`: {protocol: (kind, model)}."""
-    ways = {protocol: (kind, getattr(server.address, protocol), model) for protocol, (kind, model) in asked.items()}
+def target(server: servers.Running, models: dict[str, tuple[str, str]]) -> Target:
+    """`models`: {protocol: (kind, model)}."""
+    ways = {protocol: (kind, getattr(server.address, protocol), model) for protocol, (kind, model) in models.items()}
     return Target(pid=server.pid, seconds=server.seconds, ways=ways)
 
 

@@ -70,9 +70,9 @@ def replayed(model: Model) -> Model:
         with torch.cuda.graph(graph):
             return graph, inputs, model(*inputs)
 
-    def run(*given: torch.Tensor) -> torch.Tensor:
-        graph, inputs, output = captured(*given[0].shape)
-        for kept, new in zip(inputs, given, strict=True):
+    def run(*values: torch.Tensor) -> torch.Tensor:
+        graph, inputs, output = captured(*values[0].shape)
+        for kept, new in zip(inputs, values, strict=True):
             kept.copy_(new)
         graph.replay()
         return output
@@ -108,10 +108,10 @@ def against_batch_size(models: Mapping[str, nn.Module], device: str, seconds: fl
 def agreement(reference: nn.Module, models: Mapping[str, nn.Module], device: str) -> None:
     """Prints it of each precision with FP32 on the CPU."""
     lengths, rows = [4 + place % 60 for place in range(128)], []
-    wanted = reference(*batch(lengths, 64, "cpu")).softmax(-1)
+    expected = reference(*batch(lengths, 64, "cpu")).softmax(-1)
     for precision, model in models.items():
         found = model(*batch(lengths, 64, device)).float().cpu().softmax(-1)
-        same, drift = (wanted.argmax(-1) == found.argmax(-1)).float().mean(), (wanted - found).abs().max()
+        same, drift = (expected.argmax(-1) == found.argmax(-1)).float().mean(), (expected - found).abs().max()
         rows.append([precision, f"{100 * same:.2f}%", f"{drift:.1e}"])
     table([f"{device} against FP32 on the CPU", "same label", "largest drift"], rows)
 

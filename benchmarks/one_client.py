@@ -72,9 +72,9 @@ def rounds_of(tree: Path, rounds: int, seconds: float) -> list[dict[str, float]]
                 figures = direct(model, texts, seconds)
                 for protocol, load in loads.items():
                     for served in (name, EMPTY):
-                        asked = target(server, {protocol: (protocol, served)})
+                        load_target = target(server, {protocol: (protocol, served)})
                         kind = EMPTY if served == EMPTY else "served"
-                        figures[f"{kind} {protocol}"] = ask(asked, load, seconds)["p50_ms"]
+                        figures[f"{kind} {protocol}"] = ask(load_target, load, seconds)["p50_ms"]
                 found.append(figures)
     return found
 

@@ -152,10 +152,10 @@ def measured(tree: Path, cpus: int, load: Load, rounds: int, seconds: float) -> 
             os.sched_setaffinity(0, sorted(usable)[:cpus])  # the server inherits it
             with servers.supervised(tree, tree / "model_repository", Path(folder)) as server:
                 os.sched_setaffinity(0, usable)
-                asked = target(server, {load.protocol: (load.protocol, name)})
+                load_target = target(server, {load.protocol: (load.protocol, name)})
                 for _ in range(rounds):
                     before = own_seconds(server.pid)
-                    figures = ask(asked, load, seconds)
+                    figures = ask(load_target, load, seconds)
                     yield {**figures, "beside": (own_seconds(server.pid) - before) / figures["texts"]}
         finally:
             os.sched_setaffinity(0, usable)

@@ -55,8 +55,8 @@ def compare(target: Target, load: Load, rounds: int, seconds: float, folder: Pat
     pairs = []
     for number in range(rounds):
         order = sorted(measures, reverse=bool(number % 2))
-        asked = {name: measures[name]() for name in order}
-        pairs.append((asked["generator"], asked["score"]))
+        rates = {name: measures[name]() for name in order}
+        pairs.append((rates["generator"], rates["score"]))
     return pairs
 
 

@@ -81,9 +81,9 @@ def measure(
         for number in range(rounds):
             for load, figures in found.items():
                 order = (0, 1) if number % 2 else (1, 0)
-                asked = {place: ask(targets[place], load, seconds) for place in order}
+                measured = {place: ask(targets[place], load, seconds) for place in order}
                 for figure, values in figures.items():
-                    values.append([asked[place][figure] for place in (0, 1)])
+                    values.append([measured[place][figure] for place in (0, 1)])
     return found
 
 

@@ -49,18 +49,18 @@ def parse_arguments(argv: Sequence[str]) -> Options:
     parser.add_argument("--rounds", metavar="N", default="3", help="measure every setting so often (default: 3)")
     parser.add_argument("--seconds", metavar="N", default="3", help="length of each load (default: 3)")
     parser.add_argument("--out", metavar="FILE.yaml", type=Path, help="(default: build/NAME/TAG.tuned.yaml)")
-    given = parser.parse_args(argv)
-    name, tag = names.check_model_name(given.name), names.check_tag(given.tag)
+    options = parser.parse_args(argv)
+    name, tag = names.check_model_name(options.name), names.check_tag(options.tag)
     return Options(
         name=name,
         tag=tag,
-        only=_knobs(given.only),
-        clients=tuple(whole_number("--clients", each, most=1024) for each in given.clients.split(",")),
-        texts=given.texts,
-        minutes=whole_number("--minutes", given.minutes, most=1440),
-        rounds=whole_number("--rounds", given.rounds, most=100),
-        seconds=whole_number("--seconds", given.seconds, most=600),
-        out=given.out or BUILD / name / f"{tag}.tuned.yaml",
+        only=_knobs(options.only),
+        clients=tuple(whole_number("--clients", each, most=1024) for each in options.clients.split(",")),
+        texts=options.texts,
+        minutes=whole_number("--minutes", options.minutes, most=1440),
+        rounds=whole_number("--rounds", options.rounds, most=100),
+        seconds=whole_number("--seconds", options.seconds, most=600),
+        out=options.out or BUILD / name / f"{tag}.tuned.yaml",
     )
 
 

@@ -30,16 +30,16 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=20)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, given.results.open("w", newline="") as file:
-        variants = dict(_variants(given.repositories, Path(folder)))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, options.results.open("w", newline="") as file:
+        variants = dict(_variants(options.repositories, Path(folder)))
         rows = csv.DictWriter(file, ["round", "lengths", "dynamic_batching", "users", "load", *COLUMNS.values()])
         rows.writeheader()
-        for number in range(1, given.rounds + 1):
+        for number in range(1, options.rounds + 1):
             for (lengths, batching), (model, repository) in variants.items():
-                measured = _measure(model, repository, given.users, given.seconds)
+                measured = _measure(model, repository, options.users, options.seconds)
                 load = f"{os.getloadavg()[0]:.1f}"
-                row = {"round": number, "lengths": lengths, "dynamic_batching": batching, "users": given.users}
+                row = {"round": number, "lengths": lengths, "dynamic_batching": batching, "users": options.users}
                 rows.writerow({**row, "load": load, **measured})
                 file.flush()
                 print(f"round {number}, {lengths} length, dynamic batching {batching}: {measured}", file=sys.stderr)

@@ -154,15 +154,15 @@ class Asking:
     """A server that answers at once, and from the fifth request on fails, if it is to."""
 
     def __init__(self, error=None):
-        self.error, self.asked = error, []
+        self.error, self.received = error, []
 
     @contextlib.contextmanager
     def connected(self):
         yield self.send
 
     def send(self, request):
-        self.asked.append(len(request))
-        if self.error and len(self.asked) > 4:
+        self.received.append(len(request))
+        if self.error and len(self.received) > 4:
             raise self.error
         return request
 
@@ -180,7 +180,7 @@ def test_clients_count_texts(monkeypatch, capsys):
     crowd(monkeypatch, asking)
     output = capsys.readouterr()
     figures = json.loads(output.out)
-    assert set(asking.asked) == {4}
+    assert set(asking.received) == {4}
     assert figures["texts"] % 4 == 0
     assert 0 < figures["p50_ms"] <= figures["p99_ms"]
     assert output.err.splitlines() == ["started", "stopped"]
@@ -206,9 +206,9 @@ class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
-        answer = json.dumps({"predicts": asked}).encode()
-        self.send_response(503 if asked == ["no"] else 200)
+        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
+        answer = json.dumps({"predicts": texts}).encode()
+        self.send_response(503 if texts == ["no"] else 200)
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)

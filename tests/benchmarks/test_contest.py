@@ -23,11 +23,11 @@ class Machine:
     """`rates(setting)` requests a second, of which the machine gives less with every measurement."""
 
     def __init__(self, rates, drift=1.0):
-        self.rates, self.drift, self.asked = rates, drift, []
+        self.rates, self.drift, self.measured = rates, drift, []
 
     def measure(self, setting):
-        self.asked.append(dict(setting))
-        return [figures(rate * self.drift ** len(self.asked)) for rate in self.rates(setting)]
+        self.measured.append(dict(setting))
+        return [figures(rate * self.drift ** len(self.measured)) for rate in self.rates(setting)]
 
 
 def search(machine, fits=lambda _: True, rounds=3):
@@ -44,8 +44,8 @@ def test_speed_is_the_geometric_mean_over_the_clients():
 def test_a_round_begins_and_ends_with_the_one_to_beat():
     machine = Machine(lambda setting: [100 * setting["threads"]])
     held = contest(START, [{**START, "threads": 4}, {**START, "threads": 1}], machine.measure, rounds=2)
-    assert [each["threads"] for each in machine.asked] == [2, 4, 1, 2] * 2
-    assert len(machine.asked) == measurements(2, rounds=2)
+    assert [each["threads"] for each in machine.measured] == [2, 4, 1, 2] * 2
+    assert len(machine.measured) == measurements(2, rounds=2)
     assert [round(row.gain, 6) for row in held.rows] == [1, 2, 0.5]
     assert held.noise == 0
     assert held.winner.setting["threads"] == 4
@@ -101,7 +101,7 @@ def test_where_nothing_wins_the_start_is_the_best():
 def test_a_value_that_stands_already_is_not_tried():
     machine = Machine(lambda _: [100])
     search(machine, rounds=1)
-    assert [changed(START, each) for each in machine.asked] == [
+    assert [changed(START, each) for each in machine.measured] == [
         {}, {"threads": 1}, {"threads": 4}, {}, {}, {"batch_delay": 0}, {}
     ]  # fmt: skip
 

@@ -82,7 +82,7 @@ def test_what_does_not_win_once_more_is_not_written(build, speeds):
     assert tune.tune(["topics", "v1", "--only", "threads", "--rounds", "1"]) == ""
 
 
-def test_too_little_time_is_told(build, speeds):
+def test_too_little_time_is_reported(build, speeds):
     build()
     speeds(lambda _: 100, seconds=30)
     with pytest.raises(UsageError, match="--minutes 1 is too short to try anything: a measurement takes 30 s"):
@@ -96,7 +96,7 @@ def test_knobs_without_time_are_named(build, speeds, capsys):
     assert "no time for batch_delay: raise --minutes, now 1" in capsys.readouterr().err
 
 
-def test_what_cannot_be_tuned_is_told(build):
+def test_what_cannot_be_tuned_is_reported(build):
     with pytest.raises(UsageError, match=r"no finished build .*topics/v1.* --no-image"):
         tune.tune(["topics", "v1"])
     build(device="gpu")

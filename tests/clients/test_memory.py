@@ -44,9 +44,9 @@ def write(path, rows):
         csv.writer(file).writerows([["text"], *([text] for _ in range(rows))])
 
 
-def peak(server, given, output):
+def peak(server, source, output):
     """Megabytes."""
-    command = [sys.executable, "-c", PEAK, "--server", server.url, "--model", "lengths", given, output]
+    command = [sys.executable, "-c", PEAK, "--server", server.url, "--model", "lengths", source, output]
     done = subprocess.run(list(map(str, command)), env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return int(done.stdout) / 1024

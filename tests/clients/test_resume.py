@@ -36,29 +36,29 @@ def texts(count=ROWS):
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz", "out.parquet"])
 def test_killed_twice_and_resumed_the_rows_are_those_of_a_straight_run(server, ask, tmp_path, name):
-    given = write(tmp_path / f"in.{name.partition('.')[2]}", texts())
-    ask(given, tmp_path / f"straight{name[3:]}")
+    source = write(tmp_path / f"in.{name.partition('.')[2]}", texts())
+    ask(source, tmp_path / f"straight{name[3:]}")
     output = tmp_path / name
-    command = ["--server", server.url, "--model", "lengths", given, output, "--resume", *SLOWLY]
+    command = ["--server", server.url, "--model", "lengths", source, output, "--resume", *SLOWLY]
     first = killed_at(1, output, *command)
     second = killed_at(first + 1, output, *command)
     assert 0 < first < second < ROWS
     assert not output.exists()
-    _, said = ask(given, output, "--resume")
-    assert f"{ROWS - second} rows" in said
+    _, stderr = ask(source, output, "--resume")
+    assert f"{ROWS - second} rows" in stderr
     assert read(output) == read(tmp_path / f"straight{name[3:]}")
     assert len(read(output)) == ROWS
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([given.name, f"straight{name[3:]}", name])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, f"straight{name[3:]}", name])
 
 
 @pytest.fixture(scope="module")
 def killed(server, tmp_path_factory):
     """A folder with in.csv, straight.csv and the files of a killed run."""
     folder = tmp_path_factory.mktemp("killed")
-    given = write(folder / "in.csv", texts())
+    source = write(folder / "in.csv", texts())
     command = ["--server", server.url, "--model", "lengths"]
-    score_here(*command, given, folder / "straight.csv")
-    killed_at(1, folder / "out.csv", *command, given, folder / "out.csv", *SLOWLY)
+    score_here(*command, source, folder / "straight.csv")
+    killed_at(1, folder / "out.csv", *command, source, folder / "out.csv", *SLOWLY)
     return folder
 
 
@@ -98,18 +98,18 @@ def test_a_kill_between_the_last_two_steps(ask, folder):
     (folder / "out.csv.journal").write_bytes(lines[0] + end)
     (folder / "out.csv.part").unlink()
     shutil.copy(folder / "straight.csv", folder / "out.csv")
-    _, said = ask(folder / "in.csv", folder / "out.csv", "--resume")
-    assert "written before" in said
+    _, stderr = ask(folder / "in.csv", folder / "out.csv", "--resume")
+    assert "written before" in stderr
     assert not (folder / "out.csv.journal").exists()
     assert (folder / "out.csv").read_bytes() == (folder / "straight.csv").read_bytes()
 
 
 def test_a_kill_while_parquet_is_made(ask, tmp_path):
     """The Arrow stream is whole: it is turned into Parquet again."""
-    given = write(tmp_path / "in.parquet", texts(50))
-    ask(given, tmp_path / "straight.parquet")
+    source = write(tmp_path / "in.parquet", texts(50))
+    ask(source, tmp_path / "straight.parquet")
     (tmp_path / "out.parquet.converting").write_bytes(b"PAR1 half")
-    ask(given, tmp_path / "out.parquet", "--resume")
+    ask(source, tmp_path / "out.parquet", "--resume")
     assert read(tmp_path / "out.parquet") == read(tmp_path / "straight.parquet")
     assert not (tmp_path / "out.parquet.converting").exists()
 
@@ -125,37 +125,37 @@ OTHERS = [
 @pytest.mark.parametrize(("options", "name"), OTHERS)
 def test_a_run_with_other_options_is_not_continued(ask, folder, options, name):
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    code, said = ask(folder / "in.csv", folder / "out.csv", "--resume", *options, check=False)
+    code, stderr = ask(folder / "in.csv", folder / "out.csv", "--resume", *options, check=False)
     assert code == 2
-    assert f"{name} was" in said and "--overwrite" in said
+    assert f"{name} was" in stderr and "--overwrite" in stderr
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_run_with_another_input_is_not_continued(ask, folder):
     with (folder / "in.csv").open("a") as stream:
         stream.write("1500,one more\n")
-    code, said = ask(folder / "in.csv", folder / "out.csv", "--resume", check=False)
-    assert code == 2 and "input was 'sha256:" in said
+    code, stderr = ask(folder / "in.csv", folder / "out.csv", "--resume", check=False)
+    assert code == 2 and "input was 'sha256:" in stderr
     ask(folder / "in.csv", folder / "out.csv", "--overwrite")
     assert len(read(folder / "out.csv")) == ROWS + 1
 
 
 def test_an_unfinished_run_is_not_continued_or_replaced_unasked(ask, folder):
-    code, said = ask(folder / "in.csv", folder / "out.csv", check=False)
-    assert code == 2 and "--resume" in said
+    code, stderr = ask(folder / "in.csv", folder / "out.csv", check=False)
+    assert code == 2 and "--resume" in stderr
 
 
 def test_a_finished_output_is_not_replaced_unasked(ask, folder):
     for options in ([], ["--resume"]):
-        code, said = ask(folder / "in.csv", folder / "straight.csv", *options, check=False)
-        assert code == 2 and "--overwrite" in said
+        code, stderr = ask(folder / "in.csv", folder / "straight.csv", *options, check=False)
+        assert code == 2 and "--overwrite" in stderr
     assert sorted(path.name for path in folder.glob("straight*")) == ["straight.csv"]
 
 
 def test_a_part_that_lost_rows_is_not_continued(ask, folder):
     os.truncate(folder / "out.csv.part", 10)
-    code, said = ask(folder / "in.csv", folder / "out.csv", "--resume", check=False)
-    assert code == 2 and "10 bytes" in said
+    code, stderr = ask(folder / "in.csv", folder / "out.csv", "--resume", check=False)
+    assert code == 2 and "10 bytes" in stderr
 
 
 @pytest.fixture
@@ -183,30 +183,30 @@ def running(server, folder):
 
 def test_two_runs_do_not_write_one_output(ask, folder, running):
     for option in ("--resume", "--overwrite"):
-        code, said = ask(folder / "in.csv", folder / "out.csv", option, check=False)
-        assert code == 2 and "in use" in said
+        code, stderr = ask(folder / "in.csv", folder / "out.csv", option, check=False)
+        assert code == 2 and "in use" in stderr
     assert running.poll() is None
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_how_it_goes_on(ask, folder, running, number, code):
     running.send_signal(number)
-    _, said = running.communicate(timeout=60)
+    _, stderr = running.communicate(timeout=60)
     assert running.returncode == code
-    assert b"--resume" in said and b"Traceback" not in said
+    assert b"--resume" in stderr and b"Traceback" not in stderr
     ask(folder / "in.csv", folder / "out.csv", "--resume")
     assert (folder / "out.csv").read_bytes() == (folder / "straight.csv").read_bytes()
 
 
 def test_a_server_that_ends_leaves_the_rows_so_far(tmp_path):
-    given = write(tmp_path / "in.csv", texts(400))
+    source = write(tmp_path / "in.csv", texts(400))
     with faulty() as first:
         first.faults = [None] * 60 + [(503, "ends", {})] * 10000
-        command = ["--model", "lengths", given, tmp_path / "out.csv"]
-        code, said = score_here(
+        command = ["--model", "lengths", source, tmp_path / "out.csv"]
+        code, stderr = score_here(
             "--server", first.url, *command, "--in-flight", "1", "--batch", "4", "--deadline", "1", check=False
         )
-        assert code == 4 and "--resume" in said
+        assert code == 4 and "--resume" in stderr
     with faulty() as second:
         score_here("--server", second.url, *command, "--batch", "4", "--resume")
         assert sum(len(request["texts"]) for request in second.requests) < 400

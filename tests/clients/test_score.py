@@ -80,16 +80,16 @@ PAIRS = [(kind, kind) for kind in FORMATS] + [
 ]
 
 
-@pytest.mark.parametrize(("given", "made"), PAIRS)
-def test_the_rows_have_their_answers_in_their_order(ask, tmp_path, given, made):
+@pytest.mark.parametrize(("source", "made"), PAIRS)
+def test_the_rows_have_their_answers_in_their_order(ask, tmp_path, source, made):
     output = tmp_path / f"out.{made}"
-    ask(write(tmp_path / f"in.{given}"), output)
+    ask(write(tmp_path / f"in.{source}"), output)
     expected = [
         {"number": str(place), "text": text, "label": str(len(text)), "score": "0.5"}
         for place, text in enumerate(TEXTS)
     ]
     assert read(output) == expected
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"in.{given}", f"out.{made}"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"in.{source}", f"out.{made}"])
 
 
 def test_parquet_keeps_the_types_of_its_columns(ask, tmp_path):
@@ -158,9 +158,9 @@ BAD = [
 def test_a_bad_row_stops_the_run_or_is_kept_with_the_reason(server, ask, tmp_path, kind, content, reason):
     server.refuses = "refused"
     (tmp_path / f"in.{kind}").write_bytes(content)
-    code, said = ask(tmp_path / f"in.{kind}", tmp_path / "out.jsonl", check=False)
+    code, stderr = ask(tmp_path / f"in.{kind}", tmp_path / "out.jsonl", check=False)
     assert code == 5
-    assert "row 2" in said and reason in said
+    assert "row 2" in stderr and reason in stderr
     ask(tmp_path / f"in.{kind}", tmp_path / "kept.jsonl", "--on-error", "keep")
     rows = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_bytes().decode(errors="replace").splitlines()]
     assert [row.get("label") for row in rows] == ["4", None, "9"]
@@ -212,7 +212,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "words"), WRONG, ids=lambda value: str(value)[:40])
-def test_what_cannot_work_is_said_with_its_exit_code(ask, tmp_path, monkeypatch, arguments, code, words):
+def test_what_cannot_work_is_reported_with_its_exit_code(ask, tmp_path, monkeypatch, arguments, code, words):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "in.csv")
     (tmp_path / "labelled.csv").write_text("text,label\na,b\n")
@@ -220,9 +220,9 @@ def test_what_cannot_work_is_said_with_its_exit_code(ask, tmp_path, monkeypatch,
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
     (tmp_path / "broken.csv.gz").write_bytes(gzip.compress(b"text\n" + b"words\n" * 9000)[:40])
     before = sorted(path.name for path in tmp_path.iterdir())
-    found, said = ask(*arguments, check=False)
-    assert found == code, said
-    assert words in said
-    assert len(said.splitlines()) == 1
+    found, stderr = ask(*arguments, check=False)
+    assert found == code, stderr
+    assert words in stderr
+    assert len(stderr.splitlines()) == 1
     if "broken.csv.gz" not in arguments:  # its first rows can be read
         assert sorted(path.name for path in tmp_path.iterdir()) == before

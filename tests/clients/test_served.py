@@ -193,10 +193,10 @@ COLUMNS = {
 @pytest.mark.parametrize("task", COLUMNS)
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_score_writes_the_columns_of_each_task(served, sentences, tmp_path, task, kind):
-    given, output = tmp_path / "in.jsonl", tmp_path / f"out.{kind}"
-    given.write_text("".join(json.dumps({"text": text, "text_pair": text[::-1]}) + "\n" for text in sentences))
+    source, output = tmp_path / "in.jsonl", tmp_path / f"out.{kind}"
+    source.write_text("".join(json.dumps({"text": text, "text_pair": text[::-1]}) + "\n" for text in sentences))
     options, columns = COLUMNS[task]
-    score_here("--server", served.grpc, "--task", task, "--model", served.models[task], given, output, *options)
+    score_here("--server", served.grpc, "--task", task, "--model", served.models[task], source, output, *options)
     if kind == "parquet":
         import pyarrow.parquet as pq
 
@@ -216,10 +216,10 @@ def test_score_writes_the_columns_of_each_task(served, sentences, tmp_path, task
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_killed_twice_and_resumed_the_rows_are_those_of_a_straight_run(served, sentences, tmp_path, protocol):
-    given = tmp_path / "in.csv"
-    with given.open("w", newline="") as file:
+    source = tmp_path / "in.csv"
+    with source.open("w", newline="") as file:
         csv.writer(file).writerows([["n", "text"], *((n, sentences[n % len(sentences)]) for n in range(ROWS))])
-    command = ["--server", getattr(served, protocol), "--model", served.models[TASK], given]
+    command = ["--server", getattr(served, protocol), "--model", served.models[TASK], source]
     score_here(*command, tmp_path / "straight.csv")
     slowly = ["--resume", "--in-flight", "1", "--batch", "1" if ROWS < 10000 else "8"]
     first = killed_at(1, tmp_path / "out.csv", *command, tmp_path / "out.csv", *slowly)

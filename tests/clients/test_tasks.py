@@ -32,17 +32,17 @@ def arguments(task, row):
     return tuple(values[0] for values in texts.values())
 
 
-def call(kind, address, model, requests, given):
+def call(kind, address, model, requests, parameters):
     """One client for all requests, each a tuple of arguments, and the parameters that are given with it."""
     if kind.__name__.startswith("Async"):
 
         async def ask():
-            async with kind(address, model=model) as asked:
-                return [await asked(*each, **more) for each, more in zip(requests, given, strict=True)]
+            async with kind(address, model=model) as task_client:
+                return [await task_client(*each, **more) for each, more in zip(requests, parameters, strict=True)]
 
         return asyncio.run(ask())
-    with kind(address, model=model) as asked:
-        return [asked(*each, **more) for each, more in zip(requests, given, strict=True)]
+    with kind(address, model=model) as task_client:
+        return [task_client(*each, **more) for each, more in zip(requests, parameters, strict=True)]
 
 
 def test_every_class_is_tested():
@@ -86,8 +86,8 @@ def assert_entities(answer, golden):
 def test_the_answers_are_those_of_the_reference_model(served, server, task, kind):
     rows = served.golden(task)[:6]
     requests = [arguments(task, row) for row in rows]
-    given = [dict(row.parameters) for row in rows]
-    answers = call(CLASSES[task][kind], server, served.models[task], requests, given)
+    parameters = [dict(row.parameters) for row in rows]
+    answers = call(CLASSES[task][kind], server, served.models[task], requests, parameters)
     assert len(answers) == len(rows) > 0
     for row, answer in zip(rows, answers, strict=True):
         if task == "token-classification":

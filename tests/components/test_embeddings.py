@@ -74,8 +74,8 @@ def served(load_component, request_of, states):
         rows = np.array([[text.encode()] for text in texts], dtype=object)
         (tokens,) = loaded["text_preprocessing"].execute([request_of(text_input=rows, parameters=parameters)])
         assert tokens.error is None
-        given = {"attention_mask": tokens.outputs["attention_mask"], "last_hidden_state": run(tokens.outputs)}
-        (answer,) = loaded["pooling"].execute([request_of(**given, parameters=parameters)])
+        inputs = {"attention_mask": tokens.outputs["attention_mask"], "last_hidden_state": run(tokens.outputs)}
+        (answer,) = loaded["pooling"].execute([request_of(**inputs, parameters=parameters)])
         assert answer.error is None, answer.error.message()
         return answer.outputs["embedding"]
 

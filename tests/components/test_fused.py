@@ -85,17 +85,17 @@ def rows(response):
 
 @pytest.mark.parametrize("token_budget", [1, 8, 1000])
 def test_rows_return_to_their_requests(load, request_of, token_budget):
-    asked = [["a", "a b c d e f"], ["h g"], ["", "c", "b b b b"]]
-    responses = load(token_budget=token_budget).execute([request_of(text_input=texts(*each)) for each in asked])
-    assert [rows(response) for response in responses] == [[expected(text) for text in each] for each in asked]
+    requests = [["a", "a b c d e f"], ["h g"], ["", "c", "b b b b"]]
+    responses = load(token_budget=token_budget).execute([request_of(text_input=texts(*each)) for each in requests])
+    assert [rows(response) for response in responses] == [[expected(text) for text in each] for each in requests]
     assert [response.outputs["predicts"].shape for response in responses] == [(2, 3), (1, 3), (3, 3)]
 
 
 @pytest.mark.parametrize("release", [InferenceResponse, OlderResponse])
 def test_truncated_rows_are_named(load, request_of, pb_utils, release):
     pb_utils.InferenceResponse = release
-    asked = [texts("a", "a b c d e", "c", "a b c d e f"), texts("a"), texts(b"\xff")]
-    named, whole, refused = load(max_length=5).execute([request_of(text_input=each) for each in asked])
+    requests = [texts("a", "a b c d e", "c", "a b c d e f"), texts("a"), texts(b"\xff")]
+    named, whole, refused = load(max_length=5).execute([request_of(text_input=each) for each in requests])
     assert rows(named) == [expected(text) for text in ("a", "a b c", "c", "a b c")]
     assert refused.error.code() == "INVALID_ARG"
     if release is InferenceResponse:
@@ -111,8 +111,8 @@ def test_an_unknown_parameter_is_refused(load, request_of):
 
 
 def test_an_invalid_request_does_not_fail_others(load, request_of):
-    asked = [texts("a"), texts("b", b"\xff"), texts("c")]
-    before, bad, after = load().execute([request_of(text_input=each) for each in asked])
+    requests = [texts("a"), texts("b", b"\xff"), texts("c")]
+    before, bad, after = load().execute([request_of(text_input=each) for each in requests])
     assert bad.error.code() == "INVALID_ARG"
     assert bad.error.message() == "input 'text_input', row 1: not valid UTF-8 (byte 0)"
     assert (rows(before), rows(after)) == ([expected("a")], [expected("c")])
@@ -145,9 +145,9 @@ def test_padding_is_on_the_configured_side(load):
     assert arrays["attention_mask"].tolist() == [[0, 0, 0, 1, 1, 1]]
 
 
-@pytest.mark.parametrize("asked", [{}, {"threads": 3}])
-def test_the_build_can_set_the_threads(load, asked):
-    session, awaited = load(**asked).session, asked.get("threads") or load_shared("container_limits").cpu_count()
+@pytest.mark.parametrize("options", [{}, {"threads": 3}])
+def test_the_build_can_set_the_threads(load, options):
+    session, awaited = load(**options).session, options.get("threads") or load_shared("container_limits").cpu_count()
     assert session.session.get_session_options().intra_op_num_threads == awaited
     assert session.pool._max_workers == awaited
 

@@ -139,8 +139,8 @@ def test_a_server_without_metrics_serves(shared, pb_utils, args, monkeypatch, re
 
 def test_the_fused_model_counts_rows_tokens_padding_and_answers(load_fused, request_of, pb_utils):  # noqa: F811
     model = load_fused(token_budget=1000, threads=1, max_length=5)
-    asked = [texts("a", "a b c d e f g"), texts("b", b"\xff"), texts("c d")]
-    requests = [request_of(text_input=each) for each in asked]
+    inputs = [texts("a", "a b c d e f g"), texts("b", b"\xff"), texts("c d")]
+    requests = [request_of(text_input=each) for each in inputs]
     canaries = [request_of(text_input=texts("h h"), id=canary.REQUEST_ID)]
     model.execute(requests + canaries)
     model.metrics.close()

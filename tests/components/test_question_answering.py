@@ -101,11 +101,11 @@ def test_the_answer_equals_the_pipeline_s(load, request_of, pipeline, options):
     for question, context in random_rows(150, 60):
         (response,) = step.execute([request_of(question=column(question), context=column(context))])
         expected = pipeline(question, context, **options)
-        given = {name: array[0, 0] for name, array in response.outputs.items()}
-        assert (given["answer"].decode(), given["start"], given["end"]) == tuple(
+        outputs = {name: array[0, 0] for name, array in response.outputs.items()}
+        assert (outputs["answer"].decode(), outputs["start"], outputs["end"]) == tuple(
             expected[key] for key in ("answer", "start", "end")
         )
-        assert given["score"] == pytest.approx(expected["score"], rel=1e-5)
+        assert outputs["score"] == pytest.approx(expected["score"], rel=1e-5)
         seen.add(expected["answer"])
     assert len(seen) > 50
     assert ("" in seen) == ("handle_impossible_answer" in options)

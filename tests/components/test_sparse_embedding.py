@@ -31,8 +31,8 @@ def test_the_weights_above_zero_are_padded_to_the_longest_row(load, request_of, 
 
 
 def test_a_request_chooses_fewer_weights(load, request_of):
-    asked = [request_of(parameters={"top_k": top_k}, logits=WEIGHTS) for top_k in (1, 3, 4, 0, True, "1", 2.0)]
-    one, all_three, *refused = load(3).execute(asked)
+    requests = [request_of(parameters={"top_k": top_k}, logits=WEIGHTS) for top_k in (1, 3, 4, 0, True, "1", 2.0)]
+    one, all_three, *refused = load(3).execute(requests)
     assert one.outputs["indices"].tolist() == [[3], [4]]
     assert all_three.outputs["indices"].tolist() == [[1, 3, 5], [4, -1, -1]]
     assert {each.error.code() for each in refused} == {"INVALID_ARG"}

@@ -175,11 +175,11 @@ def test_the_requests_of_a_step_are_reported(shared, tmp_path, monkeypatch):
     assert shared.step_responses.timed(len) is len
     monkeypatch.setenv("TRITON_STEP_TIMES", str(pipe))
     answers = [Timed("INVALID_ARG"), Timed(), Timed()]
-    assert shared.step_responses.timed(lambda _, given: answers)(None, requests) == answers
+    assert shared.step_responses.timed(lambda _, batch: answers)(None, requests) == answers
     lines = [json.loads(line) for line in os.read(end, 9999).splitlines()]
     folder = Path(shared.step_responses.__file__).parent
     about = [200, folder.parent.name, folder.name, "abc"]
     assert [[line[0], *line[3:]] for line in lines] == [[7, 3], [0, 3, *about]]
     assert all(0 <= line[2] - line[1] < 5 for line in lines)
     os.close(end)
-    assert shared.step_responses.timed(lambda _, given: answers)(None, requests) == answers  # without a reader
+    assert shared.step_responses.timed(lambda _, batch: answers)(None, requests) == answers  # without a reader

@@ -35,8 +35,8 @@ def test_each_request_is_padded_to_its_own_longest_text(load, request_of):
 
 def test_buckets_give_similar_lengths_one_shape(load, request_of):
     model = load(max_length=20, padding={"buckets": [4, 8, 20]})
-    asked = ["a", "a b", "a b c", "a b c d e f", "a b c d e f g", " ".join("abcdefgh" * 9)]
-    responses = model.execute([request_of(text_input=texts(text)) for text in asked])
+    requests = ["a", "a b", "a b c", "a b c d e f", "a b c d e f g", " ".join("abcdefgh" * 9)]
+    responses = model.execute([request_of(text_input=texts(text)) for text in requests])
     assert [response.outputs["input_ids"].shape[1] for response in responses] == [4, 4, 8, 8, 20, 20]
     assert [int(response.outputs["attention_mask"].sum()) for response in responses] == [3, 4, 5, 8, 9, 20]
 

@@ -81,7 +81,7 @@ def test_the_entities_equal_the_pipeline_s(name, aggregation, pipelines, load, r
 
     pipeline = pipelines[name]
     generator = torch.Generator().manual_seed(11)
-    asked, expected = [], []
+    rows, expected = [], []
     for text in TEXTS:
         if not pipeline.tokenizer(text)["input_ids"]:
             continue  # refused by the step before
@@ -90,18 +90,18 @@ def test_the_entities_equal_the_pipeline_s(name, aggregation, pipelines, load, r
         names = ("input_ids", "offset_mapping", "special_tokens_mask", "sentence")
         outputs = {"logits": logits, "is_last": True, **{each: tokens[each] for each in names}}
         expected.append(pipeline.postprocess([outputs], aggregation_strategy=strategy(aggregation)))
-        asked.append((text, logits[0].numpy()))
-    padded = np.full((len(asked), LIMIT + 3, len(LABELS)), np.nan, dtype=np.float32)  # padding has no part in an answer
-    for row, (_, logits) in enumerate(asked):
+        rows.append((text, logits[0].numpy()))
+    padded = np.full((len(rows), LIMIT + 3, len(LABELS)), np.nan, dtype=np.float32)  # padding has no part in an answer
+    for row, (_, logits) in enumerate(rows):
         padded[row, : len(logits)] = logits
     model = load(pipeline.tokenizer, aggregation, MAKERS[name][2])
-    (response,) = model.execute([request_of(logits=padded, text_input=rows_of([text for text, _ in asked]))])
-    given = [json.loads(each) for each in response.outputs["entities"].reshape(-1)]
-    assert response.outputs["entities"].shape == (len(asked), 1)
-    for (text, _), answer, right in zip(asked, given, expected, strict=True):
+    (response,) = model.execute([request_of(logits=padded, text_input=rows_of([text for text, _ in rows]))])
+    answers = [json.loads(each) for each in response.outputs["entities"].reshape(-1)]
+    assert response.outputs["entities"].shape == (len(rows), 1)
+    for (text, _), answer, right in zip(rows, answers, expected, strict=True):
         assert without_scores(answer) == without_scores(right), text[:60]
         np.testing.assert_allclose(scores(answer), scores(right), atol=1e-6)
-    assert sum(map(len, given)) > 100
+    assert sum(map(len, answers)) > 100
 
 
 def strategy(name):

@@ -101,7 +101,7 @@ def test_requests_are_batches_of_equal_shapes():
 @pytest.mark.parametrize(
     "change", [{"rule": "other"}, {"rows": []}], ids=["a rule of a later version", "no PyTorch answers"]
 )
-def test_a_damaged_golden_json_is_told(change):
+def test_a_damaged_golden_json_is_reported(change):
     golden = {"rows": [{"reference": {}}], "agreement": {"rule": "softmax", "least": 0.9, "precision": "fp16"}}
     assert agreement.of_golden(golden).least == 0.9
     golden["agreement"] = {**golden["agreement"], **change}
@@ -110,6 +110,6 @@ def test_a_damaged_golden_json_is_told(change):
 
 
 def test_the_sentence_of_a_fault():
-    wanted = agreement.Agreement(rows=({},) * 27, rule="softmax", least=0.99, precision="fp16")
-    assert wanted.fault(0.99) == ""
-    assert wanted.fault(0.98).startswith("fp16 does not agree with PyTorch on this device: 98% in 27 golden answers")
+    required = agreement.Agreement(rows=({},) * 27, rule="softmax", least=0.99, precision="fp16")
+    assert required.fault(0.99) == ""
+    assert required.fault(0.98).startswith("fp16 does not agree with PyTorch on this device: 98% in 27 golden answers")

@@ -22,7 +22,7 @@ def of_image(serving, *, limits=None, repositories=None, **environment):
     return api_process.of_image(str(serving), repositories, limits or settings.Settings(), environment)
 
 
-def test_it_is_told_its_limits_and_where_triton_is(serving):
+def test_it_gets_its_limits_and_the_address_of_triton(serving):
     limits = settings.Settings(grpc_port=9001, grpc_tls=Tls("cert", "key"), api_keys_file="keys", api_max_inputs=7)
     *_, folder, start = of_image(serving, limits=limits).command("python3")
     assert json.loads(start) == {

@@ -25,13 +25,13 @@ def server():
     """Answers each canary with `answer`, is always ready and has no metrics."""
 
     class Handler(BaseHTTPRequestHandler):
-        answer, asked = RIGHT, 0
+        answer, received = RIGHT, 0
 
         def do_GET(self):
             self.reply(200, b"")
 
         def do_POST(self):
-            Handler.asked += 1
+            Handler.received += 1
             self.rfile.read(int(self.headers["Content-Length"]))
             self.reply(*self.answer)
 
@@ -80,13 +80,13 @@ def test_full_shared_memory_is_no_fault_before_ready_or_after(server, started, s
     handler = server[1]
     handler.answer = (status, text)
     started.start()
-    until(lambda: handler.asked > 10)
+    until(lambda: handler.received > 10)
     assert (started.is_ready, started.fault) == (False, "")
     handler.answer = RIGHT
     until(lambda: started.is_ready)
     handler.answer = (status, text)
-    asked, began = handler.asked, time.monotonic()
-    until(lambda: handler.asked > asked + 10)
+    received, began = handler.received, time.monotonic()
+    until(lambda: handler.received > received + 10)
     assert (started.is_ready, started.fault) == (True, "")
     assert started.last_success > began, "an answer is a sign of life: the server does not hang"
 
@@ -105,8 +105,8 @@ def test_a_full_queue_is_no_success(server, started):
     started.start()
     until(lambda: started.is_ready)
     server[1].answer = (503, b'{"error":"too many requests wait for this model"}')
-    asked = server[1].asked
-    until(lambda: server[1].asked > asked + 2)
+    received = server[1].received
+    until(lambda: server[1].received > received + 2)
     sign = started.last_success
-    until(lambda: server[1].asked > asked + 10)
+    until(lambda: server[1].received > received + 10)
     assert (started.last_success, started.fault) == (sign, "")

@@ -13,7 +13,7 @@ def made(head=b"", body=b""):
 
 
 @pytest.mark.parametrize(
-    ("head", "body", "given", "header"),
+    ("head", "body", "own", "header"),
     [
         (b"X-Request-Id: abc\r\n", b"{}", "", b"abc"),
         (b"A: b\r\nx-request-id:a-b/1 \r\n", b"{}", "", b"a-b/1"),
@@ -22,9 +22,9 @@ def made(head=b"", body=b""):
         (b"X-Request-Id: abc\r\n", b'{"id":"d"}', "d", b"abc"),
     ],
 )
-def test_the_clients_id_is_kept(head, body, given, header):
+def test_the_clients_id_is_kept(head, body, own, header):
     found = made(head, body)
-    assert (found.own, found.header) == (given, header)
+    assert (found.own, found.header) == (own, header)
 
 
 @pytest.mark.parametrize("value", [b"", b"a b", b"a\tb", b"x" * 129, b"\xc3\xa9"])

@@ -74,7 +74,7 @@ def test_a_failed_run_hides_the_graph(capfd):
     assert "lookup/rows" in capfd.readouterr().err
 
 
-def asked(body):
+def request_with(body):
     """The complete request with this body."""
     request = Request(Rules(1000))
     request.take(b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
@@ -93,7 +93,7 @@ def quoting(name):
 
 def test_an_error_that_quotes_invalid_utf8_is_json():
     answer = quoting("д".encode() + b"\x80")
-    used, passed = Response(asked(NO_UTF8)).take(answer)
+    used, passed = Response(request_with(NO_UTF8)).take(answer)
     head, _, body = without_id(passed).partition(b"\r\n\r\n")
     assert (used, head) == (len(answer), b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d" % len(body))
     assert json.loads(body)["error"] == "unexpected input 'д\ufffd'"
@@ -102,9 +102,9 @@ def test_an_error_that_quotes_invalid_utf8_is_json():
 @pytest.mark.parametrize("answer", [OK, quoting(b"\x80" * 70_000)])
 def test_invalid_utf8_gets_no_answer_that_may_quote_it(answer):
     with pytest.raises(RefusedError, match="the request's JSON is not valid UTF-8") as raised:
-        Response(asked(NO_UTF8)).take(answer)
+        Response(request_with(NO_UTF8)).take(answer)
     assert raised.value.status.startswith("400 ")
-    good = Response(asked('{"id":"д"}'.encode()))
+    good = Response(request_with('{"id":"д"}'.encode()))
     used, passed = good.take(answer)
     assert (used, without_id(passed), good.is_done) == (len(answer), answer, True)
 

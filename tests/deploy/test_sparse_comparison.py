@@ -45,7 +45,7 @@ def test_what_agrees(expected, answer, size):
         ({3: 0.5, 9: 1.5, 12: 0.1}, "indices 12 is 0.1 where missing is right"),
     ],
 )
-def test_what_differs_is_told(answer, message):
+def test_what_differs_is_reported(answer, message):
     with pytest.raises(ValueError, match=message):
         compare(sparse({3: 0.5, 9: 1.5}), sparse(answer))
 

@@ -115,8 +115,8 @@ def test_half_precision_is_requested_as_a_binary_tensor(tmp_path, monkeypatch):
     """JSON cannot represent it."""
     tensors = {"y": {"datatype": "FP16", "shape": [2], "data": [0.5, -2]}, "é": row("b")["inputs"]["text_input"]}
     (sent,) = load(tmp_path, row("a", outputs=tensors)).rows
-    asked = json.loads(sent.body[: int(sent.headers["Inference-Header-Content-Length"])])
-    assert asked["parameters"] == {"binary_data_output": True}
+    request = json.loads(sent.body[: int(sent.headers["Inference-Header-Content-Length"])])
+    assert request["parameters"] == {"binary_data_output": True}
     outputs = [
         {"name": "y", "datatype": "FP16", "shape": [1, 2], "parameters": {"binary_data_size": 4}},
         {"name": "é", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": 5}},

@@ -76,13 +76,13 @@ class _Azure(Answering):
 
     def _blob(self, content: bytes) -> None:
         headers = {"ETag": _etag(content), "x-ms-blob-type": "BlockBlob"}
-        asked = self.headers.get("x-ms-range") or self.headers.get("Range")
-        if not asked:
+        requested = self.headers.get("x-ms-range") or self.headers.get("Range")
+        if not requested:
             self.send_content(content, 200, headers)
         elif not content:
             self._refuse(416, "InvalidRange")
         else:
-            first, last = (int(number) for number in asked.removeprefix("bytes=").split("-"))
+            first, last = (int(number) for number in requested.removeprefix("bytes=").split("-"))
             part = content[first : last + 1]
             headers["Content-Range"] = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
             self.send_content(part, 206, headers)

@@ -55,14 +55,14 @@ def test_an_error_of_a_page_fails_its_test(browser, page, fault):
         visitor.close()
 
 
-def test_a_missing_picture_is_told(visitor, page, monkeypatch):
+def test_a_missing_picture_is_reported(visitor, page, monkeypatch):
     monkeypatch.delenv("UPDATE_SCREENSHOTS", raising=False)
     with pytest.raises(AssertionError, match="docs/none"):
         visitor.open(page("")).screenshot("docs/none.png")
 
 
 @pytest.mark.parametrize(("in_ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
-def test_a_machine_without_chromium_is_told(monkeypatch, in_ci, outcome):
+def test_a_machine_without_chromium_is_reported(monkeypatch, in_ci, outcome):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CI", in_ci)
     with pytest.raises(outcome, match="chromium"), launched():

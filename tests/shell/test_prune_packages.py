@@ -46,7 +46,7 @@ def test_packages_that_are_not_there_need_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_call_is_told_the_usage(tmp_path):
+def test_another_call_reports_the_usage(tmp_path):
     for arguments in ((), (tmp_path, tmp_path), (tmp_path / "absent",)):
         done = prune(*arguments)
         assert (done.returncode, done.stderr) == (2, "usage: prune_packages.sh FOLDER\n")

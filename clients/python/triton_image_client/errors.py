@@ -80,13 +80,13 @@ STATUSES: dict[type[ServerError], tuple[int | str, ...]] = {
 BY_STATUS = {status: kind for kind, statuses in STATUSES.items() for status in statuses}
 
 
-def of_server(status: int | str, said: str, retry_after: float = 0.0) -> ServerError:
+def of_server(status: int | str, message: str, retry_after: float = 0.0) -> ServerError:
     """The error for a status of HTTP or a code of gRPC, with the server's words."""
     kind = BY_STATUS.get(status)
     if kind is None:
         kind = BadRequestError if isinstance(status, int) and 300 <= status < 500 else InternalError
-    if RESTRICTED in said:
+    if RESTRICTED in message:
         kind = AccessError
-    elif issubclass(kind, BadRequestError) and BATCH_LIMIT.search(said):
+    elif issubclass(kind, BadRequestError) and BATCH_LIMIT.search(message):
         kind = BatchTooLargeError
-    return kind(said, status=status, retry_after=retry_after)
+    return kind(message, status=status, retry_after=retry_after)

@@ -36,10 +36,10 @@ def _stubs(channel: Any) -> dict[type[Any], Any]:
 
 def _error(settings: Settings, error: Any) -> ServerError:
     """Of a grpc.RpcError. gRPC's own words for a lost connection do not name the server."""
-    code, said = error.code().name, error.details() or "no details"
+    code, message = error.code().name, error.details() or "no details"
     if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
-        said = f"{settings.address}: {said}"
-    return of_server(code, said)
+        message = f"{settings.address}: {message}"
+    return of_server(code, message)
 
 
 class GrpcTransport:

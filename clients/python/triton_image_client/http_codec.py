@@ -125,10 +125,10 @@ def _from_json(tensor: Mapping[str, Any]) -> Array:
 def error(status: int, headers: Mapping[str, str], content: bytes) -> ServerError:
     """The error for a status other than 200. Its words are those of {"error": ...}, or the start of another body."""
     try:
-        said = json.loads(content)["error"]
+        message = json.loads(content)["error"]
     except (ValueError, KeyError, TypeError):
-        said = _excerpt(content) or "the answer has no body"
-    return of_server(status, str(said), _seconds(headers.get("retry-after", "")))
+        message = _excerpt(content) or "the answer has no body"
+    return of_server(status, str(message), _seconds(headers.get("retry-after", "")))
 
 
 def _seconds(retry_after: str) -> float:

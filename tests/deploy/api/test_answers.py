@@ -34,7 +34,7 @@ def test_a_size_is_passed_on_only_if_the_model_has_several(make_client):
     assert (triton.requests[0][1], others.requests[0][1]) == ({}, {"dimensions": 2})
 
 
-def test_embed_gives_length_1_unless_it_is_told_not_to(make_client):
+def test_embed_gives_length_1_unless_normalize_is_false(make_client):
     client, triton = make_client("feature-extraction")
     (unit,) = client.post("/embed", json={"inputs": TEXT}).json()
     (own,) = client.post("/embed", json={"inputs": TEXT, "normalize": False, "prompt_name": "query"}).json()

@@ -161,11 +161,11 @@ def test_requests_that_fail_are_logged(observed):
 
 def test_grpc_requests_have_the_lines_of_their_steps(observed):
     name, server = observed
-    given = InferInput("text_input", [1, 1], "BYTES")
-    given.set_data_from_numpy(np.array([[GOOD.encode()]], dtype=object))
+    tensor = InferInput("text_input", [1, 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[GOOD.encode()]], dtype=object))
     with InferenceServerClient(server.address.grpc) as client:
-        client.infer(name, [given], request_id="grpc-id")
-        client.infer(name, [given], headers={"x-request-id": "grpc-header"})
+        client.infer(name, [tensor], request_id="grpc-id")
+        client.infer(name, [tensor], headers={"x-request-id": "grpc-header"})
     for each in ("grpc-id", "grpc-header"):
         found = line_of(server, id=each, protocol="grpc")
         assert (found["rows"], found["status"]) == (1, 200) and found["compute_ms"] > 0

@@ -9,7 +9,7 @@ def rows(*values):
 
 
 @pytest.mark.parametrize(
-    ("rule", "wanted", "given", "share"),
+    ("rule", "expected", "found", "share"),
     [
         ("softmax", rows([2, 0], [0, 2]), rows([1, 0], [0, 9]), 1.0),
         ("softmax", rows([2, 0], [0, 2]), rows([0, 1], [0, 9]), 0.5),
@@ -24,8 +24,8 @@ def rows(*values):
         ("cosine", rows([1, 0], [0, 1]), rows([2, 0], [1, 1]), 0.5**0.5),
     ],
 )
-def test_the_share_that_agrees(rule, wanted, given, share):
-    assert RULES[rule](wanted, given).share == pytest.approx(share)
+def test_the_share_that_agrees(rule, expected, found, share):
+    assert RULES[rule](expected, found).share == pytest.approx(share)
 
 
 def test_the_drift_is_the_largest_of_probabilities():

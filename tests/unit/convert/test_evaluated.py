@@ -66,18 +66,18 @@ def tokenizer():
 
 def test_a_question_that_fills_its_row_is_named(tokenizer, tmp_path):
     content = f"why\tthe fox\tfox\n{'the ' * 40}\tthe fox\tfox\n"
-    asked = spec(tmp_path, "question-answering", "answers", QUESTION, content, {})
+    conversion = spec(tmp_path, "question-answering", "answers", QUESTION, content, {})
     with pytest.raises(SourceError, match="line 2 has a text that the model does not answer"):
-        require_answerable(tokenizer, 32, asked)
+        require_answerable(tokenizer, 32, conversion)
 
 
 def test_a_text_without_tokens_is_named(tmp_path):
     """A tokenizer that adds no special tokens gives none for an empty text; only that is taken from it here."""
     bare = lambda text: {"input_ids": text.split()}  # noqa: E731
-    asked = spec(tmp_path, "text-classification", "label", TEXT, "the fox\ta\n\tb\n", {})
+    conversion = spec(tmp_path, "text-classification", "label", TEXT, "the fox\ta\n\tb\n", {})
     with pytest.raises(SourceError, match="line 2 has a text"):
-        require_answerable(bare, 32, asked)
-    assert texts_of(asked) == ("the fox", "")
+        require_answerable(bare, 32, conversion)
+    assert texts_of(conversion) == ("the fox", "")
 
 
 def test_the_texts_of_a_calibration_file_are_checked_too(tokenizer, tmp_path):

@@ -62,6 +62,6 @@ def test_answers_of_many_labels_are_fewer(labels, length, kept):
     examples = tuple({"text_input": str(number)} for number in range(20))
     conversion = SimpleNamespace(examples=examples, answers=(answer,) * 20, references=(), graph=None, tolerance=1e-3)
     pairs = golden_pairs(TASK, conversion, 8, names)
-    asked = [int(pair.inputs["text_input"].data[0]) for pair in pairs]
-    assert len(asked) == kept
-    assert asked == sorted(set(asked))
+    numbers = [int(pair.inputs["text_input"].data[0]) for pair in pairs]
+    assert len(numbers) == kept
+    assert numbers == sorted(set(numbers))

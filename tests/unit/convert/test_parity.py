@@ -32,11 +32,11 @@ def check(monkeypatch):
     """`check(change, texts)`: the result for a graph that answers rightly but for `change(batch, texts)`."""
 
     def run(change=lambda batch, texts: None, texts=TEXTS, largest=8):
-        asked = []
+        sizes = []
 
         def answering(_graph, _frozen):
             def answer(texts):
-                asked.append(len(texts))
+                sizes.append(len(texts))
                 batch = batch_of([right(text) for text in texts])
                 return change(batch, texts) or batch
 
@@ -46,15 +46,15 @@ def check(monkeypatch):
         outputs = tuple(TensorSpec(name=name, dtype="FP32", dims=(-1,)) for name in ("logits", "states"))
         graph = Graph(path=None, inputs=(), outputs=outputs)
         expected = [right(text) for text in texts]
-        return parity.check_outputs(graph, FROZEN, texts, expected, max_batch_size=largest), asked
+        return parity.check_outputs(graph, FROZEN, texts, expected, max_batch_size=largest), sizes
 
     return run
 
 
 def test_right_outputs_agree_whatever_stands_for_padding(check):
-    result, asked = check()
+    result, sizes = check()
     assert result.agrees and result.max_difference == 0.0 and result.agreement == 1.0
-    assert result.texts == sum(asked) == len(TEXTS) * len(parity.BATCH_SIZES)
+    assert result.texts == sum(sizes) == len(TEXTS) * len(parity.BATCH_SIZES)
 
 
 def test_no_batch_is_larger_than_is_served(check, monkeypatch):
@@ -91,7 +91,7 @@ def test_a_difference_in_batches_only_says_what_to_do(check, name):
         check(shift(name, (1, 0), alone=False))
 
 
-def test_small_differences_are_told_and_pass(check):
+def test_small_differences_are_reported_and_pass(check):
     result, _ = check(shift("states", (0, 0), size=2e-4))
     assert result.max_difference == pytest.approx(2e-4)
 

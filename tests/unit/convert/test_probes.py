@@ -90,25 +90,25 @@ def test_a_token_that_strips_spaces_only_in_the_original_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "right", "said"),
+    ("found", "right", "message"),
     [
         ([[2, 7, 3]], [[2, 7, 9]], "at position 2 3 ('[SEP]') instead of 9"),
         ([[2, 7, 3, 0]], [[2, 7, 3]], "at position 3 0 ('[PAD]') instead of no token"),
         ([[2, 7]], [[2, 7], [2, 7]], "1 rows instead of 2"),
     ],
 )
-def test_the_first_difference_is_shown_and_never_two_equal_lists(tmp_path, given, right, said):
+def test_the_first_difference_is_shown_and_never_two_equal_lists(tmp_path, found, right, message):
     tokenizer = load("bert", tmp_path / "model")
-    shown = first_difference(tokenizer, ["one", "two"], "input_ids", np.array(given), np.array(right))
-    assert said in shown
+    shown = first_difference(tokenizer, ["one", "two"], "input_ids", np.array(found), np.array(right))
+    assert message in shown
 
 
 def test_a_difference_beyond_the_first_tokens_and_the_first_row(tmp_path):
     tokenizer = load("bert", tmp_path / "model")
-    given = np.tile(np.arange(5, 45), (2, 1))
-    right = given.copy()
+    found = np.tile(np.arange(5, 45), (2, 1))
+    right = found.copy()
     right[1, 30] = 77
-    shown = first_difference(tokenizer, ["one", "two"], "input_ids", given, right)
+    shown = first_difference(tokenizer, ["one", "two"], "input_ids", found, right)
     assert shown.startswith("'two': at position 30 35 (") and "instead of 77" in shown
 
 

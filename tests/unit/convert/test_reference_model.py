@@ -58,7 +58,7 @@ def test_the_outputs_that_are_asked_for_without_their_batch(bert):
     assert (swapped["logits"] != rows[1]["logits"]).any()
 
 
-def test_an_output_that_the_model_does_not_have_is_told(bert):
+def test_an_output_that_the_model_does_not_have_is_reported(bert):
     model, tokenizer = bert
     with pytest.raises(SourceError, match=r"'the dog'.*AttributeError.*end_logits"):
         reference_model.pytorch_outputs(model, tokenizer, ["the dog"], 128, names=("end_logits",))
@@ -68,15 +68,15 @@ def test_type_ids_of_pairs_are_heeded(bert):
     """A model on pairs: its answer changes without them, even if texts alone would not show it."""
     model, tokenizer = bert
 
-    def asked(*texts):
+    def reference_of(*texts):
         rows = reference_model.pytorch_outputs(model, tokenizer, texts, 128, names=("logits",))
         return reference_model.ReferenceModel(
             model=model, tokenizer=tokenizer, max_length=128, labels=(), texts=texts, outputs=tuple(rows)
         )
 
-    assert reference_model.uses_type_ids(asked(PAIR))
+    assert reference_model.uses_type_ids(reference_of(PAIR))
     model.bert.embeddings.token_type_embeddings.weight.data.zero_()
-    assert not reference_model.uses_type_ids(asked(PAIR))
+    assert not reference_model.uses_type_ids(reference_of(PAIR))
 
 
 def test_which_texts_have_tokens(bert):

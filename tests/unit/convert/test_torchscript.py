@@ -59,12 +59,12 @@ def doubled(input_ids, attention_mask):
     return (2.0 * input_ids * attention_mask).unsqueeze(-1).expand(-1, -1, 3)
 
 
-@pytest.mark.parametrize(("given", "dtype"), [("INT64", np.int64), ("INT32", np.int32)])
-def test_batch_and_length_stay_free(original, tmp_path, given, dtype):
-    graph = export(original(doubled), tmp_path, given)
+@pytest.mark.parametrize(("id_type", "dtype"), [("INT64", np.int64), ("INT32", np.int32)])
+def test_batch_and_length_stay_free(original, tmp_path, id_type, dtype):
+    graph = export(original(doubled), tmp_path, id_type)
     assert [str(tensor) for tensor in (*graph.inputs, *graph.outputs)] == [
-        f"input_ids {given} [-1]",
-        f"attention_mask {given} [-1]",
+        f"input_ids {id_type} [-1]",
+        f"attention_mask {id_type} [-1]",
         "last_hidden_state FP32 [-1, 3]",
     ]
     run = torchscript.open_session(graph)
@@ -92,7 +92,7 @@ def test_the_saved_file_names_no_path_of_this_machine(original, tmp_path):
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("two\nlines"), TypeError("no tensor")])
-def test_a_model_that_cannot_be_traced_is_told_in_one_sentence(original, tmp_path, fault):
+def test_a_model_that_cannot_be_traced_is_reported_in_one_sentence(original, tmp_path, fault):
     def failing(*_):
         raise fault
 

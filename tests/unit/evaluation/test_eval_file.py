@@ -142,14 +142,14 @@ CANDIDATES = ("text_input", "candidate_labels")
         ("entities", TEXT, "a.jsonl", '{"tokens": ["a"], "tags": ["B-LOC"]}', "has the tag 'B-LOC'"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told(tmp_path, kind, inputs, name, content, words):
+def test_what_is_wrong_is_reported(tmp_path, kind, inputs, name, content, words):
     with pytest.raises(SourceError) as caught:
         read(tmp_path, name, content, kind, inputs, ENTITIES if kind == "entities" else ("sport", "weather"))
     assert words in str(caught.value)
     assert str(tmp_path / name) in str(caught.value)
 
 
-def test_a_file_that_changes_or_goes_is_told(tmp_path):
+def test_a_file_that_changes_or_goes_is_reported(tmp_path):
     file = tmp_path / "a.tsv"
     with pytest.raises(SourceError, match="cannot be read"):
         digest_of(file)

@@ -48,14 +48,14 @@ def test_before_and_after(source, tmp_path):
 
 
 def test_the_least_right_rows_come_first_and_are_fifty(source):
-    given = [Answer(texts=("weather",), scores=(number / 100,)) for number in range(100)]
-    worst = evaluate("text-classification", source, given, [1] * 100).worst
+    predictions = [Answer(texts=("weather",), scores=(number / 100,)) for number in range(100)]
+    worst = evaluate("text-classification", source, predictions, [1] * 100).worst
     assert [each.line for each in worst] == list(range(100, 50, -1))
 
 
 def test_bins_of_calibration_hold_what_scikit_learn_puts_there(source):
-    given = [Answer(texts=("sport",), scores=(number / 100,)) for number in range(100)]
-    found = evaluate("text-classification", source, given, [1] * 100).calibration
+    predictions = [Answer(texts=("sport",), scores=(number / 100,)) for number in range(100)]
+    found = evaluate("text-classification", source, predictions, [1] * 100).calibration
     assert sum(each.answers for each in found.bins) == 100
     assert [each.score for each in found.bins] == sorted(each.score for each in found.bins)
     assert found.error == pytest.approx(sum(1 - number / 100 for number in range(100)) / 100)

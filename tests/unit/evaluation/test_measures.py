@@ -13,19 +13,19 @@ def row(right, text="", line=1):
     return EvalRow(line=line, examples=({"text_input": text},), right=right)
 
 
-def labels(*given, scores=()):
-    return Answer(texts=given, scores=scores or (0.9,) * len(given))
+def labels(*names, scores=()):
+    return Answer(texts=names, scores=scores or (0.9,) * len(names))
 
 
-def measure(kind, rights, givens, **options):
-    return KINDS[kind].measure([row(each, **options) for each in rights], givens)
+def measure(kind, rights, predictions, **options):
+    return KINDS[kind].measure([row(each, **options) for each in rights], predictions)
 
 
 def test_one_label():
     """a: 2 of 3 right, b: 1 of 1; F1 of a is 0.8, of b 2/3."""
     rights = [labels("a"), labels("a"), labels("a"), labels("b")]
-    givens = [labels("a"), labels("a"), labels("b", scores=(0.6,)), labels("b", scores=(0.7,))]
-    found = measure("label", rights, givens)
+    predictions = [labels("a"), labels("a"), labels("b", scores=(0.6,)), labels("b", scores=(0.7,))]
+    found = measure("label", rights, predictions)
     assert found.metrics == {
         "accuracy": 0.75,
         "f1_macro": pytest.approx((0.8 + 2 / 3) / 2),
@@ -37,20 +37,20 @@ def test_one_label():
     assert [(each.right, each.given, each.count) for each in found.confusion.pairs] == [("a", "b", 1)]
     assert [(each.label, each.support) for each in found.by_label] == [("a", 3), ("b", 1)]
     assert (found.by_label[1].precision, found.by_label[1].recall) == (0.5, 1)
-    assert measure("raw-label", rights, givens).confidences == ()
+    assert measure("raw-label", rights, predictions).confidences == ()
 
 
 def test_many_labels_have_the_confused_pairs_only():
-    rights, givens = [labels(f"{n:02}") for n in range(30)], [labels(f"{n // 2:02}") for n in range(30)]
-    found = measure("label", rights, givens).confusion
+    rights, predictions = [labels(f"{n:02}") for n in range(30)], [labels(f"{n // 2:02}") for n in range(30)]
+    found = measure("label", rights, predictions).confusion
     assert (found.labels, found.counts, len(found.pairs)) == ((), (), 20)
 
 
 def test_several_labels():
     """Rows: both right, one too many, one too few, none where none is right."""
     rights = [labels("a", "b"), labels("a"), labels("a", "b"), labels()]
-    givens = [labels("b", "a"), labels("a", "b", scores=(0.9, 0.6)), labels("a"), labels()]
-    found = measure("labels", rights, givens)
+    predictions = [labels("b", "a"), labels("a", "b", scores=(0.9, 0.6)), labels("a"), labels()]
+    found = measure("labels", rights, predictions)
     assert found.metrics["accuracy"] == 0.5
     assert found.metrics["f1_micro"] == pytest.approx(8 / 10)  # 4 right, 5 given, 5 wanted
     assert found.metrics["f1_macro"] == pytest.approx((1 + 0.5) / 2)
@@ -83,8 +83,8 @@ def test_entities():
     """Of 4 right and 4 given entities 2 are equal: one has another end, one another type. Spaces do not count."""
     text = "Anna Lee met Bo in Rom by Ulm"
     right = [entities((0, 8, "PER"), (13, 15, "PER"), (19, 22, "LOC"), (26, 29, "LOC")), entities()]
-    given = [entities((0, 4, "PER"), (12, 15, "PER"), (19, 22, "PER"), (26, 29, "LOC")), entities()]
-    found = measure("entities", right, given, text=text)
+    predictions = [entities((0, 4, "PER"), (12, 15, "PER"), (19, 22, "PER"), (26, 29, "LOC")), entities()]
+    found = measure("entities", right, predictions, text=text)
     assert [found.metrics[name] for name in ("precision", "recall", "f1")] == [0.5, 0.5, 0.5]
     assert {each.label: (each.precision, each.recall, each.support) for each in found.by_label} == {
         "PER": (pytest.approx(1 / 3), 0.5, 2),
@@ -109,9 +109,11 @@ def test_served_entities():
             (1, "B-PER", 0.9), (2, "I-PER", 0.7), (3, "B-PER", 0.6), (5, "I-PER", 0.5), (6, "MISC", 0.4)
         )
     ]  # fmt: skip
-    given = KINDS["entities"].extract
-    assert given([{"entities": texts([json.dumps(groups)])}]) == Answer(texts=("PER",), spans=((0, 2),), scores=(0.8,))
-    found = given([{"entities": texts([json.dumps(tokens)])}])
+    extract = KINDS["entities"].extract
+    assert extract([{"entities": texts([json.dumps(groups)])}]) == Answer(
+        texts=("PER",), spans=((0, 2),), scores=(0.8,)
+    )
+    found = extract([{"entities": texts([json.dumps(tokens)])}])
     assert list(zip(found.texts, found.spans, found.scores, strict=True)) == [
         ("PER", (1, 3), 0.7), ("PER", (3, 4), 0.6), ("PER", (5, 6), 0.5), ("MISC", (6, 7), 0.4),
     ]  # fmt: skip
@@ -141,16 +143,16 @@ def test_similarity_is_the_cosine():
     def embedding(*values):
         return {"embedding": TensorValue(datatype="FP32", shape=(2,), data=values)}
 
-    given = KINDS["similarity"].extract
-    assert given([embedding(1, 1), embedding(2, 0)]).scores == pytest.approx((0.5**0.5,))
-    assert given([embedding(0, 0), embedding(2, 0)]).scores == (0,)
+    extract = KINDS["similarity"].extract
+    assert extract([embedding(1, 1), embedding(2, 0)]).scores == pytest.approx((0.5**0.5,))
+    assert extract([embedding(0, 0), embedding(2, 0)]).scores == (0,)
 
 
 def test_answers():
     """Case, articles and punctuation do not count; the best of several allowed answers does."""
     rights = [labels("the Spree", "Berlin"), labels("near the Spree"), labels(), labels()]
-    givens = [labels("berlin."), labels("Spree", scores=(0.2,)), labels(""), labels("Berlin")]
-    found = measure("answers", rights, givens)
+    predictions = [labels("berlin."), labels("Spree", scores=(0.2,)), labels(""), labels("Berlin")]
+    found = measure("answers", rights, predictions)
     assert found.metrics == {"exact_match": 0.5, "f1": pytest.approx((1 + 2 / 3 + 1 + 0) / 4)}
     assert found.losses == pytest.approx((0, 1 / 3, 0, 1))
     assert found.confidences == ((0.9, True), (0.2, False), (0.9, True), (0.9, False))

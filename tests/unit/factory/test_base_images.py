@@ -109,7 +109,7 @@ def test_a_slim_base_that_was_asked_for_must_be_there(options):
         docker_plan(target_of(*options), RecordingEngine(missing=["slim:1"]))
 
 
-def test_a_triton_that_is_not_to_be_had_is_told():
+def test_a_triton_that_is_not_to_be_had_is_reported():
     with pytest.raises(ImageError, match="no image mine:1"):
         docker_plan(target_of("--base-image", "mine:1"), RecordingEngine(missing=["mine:1"]))
 
@@ -133,7 +133,7 @@ def test_an_old_release_is_warned_of(capsys, options, warned, engine):
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "old", "older"),
+    ("found", "release", "old", "older"),
     [
         ("24.08", SECURITY_FLOOR, True, True),
         ("24.08", "24.08", True, False),
@@ -141,8 +141,8 @@ def test_an_old_release_is_warned_of(capsys, options, warned, engine):
         ("99.01", SECURITY_FLOOR, False, False),
     ],
 )
-def test_what_a_base_image_says_it_is_counts(capsys, found, asked, old, older):
-    docker_plan(target_of("--base-image", "mine:1", "--release", asked), RecordingEngine(triton=found))
+def test_what_a_base_image_says_it_is_counts(capsys, found, release, old, older):
+    docker_plan(target_of("--base-image", "mine:1", "--release", release), RecordingEngine(triton=found))
     err = capsys.readouterr().err
     assert ("lacks security fixes" in err, f"base image mine:1 is Triton {found}" in err) == (old, older)
     assert not older or f"--release {found}" in err
@@ -168,7 +168,7 @@ class EngineOfPlatforms:
     """An engine of linux/amd64 with some images, by name and platform; it records what it pulls."""
 
     def __init__(self, **images):
-        self.images, self.asked = dict(images.get("images", {})), []
+        self.images, self.pulls = dict(images.get("images", {})), []
 
     def native_platform(self):
         return AMD64
@@ -183,10 +183,10 @@ class EngineOfPlatforms:
         return False
 
     def pull_if_missing(self, image):
-        self.asked.append((image, ""))
+        self.pulls.append((image, ""))
 
     def pull_platform(self, image, platform):
-        self.asked.append((image, platform))
+        self.pulls.append((image, platform))
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def base(tmp_path_factory):
 def test_without_a_platform_the_tag_is_used():
     engine = EngineOfPlatforms(images={"triton:1": ARM64})
     assert pulled(engine, "triton:1", "") == "triton:1"
-    assert engine.asked == [("triton:1", "")]
+    assert engine.pulls == [("triton:1", "")]
 
 
 def test_image_of_the_platform_is_used_as_it_is():
@@ -220,7 +220,7 @@ def test_image_of_the_platform_is_used_as_it_is():
 def test_platform_of_the_engine_is_pulled_by_its_tag():
     engine = EngineOfPlatforms()
     assert pulled(engine, "triton:1", AMD64) == "triton:1"
-    assert engine.asked == [("triton:1", "")]
+    assert engine.pulls == [("triton:1", "")]
 
 
 @pytest.mark.parametrize(("present", "platform"), [(AMD64, ARM64), (ARM64, AMD64)])
@@ -229,9 +229,9 @@ def test_other_platform_is_a_digest_and_the_tag_stays(base, present, platform):
     engine = EngineOfPlatforms(images={image: present})
     found = pulled(engine, image, platform)
     assert found == f"{image.removesuffix(':both')}@{digests[platform]}"
-    assert engine.asked == [(found, platform)]
+    assert engine.pulls == [(found, platform)]
     again = EngineOfPlatforms(images={image: present, found: platform})
-    assert pulled(again, image, platform) == found and again.asked == []
+    assert pulled(again, image, platform) == found and again.pulls == []
 
 
 def test_base_without_the_platform_is_named(base):

@@ -9,11 +9,11 @@ from utils.factory.prove_and_publish import command_to_continue
 from utils.options.build_spec import parse_arguments
 
 
-@pytest.mark.parametrize("given", [[], ["--no-measure"], ["--no-cache", "--no-verify"]])
-def test_it_has_the_options_of_the_build(given, tmp_path):
-    spec = parse_arguments(["model", "model", "-", *given])
+@pytest.mark.parametrize("arguments", [[], ["--no-measure"], ["--no-cache", "--no-verify"]])
+def test_it_has_the_options_of_the_build(arguments, tmp_path):
+    spec = parse_arguments(["model", "model", "-", *arguments])
     words = shlex.split(command_to_continue(spec, tmp_path / "a tree"))
     options = image.parse_arguments(words[words.index("utils.image") + 1 :])
     assert options.tree == tmp_path / "a tree"
-    expected = ("--no-measure" not in given, "--no-verify" not in given, "--no-cache" in given)
+    expected = ("--no-measure" not in arguments, "--no-verify" not in arguments, "--no-cache" in arguments)
     assert (options.measure, options.verify, options.no_cache) == expected

@@ -64,7 +64,7 @@ def test_the_pipeline_has_the_names_that_were_given(known, graph):
         (["--top-k", "4"], ["--top-k 4", "at most 3"]),
     ],
 )
-def test_names_and_settings_that_cannot_be_are_told_before_anything_slow(known, options, message):
+def test_names_and_settings_that_cannot_be_are_reported_before_anything_slow(known, options, message):
     with pytest.raises(UsageError) as refusal:
         settings_of(spec_of(*options), known)
     assert all(words in str(refusal.value) for words in message), str(refusal.value)

@@ -62,7 +62,7 @@ def contents(tree):
     return {path.parent.name: path.read_text() for path in folder.glob("*/model.onnx")}
 
 
-def asked(tree, file="golden.json"):
+def golden_paths(tree, file="golden.json"):
     return [row.path for row in read_golden(tree / file).rows]
 
 
@@ -74,7 +74,7 @@ def test_without_a_word_there_is_version_1_by_itself(builds):
     build(builds)
     tree = build(builds)
     assert contents(tree) == {"1": "version 1"}
-    assert policy(tree) == [] and asked(tree) == ["curse"]
+    assert policy(tree) == [] and golden_paths(tree) == ["curse"]
     assert "version" not in json.loads((tree / "golden.json").read_text())["rows"][0]
 
 
@@ -84,7 +84,7 @@ def test_a_version_joins_those_before(builds):
     tree = build(builds, "--model-version", 4)
     assert contents(tree) == {"1": "version 1", "2": "version 2", "4": "version 4"}
     assert policy(tree) == ["all", "{", "}"]
-    assert sorted(asked(tree)) == ["curse/versions/1", "curse/versions/2", "curse/versions/4"]
+    assert sorted(golden_paths(tree)) == ["curse/versions/1", "curse/versions/2", "curse/versions/4"]
 
 
 def test_the_weights_of_each_version_have_one_name(builds):
@@ -101,7 +101,7 @@ def test_a_version_of_a_number_that_is_there_takes_its_place(builds):
     build(builds, "--model-version", 2)
     (tree,) = [build(builds, "--model-version", number) for number in (3, 2)][1:]
     assert contents(tree) == {"2": "version 2", "3": "version 3"}
-    assert sorted(asked(tree)) == ["curse/versions/2", "curse/versions/3"]
+    assert sorted(golden_paths(tree)) == ["curse/versions/2", "curse/versions/3"]
 
 
 def test_the_tree_can_be_rendered_again(builds, tmp_path):
@@ -123,17 +123,17 @@ def test_versions_of_another_tag_are_left_there(builds):
 def test_what_a_policy_hides_is_proven_again_when_it_is_served_again(builds):
     build(builds)
     tree = build(builds, "--model-version", 2, "--version-policy", "latest:1")
-    assert (asked(tree), asked(tree, HIDDEN_FILE)) == (["curse/versions/2"], ["curse/versions/1"])
+    assert (golden_paths(tree), golden_paths(tree, HIDDEN_FILE)) == (["curse/versions/2"], ["curse/versions/1"])
     assert policy(tree) == ["latest", "{", "num_versions:", "1", "}"]
     tree = build(builds, "--model-version", 3)
-    assert sorted(asked(tree)) == ["curse/versions/1", "curse/versions/2", "curse/versions/3"]
+    assert sorted(golden_paths(tree)) == ["curse/versions/1", "curse/versions/2", "curse/versions/3"]
     assert not (tree / HIDDEN_FILE).exists()
 
 
 def test_models_beside_it_have_no_versions(builds):
     build(builds, "--add-model", "reader=f.onnx", beside=("reader",))
     tree = build(builds, "--add-model", "reader=f.onnx", "--model-version", 2, beside=("reader",))
-    assert sorted(asked(tree)) == ["curse/versions/1", "curse/versions/2", "reader"]
+    assert sorted(golden_paths(tree)) == ["curse/versions/1", "curse/versions/2", "reader"]
     with pytest.raises(UsageError, match="also serves 'reader'; give it again with --add-model reader=FILE"):
         inspect_versions(spec_of("--model-version", 3))
 

@@ -104,7 +104,7 @@ def test_without_a_base_image_triton_comes_from_the_release():
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "expected"),
     [
         ([], ["MODEL is missing", "--help"]),
         (["./model"], ["TOKENIZER is missing"]),
@@ -153,9 +153,9 @@ def test_without_a_base_image_triton_comes_from_the_release():
         (["ftp:host/model", "./tok", "-"], ["'ftp:host/model'", "hf:", "clearml:", "s3:"]),
     ],
 )
-def test_refusals_show_the_value_and_what_is_allowed(argv, said):
+def test_refusals_show_the_value_and_what_is_allowed(argv, expected):
     message = refusal(argv)
-    assert all(words in message for words in said), message
+    assert all(words in message for words in expected), message
     assert "\n" not in message
 
 
@@ -244,7 +244,7 @@ def test_a_task_without_labels_takes_none():
 
 @pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "expected"),
     [
         (["--task", "bare", "--top-k", "2"], ["--top-k is not for --task bare", "choose text-classification"]),
         (["--task", "flagged", "--top-k", "2"], ["--top-k is not for --task flagged"]),
@@ -252,9 +252,9 @@ def test_a_task_without_labels_takes_none():
         (["--shout"], ["--shout is not for --task text-classification", "choose flagged"]),
     ],
 )
-def test_an_option_of_another_task_is_refused_with_those_that_have_it(argv, said):
+def test_an_option_of_another_task_is_refused_with_those_that_have_it(argv, expected):
     message = refusal(["./model", "./tok", "-", *argv])
-    assert all(words in message for words in said), message
+    assert all(words in message for words in expected), message
 
 
 @pytest.mark.usefixtures("bare")

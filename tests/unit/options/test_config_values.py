@@ -79,10 +79,10 @@ def test_a_number_in_the_file_is_what_its_digits_are_on_the_command_line(yaml_fi
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("max_batch_size: 0", "MAX_BATCH_SIZE is '0'"), ("top_k: 0", "--top-k is '0'")]
+    ("line", "expected"), [("max_batch_size: 0", "MAX_BATCH_SIZE is '0'"), ("top_k: 0", "--top-k is '0'")]
 )
-def test_a_zero_in_the_file_is_refused_as_on_the_command_line(yaml_file, line, said):
-    assert said in refusal(["--config", yaml_file(f"model: m\ntokenizer: t\nid2label: l\n{line}\n")])
+def test_a_zero_in_the_file_is_refused_as_on_the_command_line(yaml_file, line, expected):
+    assert expected in refusal(["--config", yaml_file(f"model: m\ntokenizer: t\nid2label: l\n{line}\n")])
 
 
 @pytest.mark.parametrize(("line", "value"), [("tag: 1.10", "1.10"), ("tag: 2026_11", "2026_11"), ("tag: 010", "010")])
@@ -97,7 +97,7 @@ def test_yaml_does_not_reinterpret_a_tag(yaml_file, line, value):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("model: m\nmodle: x\nbatch: 3\n", ["modle (line 2), batch (line 3)", "max_batch_size", "fetch_timeout"]),
         ("config: other.yaml\nmodel: m\n", ["unknown names config (line 1)"]),
@@ -113,9 +113,9 @@ def test_yaml_does_not_reinterpret_a_tag(yaml_file, line, value):
         ("model: {path: m}\ntokenizer: t\nid2label: l\n", ["model"]),
     ],
 )
-def test_refusals_of_a_yaml_file(yaml_file, text, said):
+def test_refusals_of_a_yaml_file(yaml_file, text, expected):
     message = refusal(["--config", yaml_file(text)])
-    assert all(words in message for words in said), message
+    assert all(words in message for words in expected), message
     assert "\n" not in message
 
 

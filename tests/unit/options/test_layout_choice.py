@@ -53,6 +53,6 @@ def test_every_task_has_one(task):
         ),
     ],
 )
-def test_what_does_not_go_together_is_told(texts, words):
+def test_what_does_not_go_together_is_reported(texts, words):
     with pytest.raises(UsageError, match=words):
         chosen(**texts)

@@ -11,7 +11,7 @@ def models(*options, arguments=GRAPH):
     return parse_arguments([*arguments, *options]).source.models
 
 
-def test_the_served_model_comes_first_and_each_has_what_was_said_of_it(tmp_path):
+def test_the_served_model_comes_first_and_each_has_its_options(tmp_path):
     found = models(
         "--add-model", "reader=hf:user/reader@v2", "--add-model", "Third_1=./third.pb",
         "--golden-inputs", "a=b.npz", "--golden-inputs", "reader=./r.npz",

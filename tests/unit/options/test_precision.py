@@ -9,9 +9,9 @@ PLAIN = ["./model", "hf:user/tok@v1", "-"]
 
 @pytest.mark.parametrize("task", ["logits", "sparse-embedding"])
 def test_a_task_without_right_answers_takes_no_file_of_them(task):
-    said = refusal([*PLAIN, "--task", task, "--eval-file", "./rows.tsv"])
-    assert said.startswith(f"--eval-file is not for --task {task}, which has no right answers; choose ")
-    assert said.endswith(
+    message = refusal([*PLAIN, "--task", task, "--eval-file", "./rows.tsv"])
+    assert message.startswith(f"--eval-file is not for --task {task}, which has no right answers; choose ")
+    assert message.endswith(
         "text-classification, text-pair-classification, text-ranking, token-classification, feature-extraction, "
         "question-answering, zero-shot-classification"
     )

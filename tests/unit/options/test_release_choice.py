@@ -11,7 +11,7 @@ def chosen(device="gpu", gpu=NO_GPU, **texts):
     return choose_release(texts, device, gpu)
 
 
-def test_nothing_said_is_the_default():
+def test_no_options_choose_the_default():
     for device in ("cpu", "gpu"):
         release, reason = chosen(device)
         assert (release.name, reason) == (default_release(), "")

@@ -57,15 +57,15 @@ def lengths(body):
     return 200, [[float(len(text))] for text in body["inputs"]]
 
 
-def test_each_row_is_asked_alone_and_those_of_a_choice_together(prove):
-    asked = []
+def test_each_row_is_sent_alone_and_those_of_a_choice_together(prove):
+    requests = []
 
     def answer(body):
-        asked.append((body["path"], body["inputs"], body.get("prompt_name"), body["normalize"]))
+        requests.append((body["path"], body["inputs"], body.get("prompt_name"), body["normalize"]))
         return lengths(body)
 
     assert prove(answer) == 4
-    assert asked == [
+    assert requests == [
         ("/embed", ["a"], None, False),
         ("/embed", ["bb"], None, False),
         ("/embed", ["ccc"], "query", False),

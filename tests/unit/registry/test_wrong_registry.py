@@ -81,7 +81,7 @@ def test_tag_that_another_moved_at_once_is_reported(registry, monkeypatch):
     first = registry.put_manifest(image_index([]), "v1")
     other = registry.put_manifest({**image_index([]), "annotations": {"a": "b"}})
     put = registry.put_manifest
-    monkeypatch.setattr(registry, "put_manifest", lambda *given: (put(*given), put(first.content, "v1")))
+    monkeypatch.setattr(registry, "put_manifest", lambda *arguments: (put(*arguments), put(first.content, "v1")))
     with pytest.raises(ReleaseError, match=f"set to {other.digest}, but the registry answers {first.digest}"):
         set_tag(registry, other, move=True)
 

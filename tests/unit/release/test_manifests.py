@@ -130,9 +130,9 @@ def test_engines_have_a_volume_beside_the_read_only_root(context, tmp_path, make
     assert compose["volumes"] == {"engines": {}}
 
 
-@pytest.mark.parametrize(("given", "shown"), [((), ["arm64"]), (("amd64", "arm64"), ["amd64", "arm64"])])
-def test_pods_run_on_the_architectures_of_the_image(context, tmp_path, given, shown):
-    write_manifests(tmp_path, context, TAG, given)
+@pytest.mark.parametrize(("architectures", "shown"), [((), ["arm64"]), (("amd64", "arm64"), ["amd64", "arm64"])])
+def test_pods_run_on_the_architectures_of_the_image(context, tmp_path, architectures, shown):
+    write_manifests(tmp_path, context, TAG, architectures)
     deployment = yaml.safe_load((tmp_path / "deploy/kubernetes/deployment.yaml").read_text())
     affinity = deployment["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
     terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]

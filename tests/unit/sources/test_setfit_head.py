@@ -60,7 +60,7 @@ def test_a_config_without_labels_has_none(folder):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"intercept": np.ones(2)}, r"intercept \[2\]; a SetFit head has coefficients \[C, D\] and intercept \[C\]"),
         ({"intercept": None}, "has coefficients"),
@@ -71,8 +71,8 @@ def test_a_config_without_labels_has_none(folder):
         ({"labels": (1, 2, 3)}, "must be a list of texts, or null"),
     ],
 )
-def test_another_form_is_refused(folder, change, said):
-    with pytest.raises(SourceError, match=said):
+def test_another_form_is_refused(folder, change, message):
+    with pytest.raises(SourceError, match=message):
         read_setfit(folder(**change), allow_pickle=False)
 
 

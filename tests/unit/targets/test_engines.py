@@ -87,7 +87,7 @@ def test_tensorrt_in_the_releases_that_know_its_parameters(options):
         ),
     ],
 )
-def test_what_it_does_not_run_is_told(options, words):
+def test_what_it_does_not_run_is_reported(options, words):
     with pytest.raises(UsageError) as caught:
         parse_arguments([*ASKED, *options])
     assert words in str(caught.value)

@@ -37,7 +37,7 @@ def test_the_default_fits_everything():
         ([*FUSED, "--format", "torchscript"], "not for --format torchscript"),
     ],
 )
-def test_what_it_is_not_for_is_told(options, words):
+def test_what_it_is_not_for_is_reported(options, words):
     with pytest.raises(UsageError) as caught:
         parse_arguments([*ASKED, *options])
     assert words in str(caught.value)

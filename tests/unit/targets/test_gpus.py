@@ -48,7 +48,7 @@ def test_a_release_serves_some_gpus(capability, release, serves):
             gpus.check_capability(capability, find_release(release))
 
 
-def test_the_way_out_is_told():
+def test_the_way_out_is_reported():
     with pytest.raises(UsageError, match=r"from 24\.01 to 24\.12, or --device cpu"):
         gpus.check_capability("6.0", find_release(default_release()))
     with pytest.raises(UsageError, match="below what any release serves"):

@@ -100,8 +100,8 @@ def test_doubts_are_read_from_the_table(name, doubts, gpu_doubts):
 
 def test_what_the_columns_cannot_tell_is_in_one_of_its_own():
     """A note that sources disagree, without a word of it where the release is chosen, would be lost."""
-    told = [find_release(name).unverified for name in ("24.11", "24.12", "26.02")]
-    assert all(told)
+    notes = [find_release(name).unverified for name in ("24.11", "24.12", "26.02")]
+    assert all(notes)
 
 
 @pytest.mark.parametrize(("device", "text"), [("cpu", False), ("gpu", True)])

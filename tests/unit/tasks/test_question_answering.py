@@ -49,10 +49,10 @@ def test_examples_are_asked_whose_question_leaves_room_and_whose_parts_are_not_t
     assert sum(taken[8]) < sum(taken[24]) <= sum(taken[48])
 
 
-def test_a_limit_that_no_example_fits_into_is_told(tokenizer):
+def test_a_limit_that_no_example_fits_into_is_reported(tokenizer):
     expected = ConversionSpec(task=TASK, target=Target(release=find_release(default_release())), max_batch_size=1)
-    asked = [(each["question"], each["context"]) for each in _golden_examples(tokenizer, None, expected)]
-    assert asked[: len(EXAMPLES)] == list(EXAMPLES), "the probes of the tokenizer come behind them"
+    requests = [(each["question"], each["context"]) for each in _golden_examples(tokenizer, None, expected)]
+    assert requests[: len(EXAMPLES)] == list(EXAMPLES), "the probes of the tokenizer come behind them"
     with pytest.raises(SourceError, match="no golden request of question-answering fits into 4 tokens"):
         _golden_examples(tokenizer, 4, expected)
 

@@ -90,8 +90,8 @@ def test_the_golden_answers_are_those_of_transformers_own_pipeline(tmp_path, hea
     settings = resolve_settings(read_model_config(folder), labels, options)
     examples = [{"text_input": "помогите"}, {"text_input": "a", "text_pair": "The fox"}, {"text_input": "word " * 300}]
     for row, example in zip(answer(original, settings, examples), examples, strict=True):
-        given = {"text": example["text_input"], "text_pair": example.get("text_pair", "")}
-        right = users(given, truncation=True, **({"function_to_apply": "sigmoid"} if options else {}))
+        inputs = {"text": example["text_input"], "text_pair": example.get("text_pair", "")}
+        right = users(inputs, truncation=True, **({"function_to_apply": "sigmoid"} if options else {}))
         assert row["predicts"].data == tuple(each["label"] for each in right)
         assert row["scores"].data == pytest.approx([each["score"] for each in right], abs=1e-6)
         assert row["predicts"].shape == row["scores"].shape == (len(labels),)

@@ -13,8 +13,8 @@ def file(tmp_path):
     return tmp_path / "some.onnx"
 
 
-def asked(file, given=None):
-    return ask_graph(read_onnx(file), given)
+def ask(file, inputs=None):
+    return ask_graph(read_onnx(file), inputs)
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def asked(file, given=None):
     ],
 )
 def test_answers_are_those_of_onnx_runtime(make, batched, file):
-    proven = asked(make(file))
+    proven = ask(make(file))
     assert proven.batched is batched
     graph = read_onnx(file)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     for each in proven.pairs:
         feed = {tensor.name: as_graph(tensor, each.inputs[tensor.name], batched) for tensor in graph.inputs}
-        for tensor, wanted in zip(graph.outputs, session.run(None, feed), strict=True):
-            np.testing.assert_array_equal(as_graph(tensor, each.outputs[tensor.name], batched), wanted)
+        for tensor, expected in zip(graph.outputs, session.run(None, feed), strict=True):
+            np.testing.assert_array_equal(as_graph(tensor, each.outputs[tensor.name], batched), expected)
 
 
 def as_graph(tensor, value, batched):
@@ -52,58 +52,58 @@ def as_graph(tensor, value, batched):
 
 def test_the_same_requests_each_time(file):
     small_graphs.detection(file)
-    assert asked(file) == asked(file)
-    first, second, *_ = asked(file).pairs
+    assert ask(file) == ask(file)
+    first, second, *_ = ask(file).pairs
     assert first.inputs != second.inputs
 
 
 def test_sizes_are_found_that_the_graph_takes(file):
     """Four pixels are too few for five halvings."""
-    (first, *_) = asked(small_graphs.detection(file)).pairs
+    (first, *_) = ask(small_graphs.detection(file)).pairs
     assert first.inputs[small_graphs.IMAGES].shape == (32, 32, 3)
 
 
 def test_integers_are_zeros_and_ones(file):
-    rows = asked(small_graphs.kinds(file)).pairs
+    rows = ask(small_graphs.kinds(file)).pairs
     assert {value for row in rows for value in row.inputs["number"].data} <= {0, 1}
     assert all(isinstance(value, bool) for row in rows for value in row.inputs["flag"].data)
     assert all(isinstance(value, str) for row in rows for value in row.inputs["text"].data)
 
 
-def test_what_is_not_finite_is_asked_otherwise(file):
+def test_inputs_whose_answers_are_not_finite_are_replaced(file):
     """The logarithm of a negative number is none."""
-    rows = asked(small_graphs.undefined(file)).pairs
+    rows = ask(small_graphs.undefined(file)).pairs
     assert all(np.isfinite(row.outputs["y"].data).all() for row in rows)
 
 
 def test_a_number_is_written_shortly_and_is_the_same_one(file):
-    (row, *_) = asked(small_graphs.doubling(file)).pairs
+    (row, *_) = ask(small_graphs.doubling(file)).pairs
     assert all(len(str(value)) <= 6 for value in row.inputs["x"].data)
     assert np.float32(row.outputs["y"].data[0]) == np.float32(row.inputs["x"].data[0]) * 2
 
 
 def test_a_graph_that_answers_otherwise_each_time_is_refused(file):
     with pytest.raises(ExportError, match="otherwise each time"):
-        asked(small_graphs.random(file))
+        ask(small_graphs.random(file))
 
 
 def test_inputs_that_nobody_can_guess_are_asked_for(file):
     with pytest.raises(ExportError, match=r"none of the inputs made up for some.onnx.*--golden-inputs FILE.npz"):
-        asked(small_graphs.picky(file))
+        ask(small_graphs.picky(file))
 
 
 def test_inputs_of_ones_own(file, tmp_path):
-    given = tmp_path / "own.npz"
+    inputs = tmp_path / "own.npz"
     x = np.arange(2 * 77, dtype="float32").reshape(2, 77)
-    np.savez(given, x=x)
-    proven = asked(small_graphs.picky(file), given)
+    np.savez(inputs, x=x)
+    proven = ask(small_graphs.picky(file), inputs)
     assert proven.batched and len(proven.pairs) == 2
     assert proven.pairs[1].inputs["x"].data == tuple(x[1])
     assert proven.pairs[1].outputs["y"].shape == (7, 11)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
         ({"z": np.zeros((1, 3), "float32")}, "has z; some.onnx takes x"),
         ({}, "has nothing; some.onnx takes x"),
@@ -114,16 +114,16 @@ def test_inputs_of_ones_own(file, tmp_path):
         ({"x": np.array([["a", "b", "c"]])}, "takes FP32"),
     ],
 )
-def test_inputs_of_ones_own_that_are_not_the_graphs_are_refused(file, tmp_path, arrays, said):
+def test_inputs_of_ones_own_that_are_not_the_graphs_are_refused(file, tmp_path, arrays, message):
     np.savez(tmp_path / "own.npz", **arrays)
-    with pytest.raises(SourceError, match=said):
-        asked(small_graphs.doubling(file), tmp_path / "own.npz")
+    with pytest.raises(SourceError, match=message):
+        ask(small_graphs.doubling(file), tmp_path / "own.npz")
 
 
 def test_a_file_of_no_arrays_is_refused(file, tmp_path):
     (tmp_path / "own.npz").write_text("x")
     with pytest.raises(SourceError, match=r"is no .npz file"):
-        asked(small_graphs.doubling(file), tmp_path / "own.npz")
+        ask(small_graphs.doubling(file), tmp_path / "own.npz")
 
 
 def test_a_graph_that_onnx_runtime_does_not_load_is_refused(file):
@@ -132,4 +132,4 @@ def test_a_graph_that_onnx_runtime_does_not_load_is_refused(file):
         [small_graphs.tensor("x", small_graphs.FLOAT, ["n"])], [small_graphs.tensor("y", small_graphs.FLOAT, ["n"])],
     )  # fmt: skip
     with pytest.raises(ExportError, match=r"cannot load some\.onnx"):
-        asked(file)
+        ask(file)

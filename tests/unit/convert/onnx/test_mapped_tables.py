@@ -31,7 +31,7 @@ def saved(folder, rows):
     return Graph(path=folder / "model.onnx", inputs=(spec,), outputs=(spec,)), table
 
 
-def asked(graph, ids):
+def run(graph, ids):
     session = onnxruntime.InferenceSession(str(graph.path), providers=["CPUExecutionProvider"])
     return session.run(None, {"ids": np.array(ids)})[0]
 
@@ -44,7 +44,7 @@ def test_a_large_table_lies_beside_the_graph_which_answers_as_before(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "model.onnx_data"]
     assert (tmp_path / "model.onnx").stat().st_size < 1000
     assert (tmp_path / "model.onnx_data").stat().st_mode == (tmp_path / "model.onnx").stat().st_mode
-    assert np.array_equal(asked(mapped, [0, 7, len(table) - 1]), 2 * table[[0, 7, -1]])
+    assert np.array_equal(run(mapped, [0, 7, len(table) - 1]), 2 * table[[0, 7, -1]])
     assert with_mapped_tables(mapped) is mapped
 
 
@@ -53,4 +53,4 @@ def test_a_small_one_stays_where_it_is(tmp_path):
     before = graph.path.read_bytes()
     assert with_mapped_tables(graph) is graph
     assert graph.path.read_bytes() == before
-    assert np.array_equal(asked(graph, [3]), 2 * table[[3]])
+    assert np.array_equal(run(graph, [3]), 2 * table[[3]])

@@ -86,7 +86,7 @@ def test_weights_elsewhere_are_refused(file, location):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "holds no graph"),
         (b"not a graph at all", "is no ONNX file"),
@@ -94,10 +94,10 @@ def test_weights_elsewhere_are_refused(file, location):
         (b"\x08\x08", "holds no graph"),
     ],
 )
-def test_what_is_no_onnx_file_is_refused(file, content, said):
+def test_what_is_no_onnx_file_is_refused(file, content, message):
     file.parent.mkdir()
     file.write_bytes(content)
-    with pytest.raises(SourceError, match=said) as refusal:
+    with pytest.raises(SourceError, match=message) as refusal:
         read_onnx(file)
     assert refusal.value.exit_code == 3
 
@@ -126,7 +126,7 @@ def sequence(graph):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda graph: setattr(graph.input[0], "name", ""), "without a name"),
         (lambda graph: setattr(graph.output[0], "name", "x"), "more than one input or output called 'x'"),
@@ -141,8 +141,8 @@ def sequence(graph):
         (sequence, "is a sequence"),
     ],
 )
-def test_a_graph_that_cannot_be_served_is_refused(file, change, said):
-    with pytest.raises(ExportError, match=said) as refusal:
+def test_a_graph_that_cannot_be_served_is_refused(file, change, message):
+    with pytest.raises(ExportError, match=message) as refusal:
         read_onnx(edited(file, change))
     assert refusal.value.exit_code == 4
     assert "some.onnx" in str(refusal.value)
@@ -162,7 +162,7 @@ def test_a_graph_that_the_release_loads_passes(file, opset, ir):
 
 
 @pytest.mark.parametrize(
-    ("opset", "ir", "said"),
+    ("opset", "ir", "message"),
     [
         (20, 9, "--release 24.03 or newer"),
         (19, 10, "--release 24.05 or newer"),
@@ -170,9 +170,9 @@ def test_a_graph_that_the_release_loads_passes(file, opset, ir):
         (99, 8, "; export it for an older one"),
     ],
 )
-def test_a_graph_newer_than_the_release_is_refused_with_one_that_loads_it(file, opset, ir, said):
+def test_a_graph_newer_than_the_release_is_refused_with_one_that_loads_it(file, opset, ir, message):
     graph = read_onnx(small_graphs.doubling(file, opset=opset, ir=ir))
-    with pytest.raises(ExportError, match=said) as refusal:
+    with pytest.raises(ExportError, match=message) as refusal:
         require_loadable(graph, find_release("24.01"))
     assert f"opset {opset} and IR version {ir}" in str(refusal.value)
     assert "at most opset 19 and IR version 9" in str(refusal.value)

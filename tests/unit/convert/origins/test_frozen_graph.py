@@ -74,16 +74,16 @@ def test_the_converted_graph_answers_as_tensorflow_did(folder, tmp_path, opset):
 
 @pytest.mark.long("inputs0*")
 @pytest.mark.parametrize(
-    ("inputs", "outputs", "said"),
+    ("inputs", "outputs", "message"),
     [
         (["image:0"], OUTPUTS, "has no tensor image:0; for --inputs it has input_images:0 "),
         (INPUTS, ["scores"], f"has no tensor scores; for --outputs it has {OUTPUTS[0]}, {OUTPUTS[1]} "),
     ],
 )
-def test_a_tensor_that_the_graph_lacks_is_told_with_those_it_has(folder, tmp_path, inputs, outputs, said):
+def test_a_tensor_that_the_graph_lacks_is_reported_with_those_it_has(folder, tmp_path, inputs, outputs, message):
     with pytest.raises(ExportError) as refused:
         convert(folder / "east.pb", tmp_path / "x.onnx", inputs=inputs, outputs=outputs, opset=17)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_graph_is_refused(folder, tmp_path, content):
         convert(tmp_path / "some.pb", tmp_path / "x.onnx", inputs=INPUTS, outputs=OUTPUTS, opset=17)
 
 
-def test_an_opset_that_tf2onnx_lacks_is_told(folder, tmp_path):
+def test_an_opset_that_tf2onnx_lacks_is_reported(folder, tmp_path):
     with pytest.raises(ExportError, match=r"tf2onnx cannot convert east\.pb at opset 99"):
         convert(folder / "east.pb", tmp_path / "x.onnx", inputs=INPUTS, outputs=OUTPUTS, opset=99)
 
@@ -107,6 +107,6 @@ def test_names_must_be_given(tmp_path, inputs, outputs, option):
         convert(tmp_path / "east.pb", tmp_path / "x.onnx", inputs=inputs, outputs=outputs, opset=17)
 
 
-def test_a_missing_file_is_told_before_an_environment_is_made(tmp_path):
+def test_a_missing_file_is_reported_before_an_environment_is_made(tmp_path):
     with pytest.raises(SourceError, match="is no file"):
         convert(tmp_path / "east.pb", tmp_path / "x.onnx", inputs=INPUTS, outputs=OUTPUTS, opset=17)

@@ -73,7 +73,7 @@ def test_the_files_given_are_not_touched(tmp_path):
     assert not (tmp_path / "work").exists()
 
 
-def test_a_graph_newer_than_the_release_is_told_before_any_work(tmp_path):
+def test_a_graph_newer_than_the_release_is_reported_before_any_work(tmp_path):
     file = small_graphs.doubling(tmp_path / "some.onnx", opset=21, ir=10)
     with pytest.raises(ExportError, match=r"--release 24\.05 or newer"):
         looked_at(file, tmp_path / "work", "--release", "24.01")
@@ -81,17 +81,17 @@ def test_a_graph_newer_than_the_release_is_told_before_any_work(tmp_path):
 
 def test_a_frozen_graph_is_converted_between_the_tensors_named(tmp_path, monkeypatch):
     """The conversion itself: tests/unit/convert/origins/test_frozen_graph.py."""
-    asked = {}
+    received = {}
 
     def convert(pb, destination, **options):
-        asked.update(options, pb=pb)
+        received.update(options, pb=pb)
         return small_graphs.detection(destination)
 
     monkeypatch.setattr(frozen_graph, "convert", convert)
     (tmp_path / "east.pb").write_bytes(b"a frozen graph")
     words = ("--inputs", small_graphs.IMAGES, "--outputs", f"{small_graphs.SCORES},{small_graphs.GEOMETRY}")
     origin = looked_at(tmp_path / "east.pb", tmp_path / "work", *words, "--release", "24.01")["some-model"]
-    assert asked == {
+    assert received == {
         "pb": tmp_path / "east.pb",
         "inputs": (small_graphs.IMAGES,),
         "outputs": (small_graphs.SCORES, small_graphs.GEOMETRY),

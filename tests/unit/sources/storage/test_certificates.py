@@ -11,8 +11,8 @@ def test_one_variable_is_enough_for_every_client(tmp_path):
     file = tmp_path / "ca.pem"
     file.touch()
     every = {name: str(file) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "AWS_CA_BUNDLE")}
-    for given in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        assert {**for_all_clients({given: str(file)}), given: str(file)} == {**every, given: str(file)}
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        assert {**for_all_clients({variable: str(file)}), variable: str(file)} == {**every, variable: str(file)}
     assert for_all_clients({**dict.fromkeys(every, "own"), "SSL_CERT_FILE": str(file)}) == {}
     assert for_all_clients({}) == {}
 
