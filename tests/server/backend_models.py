@@ -1,5 +1,8 @@
 """Graphs made here below configs written here: what the backend "onnxruntime" is tried on."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -14,16 +17,24 @@ output [{ name: "sum" data_type: TYPE_FP32 dims: [3] }, { name: "rows" data_type
 """
 
 
-def add_model(repository, name, config=CONFIG, *, graph=None, external=False, file="model.onnx"):
+def add_model(
+    repository: Path,
+    name: str,
+    config: str = CONFIG,
+    *,
+    graph: onnx.GraphProto | None = None,
+    external: bool = False,
+    file: str = "model.onnx",
+) -> None:
     folder = repository / name / "1"
     folder.mkdir(parents=True)
     (repository / name / "config.pbtxt").write_text(config)
     model = helper.make_model(graph or sum_graph(), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    options = {"save_as_external_data": True, "location": "model.onnx_data", "size_threshold": 64} if external else {}
-    onnx.save_model(model, folder / file, **options)
+    options: dict[str, Any] = {"location": "model.onnx_data", "size_threshold": 64} if external else {}
+    onnx.save_model(model, folder / file, save_as_external_data=external, **options)
 
 
-def sum_graph(batch="batch", declared=3):
+def sum_graph(batch: str | int = "batch", declared: str | int = 3) -> onnx.GraphProto:
     """ids [batch, length] -> the rows of TABLE with these numbers, and their sum, whose size is `declared`."""
     nodes = [
         helper.make_node("Gather", ["table", "ids"], ["rows"], name="lookup/rows"),
@@ -38,7 +49,7 @@ def sum_graph(batch="batch", declared=3):
     return helper.make_graph(nodes, "sum", inputs, outputs, constants)
 
 
-def text_graph():
+def text_graph() -> onnx.GraphProto:
     inputs = [helper.make_tensor_value_info("text", TensorProto.STRING, ["batch", 1])]
     outputs = [helper.make_tensor_value_info("same", TensorProto.STRING, ["batch", 1])]
     return helper.make_graph([helper.make_node("Identity", ["text"], ["same"])], "same", inputs, outputs)

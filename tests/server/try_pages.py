@@ -8,8 +8,12 @@ import json
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+from playwright.sync_api import Page
 
 # A character beyond U+FFFF: positions are counted in characters, not in UTF-16 units as in JavaScript.
 TEXT = "😀 My name is Wolfgang and I live in Berlin."
@@ -20,7 +24,19 @@ SCREENSHOTS = {
 }
 
 
-def send(page):
+# The output tensors of each request, as in the server's JSON.
+Outputs = list[dict[str, Any]]
+
+
+class Built(Protocol):
+    """A served build: its folder, its model and the address of its HTTP port."""
+
+    place: Path
+    model: str
+    http: str
+
+
+def send(page: Page) -> str:
     """Sends the form; the sentence of the answer."""
     page.get_by_role("button", name="Send", exact=True).click()
     page.locator("#form button.main:not([aria-disabled])").wait_for()
@@ -28,7 +44,7 @@ def send(page):
     return page.locator("#status").inner_text()
 
 
-def ask(built, parameters=None, **texts):
+def ask(built: Built, parameters: dict[str, Any] | None = None, **texts: str | list[str]) -> Outputs:
     """The outputs by name, of one row. `texts`: {input: text, or list of texts}."""
     values = {name: value if isinstance(value, list) else [value] for name, value in texts.items()}
     inputs = [
@@ -37,56 +53,56 @@ def ask(built, parameters=None, **texts):
     return infer(built, {"inputs": inputs, **({"parameters": parameters} if parameters else {})})
 
 
-def infer(built, body):
+def infer(built: Built, body: dict[str, Any]) -> Outputs:
     url = f"http://{built.http}/v2/models/{built.model}/infer"
     with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=60) as response:
-        return json.load(response)["outputs"]
+        return list(json.load(response)["outputs"])
 
 
-def data(outputs):
+def data(outputs: Outputs) -> list[Any]:
     return [each["data"] for each in outputs]
 
 
-def percent(score):
+def percent(score: float) -> str:
     return f"{score:.1%}"
 
 
-def bars(page):
+def bars(page: Page) -> list[tuple[str, str]]:
     """(label, number) of each bar."""
     rows = page.locator("#answer .bars li")
     return [(row.locator(".label").inner_text(), row.locator(".number").inner_text()) for row in rows.all()]
 
 
-def marked(page):
+def marked(page: Page) -> list[str]:
     """The marked parts of the text, without their labels."""
-    return page.locator("#answer mark").evaluate_all("marks => marks.map((mark) => mark.firstChild.data)")
+    return list(page.locator("#answer mark").evaluate_all("marks => marks.map((mark) => mark.firstChild.data)"))
 
 
-def labels(page, built):
+def labels(page: Page, built: Built) -> list[Outputs]:
     page.get_by_label("Text", exact=True).fill(TEXT)
     return ranked(page, ask(built, text_input=TEXT))
 
 
-def pair(page, built):
+def pair(page: Page, built: Built) -> list[Outputs]:
     page.get_by_label("Text", exact=True).fill(TEXT)
     page.get_by_label("Second text", exact=True).fill("He lives there.")
     return ranked(page, ask(built, text_input=TEXT, text_pair="He lives there."))
 
 
-def given_labels(page, built):
+def candidate_labels(page: Page, built: Built) -> list[Outputs]:
     page.get_by_label("Text", exact=True).fill(TEXT)
     page.get_by_label("Labels", exact=True).fill("sport\n\n weather \ncooking")
     return ranked(page, ask(built, text_input=TEXT, candidate_labels=["sport", "weather", "cooking"]))
 
 
-def ranked(page, outputs):
+def ranked(page: Page, outputs: Outputs) -> list[Outputs]:
     names, scores = data(outputs)
     assert send(page) == f"{names[0]}, {percent(scores[0])}"
     assert bars(page) == [(name, percent(score)) for name, score in zip(names, scores, strict=True)]
     return [outputs]
 
 
-def entities(page, built):
+def entities(page: Page, built: Built) -> list[Outputs]:
     page.get_by_label("Text", exact=True).fill(TEXT)
     outputs = ask(built, text_input=TEXT)
     found = json.loads(outputs[0]["data"][0])
@@ -95,7 +111,7 @@ def entities(page, built):
     return [outputs]
 
 
-def answer(page, built):
+def answer(page: Page, built: Built) -> list[Outputs]:
     page.get_by_label("Question", exact=True).fill("Where do I live?")
     page.get_by_label("Context", exact=True).fill(TEXT)
     outputs = ask(built, question="Where do I live?", context=TEXT)
@@ -105,7 +121,7 @@ def answer(page, built):
     return [outputs]
 
 
-def score(page, built):
+def score(page: Page, built: Built) -> list[Outputs]:
     page.get_by_label("Query", exact=True).fill("Where?")
     page.get_by_label("Text", exact=True).fill(TEXT)
     outputs = ask(built, text_input="Where?", text_pair=TEXT)
@@ -114,7 +130,7 @@ def score(page, built):
     return [outputs]
 
 
-def similarity(page, built):
+def similarity(page: Page, built: Built) -> list[Outputs]:
     """The second text has another prompt than the first, so it is a request of its own."""
     page.get_by_label("Text", exact=True).fill("When does the rain stop?")
     page.get_by_label("Text to compare with (optional)", exact=True).fill("It will be dry in the afternoon.")
@@ -130,7 +146,7 @@ def similarity(page, built):
     return found
 
 
-def tokens(page, built):
+def tokens(page: Page, built: Built) -> list[Outputs]:
     from tokenizers import Tokenizer
 
     page.get_by_label("Text", exact=True).fill(TEXT)
@@ -142,8 +158,8 @@ def tokens(page, built):
     return [outputs]
 
 
-def raw(page, built):
-    """The request is a golden one of the build; a fault in it is told."""
+def raw(page: Page, built: Built) -> list[Outputs]:
+    """The request is a golden one of the build; a fault in it is reported."""
     editor = page.get_by_label("Request as JSON", exact=True)
     body = editor.input_value()
     editor.fill("{")
@@ -157,7 +173,7 @@ def raw(page, built):
     return [outputs]
 
 
-def picture(page, built):
+def picture(page: Page, built: Built) -> list[Outputs]:
     page.get_by_role("button", name="Use a sample picture").click()
     page.get_by_label("Picture", exact=True).set_input_files(built.place / "ocr/samples/sample01.jpg")
     (built.place / "sample01.jpg").write_bytes((built.place / "ocr/samples/sample01.jpg").read_bytes())
@@ -173,10 +189,10 @@ def picture(page, built):
     return [outputs]
 
 
-PAGES = {
+PAGES: dict[str, Callable[[Page, Built], list[Outputs]]] = {
     "text-classification": labels,
     "text-pair-classification": pair,
-    "zero-shot-classification": given_labels,
+    "zero-shot-classification": candidate_labels,
     "token-classification": entities,
     "question-answering": answer,
     "text-ranking": score,
@@ -188,37 +204,38 @@ PAGES = {
 }
 
 
-def by_commands(page, folder):
+def by_commands(page: Page, folder: Path) -> list[Outputs]:
     """The outputs that the page's commands print in `folder`, which are the same in each language."""
-    found = []
+    found: list[list[Outputs]] = []
     for language in ("curl", "Python", "JavaScript"):
         page.get_by_role("tab", name=language).click()
-        found.append(COMMANDS[language](page, page.locator("#code").text_content(), folder))
+        found.append(COMMANDS[language](page, str(page.locator("#code").text_content()), folder))
     curl, python, javascript = found
     assert curl == python == javascript
     return curl
 
 
-def of_curl(_, code, folder):
-    text, decoder, found = run(["sh", "-ec", code], folder).strip(), json.JSONDecoder(), []
+def of_curl(_: Page, code: str, folder: Path) -> list[Outputs]:
+    text, decoder, found = run(["sh", "-ec", code], folder).strip(), json.JSONDecoder(), list[Outputs]()
     while text:
         answer, end = decoder.raw_decode(text)
         found, text = [*found, answer["outputs"]], text[end:].strip()
     return found
 
 
-def of_python(_, code, folder):
+def of_python(_: Page, code: str, folder: Path) -> list[Outputs]:
     return [ast.literal_eval(line) for line in run([sys.executable, "-I", "-c", code], folder).splitlines()]
 
 
-def of_javascript(page, code, _):
+def of_javascript(page: Page, code: str, _: Path) -> list[Outputs]:
     """In the page itself: code of a module, with a console of its own."""
-    return page.evaluate(
+    answers: list[Outputs] = page.evaluate(
         f"(async () => {{ const lines = [], console = {{ log: (x) => lines.push(x) }};\n{code}\nreturn lines; }})()"
     )
+    return answers
 
 
-def run(command, folder):
+def run(command: Sequence[str], folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -8,9 +8,10 @@ saved folder.
 
 import json
 import sys
+from typing import Any
 
 
-def save(source: str, kind: str, settings: dict, folder: str) -> None:
+def save(source: str, kind: str, settings: dict[str, Any], folder: str) -> None:
     import sentence_transformers
     import torch
 
@@ -30,7 +31,7 @@ def save(source: str, kind: str, settings: dict, folder: str) -> None:
     model.save(folder)
 
 
-def answers(kind: str, folder: str, texts: list) -> list:
+def answers(kind: str, folder: str, texts: list[Any]) -> list[Any]:
     import sentence_transformers
 
     model = getattr(sentence_transformers, kind)(folder, device="cpu")

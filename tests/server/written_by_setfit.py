@@ -7,6 +7,7 @@ The last line is a list: for each job the model's probabilities of TEXTS.
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 TEXTS = [
@@ -21,13 +22,13 @@ THREE = [0, 1, 2, 0, 1, 2]
 MULTI = [[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]]
 
 
-def logistic(**how):
+def logistic(**how: Any) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=10, **how)
 
 
-def of_each(name):
+def of_each(name: str) -> Any:
     import sklearn.multiclass
     import sklearn.multioutput
 
@@ -35,7 +36,7 @@ def of_each(name):
     return getattr(module, name)(logistic())
 
 
-def differentiable(multitarget):
+def differentiable(*, multitarget: bool) -> Any:
     import setfit
     import torch
 
@@ -43,14 +44,14 @@ def differentiable(multitarget):
     return setfit.SetFitHead(in_features=32, out_features=3, temperature=0.5, multitarget=multitarget, device="cpu")
 
 
-def neighbours():
+def neighbours() -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
     return KNeighborsClassifier(2)
 
 
 # the head, and what it is fitted to
-HEADS = {
+HEADS: dict[str, tuple[Callable[[], Any], Any]] = {
     "two": (logistic, [0, 1, 0, 1, 0, 1]),
     "three": (logistic, THREE),
     "older": (logistic, THREE),

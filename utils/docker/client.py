@@ -89,13 +89,17 @@ class DockerClient:
 
 
 def telling_line(lines: Sequence[str]) -> str:
-    """The last line that the failed step printed, else the last line. BuildKit runs steps in parallel."""
+    """The last error that the failed step printed, else its last line, else the last line of all.
+
+    BuildKit runs steps in parallel, and mixes the two outputs of a step.
+    """
     shown = [line for raw in lines if (line := COLOUR.sub("", raw).strip())]
     if any(mark in line for line in shown[-5:] for mark in FAILED_STEP):
         failed = {match[1] for line in shown if (match := STEP_ERROR.match(line))}
         printed = [match for line in shown if (match := STEP_OUTPUT.match(line))]
         of_failed = [match[2] for match in printed if match[1] in failed] or [match[2] for match in printed]
-        shown = of_failed or [line for line in shown if not BUILDER_OUTPUT.match(line)] or shown
+        errors = [line for line in of_failed if line.upper().startswith("ERROR")]
+        shown = errors or of_failed or [line for line in shown if not BUILDER_OUTPUT.match(line)] or shown
     return shown[-1][:300] if shown else "docker printed nothing"
 
 

@@ -133,6 +133,8 @@ def test_output_of_the_failed_step_is_quoted():
     legacy += ["The command '/bin/sh -c pip' returned a non-zero code: 1"]
     assert telling_line(new) == telling_line(old) == telling_line(legacy) == "ERROR: No matching"
     assert telling_line(["#1 0.1 fine", "failed to solve: no such image"]) == "failed to solve: no such image"
+    mixed = ["#15 2.6 ERROR: No matching", "#15 2.6 Looking in links", "#15 ERROR: executor failed running [/bin/sh]"]
+    assert telling_line(mixed) == "ERROR: No matching"
     assert telling_line([]) == "docker printed nothing"
 
 
