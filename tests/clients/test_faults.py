@@ -75,7 +75,16 @@ def test_the_deadline_bounds_all_attempts(server, ask, fault):
     if fault == OVERLOADED:
         assert caught.value.status == 503
         assert caught.value.said == "too many requests wait for this model"
-        assert caught.value.attempts == len(server.requests) > 1
+        # The deadline may end the last attempt before its request arrives.
+        assert 1 < caught.value.attempts <= len(server.requests) + 1
+
+
+@pytest.mark.parametrize("fault", [HANG, SLOW])
+def test_an_attempt_that_the_deadline_ends_does_not_hide_the_reason(server, ask, fault):
+    server.faults = [OVERLOADED, fault]
+    with pytest.raises(client.UnavailableError, match="too many requests") as caught:
+        ask(server.url, "four", deadline=1.0)
+    assert (caught.value.status, caught.value.attempts) == (503, 2)
 
 
 def test_a_long_retry_after_ends_at_once(server):

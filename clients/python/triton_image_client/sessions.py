@@ -34,6 +34,7 @@ class Attempts:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self._count = 0
+        self._last: UnavailableError | None = None
 
     @property
     def remaining(self) -> float:
@@ -41,14 +42,19 @@ class Attempts:
         return max(0.001, self._end - time.monotonic())
 
     def wait_after(self, error: UnavailableError) -> float:
-        """Seconds to wait before the next attempt. Raises `error` if the deadline would be over then."""
+        """Seconds to wait before the next attempt. Raises the last reason if the deadline would be over then.
+
+        The reason is `error`, or the error before it if the deadline ended this attempt: it may have had milliseconds.
+        """
         self._count += 1
         backoff = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._count - 1, 10)) * random.uniform(0.5, 1.0)
-        seconds = max(backoff, error.retry_after)
-        if time.monotonic() + seconds >= self._end:
-            error.attempts = self._count
-            raise error
-        return seconds
+        seconds, now = max(backoff, error.retry_after), time.monotonic()
+        if now + seconds < self._end:
+            self._last = error
+            return seconds
+        reason = self._last if self._last and now >= self._end else error
+        reason.attempts = self._count
+        raise reason
 
 
 class Session(Generic[Value]):
