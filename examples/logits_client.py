@@ -15,6 +15,8 @@ from transformers import AutoTokenizer
 
 TIMEOUT = 30  # seconds
 
+Array = np.ndarray[Any, Any]
+
 
 def main() -> None:
     """Prints one line per text."""
@@ -36,7 +38,7 @@ def main() -> None:
         print(f"P(positive) = {probabilities[-1]:.4f}  {text}")
 
 
-def infer(model: str, tokens: Any) -> np.ndarray[Any, Any]:
+def infer(model: str, tokens: Any) -> Array:
     """Returns the logits [texts, classes]. Sends only the model's inputs: a tokenizer can return more arrays."""
     metadata = requests.get(model, timeout=TIMEOUT)
     metadata.raise_for_status()
@@ -52,13 +54,15 @@ def infer(model: str, tokens: Any) -> np.ndarray[Any, Any]:
     response = requests.post(f"{model}/infer", json={"inputs": tensors}, timeout=TIMEOUT)
     response.raise_for_status()
     (output,) = response.json()["outputs"]
-    return np.array(output["data"]).reshape(output["shape"])
+    logits: Array = np.array(output["data"]).reshape(output["shape"])
+    return logits
 
 
-def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def softmax(logits: Array) -> Array:
     """Softmax along the last axis. Subtracts the maximum first, so that no exponential overflows."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    probabilities: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
 if __name__ == "__main__":

@@ -42,9 +42,9 @@ def main() -> None:
 
 def metadata(client: Any, model_name: str) -> dict[str, Any]:
     """Returns the model's metadata as a dict, from an HTTP or a gRPC client."""
-    if isinstance(client, tritonclient.http.InferenceServerClient):
-        return client.get_model_metadata(model_name)
-    return client.get_model_metadata(model_name, as_json=True)
+    options = {} if isinstance(client, tritonclient.http.InferenceServerClient) else {"as_json": True}
+    found: dict[str, Any] = client.get_model_metadata(model_name, **options)
+    return found
 
 
 def tokens(tokenizer: Any, texts: list[str], inputs: list[dict[str, Any]]) -> dict[str, Array]:

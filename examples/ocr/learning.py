@@ -73,7 +73,8 @@ def detector_loss(scores: Tensor, geometry: Tensor, target: Tensor) -> Tensor:
     # The overlap alone does not locate the short sides of long words precisely.
     near = ((ours[:, :4] + 1).log() - (theirs[:, :4] + 1).log()).abs().mean(dim=1)
     turned = 1 - torch.cos(ours[:, 4] - theirs[:, 4])
-    return dice + entropy + (near - overlap.log() + 20 * turned).sum() / max(len(ours), 1)
+    place: Tensor = (near - overlap.log() + 20 * turned).sum() / max(len(ours), 1)
+    return dice + entropy + place
 
 
 def _area(geometry: Tensor) -> Tensor:
@@ -102,7 +103,8 @@ def train_recognizer(scenes: Sequence[Scene], *, steps: int, batch: int = 48, ra
 def loose_crops(scenes: Sequence[Scene], copies: int = 2) -> tuple[Tensor, list[str]]:
     """Returns FP32 [N, 1, 32, 100] and the words in them, cropped by the serving code."""
     random = np.random.default_rng(0)
-    images, texts = [], []
+    images: list[Array] = []
+    texts: list[str] = []
     for drawn in scenes:
         grey = (drawn.picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
         for _ in range(copies):
@@ -126,13 +128,14 @@ def _fit(
 ) -> None:
     # One thread per network: threads wait for each other at every layer, which is slow on busy cores.
     torch.set_num_threads(1)
-    network.to(memory_format=torch.channels_last).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's own types
+    network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.2)
     rows = _shuffled(count, batch)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss(next(rows)).backward()
+        torch.autograd.backward(loss(next(rows)))
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()
@@ -142,4 +145,4 @@ def _fit(
 def _shuffled(count: int, batch: int) -> Iterator[Tensor]:
     """Yields batches of row numbers without end. Every epoch contains each row once."""
     while True:
-        yield from torch.randperm(count).split(batch)
+        yield from torch.split(torch.randperm(count), batch)

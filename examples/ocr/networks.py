@@ -27,8 +27,7 @@ class Detector(nn.Module):
         self.side = nn.ModuleList(nn.Conv2d(width, merged, 1) for width in widths[1:])
         self.merge = nn.ModuleList(block(merged, merged) for _ in widths[1:-1])
         self.head = nn.Conv2d(merged, 6, 1)
-        with torch.no_grad():
-            self.head.bias.copy_(torch.tensor([-2.0, -3.5, -3.0, -3.5, -3.0, 0.0]))
+        self.head.bias = nn.Parameter(torch.tensor([-2.0, -3.5, -3.0, -3.5, -3.0, 0.0]))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns scores in [0, 1], distances in pixels, and the angle in radians within a quarter turn."""
@@ -66,4 +65,5 @@ class Recognizer(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Returns the logits, blank first."""
-        return self.layers(crops).squeeze(2).transpose(1, 2)
+        frames: Tensor = self.layers(crops)
+        return frames.squeeze(2).transpose(1, 2)

@@ -38,7 +38,8 @@ def load(folder: Path) -> Callable[[bytes], list[Word]]:
         return scores, geometry
 
     def recognize(images: Array) -> Array:
-        return recognizer.run(None, {recognizer.get_inputs()[0].name: images})[0]
+        (logits,) = recognizer.run(None, {recognizer.get_inputs()[0].name: images})
+        return np.asarray(logits)
 
     return lambda content: read(content, detect, recognize, alphabet)
 

@@ -72,7 +72,8 @@ def scene(random: np.random.Generator, choose: Choose, *, width: int, height: in
 def _ground(random: np.random.Generator, colour: Array, width: int, height: int) -> Array:
     slope = random.uniform(-20, 20, 2) * (random.random() < 0.5)
     shade = np.linspace(0, slope[0], width)[None, :] + np.linspace(0, slope[1], height)[:, None]
-    return np.clip(colour + shade[..., None], 0, 255).astype(np.uint8)
+    ground: Array = np.clip(colour + shade[..., None], 0, 255).astype(np.uint8)
+    return ground
 
 
 def _ink(random: np.random.Generator, ground: Array) -> tuple[int, ...]:
