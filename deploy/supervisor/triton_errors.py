@@ -24,6 +24,7 @@ UNREADABLE_WORDINGS = (
     Wording(r"(?:Unable to (?:parse|set) [^:\"]*: |failed to get request params\.: )?attempt to (?:access|get) "),
     Wording(r"Unable to parse 'data': [Ss]hape does not match true shape "),
     Wording(r"Failed to parse 'data' field: shape does not match true shape", "26.04"),
+    Wording(r"parameter key '"),  # a key with a NUL, which ends it when Triton looks it up
 )
 # The Python backend's messages for a full /dev/shm, after the name of an ensemble or a step. Status 500.
 NO_ROOM_WORDINGS = (

@@ -32,7 +32,10 @@ class GraphSession:
         self.threads: int = settings.get("threads") or share.cpus
         self.pool = ThreadPoolExecutor(self.threads)
         self.is_twice = self.threads > 1 and 2 * size(file) <= WEIGHTS_SHARE * share.memory
-        self.session = open_session(file, self.threads, spin_microseconds=SPIN_MICROSECONDS if self.is_twice else 0)
+        if self.is_twice:
+            self.session = open_session(file, self.threads, SPIN_MICROSECONDS, pinned_to=own_cpus(self.threads)[1:])
+        else:
+            self.session = open_session(file, self.threads)
         self.beside = open_session(file, 1) if self.is_twice else self.session
         self.dtypes = {node.name: NUMPY_TYPES[node.type] for node in self.session.get_inputs()}
         self.names, self.token_budget = settings["graph_outputs"], settings["token_budget"]
@@ -57,20 +60,33 @@ class GraphSession:
         return list(session.run(self.names, {name: feed[name] for name in self.dtypes}))
 
 
+def own_cpus(threads: int) -> list[int]:
+    """The CPUs of this process if there is one for each of its threads; else [], since others use them as well."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return cpus if len(cpus) == threads else []
+
+
 def size(file: Path) -> int:
     """Bytes of the graph and of the weights beside it."""
     return sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
 
 
-def open_session(file: Path, threads: int, spin_microseconds: int = 0) -> onnxruntime.InferenceSession:
+def open_session(
+    file: Path, threads: int, spin_microseconds: int = 0, pinned_to: Sequence[int] = ()
+) -> onnxruntime.InferenceSession:
     """A session on the CPU. Its threads spin for `spin_microseconds` while they wait for the next part of a run.
 
     A thread that spins longer, or after the run, takes processor time from threads that handle the next requests.
+    `pinned_to`: one CPU for each thread but the caller's. Without, a scheduler may wake two threads on one CPU after an
+    idle time, and the thread that spins keeps the other from running.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin_microseconds > 0)))
     options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin_microseconds))
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    if pinned_to:  # ONNX Runtime counts CPUs from 1
+        places = ";".join(str(cpu + 1) for cpu in pinned_to)
+        options.add_session_config_entry("session.intra_op_thread_affinities", places)
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

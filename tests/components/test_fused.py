@@ -1,6 +1,7 @@
 """The fused step with a small graph: a row's logits are the sum of its ids, its number of tokens, and 1."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -174,3 +175,21 @@ def test_external_weights_count_as_memory(tmp_path):
 def test_few_rows_are_spread_over_the_threads(load, waiting, batches):
     session = load(threads=2, token_budget=256).session
     assert len(session.batches([20] * waiting)) == batches
+
+
+def cpus_of_threads():
+    return [
+        line.split()[1]
+        for task in Path("/proc/self/task").iterdir()
+        for line in (task / "status").read_text().splitlines()
+        if line.startswith("Cpus_allowed_list")
+    ]
+
+
+@pytest.mark.parametrize(("threads", "pinned"), [(2, 1), (1, 0), (3, 0)])
+def test_each_thread_has_a_cpu_if_there_is_one_for_each(load, monkeypatch, threads, pinned):
+    cpu = max(os.sched_getaffinity(0))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {-1, cpu})
+    before = cpus_of_threads().count(str(cpu))
+    kept = load(threads=threads)
+    assert cpus_of_threads().count(str(cpu)) - before == pinned, kept

@@ -15,6 +15,7 @@ UNREADABLE = [
     ("Unable to parse 'data': Shape does not match true shape of 'data' field", "", ""),
     ("Unable to parse 'data': shape does not match true shape of 'data' field", "", ""),
     ("Failed to parse 'data' field: shape does not match true shape", "26.04", ""),
+    ("parameter key '' was not found in the JSON", "", ""),
 ]
 
 

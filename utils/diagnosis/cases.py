@@ -108,9 +108,9 @@ def garbled(part: str) -> Send:
     return lambda target: target.infer(body.replace(part.encode(), b"\x80"))
 
 
-def unknown_member(target: Target) -> Reply:
+def with_member(name: str) -> Send:
     """/generate makes a parameter of each member that is no input."""
-    return target.send(f"/v2/models/{target.model}/generate", b'{"text_input": "good", "temperature": 0}')
+    return lambda target: target.send(f"/v2/models/{target.model}/generate", json.dumps({"text_input": GOOD, name: 0}))
 
 
 def texts(*values: str) -> Send:
@@ -198,7 +198,11 @@ CASES = [
     Case(6, "lists nested 40,000 deep, /generate", nested(40_000, "generate"), message=DEEP, plain=KILLED),
     Case(6, "300,000 parameters", many_parameters, message="more than 10000 members", plain="192 s of a thread, 200"),
     Case(6, "an unknown parameter", request(lambda c: c.update(parameters={"top": 2})), message="'top'", plain="200"),
-    Case(6, "an unknown parameter, /generate", unknown_member, message="'temperature'", plain="200"),
+    Case(6, "an unknown parameter, /generate", with_member("temperature"), message="'temperature'", plain="200"),
+    Case(
+        6, "a parameter with NUL in its name", request(lambda c: c.update(parameters={"a\0": 2})), 400, "'a'", PARSERS
+    ),
+    Case(6, "a parameter with NUL in its name, /generate", with_member("a\0"), message="'a'", plain=PARSERS),
     Case(7, "unknown model", lambda t: t.send("/v2/models/absent/infer", infer_body()), 404, "'absent'"),
     Case(7, "unknown version", lambda t: t.infer(infer_body(), version="/versions/9"), 404, "version 9"),
     Case(8, "empty text", texts(""), 200),

@@ -16,7 +16,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz.mutations import documents, json_files, odd_values
@@ -96,6 +96,7 @@ def test_a_json_body(body, watch):
 
 @pytest.mark.long("fused")
 @given(body=json_files({"text_input": GOOD, "id": "a"}) | st.binary(max_size=100))
+@example(body=b'{"\\u0000": 1, "\\u0000": null}')
 @examples(80)
 def test_a_body_for_generate(body, watch):
     watch.judge("generate", body, {})

@@ -179,8 +179,8 @@ import time
 import huggingface_hub.constants
 from utils.sources.storage import hf
 time.sleep = lambda seconds: None
-huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT = 0.3
-hf.TIMEOUT = 0.5
+huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT = 1.0
+hf.TIMEOUT = 1.0
 """,
         impossible={
             CHANGED: "the revision is a commit; its files never change",
@@ -206,8 +206,8 @@ hf.TIMEOUT = 0.5
         secrets=(SECRET_KEY, ACCESS_KEY),
         impatience="""
 from utils.sources.storage import clearml, clearml_api
-clearml._FIRST_BYTE_SECONDS = 0.5
-clearml_api._TIMEOUT = (0.5, 0.5)
+clearml._FIRST_BYTE_SECONDS = 1.0
+clearml_api._TIMEOUT = (1.0, 1.0)
 """,
         left_to_the_limit={
             "lost connection for files": "the SDK repeats the download for minutes",
@@ -243,7 +243,7 @@ s3._CONFIGURATION = {"connect_timeout": 1, "read_timeout": 1, "retries": {"total
         secrets=(gcs_emulator.TOKEN,),
         impatience="""
 from utils.sources.storage import gs
-gs._TIMEOUT = (0.5, 0.5)
+gs._TIMEOUT = (1.0, 1.0)
 gs._RETRY_SECONDS = 0.5
 """,
         words={
@@ -262,7 +262,7 @@ gs._RETRY_SECONDS = 0.5
         secrets=(azure_server.KEY,),
         impatience="""
 from utils.sources.storage import az
-az._TIMEOUT = {"connection_timeout": 0.5, "read_timeout": 0.5}
+az._TIMEOUT = {"connection_timeout": 1, "read_timeout": 1}
 az._SECONDS_BEFORE_RETRY = 0
 """,
         words={
@@ -280,7 +280,7 @@ az._SECONDS_BEFORE_RETRY = 0
         secrets=(SIGNATURE,),
         impatience="""
 from utils.sources.storage import https
-https._TIMEOUT = (0.5, 0.5)
+https._TIMEOUT = (1.0, 1.0)
 """,
         words={
             "unreachable": "topics.zip cannot be reached, or the connection was lost",
