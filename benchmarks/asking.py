@@ -176,7 +176,7 @@ def _http(address: str) -> Iterator[Send]:
                 length = int(value) if name.lower() == b"content-length" else length
             answer = answers.read(length)
             if status.split()[1:2] != [b"200"]:
-                raise RuntimeError(f"{status!r}: {answer[:200]!r}")
+                raise RuntimeError(f"{status.decode().strip()}: {answer[:200].decode('utf-8', 'replace')}")
             return answer
 
         yield send
